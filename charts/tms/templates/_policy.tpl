@@ -1,0 +1,401 @@
+{{/*
+The judgement of the chart: what each lease is granted, and why it got less.
+This file is the twin of the Go package pkg/policy and says the same to the
+byte; the library puts Go's grants in its place. No other template decides.
+
+tms.grants: the grants of all leases.
+Argument: the root context. Result: a JSON object with
+  leases                  per name: name (of its objects), autoscaled, minReplicas,
+                          maxReplicas, metrics (thresholds of those in effect),
+                          adjustments (sentences)
+  warnings                sentences, those of the adjustments among them
+  ruleLabels              labels of the PrometheusRules
+  rateWindowMicroseconds  the rate window
+It fails with every error at once, a line for each.
+
+The answer is kept in the values, because a chart has no other place that lasts
+from one template to the next, and every template asks.
+*/}}
+{{- define "tms.grants" -}}
+{{- if not (hasKey .Values "__grants") -}}
+{{- $_ := set .Values "__grants" (include "tms.judge" .) -}}
+{{- end -}}
+{{- .Values.__grants -}}
+{{- end -}}
+
+{{- define "tms.judge" -}}
+{{- $state := dict "errors" list "warnings" list -}}
+{{- $result := dict "leases" dict -}}
+{{- include "tms.judge.release" (dict "root" . "state" $state) -}}
+{{- include "tms.judge.foreign" (dict "root" . "state" $state) -}}
+{{- $config := default dict (default dict .Values.server).autoscaling -}}
+{{- $before := len $state.errors -}}
+{{- include "tms.judge.config" (dict "config" $config "state" $state) -}}
+{{- include "tms.judge.prometheus" (dict "config" $config "state" $state "result" $result) -}}
+{{- $coherent := eq $before (len $state.errors) -}}
+{{- $fullname := include "tms.fullname" . -}}
+{{- range $name, $lease := .Values.leases -}}
+{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "autoscaled" false "adjustments" list -}}
+{{- $_ := set $result.leases $name $grant -}}
+{{- $args := dict "config" $config "lease" $lease "path" (printf "leases.%s" $name) "grant" $grant "state" $state "defaults" $.Values.triton -}}
+{{- include "tms.judge.names" $args -}}
+{{- if and $coherent (default dict $lease.autoscaling).enable -}}
+{{- if $config.enable -}}
+{{- $_ := set $grant "autoscaled" true -}}
+{{- include "tms.judge.replicas" $args -}}
+{{- include "tms.judge.metrics" $args -}}
+{{- include "tms.judge.pod" $args -}}
+{{- else -}}
+{{- include "tms.warn" (list $state (printf "%s.autoscaling.enable: autoscaling is switched off by server.autoscaling.enable" $args.path)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $state.errors -}}
+{{- fail (printf "\n%s" (join "\n" $state.errors)) -}}
+{{- end -}}
+{{- $_ := set $result "warnings" $state.warnings -}}
+{{- toJson $result -}}
+{{- end -}}
+
+{{/*
+tms.error, tms.warn: add one sentence to the state.
+Argument: a list of the state and the sentence. Result: nothing.
+*/}}
+{{- define "tms.error" -}}
+{{- $state := index . 0 -}}
+{{- $_ := set $state "errors" (append $state.errors (index . 1)) -}}
+{{- end -}}
+{{- define "tms.warn" -}}
+{{- $state := index . 0 -}}
+{{- $_ := set $state "warnings" (append $state.warnings (index . 1)) -}}
+{{- end -}}
+
+{{/*
+tms.adjust: records that a number was not granted as asked.
+Arguments: field (its path), origin ("asked" or "default"), from, to, limit (the
+path of the bound that decided), grant, state. Result: nothing.
+*/}}
+{{- define "tms.adjust" -}}
+{{- $sentence := printf "%s: %s %d, granted %d (%s)" .field .origin .from .to .limit -}}
+{{- $_ := set .grant "adjustments" (append .grant.adjustments $sentence) -}}
+{{- include "tms.warn" (list .state $sentence) -}}
+{{- end -}}
+
+{{/*
+tms.int: a number of the values as an integer. Values are floating point, so
+they go through one: int64 of a text such as 1e+06 would be 0.
+Argument: a number or nil, which counts as 0. Result: digits.
+*/}}
+{{- define "tms.int" -}}
+{{- . | float64 | int64 -}}
+{{- end -}}
+
+{{/*
+tms.at: the number at a path of maps, 0 where any of them is missing.
+Argument: a list of a map and keys. Result: digits.
+*/}}
+{{- define "tms.at" -}}
+{{- $value := first . -}}
+{{- range rest . -}}
+{{- $value = get (default dict $value) . -}}
+{{- end -}}
+{{- include "tms.int" (default 0 $value) -}}
+{{- end -}}
+
+{{/*
+tms.milliseconds: a duration such as 1m30s in milliseconds.
+Argument: a string that the schema accepts. Result: digits.
+*/}}
+{{- define "tms.milliseconds" -}}
+{{- $pattern := "^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?$" -}}
+{{- $hours := regexReplaceAll $pattern . "${1}" | atoi -}}
+{{- $minutes := regexReplaceAll $pattern . "${2}" | atoi -}}
+{{- $seconds := regexReplaceAll $pattern . "${3}" | atoi -}}
+{{- $milliseconds := regexReplaceAll $pattern . "${4}" | atoi -}}
+{{- add (mul (add (mul (add (mul $hours 60) $minutes) 60) $seconds) 1000) $milliseconds -}}
+{{- end -}}
+
+{{/*
+tms.judge.release: the names that the whole release is made with.
+Arguments: root, state. Result: nothing.
+*/}}
+{{- define "tms.judge.release" -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .root.Release.Namespace) -}}
+{{- include "tms.error" (list .state (printf "namespace: Invalid value: %q: must be a DNS label of at most 63 characters" .root.Release.Namespace)) -}}
+{{- end -}}
+{{- if not (default dict .root.Values.images).triton -}}
+{{- include "tms.error" (list .state "images.triton: Required value: the image of Triton Inference Server") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.foreign: keys of NVIDIA TMS that mean nothing here.
+Arguments: root, state. Result: nothing.
+*/}}
+{{- define "tms.judge.foreign" -}}
+{{- $state := .state -}}
+{{- $images := default dict .root.Values.images -}}
+{{- range list "server" "sidecar" "mongodb" "rest" -}}
+{{- if hasKey $images . -}}
+{{- include "tms.warn" (list $state (printf "images.%s: a key of NVIDIA TMS that has no meaning here is ignored" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- $server := default dict .root.Values.server -}}
+{{- range list "apiService" "metrics" "modelRepositories" -}}
+{{- if hasKey $server . -}}
+{{- include "tms.warn" (list $state (printf "server.%s: a key of NVIDIA TMS that has no meaning here is ignored" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.config: whether the administrator's own numbers are coherent.
+Arguments: config, state. Result: nothing.
+*/}}
+{{- define "tms.judge.config" -}}
+{{- $state := .state -}}
+{{- $config := .config -}}
+{{- $path := "server.autoscaling.replicas." -}}
+{{- $replicas := dict
+  "default.minimum" (include "tms.at" (list $config "replicas" "default" "minimum") | int64)
+  "default.maximum" (include "tms.at" (list $config "replicas" "default" "maximum") | int64)
+  "limits.maximum" (include "tms.at" (list $config "replicas" "limits" "maximum") | int64)
+  "limits.minimum.lowerBound" (include "tms.at" (list $config "replicas" "limits" "minimum" "lowerBound") | int64)
+  "limits.minimum.upperBound" (include "tms.at" (list $config "replicas" "limits" "minimum" "upperBound") | int64) -}}
+{{- range list "default.minimum" "default.maximum" "limits.maximum" "limits.minimum.lowerBound" "limits.minimum.upperBound" -}}
+{{- if lt (get $replicas .) 1 -}}
+{{- include "tms.error" (list $state (printf "%s%s: Invalid value: %d: must be at least 1" $path . (get $replicas .))) -}}
+{{- end -}}
+{{- end -}}
+{{- range list
+  (list "limits.minimum.lowerBound" "must not exceed" "limits.minimum.upperBound")
+  (list "limits.minimum.upperBound" "must not exceed" "limits.maximum")
+  (list "default.minimum" "must be at least" "limits.minimum.lowerBound")
+  (list "default.minimum" "must not exceed" "limits.minimum.upperBound")
+  (list "default.maximum" "must be at least" "default.minimum")
+  (list "default.maximum" "must not exceed" "limits.maximum") -}}
+{{- $number := get $replicas (index . 0) -}}
+{{- $bound := get $replicas (index . 2) -}}
+{{- if or (and (eq (index . 1) "must not exceed") (gt $number $bound)) (and (eq (index . 1) "must be at least") (lt $number $bound)) -}}
+{{- include "tms.error" (list $state (printf "%s%s: Invalid value: %d: %s %s%s (%d)" $path (index . 0) $number (index . 1) $path (index . 2) $bound)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $metric := list "cpuUtilization" "gpuUtilization" "queueTime" -}}
+{{- $path := printf "server.autoscaling.metrics.%s.threshold" $metric -}}
+{{- $default := include "tms.at" (list $config "metrics" $metric "threshold" "default") | int64 -}}
+{{- $minimum := include "tms.at" (list $config "metrics" $metric "threshold" "minimum") | int64 -}}
+{{- $maximum := include "tms.at" (list $config "metrics" $metric "threshold" "maximum") | int64 -}}
+{{- if lt $minimum 1 -}}
+{{- include "tms.error" (list $state (printf "%s.minimum: Invalid value: %d: must be at least 1" $path $minimum)) -}}
+{{- end -}}
+{{- if lt $default $minimum -}}
+{{- include "tms.error" (list $state (printf "%s.default: Invalid value: %d: must be at least %s.minimum (%d)" $path $default $path $minimum)) -}}
+{{- end -}}
+{{- if and (ne $maximum 0) (gt $default $maximum) -}}
+{{- include "tms.error" (list $state (printf "%s.default: Invalid value: %d: must not exceed %s.maximum (%d)" $path $default $path $maximum)) -}}
+{{- end -}}
+{{- if eq $metric "gpuUtilization" -}}
+{{- range list (list "default" $default) (list "minimum" $minimum) (list "maximum" $maximum) -}}
+{{- if gt (index . 1) 100 -}}
+{{- include "tms.error" (list $state (printf "%s.%s: Invalid value: %d: must not exceed 100 percent" $path (index . 0) (index . 1))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.prometheus: the durations and the labels of rules.
+Arguments: config, state, result. Result: nothing.
+*/}}
+{{- define "tms.judge.prometheus" -}}
+{{- $state := .state -}}
+{{- $path := "server.autoscaling.prometheus." -}}
+{{- $prometheus := default dict .config.prometheus -}}
+{{- $milliseconds := dict -}}
+{{- range list "scrapeInterval" "evaluationInterval" "rateWindow" -}}
+{{- $_ := set $milliseconds . (include "tms.milliseconds" (default "" (get $prometheus .)) | int64) -}}
+{{- if eq (get $milliseconds .) 0 -}}
+{{- include "tms.error" (list $state (printf "%s%s: Invalid value: %q: must be longer than 0" $path . (default "" (get $prometheus .)))) -}}
+{{- end -}}
+{{- end -}}
+{{- if lt $milliseconds.rateWindow (mul 4 $milliseconds.scrapeInterval) -}}
+{{- include "tms.error" (list $state (printf "%srateWindow: Invalid value: %q: must be at least four times %sscrapeInterval (%s)" $path $prometheus.rateWindow $path $prometheus.scrapeInterval)) -}}
+{{- end -}}
+{{- $_ := set .result "rateWindowMicroseconds" (mul 1000 $milliseconds.rateWindow) -}}
+{{- $labels := dict -}}
+{{- range $key, $value := $prometheus.ruleLables -}}
+{{- $_ := set $labels $key $value -}}
+{{- end -}}
+{{- range $key, $value := $prometheus.ruleLabels -}}
+{{- if and (hasKey $labels $key) (ne (get $labels $key) $value) -}}
+{{- include "tms.warn" (list $state (printf "%sruleLables.%s: %q is overridden by %sruleLabels.%s (%q)" $path $key (get $labels $key) $path $key $value)) -}}
+{{- end -}}
+{{- $_ := set $labels $key $value -}}
+{{- end -}}
+{{- $_ := set .result "ruleLabels" $labels -}}
+{{- end -}}
+
+{{/*
+tms.judge.names: the names that a lease brings with it.
+Arguments: lease, path, grant, state. Result: nothing.
+*/}}
+{{- define "tms.judge.names" -}}
+{{- $args := . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .grant.name) -}}
+{{- include "tms.error" (list .state (printf "%s: Invalid value: %q: the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the lease or of the release, or set fullnameOverride" .path .grant.name)) -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range $index, $model := .lease.models -}}
+{{- if hasKey $seen $model.name -}}
+{{- include "tms.error" (list $args.state (printf "%s.models[%d].name: Duplicate value: %q" $args.path $index $model.name)) -}}
+{{- end -}}
+{{- $_ := set $seen $model.name true -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.replicas: rules 1 to 4 of the policy.
+Arguments: config, lease, path, grant, state. Result: nothing.
+*/}}
+{{- define "tms.judge.replicas" -}}
+{{- $asked := default dict .lease.autoscaling.replicas -}}
+{{- $defaults := .config.replicas.default -}}
+{{- $limits := .config.replicas.limits -}}
+{{- $lowerBound := include "tms.int" $limits.minimum.lowerBound | int64 -}}
+{{- $upperBound := include "tms.int" $limits.minimum.upperBound | int64 -}}
+{{- $maximum := include "tms.int" $limits.maximum | int64 -}}
+{{- $path := printf "%s.autoscaling.replicas" .path -}}
+{{- $min := dict "field" (printf "%s.minimum" $path) "origin" "default" "from" (include "tms.int" $defaults.minimum | int64) "grant" .grant "state" .state "limit" "" -}}
+{{- if hasKey $asked "minimum" -}}
+{{- $_ := set (set $min "origin" "asked") "from" (include "tms.int" $asked.minimum | int64) -}}
+{{- end -}}
+{{- $max := dict "field" (printf "%s.maximum" $path) "origin" "default" "from" (include "tms.int" $defaults.maximum | int64) "grant" .grant "state" .state "limit" "" -}}
+{{- if hasKey $asked "maximum" -}}
+{{- $_ := set (set $max "origin" "asked") "from" (include "tms.int" $asked.maximum | int64) -}}
+{{- end -}}
+{{- if and (eq $min.origin "asked") (eq $max.origin "asked") (gt $min.from $max.from) -}}
+{{- include "tms.error" (list .state (printf "%s.minimum: Invalid value: %d: must not exceed %s.maximum (%d)" $path $min.from $path $max.from)) -}}
+{{- else -}}
+{{- include "tms.clamp" (list $min $lowerBound "server.autoscaling.replicas.limits.minimum.lowerBound" $upperBound "server.autoscaling.replicas.limits.minimum.upperBound") -}}
+{{- include "tms.clamp" (list $max $lowerBound "server.autoscaling.replicas.limits.minimum.lowerBound" $maximum "server.autoscaling.replicas.limits.maximum") -}}
+{{- if lt $max.to $min.to -}}
+{{- if eq $min.origin "default" -}}
+{{- $_ := set (set $min "to" $max.to) "limit" $max.field -}}
+{{- else -}}
+{{- $_ := set (set $max "to" $min.to) "limit" $min.field -}}
+{{- end -}}
+{{- end -}}
+{{- range list $min $max -}}
+{{- if ne .from .to -}}
+{{- include "tms.adjust" . -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set (set .grant "minReplicas" $min.to) "maxReplicas" $max.to -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.clamp: brings the number "from" of a map into a band, as its number "to",
+and names the bound that decided as its "limit".
+Argument: a list of the map, the lowest number, its path, the highest number
+(0: no upper limit), its path. Result: nothing.
+*/}}
+{{- define "tms.clamp" -}}
+{{- $number := index . 0 -}}
+{{- $_ := set $number "to" $number.from -}}
+{{- if lt $number.from (index . 1) -}}
+{{- $_ := set (set $number "to" (index . 1)) "limit" (index . 2) -}}
+{{- else if and (ne (index . 3) 0) (gt $number.from (index . 3)) -}}
+{{- $_ := set (set $number "to" (index . 3)) "limit" (index . 4) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.metrics: rules 5 to 9 of the policy.
+Arguments: config, lease, path, grant, state. Result: nothing.
+*/}}
+{{- define "tms.judge.metrics" -}}
+{{- $args := . -}}
+{{- $state := .state -}}
+{{- $granted := dict -}}
+{{- range $metric := list "cpuUtilization" "gpuUtilization" "queueTime" -}}
+{{- $server := printf "server.autoscaling.metrics.%s" $metric -}}
+{{- $path := printf "%s.autoscaling.metrics.%s" $args.path $metric -}}
+{{- $config := get $args.config.metrics $metric -}}
+{{- $asked := default dict (get (default dict $args.lease.autoscaling.metrics) $metric) -}}
+{{- $default := or (default false $config.enabled) (default false $config.enable) -}}
+{{- $effective := $default -}}
+{{- $key := ternary "enabled" "enable" (hasKey $asked "enabled") -}}
+{{- if hasKey $asked $key -}}
+{{- $effective = get $asked $key -}}
+{{- if and (hasKey $asked "enable") (ne $asked.enable $effective) -}}
+{{- include "tms.error" (list $state (printf "%s.enable: Invalid value: %t: must not contradict %s.enabled (%t)" $path $asked.enable $path $effective)) -}}
+{{- end -}}
+{{- if and (ne $effective $default) (not $config.allowed) -}}
+{{- include "tms.error" (list $state (printf "%s.%s: Forbidden: a lease may not turn this metric %s (%s.allowed is false)" $path $key (ternary "on" "off" $effective) $server)) -}}
+{{- end -}}
+{{- end -}}
+{{- if $effective -}}
+{{- $maximum := include "tms.int" (default 0 $config.threshold.maximum) | int64 -}}
+{{- if and (eq $metric "gpuUtilization") (eq $maximum 0) -}}
+{{- $maximum = int64 100 -}}
+{{- end -}}
+{{- $threshold := dict "field" (printf "%s.threshold" $path) "origin" "default" "from" (include "tms.int" $config.threshold.default | int64) "grant" $args.grant "state" $state -}}
+{{- if hasKey $asked "threshold" -}}
+{{- $_ := set (set $threshold "origin" "asked") "from" (include "tms.int" $asked.threshold | int64) -}}
+{{- end -}}
+{{- include "tms.clamp" (list $threshold (include "tms.int" $config.threshold.minimum | int64) (printf "%s.threshold.minimum" $server) $maximum (printf "%s.threshold.maximum" $server)) -}}
+{{- if ne $threshold.from $threshold.to -}}
+{{- include "tms.adjust" $threshold -}}
+{{- end -}}
+{{- $_ := set $granted $metric $threshold.to -}}
+{{- else if hasKey $asked "threshold" -}}
+{{- include "tms.error" (list $state (printf "%s.threshold: Forbidden: the metric is not in effect for this lease; turn it on with %s.enabled, or leave the threshold out" $path $path)) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $granted -}}
+{{- include "tms.error" (list $state (printf "%s.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled" .path)) -}}
+{{- end -}}
+{{- $_ := set .grant "metrics" $granted -}}
+{{- end -}}
+
+{{/*
+tms.judge.pod: what the metrics in effect need of a Triton that we run.
+Arguments: lease, path, grant, state, defaults (the top-level triton). Result: nothing.
+*/}}
+{{- define "tms.judge.pod" -}}
+{{- if .lease.models -}}
+{{- $triton := include "tms.overlay" (dict "base" .defaults "over" .lease.triton) | fromJson -}}
+{{- $requests := default dict (default dict $triton.resources).requests -}}
+{{- $limits := default dict (default dict $triton.resources).limits -}}
+{{- if hasKey .grant.metrics "cpuUtilization" -}}
+{{- $cpu := ternary $requests.cpu $limits.cpu (hasKey $requests "cpu") -}}
+{{- if not (include "tms.positive" $cpu) -}}
+{{- include "tms.error" (list .state (printf "%s.triton.resources.requests.cpu: Required value: cpuUtilization is a percentage of the CPU request, and the Triton of this lease has none" .path)) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .grant.metrics "gpuUtilization" -}}
+{{- $gpu := false -}}
+{{- range $resource, $quantity := $limits -}}
+{{- if and (hasPrefix "nvidia.com/" $resource) (include "tms.positive" $quantity) -}}
+{{- $gpu = true -}}
+{{- end -}}
+{{- end -}}
+{{- if not $gpu -}}
+{{- include "tms.warn" (list .state (printf "%s.triton.resources.limits: gpuUtilization is in effect, but the Triton of this lease has no nvidia.com/gpu limit" .path)) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey (default dict .lease.triton) "replicas" -}}
+{{- include "tms.warn" (list .state (printf "%s.triton.replicas: ignored, because the lease is autoscaled: its HorizontalPodAutoscaler owns the replica count" .path)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.positive: whether a quantity is there and is not zero.
+Argument: a quantity or nil. Result: true, or the empty string.
+*/}}
+{{- define "tms.positive" -}}
+{{- if regexMatch "^[0-9.]*[1-9]" (ternary "0" (toString .) (kindIs "invalid" .)) -}}true{{- end -}}
+{{- end -}}

@@ -1,0 +1,55 @@
+{{/*
+tms.overlay: one map laid over another: maps are merged, lists and scalars are
+replaced. (mergeOverwrite of Sprig keeps the base where the overlay says 0,
+false or an empty list.)
+Arguments: base, over (maps or nil). Result: a JSON object.
+*/}}
+{{- define "tms.overlay" -}}
+{{- $merged := dict -}}
+{{- range $key, $value := .base -}}
+{{- $_ := set $merged $key $value -}}
+{{- end -}}
+{{- range $key, $value := .over -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $merged $key)) -}}
+{{- $_ := set $merged $key (include "tms.overlay" (dict "base" (get $merged $key) "over" $value) | fromJson) -}}
+{{- else -}}
+{{- $_ := set $merged $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $merged -}}
+{{- end -}}
+
+{{/*
+tms.repositories: where the models of one lease lie.
+Argument: the models of the lease. Result: a JSON object with
+  repositories  the distinct values of --model-repository, in the order given;
+  claims        the names of the distinct claims behind pvc:// URIs, in the order
+                given: the claim at index n is the volume models-<n>.
+*/}}
+{{- define "tms.repositories" -}}
+{{- $repositories := list -}}
+{{- $claims := list -}}
+{{- range . -}}
+{{- if hasPrefix "pvc://" .uri -}}
+{{- $path := trimPrefix "pvc://" .uri -}}
+{{- $claims = append $claims (regexFind "^[^/]*" $path) | uniq -}}
+{{- $repositories = append $repositories (printf "/mnt/models/%s" $path) | uniq -}}
+{{- else -}}
+{{- $repositories = append $repositories .uri | uniq -}}
+{{- end -}}
+{{- end -}}
+{{- dict "repositories" $repositories "claims" $claims | toJson -}}
+{{- end -}}
+
+{{/*
+tms.probe: one probe of the Triton container.
+Arguments: path (of the HTTP request), timing (a map or nil). Result: YAML.
+*/}}
+{{- define "tms.probe" -}}
+httpGet:
+  path: {{ .path }}
+  port: http
+{{- range $key, $value := .timing }}
+{{ $key }}: {{ int64 $value }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,37 @@
+package policy
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Refusal is every reason why a configuration or a request is refused, in the
+// order in which they were found. Each names the path of the offending key.
+type Refusal field.ErrorList
+
+// Error has one line for each reason.
+func (r Refusal) Error() string {
+	lines := make([]string, len(r))
+	for i, reason := range r {
+		lines[i] = reason.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap makes each reason visible to errors.Is and errors.As.
+func (r Refusal) Unwrap() []error {
+	reasons := make([]error, len(r))
+	for i, reason := range r {
+		reasons[i] = reason
+	}
+	return reasons
+}
+
+// orNil returns r as an error, and nil where there is no reason in it.
+func (r Refusal) orNil() error {
+	if len(r) == 0 {
+		return nil
+	}
+	return r
+}

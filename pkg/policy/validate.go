@@ -1,0 +1,156 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Policy is an administrator's configuration that was found coherent. Its
+// methods are pure and safe for concurrent use.
+type Policy struct {
+	config Config
+}
+
+// New returns the policy of a configuration. Where the configuration is not
+// coherent it returns a Refusal with every incoherence at once; it does not
+// matter for that whether Config.Enable is set.
+func New(config Config) (*Policy, error) {
+	path := field.NewPath("server", "autoscaling")
+	reasons := slices.Concat(
+		validateReplicas(path.Child("replicas"), config.Replicas),
+		validateMetrics(path.Child("metrics"), config.Metrics),
+		validatePrometheus(path.Child("prometheus"), config.Prometheus),
+	)
+	return &Policy{config: config}, Refusal(reasons).orNil()
+}
+
+// number is one of the administrator's numbers, and where it stands.
+type number struct {
+	path  *field.Path
+	value int64
+}
+
+func (n number) atLeast(bound number) *field.Error {
+	if n.value >= bound.value {
+		return nil
+	}
+	return field.Invalid(n.path, n.value, fmt.Sprintf("must be at least %s (%d)", bound.path, bound.value))
+}
+
+func (n number) atMost(bound number) *field.Error {
+	if n.value <= bound.value {
+		return nil
+	}
+	return field.Invalid(n.path, n.value, fmt.Sprintf("must not exceed %s (%d)", bound.path, bound.value))
+}
+
+func (n number) positive() *field.Error {
+	if n.value >= 1 {
+		return nil
+	}
+	return field.Invalid(n.path, n.value, "must be at least 1")
+}
+
+// validateReplicas checks the order of the administrator's numbers of
+// replicas. None may be 0: a HorizontalPodAutoscaler with a minimum of 0 needs
+// a feature gate and a metric from outside the pods.
+func validateReplicas(path *field.Path, bounds ReplicaBounds) field.ErrorList {
+	var (
+		defaultMinimum = number{path.Child("default", "minimum"), bounds.Default.Minimum}
+		defaultMaximum = number{path.Child("default", "maximum"), bounds.Default.Maximum}
+		maximum        = number{path.Child("limits", "maximum"), bounds.Limits.Maximum}
+		lowerBound     = number{path.Child("limits", "minimum", "lowerBound"), bounds.Limits.Minimum.LowerBound}
+		upperBound     = number{path.Child("limits", "minimum", "upperBound"), bounds.Limits.Minimum.UpperBound}
+	)
+	return found(
+		defaultMinimum.positive(),
+		defaultMaximum.positive(),
+		maximum.positive(),
+		lowerBound.positive(),
+		upperBound.positive(),
+		lowerBound.atMost(upperBound),
+		upperBound.atMost(maximum),
+		defaultMinimum.atLeast(lowerBound),
+		defaultMinimum.atMost(upperBound),
+		defaultMaximum.atLeast(defaultMinimum),
+		defaultMaximum.atMost(maximum),
+	)
+}
+
+func validateMetrics(path *field.Path, metrics PerMetric[MetricBounds]) field.ErrorList {
+	var reasons field.ErrorList
+	for metric, bounds := range metrics.All() {
+		at := path.Child(string(metric), "threshold")
+		var (
+			standard = number{at.Child("default"), bounds.Threshold.Default}
+			minimum  = number{at.Child("minimum"), bounds.Threshold.Minimum}
+			maximum  = number{at.Child("maximum"), bounds.Threshold.Maximum}
+		)
+		reasons = append(reasons, found(minimum.positive(), standard.atLeast(minimum))...)
+		if maximum.value != 0 {
+			reasons = append(reasons, found(standard.atMost(maximum))...)
+		}
+		// A GPU is never busier than 100 percent. A CPU may be: it is measured
+		// against the request, not against what the container may use.
+		if metric == GPUUtilization {
+			for _, n := range []number{standard, minimum, maximum} {
+				if n.value > 100 {
+					reasons = append(reasons, field.Invalid(n.path, n.value, "must not exceed 100 percent"))
+				}
+			}
+		}
+	}
+	return reasons
+}
+
+// validatePrometheus checks the durations. A rate over fewer than four scrape
+// intervals reads nothing, or too little, when one scrape is missed.
+func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList {
+	var reasons field.ErrorList
+	for _, d := range []struct {
+		name  string
+		value Duration
+	}{
+		{"scrapeInterval", prometheus.ScrapeInterval},
+		{"evaluationInterval", prometheus.EvaluationInterval},
+		{"rateWindow", prometheus.RateWindow},
+	} {
+		if d.value.Value() == 0 {
+			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value), "must be longer than 0"))
+		}
+	}
+	if prometheus.RateWindow.Value() < 4*prometheus.ScrapeInterval.Value() {
+		reasons = append(reasons, field.Invalid(path.Child("rateWindow"), string(prometheus.RateWindow),
+			fmt.Sprintf("must be at least four times %s (%s)", path.Child("scrapeInterval"), prometheus.ScrapeInterval)))
+	}
+	return reasons
+}
+
+// found returns those of the errors that are not nil.
+func found(errors ...*field.Error) field.ErrorList {
+	return slices.DeleteFunc(errors, func(e *field.Error) bool { return e == nil })
+}
+
+// RuleLabels returns the labels of PrometheusRules: RuleLables, a spelling in
+// the documentation of TMS, under RuleLabels. A label of the former that the
+// latter replaces is named in a warning.
+func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {
+	path := field.NewPath("server", "autoscaling", "prometheus")
+	labels = maps.Clone(p.config.Prometheus.RuleLables)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.config.Prometheus.RuleLabels)) {
+		value := p.config.Prometheus.RuleLabels[key]
+		if lost, ok := labels[key]; ok && lost != value {
+			warnings = append(warnings, fmt.Sprintf("%s.%s: %s is overridden by %s.%s (%s)",
+				path.Child("ruleLables"), key, strconv.Quote(lost), path.Child("ruleLabels"), key, strconv.Quote(value)))
+		}
+		labels[key] = value
+	}
+	return labels, warnings
+}

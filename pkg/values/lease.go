@@ -1,0 +1,32 @@
+package values
+
+import "github.com/triton-leases/tms/pkg/policy"
+
+// Lease is a Triton, or several replicas of it, serving a set of models. It has
+// Models (we run Triton) or Target (somebody else does), never both.
+type Lease struct {
+	// Models are loaded in this order.
+	Models []Model `json:"models,omitempty"`
+	Target *Target `json:"target,omitempty"`
+	// Triton overrides the top-level triton key by key.
+	Triton      *Triton        `json:"triton,omitempty"`
+	Autoscaling policy.Request `json:"autoscaling,omitzero"`
+}
+
+// Model is a model and the repository that holds it.
+type Model struct {
+	Name string `json:"name"`
+	// URI is what Triton reads itself (s3://, gs://, as://), pvc://<claim>[/<path>],
+	// or an absolute path in the image.
+	URI string `json:"uri"`
+}
+
+// Target is a workload that somebody else deploys.
+type Target struct {
+	APIVersion  string            `json:"apiVersion,omitempty"`
+	Kind        string            `json:"kind,omitempty"`
+	Name        string            `json:"name"`
+	Selector    map[string]string `json:"selector"`
+	MetricsPort string            `json:"metricsPort,omitempty"`
+	Container   string            `json:"container,omitempty"`
+}

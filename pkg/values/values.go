@@ -1,0 +1,74 @@
+// Package values holds the Go types of the chart's values: what a values file
+// says, once merged with the chart's defaults and accepted by its schema. The
+// JSON names are the keys of the file. A test holds these types and the schema
+// to the same keys.
+package values
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+// Verbatim is a part that belongs to Kubernetes: it is handed on as it is, and
+// judged by the API server that knows its version of it.
+type Verbatim map[string]any
+
+// Values are all values of the chart.
+type Values struct {
+	Images           Images           `json:"images"`
+	Kubernetes       Kubernetes       `json:"kubernetes"`
+	Server           Server           `json:"server"`
+	Triton           Triton           `json:"triton"`
+	Leases           map[string]Lease `json:"leases,omitempty"`
+	NameOverride     string           `json:"nameOverride,omitempty"`
+	FullnameOverride string           `json:"fullnameOverride,omitempty"`
+	ExtraObjects     []Verbatim       `json:"extraObjects,omitempty"`
+	// Enabled is for parent charts, which may name it as the condition of the dependency.
+	Enabled bool `json:"enabled,omitempty"`
+	// Global is what Helm passes to every subchart.
+	Global Verbatim `json:"global,omitempty"`
+}
+
+// Images are the container images.
+type Images struct {
+	Triton  string   `json:"triton"`
+	Secrets []string `json:"secrets,omitempty"`
+
+	// Keys of NVIDIA TMS that have no meaning here.
+	Server  any `json:"server,omitempty"`
+	Sidecar any `json:"sidecar,omitempty"`
+	MongoDB any `json:"mongodb,omitempty"`
+	REST    any `json:"rest,omitempty"`
+}
+
+// Kubernetes is what is put on every pod.
+type Kubernetes struct {
+	CustomAnnotations map[string]string `json:"customAnnotations,omitempty"`
+	CustomLabels      map[string]string `json:"customLabels,omitempty"`
+	PartOf            string            `json:"partOf,omitempty"`
+}
+
+// Server is the administrator's configuration.
+type Server struct {
+	Autoscaling policy.Config `json:"autoscaling"`
+
+	// Keys of NVIDIA TMS that have no meaning here.
+	APIService        any `json:"apiService,omitempty"`
+	Metrics           any `json:"metrics,omitempty"`
+	ModelRepositories any `json:"modelRepositories,omitempty"`
+}
+
+// Decode returns the values of a map that the schema accepts.
+func Decode(merged map[string]any) (*Values, error) {
+	text, err := json.Marshal(merged)
+	if err != nil {
+		return nil, fmt.Errorf("encode the values: %w", err)
+	}
+	values := new(Values)
+	if err := json.Unmarshal(text, values); err != nil {
+		return nil, fmt.Errorf("decode the values: %w", err)
+	}
+	return values, nil
+}
