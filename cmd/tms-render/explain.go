@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// row is one number that a lease has.
+type row struct {
+	Lease string `json:"lease"`
+	// Field is the path of the number.
+	Field string `json:"field"`
+	// Asked is nil where the lease did not ask.
+	Asked   *int64 `json:"asked"`
+	Granted int64  `json:"granted"`
+	// Decided is the path of what decided: the lease's own, a default, or a bound.
+	Decided string `json:"decided"`
+	// Adjusted says that the lease does not have what it asked for, or the default.
+	Adjusted bool `json:"adjusted"`
+}
+
+// explanation is what explain -o json prints.
+type explanation struct {
+	Numbers []row `json:"numbers"`
+	// NotAutoscaled are the names of leases without numbers.
+	NotAutoscaled []string `json:"notAutoscaled"`
+	Warnings      []string `json:"warnings"`
+}
+
+func newExplain(s streams) *cobra.Command {
+	var o renderOptions
+	command := &cobra.Command{
+		Use:   "explain",
+		Short: "Show what each lease asked for, what it was granted, and the bound that decided",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if err := oneOf("output", o.output, "table", "json"); err != nil {
+				return err
+			}
+			result, err := o.render(s)
+			if err != nil {
+				return err
+			}
+			e := explain(result)
+			if o.output == "json" {
+				encoder := json.NewEncoder(s.out)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(e)
+			}
+			return e.table(s.out)
+		},
+	}
+	command.Flags().SortFlags = false
+	o.valueOptions.addFlags(command.Flags())
+	command.Flags().StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return command
+}
+
+func explain(result *render.Result) explanation {
+	e := explanation{Numbers: []row{}, NotAutoscaled: []string{}, Warnings: []string{}}
+	for _, lease := range result.Leases {
+		if !lease.Grant.Autoscaled {
+			e.NotAutoscaled = append(e.NotAutoscaled, lease.Name)
+			continue
+		}
+		e.Numbers = append(e.Numbers, rows(lease)...)
+	}
+	e.Warnings = append(e.Warnings, result.Warnings...)
+	return e
+}
+
+// rows returns the numbers of one autoscaled lease, in the order of the policy.
+func rows(lease render.Lease) []row {
+	path := "leases." + lease.Name + ".autoscaling."
+	request := lease.Values.Autoscaling
+	all := []row{
+		{Field: path + "replicas.minimum", Asked: request.Replicas.Minimum, Granted: lease.Grant.MinReplicas,
+			Decided: "server.autoscaling.replicas.default.minimum"},
+		{Field: path + "replicas.maximum", Asked: request.Replicas.Maximum, Granted: lease.Grant.MaxReplicas,
+			Decided: "server.autoscaling.replicas.default.maximum"},
+	}
+	for _, target := range lease.Grant.Metrics {
+		r := row{
+			Field:   path + "metrics." + string(target.Metric) + ".threshold",
+			Granted: target.Threshold,
+			Decided: "server.autoscaling.metrics." + string(target.Metric) + ".threshold.default",
+		}
+		if asked := request.Metrics.Get(target.Metric); asked != nil {
+			r.Asked = asked.Threshold
+		}
+		all = append(all, r)
+	}
+	adjustments := map[string]policy.Adjustment{}
+	for _, adjustment := range lease.Grant.Adjustments {
+		adjustments[adjustment.Field] = adjustment
+	}
+	for i := range all {
+		all[i].Lease = lease.Name
+		if adjustment, ok := adjustments[all[i].Field]; ok {
+			all[i].Decided, all[i].Adjusted = adjustment.Limit, true
+		} else if all[i].Asked != nil {
+			all[i].Decided = all[i].Field
+		}
+	}
+	return all
+}
+
+// table prints one line for each number. What was adjusted is marked.
+func (e explanation) table(w io.Writer) error {
+	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(writer, "LEASE\tNUMBER\tASKED\tGRANTED\t\tDECIDED BY")
+	for _, r := range e.Numbers {
+		asked, mark := "-", ""
+		if r.Asked != nil {
+			asked = strconv.FormatInt(*r.Asked, 10)
+		}
+		if r.Adjusted {
+			mark = "adjusted"
+		}
+		number := r.Field[len("leases."+r.Lease+".autoscaling."):]
+		_, _ = fmt.Fprintf(writer, "%s\t%s\t%s\t%d\t%s\t%s\n", r.Lease, number, asked, r.Granted, mark, r.Decided)
+	}
+	for _, name := range e.NotAutoscaled {
+		_, _ = fmt.Fprintf(writer, "%s\tnot autoscaled\t-\t-\t\t-\n", name)
+	}
+	if err := writer.Flush(); err != nil {
+		return err
+	}
+	for _, warning := range e.Warnings {
+		warn(w, warning)
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/source"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// input is what the command line gave as values: the sources, from the weakest
+// to the strongest, and all of them merged.
+type input struct {
+	sources []valueSource
+	merged  map[string]any
+}
+
+// valueSource is one values file or one --set.
+type valueSource struct {
+	name string
+	text []byte
+}
+
+// read reads and merges the values as helm does. All files that cannot be read
+// are reported at once.
+func (o *valueOptions) read(stdin io.Reader) (*input, error) {
+	in := &input{merged: map[string]any{}}
+	var problems []error
+	for _, name := range o.files {
+		text, err := readFile(name, stdin)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		values, err := source.Read(text)
+		if err != nil {
+			problems = append(problems, inFile(name, err))
+			continue
+		}
+		in.sources = append(in.sources, valueSource{name, text})
+		in.merged = helmchart.Merge(in.merged, values)
+	}
+	for _, setter := range helmchart.Setters() {
+		for _, argument := range *o.set[setter] {
+			if err := in.apply(setter, argument); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if len(o.leases) > 0 {
+		var err error
+		if in.merged, err = render.Only(in.merged, o.leases...); err != nil {
+			return nil, fmt.Errorf("--lease: %w", err)
+		}
+	}
+	return in, nil
+}
+
+// apply sets what one --set says, and keeps it apart to know later what it said.
+func (in *input) apply(setter helmchart.Setter, argument string) error {
+	if err := setter.Apply(in.merged, argument, os.ReadFile); err != nil {
+		return err
+	}
+	alone := map[string]any{}
+	if err := setter.Apply(alone, argument, os.ReadFile); err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(alone)
+	in.sources = append(in.sources, valueSource{"--" + string(setter), text})
+	return err
+}
+
+func readFile(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		text, err := io.ReadAll(stdin)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		return text, nil
+	}
+	text, err := os.ReadFile(name)
+	if err == nil {
+		return text, nil
+	}
+	if strings.Contains(name, "://") {
+		return nil, fmt.Errorf("%s: tms-render works offline: download the file and give its name", name)
+	}
+	if info, statErr := os.Stat(name); statErr == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory: give the values files in it, each with -f", name)
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// inFile puts the name of the file, and the place in it, before each syntax error.
+func inFile(name string, err error) error {
+	var problems source.SyntaxErrors
+	if !errors.As(err, &problems) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	lines := make([]error, len(problems))
+	for i, problem := range problems {
+		place := name
+		if problem.Line > 0 {
+			place = fmt.Sprintf("%s:%d:%d", name, problem.Line, max(problem.Column, 1))
+		}
+		lines[i] = fmt.Errorf("%s: %s", place, problem.Message)
+	}
+	return errors.Join(lines...)
+}
+
+// explain names the file, and its line, of each reason of a refusal.
+func (in *input) explain(err error) error {
+	var refusal policy.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	lines := make([]error, len(refusal))
+	for i, reason := range refusal {
+		name, line := in.origin(reason.Field)
+		switch {
+		case name == "":
+			lines[i] = reason
+		case line == 0:
+			lines[i] = fmt.Errorf("%s: %w", name, reason)
+		default:
+			lines[i] = fmt.Errorf("%s: %w (line %d)", name, reason, line)
+		}
+	}
+	return errors.Join(lines...)
+}
+
+// origin returns which source says most of a path, the strongest of several;
+// none where the values come from the chart alone.
+func (in *input) origin(path string) (name string, line int) {
+	deepest := 0
+	for _, s := range in.sources {
+		at, depth := source.Locate(s.text, path)
+		if depth == 0 || depth < deepest {
+			continue
+		}
+		deepest, name, line = depth, s.name, at
+		if strings.HasPrefix(name, "--") {
+			line = 0
+		}
+	}
+	return name, line
+}

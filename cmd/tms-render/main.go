@@ -1,0 +1,9 @@
+// Command tms-render prints the manifests of leases: the text that helm template
+// prints for the chart tms, to the byte, with no helm and no cluster.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}

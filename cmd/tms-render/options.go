@@ -1,0 +1,65 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// valueOptions say where values come from, and for which release. The flags are
+// spelled as helm spells them.
+type valueOptions struct {
+	files     []string
+	set       map[helmchart.Setter]*[]string
+	namespace string
+	release   string
+	leases    []string
+}
+
+func (o *valueOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVarP(&o.files, "values", "f", nil, "values `file` in YAML, - for standard input (can specify multiple, a later one wins)")
+	o.set = map[helmchart.Setter]*[]string{}
+	for _, setter := range helmchart.Setters() {
+		o.set[setter] = flags.StringArray(string(setter), nil, setter.Usage())
+	}
+	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the release")
+	flags.StringVar(&o.release, "release-name", "tms", "name of the release")
+	flags.StringSliceVar(&o.leases, "lease", nil, "only this lease, by `name` (can specify multiple)")
+}
+
+// renderOptions are the options of the main command.
+type renderOptions struct {
+	valueOptions
+	output      string
+	outputDir   string
+	strict      bool
+	chart       string
+	kubeVersion string
+	skipTests   bool
+	isUpgrade   bool
+}
+
+func (o *renderOptions) addFlags(command *cobra.Command) {
+	flags := command.Flags()
+	flags.SortFlags = false
+	o.valueOptions.addFlags(flags)
+	flags.StringVarP(&o.output, "output", "o", "yaml", "output `format`: yaml, or json (a List)")
+	flags.StringVar(&o.outputDir, "output-dir", "", "write the manifests to files in this `directory`, one for each template")
+	flags.BoolVar(&o.strict, "strict", false, "print no manifests and exit with status 3 where anything is adjusted or warned of")
+	flags.StringVar(&o.chart, "chart", "", "render the chart in this `directory` instead of the embedded one")
+	flags.StringVar(&o.kubeVersion, "kube-version", render.DefaultKubeVersion, "Kubernetes `version` to render for")
+	flags.BoolVar(&o.skipTests, "skip-tests", false, "skip tests from the output")
+	flags.BoolVar(&o.isUpgrade, "is-upgrade", false, "render for helm upgrade instead of helm install")
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"yaml", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = command.MarkFlagDirname("output-dir")
+	_ = command.MarkFlagDirname("chart")
+	_ = command.MarkFlagFilename("values", "yaml", "yml", "json")
+}
+
+func flagNames(command *cobra.Command) []string {
+	var names []string
+	command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	return names
+}

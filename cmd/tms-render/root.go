@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/triton-leases/tms/internal/schema"
+)
+
+const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton Inference Server:
+the text that 'helm template' prints for the chart tms, to the byte, without
+helm, a cluster or a network.
+
+Manifests go to standard output, warnings and adjustments to standard error.
+Nothing is printed to standard output on failure. Exit status: 0 done, 1 refused
+or failed, 2 wrong usage, 3 something was adjusted under --strict.`
+
+const examples = `  # What would be installed
+  tms-render -f values.yaml -n inference
+
+  # Straight into the cluster
+  tms-render -f values.yaml -n inference | kubectl apply -n inference -f -
+
+  # In CI: fail where a lease does not get what it asks for
+  tms-render -f values.yaml --strict > manifests.yaml
+
+  # Who gets what, and which bound decided
+  tms-render explain -f values.yaml`
+
+func newRoot(s streams) *cobra.Command {
+	var o renderOptions
+	root := &cobra.Command{
+		Use:               "tms-render",
+		Short:             "Print the Kubernetes manifests of Triton leases",
+		Long:              longHelp,
+		Example:           examples,
+		Args:              noArguments,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		RunE:              func(*cobra.Command, []string) error { return o.run(s) },
+	}
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return usageError{suggestFlag(command, err)}
+	})
+	o.addFlags(root)
+	root.AddCommand(newExplain(s), newChart(s), newSchema(s), newVersion(s))
+	return root
+}
+
+// noArguments refuses arguments, and says what may have been meant.
+func noArguments(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range command.Commands() {
+		names = append(names, sub.Name())
+	}
+	if best := schema.Nearest(args[0], names); best != "" {
+		return usageError{fmt.Errorf("unknown command %q, did you mean %q?", args[0], best)}
+	}
+	return usageError{fmt.Errorf("unexpected argument %q: values files are given with -f", args[0])}
+}
+
+// suggestFlag adds the flag that was probably meant to an error about an unknown one.
+func suggestFlag(command *cobra.Command, err error) error {
+	var unknown string
+	if n, _ := fmt.Sscanf(err.Error(), "unknown flag: --%s", &unknown); n != 1 {
+		return err
+	}
+	if best := schema.Nearest(unknown, flagNames(command)); best != "" {
+		return fmt.Errorf("%w, did you mean --%s?", err, best)
+	}
+	return err
+}
+
+// oneOf refuses the value of a flag that is none of the allowed ones.
+func oneOf(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return usageError{fmt.Errorf("--%s %s: must be one of %v", flag, value, allowed)}
+}

@@ -1,0 +1,162 @@
+// Package helmchart is the only importer of Helm, so that moving to its next
+// major version is one package's work. It loads a chart, merges values as helm
+// does, runs the engine, and sorts what the engine made as helm template does.
+package helmchart
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/ignore"
+)
+
+// Chart is a loaded chart. It is not changed after it was loaded, so that its
+// methods are safe for concurrent use.
+type Chart struct {
+	chart *chart.Chart
+}
+
+// Release is what a template can know of the release.
+type Release struct {
+	Name      string
+	Namespace string
+	// IsUpgrade says that the release is upgraded, not installed.
+	IsUpgrade bool
+}
+
+// Load reads a chart from the folder that holds its Chart.yaml, without the
+// files that its .helmignore names. A chart with dependencies is refused: their
+// conditions and imports are Helm's to resolve.
+func Load(folder fs.FS) (*Chart, error) {
+	rules, err := ignoreRules(folder)
+	if err != nil {
+		return nil, err
+	}
+	var files []*loader.BufferedFile
+	err = fs.WalkDir(folder, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		info, err := fs.Stat(folder, name) // follows symlinks, as Helm does
+		if err != nil {
+			return err
+		}
+		if rules.Ignore(name, info) {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		data, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, &loader.BufferedFile{Name: name, Data: bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read chart: %w", err)
+	}
+	loaded, err := loader.LoadFiles(files)
+	if err != nil {
+		return nil, fmt.Errorf("load chart: %w", err)
+	}
+	if len(loaded.Metadata.Dependencies) > 0 || len(loaded.Dependencies()) > 0 {
+		return nil, errors.New("load chart: it has dependencies; render it with helm template")
+	}
+	return &Chart{chart: loaded}, nil
+}
+
+func ignoreRules(folder fs.FS) (*ignore.Rules, error) {
+	rules := ignore.Empty()
+	text, err := fs.ReadFile(folder, ignore.HelmIgnore)
+	if err == nil {
+		rules, err = ignore.Parse(bytes.NewReader(text))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read %s: %w", ignore.HelmIgnore, err)
+	}
+	rules.AddDefaults()
+	return rules, nil
+}
+
+// Name returns the name of the chart.
+func (c *Chart) Name() string { return c.chart.Name() }
+
+// Version returns the version of the chart.
+func (c *Chart) Version() string { return c.chart.Metadata.Version }
+
+// Schema returns the chart's values.schema.json, nil where it has none.
+func (c *Chart) Schema() []byte { return c.chart.Schema }
+
+// Coalesce returns the chart's default values with the given ones over them. A
+// null removes a default.
+func (c *Chart) Coalesce(values map[string]any) (map[string]any, error) {
+	merged, err := chartutil.CoalesceValues(c.chart, values)
+	if err != nil {
+		return nil, fmt.Errorf("merge the values with the chart's: %w", err)
+	}
+	return merged, nil
+}
+
+// With returns the chart with the text of some templates replaced, and those
+// left out whose text is empty. The templates are named as templates/<file>.
+func (c *Chart) With(templates map[string]string) *Chart {
+	changed := *c.chart
+	changed.Templates = nil
+	for _, file := range c.chart.Templates {
+		text, replaced := templates[file.Name]
+		switch {
+		case !replaced:
+			changed.Templates = append(changed.Templates, file)
+		case text != "":
+			changed.Templates = append(changed.Templates, &chart.File{Name: file.Name, Data: []byte(text)})
+		}
+	}
+	return &Chart{chart: &changed}
+}
+
+// Render runs the engine over the templates with values that Coalesce
+// returned, which it may change. The result maps the path of each template,
+// such as tms/templates/hpa.yaml, to its text. The version of Kubernetes is
+// what .Capabilities.KubeVersion says, and must suit the chart.
+func (c *Chart) Render(release Release, kubeVersion string, values map[string]any) (map[string]string, error) {
+	version, err := chartutil.ParseKubeVersion(kubeVersion)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes version %q: %w", kubeVersion, err)
+	}
+	if wanted := c.chart.Metadata.KubeVersion; wanted != "" && !chartutil.IsCompatibleRange(wanted, version.Version) {
+		return nil, fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, version)
+	}
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = *version
+	return engine.Render(c.chart, chartutil.Values{
+		"Chart":        c.chart.Metadata,
+		"Capabilities": capabilities,
+		"Release": map[string]any{
+			"Name":      release.Name,
+			"Namespace": release.Namespace,
+			"IsUpgrade": release.IsUpgrade,
+			"IsInstall": !release.IsUpgrade,
+			"Revision":  1,
+			"Service":   "Helm",
+		},
+		"Values": chartutil.Values(values),
+	})
+}
+
+// Path returns the path under which Render returns a template.
+func (c *Chart) Path(template string) string { return path.Join(c.Name(), template) }
+
+// ValidateReleaseName returns an error where helm would refuse the name.
+func ValidateReleaseName(name string) error { return chartutil.ValidateReleaseName(name) }

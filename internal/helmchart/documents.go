@@ -1,0 +1,115 @@
+package helmchart
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/releaseutil"
+)
+
+// Document is one rendered document.
+type Document struct {
+	// Source is the path of its template, such as tms/templates/hpa.yaml.
+	Source string
+	// Text is the document without separators, trimmed of white space.
+	Text string
+	// Kind is the kind of the object.
+	Kind string
+	// Hook says that it is a hook and not part of the release.
+	Hook bool
+	// Test says that it is a hook that helm test runs.
+	Test bool
+}
+
+// Sort returns the documents of rendered templates in the order in which helm
+// template prints them: by kind in the order of installation, hooks last.
+// It parses each document, as Helm does, so it is right for any chart.
+func Sort(rendered map[string]string) ([]Document, error) {
+	hooks, manifests, err := releaseutil.SortManifests(rendered, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, err
+	}
+	documents := make([]Document, 0, len(manifests)+len(hooks))
+	for _, m := range manifests {
+		documents = append(documents, Document{Source: m.Name, Text: m.Content, Kind: m.Head.Kind})
+	}
+	return append(documents, hookDocuments(hooks)...), nil
+}
+
+func hookDocuments(hooks []*release.Hook) []Document {
+	documents := make([]Document, len(hooks))
+	for i, h := range hooks {
+		documents[i] = Document{
+			Source: h.Path, Text: h.Manifest, Kind: h.Kind,
+			Hook: true, Test: slices.Contains(h.Events, release.HookTest),
+		}
+	}
+	return documents
+}
+
+// SortKnown is Sort without its cost, most of which is parsing. The caller knows
+// what the templates of each path in kinds render: documents of that one kind,
+// in block style, none of them a hook. All other templates are parsed.
+func SortKnown(rendered map[string]string, kinds map[string]string) ([]Document, error) {
+	var documents []Document
+	unknown := map[string]string{}
+	for source, text := range rendered {
+		kind, known := kinds[source]
+		if !known {
+			unknown[source] = text
+			continue
+		}
+		for _, document := range split(text) {
+			documents = append(documents, Document{Source: source, Text: document, Kind: kind})
+		}
+	}
+	parsed, err := Sort(unknown)
+	if err != nil {
+		return nil, err
+	}
+	documents = append(documents, parsed...)
+	slices.SortStableFunc(documents, inHelmsOrder)
+	return documents, nil
+}
+
+// separator is what Helm takes for the end of one document and the start of the next.
+var separator = regexp.MustCompile(`(?:^|\s*\n)---\s*`)
+
+func split(text string) []string {
+	var documents []string
+	for _, document := range separator.Split(strings.TrimSpace(text), -1) {
+		if document = strings.TrimSpace(document); document != "" {
+			documents = append(documents, document)
+		}
+	}
+	return documents
+}
+
+// inHelmsOrder compares by hook, kind and template. Documents of one template
+// that are equal in these keep their order. Kinds that Helm does not know come
+// after those that it knows, by name.
+func inHelmsOrder(a, b Document) int {
+	if a.Hook != b.Hook {
+		if b.Hook {
+			return -1
+		}
+		return 1
+	}
+	if a.Kind != b.Kind {
+		rankA, rankB := rank(a.Kind), rank(b.Kind)
+		if rankA != rankB {
+			return rankA - rankB
+		}
+		return strings.Compare(a.Kind, b.Kind)
+	}
+	return strings.Compare(a.Source, b.Source)
+}
+
+func rank(kind string) int {
+	if i := slices.Index(releaseutil.InstallOrder, kind); i >= 0 {
+		return i
+	}
+	return len(releaseutil.InstallOrder)
+}

@@ -1,0 +1,81 @@
+package helmchart
+
+import (
+	"fmt"
+
+	"helm.sh/helm/v3/pkg/strvals"
+)
+
+// Merge lays one map of values over another as helm does with several -f:
+// maps are merged, everything else is replaced. Neither map is changed.
+func Merge(base, over map[string]any) map[string]any {
+	merged := make(map[string]any, len(base)+len(over))
+	for key, value := range base {
+		merged[key] = value
+	}
+	for key, value := range over {
+		below, _ := merged[key].(map[string]any)
+		above, ok := value.(map[string]any)
+		if ok && below != nil {
+			value = Merge(below, above)
+		}
+		merged[key] = value
+	}
+	return merged
+}
+
+// Setter is one of helm's flags that set single values.
+type Setter string
+
+// The setters, in the order in which helm applies them.
+const (
+	SetJSON    Setter = "set-json"
+	Set        Setter = "set"
+	SetString  Setter = "set-string"
+	SetFile    Setter = "set-file"
+	SetLiteral Setter = "set-literal"
+)
+
+// Setters returns all setters in the order in which helm applies them.
+func Setters() []Setter { return []Setter{SetJSON, Set, SetString, SetFile, SetLiteral} }
+
+// Usage says what a setter takes, in helm's words.
+func (s Setter) Usage() string {
+	switch s {
+	case SetJSON:
+		return "set JSON values on the command line (can specify multiple or separate values with commas: key1=jsonval1,key2=jsonval2)"
+	case SetString:
+		return "set STRING values on the command line (can specify multiple or separate values with commas: key1=val1,key2=val2)"
+	case SetFile:
+		return "set values from respective files specified via the command line (can specify multiple or separate values with commas: key1=path1,key2=path2)"
+	case SetLiteral:
+		return "set a literal STRING value on the command line"
+	default:
+		return "set values on the command line (can specify multiple or separate values with commas: key1=val1,key2=val2)"
+	}
+}
+
+// Apply sets what one argument of the flag says in values. The function reads
+// the files that SetFile names.
+func (s Setter) Apply(values map[string]any, argument string, read func(path string) ([]byte, error)) error {
+	var err error
+	switch s {
+	case SetJSON:
+		err = strvals.ParseJSON(argument, values)
+	case Set:
+		err = strvals.ParseInto(argument, values)
+	case SetString:
+		err = strvals.ParseIntoString(argument, values)
+	case SetFile:
+		err = strvals.ParseIntoFile(argument, values, func(path []rune) (any, error) {
+			text, err := read(string(path))
+			return string(text), err
+		})
+	case SetLiteral:
+		err = strvals.ParseLiteralInto(argument, values)
+	}
+	if err != nil {
+		return fmt.Errorf("--%s %s: %w", s, argument, err)
+	}
+	return nil
+}

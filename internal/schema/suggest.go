@@ -1,0 +1,49 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+)
+
+// unknownKey says that a key is not known, which one may have been meant, and
+// which ones are known.
+func unknownKey(key string, known []string) string {
+	sentence := "unknown key"
+	if best := Nearest(key, known); best != "" {
+		sentence = fmt.Sprintf("unknown key, did you mean %q?", best)
+	}
+	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
+}
+
+// Nearest returns the word that was probably meant, and "" where none is near.
+func Nearest(word string, known []string) string {
+	best, fewest := "", 1+len(word)/3
+	for _, candidate := range known {
+		edits := distance(strings.ToLower(word), strings.ToLower(candidate))
+		if edits < fewest || edits == fewest && best == "" {
+			best, fewest = candidate, edits
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
