@@ -1,12 +1,16 @@
 package helmchart
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/releaseutil"
+	"sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
 )
 
 // Document is one rendered document.
@@ -21,6 +25,20 @@ type Document struct {
 	Hook bool
 	// Test says that it is a hook that helm test runs.
 	Test bool
+}
+
+// Decode decodes the document into a typed object, strictly: a field that the
+// type does not have, or has in another case, is an error that names its path.
+func (d Document) Decode(object any) error {
+	text, err := yaml.YAMLToJSONStrict([]byte(d.Text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.Source, err)
+	}
+	unknown, err := json.UnmarshalStrict(text, object)
+	if err = errors.Join(append(unknown, err)...); err != nil {
+		return fmt.Errorf("%s: decode %s: %w", d.Source, d.Kind, err)
+	}
+	return nil
 }
 
 // Sort returns the documents of rendered templates in the order in which helm
@@ -53,7 +71,7 @@ func hookDocuments(hooks []*release.Hook) []Document {
 // what the templates of each path in kinds render: documents of that one kind,
 // in block style, none of them a hook. All other templates are parsed.
 func SortKnown(rendered map[string]string, kinds map[string]string) ([]Document, error) {
-	var documents []Document
+	documents := []Document{}
 	unknown := map[string]string{}
 	for source, text := range rendered {
 		kind, known := kinds[source]

@@ -62,7 +62,7 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 			}
 		}
 	case "type":
-		r.add(field.Invalid(path, r.summary(failure), fmt.Sprintf("must be %s, not %s", typeNames(rule["type"]), typeOf(instance))))
+		r.add(field.Invalid(path, r.summary(failure), wrongType(rule["type"], instance)))
 	case "enum":
 		allowed, _ := rule["enum"].([]any)
 		r.add(field.NotSupported(path, r.summary(failure), texts(allowed)))
@@ -186,6 +186,20 @@ func description(rule map[string]any, key string) string {
 	property, _ := properties[key].(map[string]any)
 	text, _ := property["description"].(string)
 	return text
+}
+
+// wrongType says which type is wanted. What YAML reads as a boolean or a number
+// was often meant as a text: n, on and 1.10 are not texts until they are quoted.
+func wrongType(types, instance any) string {
+	sentence := fmt.Sprintf("must be %s, not %s", typeNames(types), typeOf(instance))
+	switch instance.(type) {
+	case nil, string, []any, map[string]any:
+		return sentence
+	}
+	if types == "string" {
+		sentence += ": quote it"
+	}
+	return sentence
 }
 
 func typeNames(types any) string {

@@ -15,10 +15,14 @@ func unknownKey(key string, known []string) string {
 	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
 }
 
-// Nearest returns the word that was probably meant, and "" where none is near.
+// Nearest returns the word that was probably meant, and "" where none is near:
+// the one that the word abbreviates, or that is the fewest letters away.
 func Nearest(word string, known []string) string {
 	best, fewest := "", 1+len(word)/3
 	for _, candidate := range known {
+		if len(word) >= 3 && strings.HasPrefix(candidate, word) {
+			return candidate
+		}
 		edits := distance(strings.ToLower(word), strings.ToLower(candidate))
 		if edits < fewest || edits == fewest && best == "" {
 			best, fewest = candidate, edits

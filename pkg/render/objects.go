@@ -9,7 +9,6 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/internal/schema"
 )
@@ -77,10 +76,7 @@ func (o *Objects) decode(document Document) error {
 
 func decode[T any](document Document) (*T, error) {
 	object := new(T)
-	if err := yaml.UnmarshalStrict([]byte(document.Text), object); err != nil {
-		return nil, fmt.Errorf("%s: decode %s: %w", document.Source, document.Kind, err)
-	}
-	return object, nil
+	return object, document.Decode(object)
 }
 
 // Only returns values with no leases but the named ones, and ErrNoLease where

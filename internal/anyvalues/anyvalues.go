@@ -1,0 +1,218 @@
+// Package anyvalues makes values of the chart out of random bytes, for tests
+// that hold for any values. The schema accepts all of them; the policy refuses
+// some, because refusals must agree too.
+package anyvalues
+
+import (
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+)
+
+// YAML returns a values file and the name of a release, decided by the bytes:
+// the same bytes give the same values, and few bytes give simple ones.
+func YAML(data []byte) (values []byte, release string) {
+	d := &dice{data: data}
+	release = pick(d, "tms", "r", "my-tms-release", "a-release-name-that-is-just-as-long-as-helm-can-allow")
+	text, err := yaml.Marshal(d.values())
+	if err != nil {
+		panic(err) // it is made of what YAML can hold
+	}
+	return text, release
+}
+
+// dice turns bytes into decisions. Where no byte is left every decision is the first.
+type dice struct{ data []byte }
+
+func (d *dice) roll(sides int) int {
+	if len(d.data) == 0 {
+		return 0
+	}
+	n := int(d.data[0]) % sides
+	d.data = d.data[1:]
+	return n
+}
+
+// sometimes is true once in n times.
+func (d *dice) sometimes(n int) bool { return d.roll(n) == n-1 }
+
+func pick[T any](d *dice, options ...T) T { return options[d.roll(len(options))] }
+
+type object = map[string]any
+
+// maybe sets a key once in n times.
+func (d *dice) maybe(n int, o object, key string, value func() any) {
+	if d.sometimes(n) {
+		o[key] = value()
+	}
+}
+
+func (d *dice) values() object {
+	v := object{"server": object{"autoscaling": d.config()}}
+	leases := object{}
+	for range pick(d, 1, 2, 3, 0) {
+		leases[pick(d, "a", "b", "resnet50", "0", "lease-with-a-long-name", "on")] = d.lease()
+	}
+	v["leases"] = leases
+	d.maybe(3, v, "triton", func() any { return d.triton() })
+	d.maybe(6, v, "nameOverride", func() any { return pick(d, "triton", "tms", "") })
+	d.maybe(6, v, "fullnameOverride", func() any { return pick(d, "inference", "") })
+	d.maybe(6, v, "kubernetes", func() any {
+		return object{
+			"customLabels":      object{"team": "vision", "empty": "", "number": "1"},
+			"customAnnotations": object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'", "<no value>")},
+			"partOf":            pick(d, "", "platform"),
+		}
+	})
+	d.maybe(6, v, "images", func() any {
+		return object{pick(d, "triton", "server", "rest", "mongodb"): "example.com/image:1", "secrets": []any{"pull"}}
+	})
+	d.maybe(8, v, "extraObjects", func() any {
+		return []any{object{
+			"apiVersion": "v1", "kind": pick(d, "ConfigMap", "Service", "Deployment", "Custom"),
+			"metadata": object{"name": "extra"}, "data": object{"x": "{{ 1 }}\n---\n"},
+		}}
+	})
+	return v
+}
+
+func (d *dice) config() object {
+	c := object{"enable": !d.sometimes(8)}
+	d.maybe(2, c, "replicas", func() any { return d.bounds() })
+	metrics := object{
+		// Mostly one metric is in effect, so that most leases are not refused.
+		"queueTime":      d.metric(object{"enabled": true}, 1000, 10000, 250000, 1e15),
+		"cpuUtilization": d.metric(object{}, 1, 50, 100, 5000),
+		"gpuUtilization": d.metric(object{}, 1, 50, 90, 100),
+	}
+	c["metrics"] = metrics
+	d.maybe(4, c, "prometheus", func() any {
+		return object{
+			"scrapeInterval":     pick(d, "15s", "5s", "1m", "1500ms"),
+			"evaluationInterval": pick(d, "15s", "30s"),
+			"rateWindow":         pick(d, "4m", "5m", "4m30s", "20s", "1h1m1s1ms", "0240s"),
+			"ruleLabels":         object{"team": pick(d, "a", "b")},
+			"ruleLables":         object{"team": "a", "release": pick(d, "prometheus", "other")},
+			"alerts":             object{"enabled": !d.sometimes(3)},
+		}
+	})
+	return c
+}
+
+// bounds are coherent, but for one in eight.
+func (d *dice) bounds() object {
+	lower := 1 + d.roll(3)
+	upper := lower + d.roll(3)
+	limit := upper + d.roll(10)
+	minimum := lower + d.roll(upper-lower+1)
+	maximum := minimum + d.roll(limit-minimum+1)
+	if d.sometimes(8) {
+		lower, minimum, limit = d.roll(5), d.roll(5), d.roll(12)
+	}
+	return object{
+		"default": object{"minimum": minimum, "maximum": maximum},
+		"limits":  object{"maximum": limit, "minimum": object{"lowerBound": lower, "upperBound": upper}},
+	}
+}
+
+func (d *dice) metric(m object, numbers ...float64) object {
+	d.maybe(3, m, "enabled", func() any { return !d.sometimes(2) })
+	d.maybe(6, m, "enable", func() any { return !d.sometimes(2) })
+	d.maybe(2, m, "allowed", func() any { return !d.sometimes(8) })
+	d.maybe(3, m, "threshold", func() any {
+		lowest := d.roll(len(numbers))
+		standard := lowest + d.roll(len(numbers)-lowest)
+		highest := standard + d.roll(len(numbers)-standard)
+		return object{
+			"minimum": numbers[lowest],
+			"default": numbers[standard],
+			"maximum": pick(d, 0, numbers[highest]),
+		}
+	})
+	return m
+}
+
+func (d *dice) lease() object {
+	l := object{}
+	if d.sometimes(4) {
+		l["target"] = d.target()
+	} else {
+		l["models"] = d.models()
+		d.maybe(3, l, "triton", func() any { return d.triton() })
+	}
+	request := object{"enable": !d.sometimes(6)}
+	d.maybe(2, request, "replicas", func() any {
+		r := object{}
+		d.maybe(3, r, "minimum", func() any { return pick[any](d, 1, 2, 0, 3, 8) })
+		d.maybe(2, r, "maximum", func() any { return pick[any](d, 4, 2, 1, 0, 9, 50, 2147483647) })
+		return r
+	})
+	metrics := object{}
+	for _, name := range []string{"queueTime", "cpuUtilization", "gpuUtilization"} {
+		often := 6
+		if name == "queueTime" {
+			often = 2 // it is mostly in effect
+		}
+		d.maybe(often, metrics, name, func() any {
+			m := object{}
+			d.maybe(4, m, "enabled", func() any { return !d.sometimes(4) })
+			d.maybe(12, m, "enable", func() any { return !d.sometimes(3) })
+			d.maybe(2, m, "threshold", func() any {
+				return pick[any](d, 60, 90, 10000, 0, 1, 101, 200000, 1e6, 2147483647)
+			})
+			return m
+		})
+	}
+	if len(metrics) > 0 {
+		request["metrics"] = metrics
+	}
+	d.maybe(1, l, "autoscaling", func() any { return request })
+	return l
+}
+
+func (d *dice) models() []any {
+	var models []any
+	for range 1 + d.roll(3) {
+		models = append(models, object{
+			"name": pick(d, "m", "n", "1", "true", "A_b.c-d"),
+			"uri":  pick(d, "s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", `s3://h:9000/b/{{x}}"'$(y)`),
+		})
+	}
+	return models
+}
+
+func (d *dice) target() object {
+	t := object{"name": pick(d, "legacy", "a.b"), "selector": object{"app": pick(d, "triton", "on", "1")}}
+	d.maybe(3, t, "kind", func() any { return pick(d, "StatefulSet", "Deployment") })
+	d.maybe(3, t, "apiVersion", func() any { return pick(d, "apps/v1", "argoproj.io/v1alpha1") })
+	d.maybe(3, t, "metricsPort", func() any { return pick(d, "http-metrics", "8002x") })
+	d.maybe(3, t, "container", func() any { return "server" })
+	return t
+}
+
+func (d *dice) triton() object {
+	t := object{}
+	d.maybe(3, t, "resources", func() any {
+		r := object{}
+		d.maybe(2, r, "requests", func() any { return object{"cpu": pick[any](d, "500m", 2, 0, "0", 0.5, "0.0", "1e3")} })
+		d.maybe(2, r, "limits", func() any {
+			return object{pick(d, "nvidia.com/gpu", "cpu", "memory", "nvidia.com/mig-1g.5gb"): pick[any](d, 1, "1", 0, "0")}
+		})
+		return r
+	})
+	d.maybe(4, t, "replicas", func() any { return d.roll(4) })
+	d.maybe(4, t, "args", func() any { return []any{"--log-verbose=1", pick(d, "", "a\nb", "{{ x }}", "\"'")}[d.roll(2):] })
+	d.maybe(4, t, "env", func() any { return []any{object{"name": "A", "value": pick(d, "", "on", "1", "a: b\n---")}} })
+	d.maybe(4, t, "sharedMemorySize", func() any { return pick[any](d, "2Gi", 1073741824, 0.5) })
+	d.maybe(4, t, "podDisruptionBudget", func() any {
+		return object{pick(d, "minAvailable", "maxUnavailable"): pick[any](d, 1, "50%", 0)}
+	})
+	d.maybe(4, t, "nodeSelector", func() any { return object{"zone": pick(d, "1", "on")} })
+	d.maybe(4, t, "probes", func() any { return object{"startup": object{"failureThreshold": 1 + d.roll(100)}} })
+	d.maybe(4, t, "podSecurityContext", func() any { return object{"runAsUser": pick[any](d, 1000740000, 0)} })
+	d.maybe(4, t, "volumes", func() any {
+		return []any{object{"name": fmt.Sprintf("v%d", d.roll(3)), "emptyDir": object{}}}
+	})
+	d.maybe(4, t, "terminationGracePeriodSeconds", func() any { return d.roll(100) })
+	return t
+}

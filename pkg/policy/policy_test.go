@@ -1,0 +1,299 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+// defaults are those of NVIDIA TMS, with the metric that most leases scale by.
+const defaults = `
+enable: true
+replicas:
+  default: {minimum: 1, maximum: 5}
+  limits: {maximum: 10, minimum: {lowerBound: 1, upperBound: 2}}
+metrics:
+  cpuUtilization: {threshold: {default: 90, minimum: 50, maximum: 100}}
+  gpuUtilization: {threshold: {default: 90, minimum: 50, maximum: 100}}
+  queueTime: {allowed: true, enabled: true, threshold: {default: 10000, minimum: 10000, maximum: 0}}
+prometheus: {scrapeInterval: 15s, evaluationInterval: 15s, rateWindow: 1m}
+`
+
+// config returns the defaults with YAML laid over them.
+func config(t testing.TB, overlay string) policy.Config {
+	t.Helper()
+	var c policy.Config
+	require.NoError(t, yaml.UnmarshalStrict([]byte(defaults), &c))
+	require.NoError(t, yaml.Unmarshal([]byte(overlay), &c))
+	return c
+}
+
+func request(t testing.TB, text string) policy.Request {
+	t.Helper()
+	var r policy.Request
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &r))
+	return r
+}
+
+var (
+	path = field.NewPath("leases").Child("x")
+	// pod is a Triton that has all that metrics need.
+	pod = &policy.Pod{CPURequest: true, GPULimit: true}
+)
+
+func TestGrant(t *testing.T) {
+	for name, test := range map[string]struct {
+		config, request string
+		min, max        int64
+		metrics         []policy.Target
+		adjustments     []string
+	}{
+		"nothing asked for":        {request: `{enable: true}`, min: 1, max: 5},
+		"maximum within its band":  {request: `{enable: true, replicas: {maximum: 8}}`, min: 1, max: 8},
+		"maximum above its band":   {request: `{enable: true, replicas: {maximum: 50}}`, min: 1, max: 10, adjustments: []string{"leases.x.autoscaling.replicas.maximum: asked 50, granted 10 (server.autoscaling.replicas.limits.maximum)"}},
+		"minimum above its band":   {request: `{enable: true, replicas: {minimum: 5}}`, min: 2, max: 5, adjustments: []string{"leases.x.autoscaling.replicas.minimum: asked 5, granted 2 (server.autoscaling.replicas.limits.minimum.upperBound)"}},
+		"minimum of 0":             {request: `{enable: true, replicas: {minimum: 0}}`, min: 1, max: 5, adjustments: []string{"leases.x.autoscaling.replicas.minimum: asked 0, granted 1 (server.autoscaling.replicas.limits.minimum.lowerBound)"}},
+		"default minimum yields":   {config: `{replicas: {default: {minimum: 2}}}`, request: `{enable: true, replicas: {maximum: 1}}`, min: 1, max: 1, adjustments: []string{"leases.x.autoscaling.replicas.minimum: default 2, granted 1 (leases.x.autoscaling.replicas.maximum)"}},
+		"default maximum yields":   {config: `{replicas: {default: {maximum: 1}}}`, request: `{enable: true, replicas: {minimum: 2}}`, min: 2, max: 2, adjustments: []string{"leases.x.autoscaling.replicas.maximum: default 1, granted 2 (leases.x.autoscaling.replicas.minimum)"}},
+		"maximum below all":        {config: `{replicas: {default: {minimum: 2}, limits: {minimum: {lowerBound: 2}}}}`, request: `{enable: true, replicas: {maximum: 1}}`, min: 2, max: 2, adjustments: []string{"leases.x.autoscaling.replicas.maximum: asked 1, granted 2 (server.autoscaling.replicas.limits.minimum.lowerBound)"}},
+		"no upper limit":           {request: `{enable: true, metrics: {queueTime: {threshold: 200000}}}`, min: 1, max: 5, metrics: []policy.Target{{Metric: policy.QueueTime, Threshold: 200000}}},
+		"threshold below its band": {request: `{enable: true, metrics: {queueTime: {threshold: 5}}}`, min: 1, max: 5, adjustments: []string{"leases.x.autoscaling.metrics.queueTime.threshold: asked 5, granted 10000 (server.autoscaling.metrics.queueTime.threshold.minimum)"}},
+		"GPU at most 100": {
+			config:      `{metrics: {gpuUtilization: {enabled: true, threshold: {maximum: 0}}, queueTime: {enabled: false}}}`,
+			request:     `{enable: true, metrics: {gpuUtilization: {threshold: 150}}}`,
+			min:         1,
+			max:         5,
+			metrics:     []policy.Target{{Metric: policy.GPUUtilization, Threshold: 100}},
+			adjustments: []string{"leases.x.autoscaling.metrics.gpuUtilization.threshold: asked 150, granted 100 (server.autoscaling.metrics.gpuUtilization.threshold.maximum)"},
+		},
+		"CPU may pass 100": {
+			config:  `{metrics: {cpuUtilization: {enabled: true, threshold: {maximum: 0}}, queueTime: {enabled: false}}}`,
+			request: `{enable: true, metrics: {cpuUtilization: {threshold: 150}}}`,
+			min:     1, max: 5,
+			metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 150}},
+		},
+		"a threshold needs no permission": {
+			config:  `{metrics: {queueTime: {allowed: false}}}`,
+			request: `{enable: true, metrics: {queueTime: {threshold: 20000}}}`,
+			min:     1, max: 5,
+			metrics: []policy.Target{{Metric: policy.QueueTime, Threshold: 20000}},
+		},
+		"naming what is in effect needs no permission": {
+			config:  `{metrics: {queueTime: {allowed: false}}}`,
+			request: `{enable: true, metrics: {queueTime: {enable: true}}}`,
+			min:     1, max: 5,
+		},
+		"either spelling switches on": {
+			config:  `{metrics: {queueTime: {enabled: false}, cpuUtilization: {enable: true}}}`,
+			request: `{enable: true}`,
+			min:     1, max: 5,
+			metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 90}},
+		},
+		"all metrics, in order": {
+			config:  `{metrics: {cpuUtilization: {allowed: true}, gpuUtilization: {enabled: true}}}`,
+			request: `{enable: true, metrics: {cpuUtilization: {enabled: true, threshold: 60}}}`,
+			min:     1, max: 5,
+			metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 60}, {Metric: policy.GPUUtilization, Threshold: 90}, {Metric: policy.QueueTime, Threshold: 10000}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := policy.New(config(t, test.config))
+			require.NoError(t, err)
+			grant, err := p.Grant(path, request(t, test.request), pod)
+			require.NoError(t, err)
+			require.True(t, grant.Autoscaled)
+			require.Equal(t, test.min, grant.MinReplicas, "minimum")
+			require.Equal(t, test.max, grant.MaxReplicas, "maximum")
+			if test.metrics == nil {
+				test.metrics = []policy.Target{{Metric: policy.QueueTime, Threshold: 10000}}
+			}
+			require.Equal(t, test.metrics, grant.Metrics)
+			var sentences []string
+			for _, adjustment := range grant.Adjustments {
+				sentences = append(sentences, adjustment.String())
+			}
+			require.Equal(t, test.adjustments, sentences)
+			require.Empty(t, grant.Warnings)
+		})
+	}
+}
+
+func TestGrantNotAutoscaled(t *testing.T) {
+	on, err := policy.New(config(t, ""))
+	require.NoError(t, err)
+	off, err := policy.New(config(t, `{enable: false}`))
+	require.NoError(t, err)
+
+	for _, text := range []string{`{}`, `{enable: false}`, `{enable: false, replicas: {minimum: 3, maximum: 2}}`} {
+		grant, err := on.Grant(path, request(t, text), pod)
+		require.NoError(t, err, text)
+		require.Equal(t, policy.Grant{}, grant, text)
+	}
+	// With the master switch off a request is not judged at all, only answered.
+	grant, err := off.Grant(path, request(t, `{enable: true, replicas: {minimum: 3, maximum: 2}}`), pod)
+	require.NoError(t, err)
+	require.Equal(t, policy.Grant{Warnings: []string{
+		"leases.x.autoscaling.enable: autoscaling is switched off by server.autoscaling.enable",
+	}}, grant)
+}
+
+func TestGrantRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		config, request string
+		pod             *policy.Pod
+		reasons         string
+	}{
+		"minimum above maximum": {
+			request: `{enable: true, replicas: {minimum: 3, maximum: 2}}`,
+			reasons: "leases.x.autoscaling.replicas.minimum: Invalid value: 3: must not exceed leases.x.autoscaling.replicas.maximum (2)",
+		},
+		"turning on what is not allowed": {
+			request: `{enable: true, metrics: {cpuUtilization: {enabled: true}}}`,
+			reasons: "leases.x.autoscaling.metrics.cpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.cpuUtilization.allowed is false)",
+		},
+		"turning off what is not allowed": {
+			config:  `{metrics: {gpuUtilization: {enabled: true}}}`,
+			request: `{enable: true, metrics: {gpuUtilization: {enable: false}}}`,
+			reasons: "leases.x.autoscaling.metrics.gpuUtilization.enable: Forbidden: a lease may not turn this metric off (server.autoscaling.metrics.gpuUtilization.allowed is false)",
+		},
+		"a threshold of a metric that is not in effect": {
+			request: `{enable: true, metrics: {cpuUtilization: {threshold: 80}}}`,
+			reasons: "leases.x.autoscaling.metrics.cpuUtilization.threshold: Forbidden: the metric is not in effect for this lease; turn it on with leases.x.autoscaling.metrics.cpuUtilization.enabled, or leave the threshold out",
+		},
+		"no metric left": {
+			request: `{enable: true, metrics: {queueTime: {enabled: false}}}`,
+			reasons: "leases.x.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled",
+		},
+		"no metric at all": {
+			config:  `{metrics: {queueTime: {enabled: false}}}`,
+			request: `{enable: true}`,
+			reasons: "leases.x.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled",
+		},
+		"two spellings that contradict each other": {
+			request: `{enable: true, metrics: {queueTime: {enabled: true, enable: false}}}`,
+			reasons: "leases.x.autoscaling.metrics.queueTime.enable: Invalid value: false: must not contradict leases.x.autoscaling.metrics.queueTime.enabled (true)",
+		},
+		"CPU without a request": {
+			config:  `{metrics: {cpuUtilization: {enabled: true}}}`,
+			request: `{enable: true}`,
+			pod:     &policy.Pod{},
+			reasons: "leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a percentage of the CPU request, and the Triton of this lease has none",
+		},
+		"everything at once": {
+			config: `{metrics: {queueTime: {enabled: false}}}`,
+			request: `{enable: true, replicas: {minimum: 3, maximum: 2},
+				metrics: {cpuUtilization: {enabled: true}, gpuUtilization: {threshold: 60}}}`,
+			pod: &policy.Pod{},
+			reasons: `leases.x.autoscaling.replicas.minimum: Invalid value: 3: must not exceed leases.x.autoscaling.replicas.maximum (2)
+leases.x.autoscaling.metrics.cpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.cpuUtilization.allowed is false)
+leases.x.autoscaling.metrics.gpuUtilization.threshold: Forbidden: the metric is not in effect for this lease; turn it on with leases.x.autoscaling.metrics.gpuUtilization.enabled, or leave the threshold out
+leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a percentage of the CPU request, and the Triton of this lease has none`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := policy.New(config(t, test.config))
+			require.NoError(t, err)
+			if test.pod == nil {
+				test.pod = pod
+			}
+			grant, err := p.Grant(path, request(t, test.request), test.pod)
+			require.EqualError(t, err, test.reasons)
+			require.Equal(t, policy.Grant{}, grant, "nothing is granted in part")
+			var reason *field.Error
+			require.ErrorAs(t, err, &reason)
+		})
+	}
+}
+
+func TestGrantWarns(t *testing.T) {
+	p, err := policy.New(config(t, `{metrics: {gpuUtilization: {enabled: true}}}`))
+	require.NoError(t, err)
+
+	grant, err := p.Grant(path, request(t, `{enable: true}`), &policy.Pod{Replicas: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"leases.x.triton.resources.limits: gpuUtilization is in effect, but the Triton of this lease has no nvidia.com/gpu limit",
+		"leases.x.triton.replicas: ignored, because the lease is autoscaled: its HorizontalPodAutoscaler owns the replica count",
+	}, grant.Warnings)
+
+	// Of a Triton that somebody else deploys nothing is known, so nothing is said.
+	grant, err = p.Grant(path, request(t, `{enable: true}`), nil)
+	require.NoError(t, err)
+	require.Empty(t, grant.Warnings)
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, test := range map[string]struct{ config, reasons string }{
+		"default above the limit": {
+			config:  `{replicas: {default: {maximum: 20}}}`,
+			reasons: "server.autoscaling.replicas.default.maximum: Invalid value: 20: must not exceed server.autoscaling.replicas.limits.maximum (10)",
+		},
+		"a replica of 0": {
+			config: `{replicas: {default: {minimum: 0}, limits: {minimum: {lowerBound: 0}}}}`,
+			reasons: `server.autoscaling.replicas.default.minimum: Invalid value: 0: must be at least 1
+server.autoscaling.replicas.limits.minimum.lowerBound: Invalid value: 0: must be at least 1`,
+		},
+		"bounds crossed": {
+			config: `{replicas: {limits: {maximum: 3, minimum: {lowerBound: 5, upperBound: 4}}}}`,
+			reasons: `server.autoscaling.replicas.limits.minimum.lowerBound: Invalid value: 5: must not exceed server.autoscaling.replicas.limits.minimum.upperBound (4)
+server.autoscaling.replicas.limits.minimum.upperBound: Invalid value: 4: must not exceed server.autoscaling.replicas.limits.maximum (3)
+server.autoscaling.replicas.default.minimum: Invalid value: 1: must be at least server.autoscaling.replicas.limits.minimum.lowerBound (5)
+server.autoscaling.replicas.default.maximum: Invalid value: 5: must not exceed server.autoscaling.replicas.limits.maximum (3)`,
+		},
+		"default minimum outside its band": {
+			config:  `{replicas: {default: {minimum: 3}}}`,
+			reasons: "server.autoscaling.replicas.default.minimum: Invalid value: 3: must not exceed server.autoscaling.replicas.limits.minimum.upperBound (2)",
+		},
+		"default maximum below default minimum": {
+			config:  `{replicas: {default: {minimum: 2, maximum: 1}}}`,
+			reasons: "server.autoscaling.replicas.default.maximum: Invalid value: 1: must be at least server.autoscaling.replicas.default.minimum (2)",
+		},
+		"thresholds, though the master switch is off": {
+			config: `{enable: false, metrics: {cpuUtilization: {threshold: {minimum: 0, default: 200}}, queueTime: {threshold: {default: 5}}}}`,
+			reasons: `server.autoscaling.metrics.cpuUtilization.threshold.minimum: Invalid value: 0: must be at least 1
+server.autoscaling.metrics.cpuUtilization.threshold.default: Invalid value: 200: must not exceed server.autoscaling.metrics.cpuUtilization.threshold.maximum (100)
+server.autoscaling.metrics.queueTime.threshold.default: Invalid value: 5: must be at least server.autoscaling.metrics.queueTime.threshold.minimum (10000)`,
+		},
+		"a GPU busier than it can be": {
+			config: `{metrics: {gpuUtilization: {threshold: {default: 110, minimum: 101, maximum: 120}}}}`,
+			reasons: `server.autoscaling.metrics.gpuUtilization.threshold.default: Invalid value: 110: must not exceed 100 percent
+server.autoscaling.metrics.gpuUtilization.threshold.minimum: Invalid value: 101: must not exceed 100 percent
+server.autoscaling.metrics.gpuUtilization.threshold.maximum: Invalid value: 120: must not exceed 100 percent`,
+		},
+		"a window that loses data": {
+			config:  `{prometheus: {rateWindow: 59s999ms}}`,
+			reasons: `server.autoscaling.prometheus.rateWindow: Invalid value: "59s999ms": must be at least four times server.autoscaling.prometheus.scrapeInterval (15s)`,
+		},
+		"intervals of nothing": {
+			config: `{prometheus: {scrapeInterval: 0s, evaluationInterval: 0ms, rateWindow: 0h}}`,
+			reasons: `server.autoscaling.prometheus.scrapeInterval: Invalid value: "0s": must be longer than 0
+server.autoscaling.prometheus.evaluationInterval: Invalid value: "0ms": must be longer than 0
+server.autoscaling.prometheus.rateWindow: Invalid value: "0h": must be longer than 0`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := policy.New(config(t, test.config))
+			require.EqualError(t, err, test.reasons)
+		})
+	}
+}
+
+func TestRuleLabels(t *testing.T) {
+	p, err := policy.New(config(t, `{prometheus: {ruleLabels: {release: a, x: "1"}, ruleLables: {release: b, x: "1", z: "2"}}}`))
+	require.NoError(t, err)
+	labels, warnings := p.RuleLabels()
+	require.Equal(t, map[string]string{"release": "a", "x": "1", "z": "2"}, labels)
+	require.Equal(t, []string{`server.autoscaling.prometheus.ruleLables.release: "b" is overridden by server.autoscaling.prometheus.ruleLabels.release ("a")`}, warnings)
+}
+
+func TestDuration(t *testing.T) {
+	for text, milliseconds := range map[policy.Duration]int64{
+		"15s": 15_000, "1m": 60_000, "1m30s": 90_000, "1h2m3s4ms": 3_723_004, "010s": 10_000, "500ms": 500, "": 0, "1d": 0, "1s1m": 0,
+	} {
+		require.Equal(t, milliseconds, text.Value().Milliseconds(), string(text))
+	}
+}

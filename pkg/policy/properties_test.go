@@ -1,0 +1,129 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+// FuzzGrant holds the properties of the policy for any coherent configuration.
+func FuzzGrant(f *testing.F) {
+	f.Add(int64(1), int64(5), int64(10), int64(1), int64(2), int64(10000), int64(10000), int64(0), int64(3), int64(50), int64(5), uint8(7))
+	f.Add(int64(2), int64(2), int64(2), int64(2), int64(2), int64(1), int64(1), int64(1), int64(0), int64(0), int64(0), uint8(5))
+	f.Add(int64(2), int64(5), int64(9), int64(1), int64(3), int64(70), int64(50), int64(90), int64(0), int64(1), int64(200), uint8(2))
+	f.Fuzz(func(t *testing.T, defaultMin, defaultMax, limit, lower, upper, standard, lowest, highest, askedMin, askedMax, threshold int64, asks uint8) {
+		c := config(t, "")
+		c.Replicas.Default = policy.ReplicaDefaults{Minimum: defaultMin, Maximum: defaultMax}
+		c.Replicas.Limits = policy.ReplicaLimits{Maximum: limit, Minimum: policy.MinimumLimits{LowerBound: lower, UpperBound: upper}}
+		c.Metrics.QueueTime.Threshold = policy.ThresholdBounds{Default: standard, Minimum: lowest, Maximum: highest}
+		p, err := policy.New(c)
+		if err != nil || askedMin < 0 || askedMax < 0 || threshold < 0 || highest < 0 {
+			t.Skip("not what the schema and a coherent configuration let through")
+		}
+		r := policy.Request{Enable: true}
+		if asks&1 != 0 {
+			r.Replicas.Minimum = &askedMin
+		}
+		if asks&2 != 0 {
+			r.Replicas.Maximum = &askedMax
+		}
+		if asks&4 != 0 {
+			r.Metrics.QueueTime = &policy.MetricRequest{Threshold: &threshold}
+		}
+		grant, err := p.Grant(path, r, pod)
+		if err != nil {
+			require.True(t, asks&3 == 3 && askedMin > askedMax, "only crossed numbers are refused: %v", err)
+			return
+		}
+		holds(t, c, grant)
+		idempotent(t, p, grant)
+		exact(t, c, r, grant)
+		monotone(t, p, r, grant)
+	})
+}
+
+func holds(t *testing.T, c policy.Config, grant policy.Grant) {
+	limits := c.Replicas.Limits
+	require.LessOrEqual(t, int64(1), grant.MinReplicas)
+	require.LessOrEqual(t, grant.MinReplicas, grant.MaxReplicas)
+	require.LessOrEqual(t, grant.MaxReplicas, limits.Maximum)
+	require.LessOrEqual(t, limits.Minimum.LowerBound, grant.MinReplicas)
+	require.LessOrEqual(t, grant.MinReplicas, limits.Minimum.UpperBound)
+	threshold, ok := grant.Threshold(policy.QueueTime)
+	require.True(t, ok)
+	require.GreaterOrEqual(t, threshold, c.Metrics.QueueTime.Threshold.Minimum)
+	if c.Metrics.QueueTime.Threshold.Maximum != 0 {
+		require.LessOrEqual(t, threshold, c.Metrics.QueueTime.Threshold.Maximum)
+	}
+}
+
+// idempotent: granting what was granted changes nothing, and adjusts nothing.
+func idempotent(t *testing.T, p *policy.Policy, grant policy.Grant) {
+	threshold, _ := grant.Threshold(policy.QueueTime)
+	again, err := p.Grant(path, policy.Request{
+		Enable:   true,
+		Replicas: policy.ReplicaRequest{Minimum: &grant.MinReplicas, Maximum: &grant.MaxReplicas},
+		Metrics:  policy.PerMetric[*policy.MetricRequest]{QueueTime: &policy.MetricRequest{Threshold: &threshold}},
+	}, pod)
+	require.NoError(t, err)
+	require.Empty(t, again.Adjustments)
+	grant.Adjustments = again.Adjustments
+	require.Equal(t, grant, again)
+}
+
+// exact: a request within every band is granted as asked.
+func exact(t *testing.T, c policy.Config, r policy.Request, grant policy.Grant) {
+	limits := c.Replicas.Limits
+	minimum, maximum := c.Replicas.Default.Minimum, c.Replicas.Default.Maximum
+	if r.Replicas.Minimum != nil {
+		minimum = *r.Replicas.Minimum
+	}
+	if r.Replicas.Maximum != nil {
+		maximum = *r.Replicas.Maximum
+	}
+	threshold := c.Metrics.QueueTime.Threshold
+	asked := threshold.Default
+	if r.Metrics.QueueTime != nil {
+		asked = *r.Metrics.QueueTime.Threshold
+	}
+	within := policy.Band{Min: limits.Minimum.LowerBound, Max: limits.Minimum.UpperBound}.Contains(minimum) &&
+		policy.Band{Min: minimum, Max: limits.Maximum}.Contains(maximum) &&
+		policy.Band{Min: threshold.Minimum, Max: threshold.Maximum}.Contains(asked)
+	if within {
+		granted, _ := grant.Threshold(policy.QueueTime)
+		require.Equal(t, []int64{minimum, maximum, asked}, []int64{grant.MinReplicas, grant.MaxReplicas, granted})
+	}
+	require.Equal(t, within, len(grant.Adjustments) == 0)
+}
+
+// monotone: asking for one more never gives less.
+func monotone(t *testing.T, p *policy.Policy, r policy.Request, grant policy.Grant) {
+	more := r
+	if r.Replicas.Maximum != nil && *r.Replicas.Maximum < 1<<40 {
+		n := *r.Replicas.Maximum + 1
+		more.Replicas.Maximum = &n
+		raised, err := p.Grant(path, more, pod)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, raised.MaxReplicas, grant.MaxReplicas)
+	}
+	more = r
+	if r.Replicas.Minimum != nil && *r.Replicas.Minimum < 1<<40 {
+		n := *r.Replicas.Minimum + 1
+		more.Replicas.Minimum = &n
+		if raised, err := p.Grant(path, more, pod); err == nil {
+			require.GreaterOrEqual(t, raised.MinReplicas, grant.MinReplicas)
+		}
+	}
+	more = r
+	if r.Metrics.QueueTime != nil && *r.Metrics.QueueTime.Threshold < 1<<60 {
+		n := *r.Metrics.QueueTime.Threshold + 1
+		more.Metrics.QueueTime = &policy.MetricRequest{Threshold: &n}
+		raised, err := p.Grant(path, more, pod)
+		require.NoError(t, err)
+		before, _ := grant.Threshold(policy.QueueTime)
+		after, _ := raised.Threshold(policy.QueueTime)
+		require.GreaterOrEqual(t, after, before)
+	}
+}

@@ -1,0 +1,95 @@
+package render_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+const goldens = "../../testdata/golden/"
+
+var release = render.Release{Name: "tms", Namespace: "inference"}
+
+// TestGolden renders each of the chart's ci values: a new case is a new file.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("../../charts/tms/ci/*-values.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			result, err := ours(t).Render(release, read(t, file))
+			require.NoError(t, err)
+			decodesStrictly(t, result)
+			golden.Equal(t, goldens+name+".yaml", printed(t, result))
+			golden.Equal(t, goldens+name+".err", lines(result.Warnings))
+
+			judgedByChart, err := twin(t).Render(release, read(t, file))
+			require.NoError(t, err)
+			require.Equal(t, printed(t, judgedByChart), printed(t, result))
+			require.Equal(t, judgedByChart.Warnings, result.Warnings)
+		})
+	}
+}
+
+// TestGoldenRefused renders what is refused: a new case is a new file.
+func TestGoldenRefused(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/refused/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ours(t).Render(release, read(t, file))
+			require.Error(t, err)
+			golden.Equal(t, goldens+name+".err", err.Error()+"\n")
+			_, err = twin(t).Render(release, read(t, file))
+			require.Error(t, err, "the chart accepts it")
+		})
+	}
+}
+
+// TestGoldenHasNoOthers finds goldens whose input is gone.
+func TestGoldenHasNoOthers(t *testing.T) {
+	files, err := os.ReadDir(goldens)
+	require.NoError(t, err)
+	for _, file := range files {
+		name := strings.TrimSuffix(file.Name(), filepath.Ext(file.Name()))
+		_, rendered := os.Stat("../../charts/tms/ci/" + name + "-values.yaml")
+		_, refused := os.Stat("../../testdata/refused/" + name + ".yaml")
+		require.True(t, rendered == nil || refused == nil, "%s has no input", file.Name())
+	}
+}
+
+// TestExamples renders the files that a person would start from. They are not
+// adjusted: an example that is would teach the wrong thing.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			result, err := ours(t).Render(release, read(t, file))
+			require.NoError(t, err)
+			decodesStrictly(t, result)
+			require.Empty(t, result.Warnings)
+			require.NotEmpty(t, result.Leases)
+		})
+	}
+}
+
+func lines(sentences []string) string {
+	var text strings.Builder
+	for _, sentence := range sentences {
+		text.WriteString(sentence + "\n")
+	}
+	return text.String()
+}

@@ -1,0 +1,62 @@
+package render_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// FuzzGrantedAgain is the second of the ties: asking for what was granted gives
+// the same text, but for the annotation that tells of adjustments, and adjusts
+// nothing any more.
+func FuzzGrantedAgain(f *testing.F) {
+	for _, seed := range seeds(100) {
+		f.Add(seed)
+	}
+	r := ours(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		text, _ := anyvalues.YAML(data)
+		first, err := r.Render(release, text)
+		if err != nil {
+			t.Skip("refused")
+		}
+		var values map[string]any
+		require.NoError(t, yaml.Unmarshal(text, &values))
+		for _, lease := range first.Leases {
+			if lease.Grant.Autoscaled {
+				askForGranted(values["leases"].(map[string]any)[lease.Name].(map[string]any), lease)
+			}
+		}
+		second, err := r.RenderValues(release, values)
+		require.NoError(t, err)
+		for _, lease := range second.Leases {
+			require.Empty(t, lease.Grant.Adjustments)
+		}
+		require.Equal(t, adjustments.ReplaceAllString(printed(t, first), ""), printed(t, second))
+	})
+}
+
+var adjustments = regexp.MustCompile(`\n  annotations:\n    tms\.triton-leases\.dev/adjustments: \|-(\n      .*)+`)
+
+func askForGranted(lease map[string]any, granted render.Lease) {
+	request := lease["autoscaling"].(map[string]any)
+	request["replicas"] = map[string]any{"minimum": granted.Grant.MinReplicas, "maximum": granted.Grant.MaxReplicas}
+	metrics, _ := request["metrics"].(map[string]any)
+	if metrics == nil {
+		metrics = map[string]any{}
+		request["metrics"] = metrics
+	}
+	for _, target := range granted.Grant.Metrics {
+		metric, _ := metrics[string(target.Metric)].(map[string]any)
+		if metric == nil {
+			metric = map[string]any{}
+			metrics[string(target.Metric)] = metric
+		}
+		metric["threshold"] = target.Threshold
+	}
+}

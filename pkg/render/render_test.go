@@ -1,0 +1,198 @@
+package render_test
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/triton-leases/tms/charts"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+const queueTime = "../../charts/tms/ci/queue-time-values.yaml"
+
+func TestLaterFilesWin(t *testing.T) {
+	r := ours(t)
+	result, err := r.Render(release, read(t, queueTime),
+		[]byte(`leases: {resnet50: {autoscaling: {replicas: {maximum: 3}}}}`),
+		[]byte(``),
+		[]byte(`leases: {resnet50: {autoscaling: {replicas: {minimum: 2}}}}`))
+	require.NoError(t, err)
+	grant := result.Leases[0].Grant
+	require.Equal(t, []int64{2, 3}, []int64{grant.MinReplicas, grant.MaxReplicas})
+}
+
+func TestFilesThatAreNotValues(t *testing.T) {
+	for text, message := range map[string]string{
+		"- a":                              "values file 2: a values file must be a mapping of keys to values",
+		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
+		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each in a file of its own and give them all with -f",
+		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1`,
+	} {
+		_, err := ours(t).Render(release, nil, []byte(text))
+		require.EqualError(t, err, message)
+	}
+}
+
+func TestReleaseIsChecked(t *testing.T) {
+	for _, r := range []*render.Renderer{ours(t), twin(t)} {
+		_, err := r.Render(render.Release{Name: "Not A Name", Namespace: `ns"} or vector(1)`})
+		require.EqualError(t, err, `release name: Invalid value: "Not A Name": must be lower-case letters, digits, '-' and '.', at most 53 characters
+namespace: Invalid value: "ns\"} or vector(1)": must be a DNS label of at most 63 characters`)
+	}
+	// A dot is Helm's to allow in the name of a release, and a Service's to refuse.
+	_, err := ours(t).Render(render.Release{Name: "a.b", Namespace: "ns"}, read(t, queueTime))
+	var refusal policy.Refusal
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, "leases.resnet50", refusal[0].Field)
+}
+
+func TestLease(t *testing.T) {
+	r := ours(t)
+	objects, err := r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {podDisruptionBudget: {minAvailable: 1}}`))
+	require.NoError(t, err)
+	require.Equal(t, "resnet50", objects.Lease.Name)
+	require.Nil(t, objects.Deployment.Spec.Replicas, "the autoscaler owns the replicas")
+	require.Equal(t, "tms-resnet50", objects.Service.Name)
+	require.Equal(t, int32(4), objects.HorizontalPodAutoscaler.Spec.MaxReplicas)
+	require.Equal(t, objects.Deployment.Name, objects.HorizontalPodAutoscaler.Spec.ScaleTargetRef.Name)
+	require.Equal(t, objects.Deployment.Spec.Template.Spec.Containers[0].Ports[2].Name, *objects.PodMonitor.Spec.PodMetricsEndpoints[0].Port)
+	require.Equal(t, objects.Deployment.Spec.Selector.MatchLabels, objects.PodMonitor.Spec.Selector.MatchLabels)
+	require.Equal(t, "prometheus", objects.PrometheusRule.Labels["release"])
+	require.Equal(t, 1, objects.PodDisruptionBudget.Spec.MinAvailable.IntValue())
+
+	_, err = r.Lease(release, "resnet", read(t, queueTime))
+	require.ErrorIs(t, err, render.ErrNoLease)
+	require.EqualError(t, err, `no such lease: "resnet", did you mean "resnet50"?`)
+
+	_, err = r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {affinity: {podAfinity: {}}}`))
+	require.ErrorContains(t, err, `unknown field "spec.template.spec.affinity.podAfinity"`)
+}
+
+func TestConcurrentUse(t *testing.T) {
+	r := ours(t)
+	wanted, err := r.Render(release, read(t, queueTime))
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			got, err := r.Render(release, read(t, queueTime))
+			require.NoError(t, err)
+			require.Equal(t, wanted.Documents, got.Documents)
+		})
+	}
+	all.Wait()
+}
+
+// TestRenderValuesChangesNothing: a caller's values are the caller's.
+func TestRenderValuesChangesNothing(t *testing.T) {
+	values := map[string]any{"leases": map[string]any{"a": map[string]any{
+		"models": []any{map[string]any{"name": "m", "uri": "/models"}},
+	}}}
+	for _, r := range []*render.Renderer{ours(t), twin(t)} {
+		_, err := r.RenderValues(release, values)
+		require.NoError(t, err)
+		require.Len(t, values, 1)
+		require.Len(t, values["leases"].(map[string]any)["a"], 1)
+	}
+}
+
+func TestSkipTests(t *testing.T) {
+	result, err := ours(t).Render(release, read(t, "../../charts/tms/ci/release-values.yaml"))
+	require.NoError(t, err)
+	before := len(result.Documents)
+	result.SkipTests()
+	require.Len(t, result.Documents, before-1)
+	last := result.Documents[len(result.Documents)-1]
+	require.True(t, last.Hook, "a hook that is no test stays")
+}
+
+// TestForeignChart: another chart is rendered wholly by itself.
+func TestForeignChart(t *testing.T) {
+	chart := fstest.MapFS{
+		"Chart.yaml":            {Data: []byte("apiVersion: v2\nname: other\nversion: 1.0.0\n")},
+		"values.yaml":           {Data: []byte("a: 1\n")},
+		".helmignore":           {Data: []byte("*.bak\n")},
+		"templates/x.yaml":      {Data: []byte("kind: Z\nmetadata: {name: z}\n---\nkind: ConfigMap\nmetadata: {name: {{ .Values.a }}}\n")},
+		"templates/x.yaml.bak":  {Data: []byte("{{ fail \"ignored\" }}")},
+		"templates/_policy.tpl": {Data: []byte(`{{ define "tms.grants" }}its own{{ end }}`)},
+		"templates/NOTES.txt":   {Data: []byte("Hello.\nWARNING: {{ include \"tms.grants\" . }}\n")},
+	}
+	r, err := render.New(render.Options{Chart: chart})
+	require.NoError(t, err)
+	result, err := r.Render(release, []byte(`a: 2`))
+	require.NoError(t, err)
+	require.Equal(t, "---\n# Source: other/templates/x.yaml\nkind: ConfigMap\nmetadata: {name: 2}\n---\n# Source: other/templates/x.yaml\nkind: Z\nmetadata: {name: z}\n", printed(t, result))
+	require.Equal(t, []string{"its own"}, result.Warnings)
+
+	chart["Chart.yaml"] = &fstest.MapFile{Data: []byte("apiVersion: v2\nname: other\nversion: 1.0.0\ndependencies: [{name: x, version: 1.0.0}]\n")}
+	_, err = render.New(render.Options{Chart: chart})
+	require.EqualError(t, err, "load chart: it has dependencies; render it with helm template")
+}
+
+func TestKubeVersion(t *testing.T) {
+	for version, message := range map[string]string{
+		"v1.30.0": "",
+		"1.37":    "",
+		"v1.29.9": "chart requires kubeVersion: >=1.30.0-0 || 1.20.0 which is incompatible with Kubernetes v1.29.9",
+		"new":     `kubernetes version "new": could not parse "new" as version`,
+	} {
+		r, err := render.New(render.Options{KubeVersion: version})
+		require.NoError(t, err)
+		_, err = r.Render(release)
+		if message == "" {
+			require.NoError(t, err, version)
+		} else {
+			require.EqualError(t, err, message)
+		}
+	}
+}
+
+// TestHostileStrings: what the schema lets through is quoted wherever it stands.
+func TestHostileStrings(t *testing.T) {
+	hostile := []string{
+		`"`, `'`, `\`, "\n---\nkind: Secret\n", "{{ .Values.images }}", "{{ fail \"x\" }}", "$(HOME)", "a: b", "# c",
+		"on", "1e3", "~", "\t", "\u2028", "\u0000", "<no value>", "HELM_ERR_START x HELM_ERR_END", "}}", "`",
+	}
+	for _, text := range hostile {
+		values := map[string]any{
+			"kubernetes": map[string]any{"customAnnotations": map[string]any{"example.com/note": text}},
+			"triton": map[string]any{
+				"args": []any{text}, "priorityClassName": text, "serviceAccountName": text,
+				"env": []any{map[string]any{"name": "A", "value": text}},
+			},
+			"leases": map[string]any{"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/models"}}}},
+		}
+		result, err := ours(t).RenderValues(release, values)
+		require.NoError(t, err, "%q", text)
+		decodesStrictly(t, result)
+		require.Len(t, result.Documents, 3, "%q made another document", text)
+		judgedByChart, err := twin(t).RenderValues(release, values)
+		require.NoError(t, err)
+		require.Equal(t, printed(t, judgedByChart), printed(t, result))
+		if strings.Contains(text, "<no value>") {
+			continue // Helm's engine cuts it out of everything that it renders
+		}
+		require.Contains(t, container(t, result).Args, text)
+		require.Equal(t, text, container(t, result).Env[0].Value)
+	}
+}
+
+func TestEmbeddedChartIsWhole(t *testing.T) {
+	disk, err := render.New(render.Options{Chart: os.DirFS("../../charts/tms")})
+	require.NoError(t, err)
+	embedded, err := render.New(render.Options{Chart: charts.TMS()})
+	require.NoError(t, err)
+	for _, file := range []string{queueTime, "../../charts/tms/ci/pod-values.yaml"} {
+		a, err := disk.Render(release, read(t, file))
+		require.NoError(t, err)
+		b, err := embedded.Render(release, read(t, file))
+		require.NoError(t, err)
+		require.Equal(t, a, b)
+	}
+}

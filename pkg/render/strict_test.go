@@ -1,0 +1,59 @@
+package render_test
+
+import (
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// decodesStrictly decodes every document of the chart's own into its typed
+// object: an unknown field, a number such as 1e+06 or a wrong type fails.
+func decodesStrictly(t testing.TB, result *render.Result) {
+	t.Helper()
+	for _, document := range result.Documents {
+		if document.Source == "tms/templates/extraobjects.yaml" {
+			continue // what a user adds is the user's
+		}
+		var object any
+		switch document.Kind {
+		case "Deployment":
+			object = new(appsv1.Deployment)
+		case "Service":
+			object = new(corev1.Service)
+		case "Pod":
+			object = new(corev1.Pod)
+		case "PodDisruptionBudget":
+			object = new(policyv1.PodDisruptionBudget)
+		case "HorizontalPodAutoscaler":
+			object = new(autoscalingv2.HorizontalPodAutoscaler)
+		case "PodMonitor":
+			object = new(monitoringv1.PodMonitor)
+		case "PrometheusRule":
+			object = new(monitoringv1.PrometheusRule)
+		default:
+			t.Fatalf("no type is known for a document of kind %q", document.Kind)
+		}
+		require.NoError(t, document.Decode(object), document.Text)
+	}
+}
+
+// container returns the Triton container of the first Deployment.
+func container(t testing.TB, result *render.Result) corev1.Container {
+	t.Helper()
+	for _, document := range result.Documents {
+		if document.Kind == "Deployment" {
+			var deployment appsv1.Deployment
+			require.NoError(t, document.Decode(&deployment))
+			return deployment.Spec.Template.Spec.Containers[0]
+		}
+	}
+	t.Fatal("there is no Deployment")
+	return corev1.Container{}
+}
