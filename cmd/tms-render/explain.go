@@ -83,10 +83,14 @@ func rows(lease render.Lease) []row {
 	path := "leases." + lease.Name + ".autoscaling."
 	request := lease.Values.Autoscaling
 	all := []row{
-		{Field: path + "replicas.minimum", Asked: request.Replicas.Minimum, Granted: lease.Grant.MinReplicas,
-			Decided: "server.autoscaling.replicas.default.minimum"},
-		{Field: path + "replicas.maximum", Asked: request.Replicas.Maximum, Granted: lease.Grant.MaxReplicas,
-			Decided: "server.autoscaling.replicas.default.maximum"},
+		{
+			Field: path + "replicas.minimum", Asked: request.Replicas.Minimum, Granted: lease.Grant.MinReplicas,
+			Decided: "server.autoscaling.replicas.default.minimum",
+		},
+		{
+			Field: path + "replicas.maximum", Asked: request.Replicas.Maximum, Granted: lease.Grant.MaxReplicas,
+			Decided: "server.autoscaling.replicas.default.maximum",
+		},
 	}
 	for _, target := range lease.Grant.Metrics {
 		r := row{

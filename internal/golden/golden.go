@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,27 @@ func Equal(t *testing.T, file, text string) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		require.NoError(t, err)
 	}
-	require.Equal(t, string(wanted), text, "%s is not what was made; if it should be, run: make golden", file)
+	Same(t, string(wanted), text, file+" is not what was made; if it should be, run: make golden")
+}
+
+// Same compares two long texts, and shows where they first differ.
+func Same(t testing.TB, wanted, got, message string) {
+	t.Helper()
+	if wanted == got {
+		return
+	}
+	wantedLines, gotLines := strings.Split(wanted, "\n"), strings.Split(got, "\n")
+	for i := 0; ; i++ {
+		before := strings.Join(wantedLines[max(0, min(i, len(wantedLines))-3):min(i, len(wantedLines))], "\n")
+		switch {
+		case i >= len(wantedLines):
+			t.Fatalf("%s\nline %d is too much: %q\nafter:\n%s", message, i+1, gotLines[i], before)
+		case i >= len(gotLines):
+			t.Fatalf("%s\nline %d is missing: %q\nafter:\n%s", message, i+1, wantedLines[i], before)
+		case wantedLines[i] != gotLines[i]:
+			t.Fatalf("%s\nline %d should be: %q\nbut is:           %q\nafter:\n%s", message, i+1, wantedLines[i], gotLines[i], before)
+		}
+	}
 }
 
 func write(t *testing.T, file, text string) {

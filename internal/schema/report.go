@@ -87,7 +87,9 @@ func (r *report) add(err *field.Error) { r.errors = append(r.errors, err) }
 // sorted returns the errors by path, because the validator finds them in the
 // order of Go's maps, and without what was found twice.
 func (r *report) sorted() field.ErrorList {
-	slices.SortFunc(r.errors, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
+	slices.SortFunc(r.errors, func(a, b *field.Error) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Error(), b.Error()))
+	})
 	return slices.CompactFunc(r.errors, func(a, b *field.Error) bool { return a.Error() == b.Error() })
 }
 

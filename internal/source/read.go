@@ -81,8 +81,10 @@ func single(text []byte) error {
 			return syntaxErrors(err)
 		}
 		if !first && !empty(&document) {
-			return SyntaxErrors{{Line: document.Line, Column: document.Column,
-				Message: "a second YAML document begins here: put each in a file of its own and give them all with -f"}}
+			return SyntaxErrors{{
+				Line: document.Line, Column: document.Column,
+				Message: "a second YAML document begins here: put each in a file of its own and give them all with -f",
+			}}
 		}
 	}
 }
@@ -98,8 +100,10 @@ func duplicates(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
 		for i := 0; i < len(node.Content); i += 2 {
 			key := node.Content[i]
 			if line, ok := first[key.Value]; ok && key.Kind == yamlv4.ScalarNode {
-				found = append(found, SyntaxError{Line: key.Line, Column: key.Column,
-					Message: fmt.Sprintf("duplicate key %q, first in line %d", key.Value, line)})
+				found = append(found, SyntaxError{
+					Line: key.Line, Column: key.Column,
+					Message: fmt.Sprintf("duplicate key %q, first in line %d", key.Value, line),
+				})
 				continue
 			}
 			first[key.Value] = key.Line

@@ -11,6 +11,7 @@ import (
 
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/golden"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -50,7 +51,7 @@ func FuzzAgreement(f *testing.F) {
 			return
 		}
 		require.NoError(t, err, "only Go refuses:\n%s", text)
-		require.Equal(t, printed(t, wanted), printed(t, got), "values:\n%s", text)
+		golden.Same(t, printed(t, wanted), printed(t, got), "values:\n"+string(text))
 		require.Equal(t, wanted.Warnings, got.Warnings, "values:\n%s", text)
 		require.Equal(t, wanted.Documents, got.Documents, "the documents are sorted without being parsed")
 		decodesStrictly(t, got)

@@ -33,7 +33,7 @@ func TestGolden(t *testing.T) {
 
 			judgedByChart, err := twin(t).Render(release, read(t, file))
 			require.NoError(t, err)
-			require.Equal(t, printed(t, judgedByChart), printed(t, result))
+			golden.Same(t, printed(t, judgedByChart), printed(t, result), "the chart by itself renders something else")
 			require.Equal(t, judgedByChart.Warnings, result.Warnings)
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/golden"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -37,7 +38,7 @@ func FuzzGrantedAgain(f *testing.F) {
 		for _, lease := range second.Leases {
 			require.Empty(t, lease.Grant.Adjustments)
 		}
-		require.Equal(t, adjustments.ReplaceAllString(printed(t, first), ""), printed(t, second))
+		golden.Same(t, adjustments.ReplaceAllString(printed(t, first), ""), printed(t, second), "values:\n"+string(text))
 	})
 }
 

@@ -41,10 +41,14 @@ import (
 type source struct{ path, version, sum string }
 
 var (
-	kubernetes = source{"k8s.io/kubernetes", "v1.37.2",
-		"h1:A2VDEiObzkYqFTKhSsn0ZEb0RlLEXpHWj93gi2HqEwE="}
-	operator = source{"github.com/prometheus-operator/prometheus-operator", "v0.85.0",
-		"h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s="}
+	kubernetes = source{
+		"k8s.io/kubernetes", "v1.37.2",
+		"h1:A2VDEiObzkYqFTKhSsn0ZEb0RlLEXpHWj93gi2HqEwE=",
+	}
+	operator = source{
+		"github.com/prometheus-operator/prometheus-operator", "v0.85.0",
+		"h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+	}
 )
 
 // resources are the custom resources of monitoring.coreos.com that we render or

@@ -1,0 +1,89 @@
+# make help lists what can be done here. Everything is built from Go modules;
+# the tools are pinned in tools/<name>/go.mod and end up in bin/.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+# The race detector needs a C compiler; without one the tests run all the same.
+RACE := $(if $(shell command -v $$(go env CC)),-race)
+FUZZTIME ?= 60s
+KUBERNETES_MINOR := 37
+
+# How each tool is built, where the plain way is not enough. A Helm 3 that is
+# not told its Kubernetes version believes in 1.20.
+helm3_FLAGS := -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0 \
+	-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(KUBERNETES_MINOR) \
+	-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=$(KUBERNETES_MINOR)"
+helm4_FLAGS := -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1"
+promtool_FLAGS := -tags remove_all_sd -ldflags "-s -w"
+helm-docs_FLAGS := -ldflags "-s -w -X main.version=1.14.2"
+
+##@ Everyday
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/tms-render
+	go build -trimpath -o $(BIN)/tms-render ./cmd/tms-render
+
+test: ## run the tests, which need nothing but Go
+	go test -shuffle=on $(RACE) ./...
+
+golden: ## write the golden files and the expectations of scripts anew
+	go test ./pkg/render -run Golden -update
+	UPDATE_SCRIPTS=1 go test ./cmd/tms-render
+
+lint: $(BIN)/golangci-lint ## lint Go, and check formatting
+	$(BIN)/golangci-lint run ./...
+
+fuzz: ## fuzz the ties between Go and the chart, FUZZTIME (60s) for each
+	go test ./pkg/policy -run '^$$' -fuzz FuzzGrant -fuzztime $(FUZZTIME)
+	go test ./pkg/render -run '^$$' -fuzz FuzzAgreement -fuzztime $(FUZZTIME)
+	go test ./pkg/render -run '^$$' -fuzz FuzzGrantedAgain -fuzztime $(FUZZTIME)
+
+cover: ## show what the tests do not cover
+	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...
+	go tool cover -func=coverage.out | awk '$$NF != "100.0%"'
+
+##@ Against the real tools
+
+CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
+conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## hold what we render against Helm 3 and 4, ct, kubeconform and promtool
+	TOOLS=$(BIN) go test -count=1 -tags conform ./test/conform
+
+chart: $(BIN)/helm3 ## package the chart into dist/
+	$(BIN)/helm3 package charts/tms --destination dist
+
+bench: $(BIN)/helm3 $(BIN)/benchstat build ## benchmark the library, and the whole process against helm template
+	go test ./pkg/render -run '^$$' -bench . -benchmem -count 5 | tee .bench.txt
+	$(BIN)/benchstat .bench.txt && rm .bench.txt
+	TOOLS=$(BIN) go run ./test/bench
+
+yamllint: # which ct runs: Debian's, because there is no Go module of it
+	@command -v yamllint > /dev/null || { apt-get update -qq && apt-get install -y -qq yamllint > /dev/null; }
+
+$(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
+	rm -rf $@ && cd tools/schemas && go run . $@
+
+$(BIN)/%: tools/%/go.mod tools/%/go.sum
+	cd tools/$* && go build -trimpath $(or $($*_FLAGS),-ldflags "-s -w") -o $@ tool
+
+##@ Generated files
+
+generate: $(BIN)/helm-docs ## write values.schema.json in the root and the chart's README.md
+	cp charts/tms/values.schema.json values.schema.json
+	$(BIN)/helm-docs --chart-search-root charts --log-level warning
+
+verify: generate ## fail where a generated file is not up to date, or go.mod is not tidy
+	go mod tidy -diff
+	@test -z "$$(git status --porcelain)" || { git status --short; git diff; \
+		echo "run make generate golden and commit what changed"; exit 1; }
+
+clean: ## remove what was built
+	rm -rf bin dist coverage.out
+
+.PHONY: help build test golden lint fuzz cover conform chart bench yamllint generate verify clean

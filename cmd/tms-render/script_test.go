@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tms-render": main})
+}
+
+// TestScripts runs testdata/script/*.txtar, which read as the documentation of
+// the command: each shows what a user types, and what comes back.
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PROJECT", root)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "readonly": readonly},
+	})
+}
+
+// status runs a command that must end with a status: status 3 tms-render ...
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status code command...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got := args[0]; got != string(rune('0'+code)) {
+		ts.Fatalf("%v ended with status %d, not %s", args[1:], code, got)
+	}
+}
+
+// readonly takes the right to write to a folder away; root has it all the same,
+// so there a file stands in the folder's place.
+func readonly(ts *testscript.TestScript, _ bool, args []string) {
+	folder := ts.MkAbs(args[0])
+	if os.Getuid() != 0 {
+		ts.Check(os.Mkdir(folder, 0o555))
+		return
+	}
+	ts.Check(os.WriteFile(folder, nil, 0o444))
+}

@@ -1,0 +1,166 @@
+package values_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/charts"
+	"github.com/triton-leases/tms/pkg/values"
+)
+
+type object = map[string]any
+
+func chartFile(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := fs.ReadFile(charts.TMS(), name)
+	require.NoError(t, err)
+	return text
+}
+
+func schema(t *testing.T) object {
+	t.Helper()
+	var document object
+	require.NoError(t, json.Unmarshal(chartFile(t, "values.schema.json"), &document))
+	return document
+}
+
+// TestSchemaHasAField: each property of the schema is a field of the Go types,
+// and the other way round.
+func TestSchemaHasAField(t *testing.T) {
+	s := schema(t)
+	compare(t, s, "", s, reflect.TypeFor[values.Values]())
+}
+
+func compare(t *testing.T, root object, path string, node object, typ reflect.Type) {
+	node = resolve(root, node)
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	switch {
+	case typ == reflect.TypeFor[values.Verbatim]() || path == ".server.autoscaling.behavior":
+		return // Kubernetes' to define
+	case typ.Kind() == reflect.Slice:
+		items, _ := node["items"].(object)
+		require.NotNil(t, items, "%s has no items", path)
+		compare(t, root, path+"[]", items, typ.Elem())
+	case typ.Kind() == reflect.Map:
+		each, ok := node["additionalProperties"].(object)
+		require.True(t, ok, "%s: what may a value be?", path)
+		compare(t, root, path+"{}", each, typ.Elem())
+	case typ.Kind() == reflect.Struct:
+		properties, _ := node["properties"].(object)
+		require.NotEmpty(t, properties, "%s has no properties", path)
+		require.Equal(t, false, node["additionalProperties"], "%s is not closed", path)
+		fields := map[string]reflect.Type{}
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			fields[name] = typ.Field(i).Type
+		}
+		for name, property := range properties {
+			require.Contains(t, fields, name, "%s.%s has no field in %s", path, name, typ)
+			compare(t, root, path+"."+name, property.(object), fields[name])
+		}
+		for name := range fields {
+			require.Contains(t, properties, name, "%s.%s is no property", path, name)
+		}
+	case typ.Kind() == reflect.Interface:
+		return
+	default:
+		require.Equal(t, map[reflect.Kind]string{
+			reflect.Bool: "boolean", reflect.Int64: "integer", reflect.String: "string",
+		}[typ.Kind()], node["type"], path)
+	}
+}
+
+// resolve follows a $ref, which stands alone or in an allOf beside a description.
+func resolve(root, node object) object {
+	if all, ok := node["allOf"].([]any); ok {
+		node = all[0].(object)
+	}
+	ref, ok := node["$ref"].(string)
+	if !ok {
+		return node
+	}
+	for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+		root = root[part].(object)
+	}
+	return root
+}
+
+// TestSchemaDescribes: every property says what it is, where its reader looks.
+func TestSchemaDescribes(t *testing.T) {
+	var walk func(path string, node any)
+	walk = func(path string, node any) {
+		switch node := node.(type) {
+		case object:
+			properties, closed := node["properties"].(object)
+			if _, ok := node["additionalProperties"]; ok && closed {
+				for name, property := range properties {
+					text, _ := property.(object)["description"].(string)
+					require.True(t, strings.HasSuffix(text, "."), "%s.%s: the description %q is no sentence", path, name, text)
+				}
+			}
+			for name, child := range node {
+				walk(path+"/"+name, child)
+			}
+		case []any:
+			for _, child := range node {
+				walk(path, child)
+			}
+		}
+	}
+	walk("", schema(t))
+}
+
+// TestRootSchemaIsACopy: editors point at the schema in the root.
+func TestRootSchemaIsACopy(t *testing.T) {
+	root, err := os.ReadFile("../../values.schema.json")
+	require.NoError(t, err)
+	require.Equal(t, string(chartFile(t, "values.schema.json")), string(root), "run: make generate")
+}
+
+// TestDefaultsDecode: the chart's own values fit the types, and hold what they must.
+func TestDefaultsDecode(t *testing.T) {
+	var defaults object
+	require.NoError(t, yaml.UnmarshalStrict(chartFile(t, "values.yaml"), &defaults))
+	v, err := values.Decode(defaults)
+	require.NoError(t, err)
+	require.Equal(t, int64(10), v.Server.Autoscaling.Replicas.Limits.Maximum)
+	require.NotContains(t, v.Images.Triton, "latest")
+	require.True(t, values.Resources{}.RequestsCPU(v.Triton.Resources), "scaling by CPU needs a request")
+}
+
+func TestResources(t *testing.T) {
+	type list = map[string]values.Quantity
+	for name, test := range map[string]struct {
+		own, defaults values.Resources
+		cpu, gpu      bool
+	}{
+		"nothing":                          {},
+		"a request":                        {own: values.Resources{Requests: list{"cpu": "500m"}}, cpu: true},
+		"a default request":                {defaults: values.Resources{Requests: list{"cpu": 1.0}}, cpu: true},
+		"a default request taken away":     {own: values.Resources{Requests: list{"cpu": "0"}}, defaults: values.Resources{Requests: list{"cpu": 1.0}}},
+		"a limit is a request":             {own: values.Resources{Limits: list{"cpu": 2.0}}, cpu: true},
+		"a request of 0 hides the limit":   {own: values.Resources{Requests: list{"cpu": 0.0}, Limits: list{"cpu": 2.0}}},
+		"zero in other words":              {own: values.Resources{Requests: list{"cpu": "0.00"}}},
+		"zero with a unit":                 {own: values.Resources{Requests: list{"cpu": "0m"}}},
+		"a small one":                      {own: values.Resources{Requests: list{"cpu": "0.05"}}, cpu: true},
+		"a GPU":                            {own: values.Resources{Limits: list{"nvidia.com/gpu": 1.0}}, gpu: true},
+		"a default GPU":                    {defaults: values.Resources{Limits: list{"nvidia.com/gpu": "1"}}, gpu: true},
+		"a default GPU taken away":         {own: values.Resources{Limits: list{"nvidia.com/gpu": 0.0}}, defaults: values.Resources{Limits: list{"nvidia.com/gpu": "1"}}},
+		"a share of a GPU":                 {own: values.Resources{Limits: list{"nvidia.com/gpu.shared": "1"}}, gpu: true},
+		"somebody else's accelerator":      {own: values.Resources{Limits: list{"example.com/gpu": "1"}}},
+		"a GPU requested without a limit":  {own: values.Resources{Requests: list{"nvidia.com/gpu": "1"}}},
+		"a GPU beside a default of memory": {own: values.Resources{Limits: list{"nvidia.com/gpu": 1.0}}, defaults: values.Resources{Limits: list{"memory": "1Gi"}}, gpu: true},
+	} {
+		require.Equal(t, test.cpu, test.own.RequestsCPU(test.defaults), name)
+		require.Equal(t, test.gpu, test.own.LimitsGPU(test.defaults), name)
+	}
+}

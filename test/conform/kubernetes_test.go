@@ -1,0 +1,57 @@
+//go:build conform
+
+package conform
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestKubeconform validates every golden and every rendered example strictly
+// against the schemas of Kubernetes and of prometheus-operator.
+func TestKubeconform(t *testing.T) {
+	files := glob(t, project+"/testdata/golden/*.yaml")
+	for _, example := range glob(t, project+"/examples/*.yaml") {
+		file := filepath.Join(t.TempDir(), filepath.Base(example))
+		require.NoError(t, os.WriteFile(file, []byte(ours(t, release, read(t, example))), 0o644))
+		files = append(files, file)
+	}
+	stdout, stderr, err := kubeconform(t, files...)
+	require.NoError(t, err, "%s %s", stdout, stderr)
+	require.Contains(t, stdout, "Invalid: 0, Errors: 0, Skipped: 0")
+}
+
+// TestKubeconformRefuses makes sure that the schemas are strict.
+func TestKubeconformRefuses(t *testing.T) {
+	golden := string(read(t, project+"/testdata/golden/queue-time.yaml"))
+	for _, right := range []string{"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"} {
+		file := filepath.Join(t.TempDir(), "wrong.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(golden, right, "x-"+right, 1)), 0o644))
+		_, _, err := kubeconform(t, file)
+		require.Error(t, err, "%s may be misspelt", right)
+	}
+}
+
+func kubeconform(t testing.TB, files ...string) (stdout, stderr string, err error) {
+	schemas := filepath.Join(filepath.Dir(tool(t, "kubeconform")), "schemas")
+	return run(nil, tool(t, "kubeconform"), append([]string{
+		"-strict", "-summary", "-schema-location", schemas + "/{{ .ResourceKind }}{{ .KindSuffix }}.json",
+	}, files...)...)
+}
+
+// TestChartTesting runs ct lint as a chart repository does.
+func TestChartTesting(t *testing.T) {
+	path := t.TempDir()
+	helm, err := filepath.Abs(tool(t, "helm3"))
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(helm, filepath.Join(path, "helm")))
+	t.Setenv("PATH", path+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Chdir(project)
+	stdout, stderr, err := run(nil, tool(t, "ct"), "lint", "--config", "ct.yaml", "--all")
+	require.NoError(t, err, "%s %s", stdout, stderr)
+	require.Contains(t, stdout, "All charts linted successfully")
+}

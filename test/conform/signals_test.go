@@ -1,0 +1,179 @@
+//go:build conform
+
+package conform
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// rules writes the groups of the rendered PrometheusRule of a lease as a rule
+// file of Prometheus, and returns the folder that it is in.
+func rules(t testing.TB, file, lease string) string {
+	t.Helper()
+	objects, err := renderer(t).Lease(release, lease, read(t, file))
+	require.NoError(t, err)
+	return writeRules(t, objects.PrometheusRule.Spec)
+}
+
+func writeRules(t testing.TB, spec monitoringv1.PrometheusRuleSpec) string {
+	t.Helper()
+	text, err := yaml.Marshal(spec)
+	require.NoError(t, err)
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules.yaml"), text, 0o644))
+	return folder
+}
+
+// TestRulesAreValid: one invalid expression would make the operator reject the whole PrometheusRule.
+func TestRulesAreValid(t *testing.T) {
+	for _, file := range accepted(t) {
+		result, err := renderer(t).Render(release, read(t, file))
+		require.NoError(t, err)
+		for _, document := range result.Documents {
+			if document.Kind != "PrometheusRule" {
+				continue
+			}
+			var rule monitoringv1.PrometheusRule
+			require.NoError(t, document.Decode(&rule))
+			folder := writeRules(t, rule.Spec)
+			stdout, stderr, err := run(nil, tool(t, "promtool"), "check", "rules", "--lint=all", "--lint-fatal", folder+"/rules.yaml")
+			require.NoError(t, err, "%s: %s %s", file, stdout, stderr)
+		}
+	}
+}
+
+// TestSignals runs testdata/*.test.yaml, in the format of promtool test rules,
+// against the rules as they are rendered for the lease resnet50 of the chart's
+// ci values: the recorded series read the truth where other systems do not.
+func TestSignals(t *testing.T) {
+	for _, file := range glob(t, "testdata/*.test.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			test(t, rules(t, chart+"/ci/queue-time-values.yaml", "resnet50"), read(t, file))
+		})
+	}
+}
+
+// test runs promtool test rules in a folder of rules.
+func test(t testing.TB, folder string, cases []byte) {
+	t.Helper()
+	file := filepath.Join(folder, "cases.yaml")
+	require.NoError(t, os.WriteFile(file, cases, 0o644))
+	stdout, stderr, err := run(nil, tool(t, "promtool"), "test", "rules", file)
+	require.NoError(t, err, "%s %s", stdout, stderr)
+	require.Contains(t, stdout, "SUCCESS")
+}
+
+// TestSignalsSeeBreakage: the cases notice when the rules are wrong, each in its own way.
+func TestSignalsSeeBreakage(t *testing.T) {
+	objects, err := renderer(t).Lease(release, "resnet50", read(t, chart+"/ci/queue-time-values.yaml"))
+	require.NoError(t, err)
+	for _, change := range []struct{ from, to string }{
+		{"sum by (namespace, pod) (rate(nv_inference_queue", "avg by (namespace, pod) (rate(nv_inference_queue"},
+		{"rate(nv_inference_request_success", "rate(nv_inference_exec_count"},
+		{",job=\"inference/tms-resnet50\"", ""},
+		{"60000000", "0"},
+		{"reason=\"REJECTED\"", "reason=\"OTHER\""},
+		{" offset 1m", ""},
+		{"100 * avg", "avg"},
+		{"100 * avg by", "100 * sum by"},
+		{"0 * group by (namespace, pod) (nv_inference_request_success", "0 * group by (namespace, pod) (nv_inference_exec_count"},
+		{"sum by (namespace, pod) (nv_inference_pending", "max by (namespace, pod) (nv_inference_pending"},
+	} {
+		spec := *objects.PrometheusRule.Spec.DeepCopy()
+		changed := false
+		for g := range spec.Groups {
+			for r := range spec.Groups[g].Rules {
+				expr := &spec.Groups[g].Rules[r].Expr
+				broken := strings.ReplaceAll(expr.StrVal, change.from, change.to)
+				changed = changed || broken != expr.StrVal
+				expr.StrVal = broken
+			}
+		}
+		require.True(t, changed, "%q is not in the rules any more", change.from)
+		folder := writeRules(t, spec)
+		file := filepath.Join(folder, "cases.yaml")
+		require.NoError(t, os.WriteFile(file, read(t, "testdata/queue.test.yaml"), 0o644))
+		_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
+		require.Error(t, err, "no case sees %q for %q", change.to, change.from)
+	}
+}
+
+var sample = regexp.MustCompile(`^(nv_\w+)(?:\{(.*)\})? (\S+)$`)
+
+// TestTritonsOwnText reads a page of Triton's /metrics endpoint, lets each of
+// its counters grow by what it shows every 15 seconds, and asks for the mean.
+func TestTritonsOwnText(t *testing.T) {
+	folder := rules(t, chart+"/ci/queue-time-values.yaml", "resnet50")
+	page := read(t, "testdata/triton-metrics.txt")
+	var series strings.Builder
+	for _, line := range strings.Split(string(page), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		part := sample.FindStringSubmatch(line)
+		require.NotNil(t, part, "no sample: %s", line)
+		labels := `namespace="inference",job="inference/tms-resnet50",pod="a"`
+		if part[2] != "" {
+			labels += "," + part[2]
+		}
+		growth := "+0"
+		if strings.Contains(string(page), "# TYPE "+part[1]+" counter") {
+			growth = "+" + part[3]
+		}
+		fmt.Fprintf(&series, "      - {series: '%s{%s}', values: '%s%sx20'}\n", part[1], labels, part[3], growth)
+	}
+	// Two models: 300 requests that waited 1.5 s in all, and 100 that waited 2.5 s.
+	test(t, folder, []byte(`
+rule_files: [rules.yaml]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+`+series.String()+`
+    promql_expr_test:
+      - expr: tms_avg_request_queue_duration
+        eval_time: 5m
+        exp_samples: [{labels: 'tms_avg_request_queue_duration{namespace="inference",pod="a"}', value: 10000}]
+      - expr: tms_avg_gpu_utilization
+        eval_time: 5m
+        exp_samples: [{labels: 'tms_avg_gpu_utilization{namespace="inference",pod="a"}', value: 70}]
+      - expr: tms_pending_requests
+        eval_time: 5m
+        exp_samples: [{labels: 'tms_pending_requests{namespace="inference",pod="a"}', value: 7}]
+`))
+}
+
+// TestWindowsScale: what a jammed Triton reads follows the rate window.
+func TestWindowsScale(t *testing.T) {
+	for window, microseconds := range map[string]string{"2m": "120000000", "1m30s": "90000000", "61s500ms": "61500000"} {
+		values := read(t, chart+"/ci/queue-time-values.yaml")
+		result, err := renderer(t).Render(release, values, []byte("server: {autoscaling: {prometheus: {rateWindow: "+window+"}}}"))
+		require.NoError(t, err)
+		require.Contains(t, ruleOf(t, result), "["+window+"]")
+		require.Contains(t, ruleOf(t, result), "\n"+microseconds+" + 0 * (")
+	}
+}
+
+func ruleOf(t testing.TB, result *render.Result) string {
+	t.Helper()
+	for _, document := range result.Documents {
+		if document.Kind == "PrometheusRule" {
+			var rule monitoringv1.PrometheusRule
+			require.NoError(t, document.Decode(&rule))
+			return rule.Spec.Groups[0].Rules[0].Expr.StrVal
+		}
+	}
+	t.Fatal("there is no PrometheusRule")
+	return ""
+}

@@ -1,0 +1,90 @@
+//go:build conform
+
+// Package conform holds what the project renders against the real tools: Helm 3
+// and 4, chart-testing, kubeconform and promtool. make conform builds them and
+// runs this.
+package conform
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// project is the root of the project, and chart the chart in it.
+const (
+	project = "../.."
+	chart   = project + "/charts/tms"
+)
+
+var release = render.Release{Name: "tms", Namespace: "inference"}
+
+// tool returns the path of a tool that make conform built.
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	folder := os.Getenv("TOOLS")
+	require.NotEmpty(t, folder, "run make conform, which builds the tools and says where they are")
+	path := filepath.Join(folder, name)
+	require.FileExists(t, path)
+	return path
+}
+
+// run runs a command and returns what it printed.
+func run(stdin []byte, command string, args ...string) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	c := exec.Command(command, args...)
+	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(stdin), &out, &errs
+	err = c.Run()
+	return out.String(), errs.String(), err
+}
+
+// accepted are the values that everything renders: the chart's ci values and the examples.
+func accepted(t testing.TB) []string {
+	t.Helper()
+	return append(glob(t, chart+"/ci/*-values.yaml"), glob(t, project+"/examples/*.yaml")...)
+}
+
+func glob(t testing.TB, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	require.NotEmpty(t, files, pattern)
+	return files
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return text
+}
+
+func renderer(t testing.TB) *render.Renderer {
+	t.Helper()
+	r, err := render.New(render.Options{})
+	require.NoError(t, err)
+	return r
+}
+
+// ours renders values with the library.
+func ours(t testing.TB, r render.Release, values ...[]byte) string {
+	t.Helper()
+	result, err := renderer(t).Render(r, values...)
+	require.NoError(t, err)
+	return text(t, result)
+}
+
+func text(t testing.TB, result *render.Result) string {
+	t.Helper()
+	var all strings.Builder
+	_, err := result.WriteTo(&all)
+	require.NoError(t, err)
+	return all.String()
+}
