@@ -55,6 +55,9 @@ func newExplain(s streams) *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(e)
 			}
+			for _, warning := range e.Warnings {
+				warn(s.err, warning)
+			}
 			return e.table(s.out)
 		},
 	}
@@ -136,11 +139,5 @@ func (e explanation) table(w io.Writer) error {
 	for _, name := range e.NotAutoscaled {
 		_, _ = fmt.Fprintf(writer, "%s\tnot autoscaled\t-\t-\t\t-\n", name)
 	}
-	if err := writer.Flush(); err != nil {
-		return err
-	}
-	for _, warning := range e.Warnings {
-		warn(w, warning)
-	}
-	return nil
+	return writer.Flush()
 }

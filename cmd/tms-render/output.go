@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -36,11 +37,12 @@ func writeJSON(w io.Writer, documents []render.Document) error {
 
 // writeFiles writes one file for each template, as helm template --output-dir
 // does. All files are written under other names first, so that a failure leaves
-// what was there as it was.
-func writeFiles(folder string, documents []render.Document, out io.Writer) (err error) {
+// what was there as it was. The file of a template that renders nothing any more
+// is removed: what applies the folder would keep its objects alive.
+func writeFiles(folder string, result *render.Result, out io.Writer) (err error) {
 	texts := map[string]*bytes.Buffer{}
 	var order []string
-	for _, document := range documents {
+	for _, document := range result.Documents {
 		if texts[document.Source] == nil {
 			texts[document.Source] = new(bytes.Buffer)
 			order = append(order, document.Source)
@@ -68,7 +70,39 @@ func writeFiles(folder string, documents []render.Document, out io.Writer) (err 
 		delete(staged, file)
 		_, _ = fmt.Fprintf(out, "wrote %s\n", file)
 	}
-	return nil
+	return removeStale(folder, result.Chart, texts, out)
+}
+
+// removeStale removes the files that an earlier run wrote for templates of the
+// chart that have no text now. Only a file that says so of itself is one of them.
+func removeStale(folder, chart string, texts map[string]*bytes.Buffer, out io.Writer) error {
+	return filepath.WalkDir(filepath.Join(folder, chart), func(file string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.Type().IsRegular() {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("--output-dir: %w", err)
+		}
+		relative, err := filepath.Rel(folder, file)
+		if err != nil {
+			return fmt.Errorf("--output-dir: %w", err)
+		}
+		template := filepath.ToSlash(relative)
+		if texts[template] != nil || !writtenFor(file, template) {
+			return nil
+		}
+		if err := os.Remove(file); err != nil {
+			return fmt.Errorf("--output-dir: %w", err)
+		}
+		_, _ = fmt.Fprintf(out, "removed %s\n", file)
+		return nil
+	})
+}
+
+// writtenFor says whether a file begins as those that are written for a template.
+func writtenFor(file, template string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && bytes.HasPrefix(text, []byte("---\n# Source: "+template+"\n"))
 }
 
 // stage writes text beside the file that it will become, and returns its name.

@@ -29,7 +29,7 @@ func (o *renderOptions) run(s streams) error {
 		return errStrict
 	}
 	if o.outputDir != "" {
-		return writeFiles(o.outputDir, result.Documents, s.out)
+		return writeFiles(o.outputDir, result, s.out)
 	}
 	var text bytes.Buffer
 	if o.output == "json" {

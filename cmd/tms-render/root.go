@@ -21,7 +21,7 @@ const examples = `  # What would be installed
   tms-render -f values.yaml -n inference
 
   # Straight into the cluster
-  tms-render -f values.yaml -n inference | kubectl apply -n inference -f -
+  tms-render -f values.yaml -n inference --skip-tests | kubectl apply -f -
 
   # In CI: fail where a lease does not get what it asks for
   tms-render -f values.yaml --strict > manifests.yaml

@@ -3,7 +3,6 @@ package helmchart
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -92,12 +91,11 @@ func SortKnown(rendered map[string]string, kinds map[string]string) ([]Document,
 	return documents, nil
 }
 
-// separator is what Helm takes for the end of one document and the start of the next.
-var separator = regexp.MustCompile(`(?:^|\s*\n)---\s*`)
-
+// split cuts a template's text at the lines that begin with "---", as Helm does.
 func split(text string) []string {
 	var documents []string
-	for _, document := range separator.Split(strings.TrimSpace(text), -1) {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "---")
+	for document := range strings.SplitSeq(text, "\n---") {
 		if document = strings.TrimSpace(document); document != "" {
 			documents = append(documents, document)
 		}

@@ -3,9 +3,11 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	yamlv4 "go.yaml.in/yaml/v4"
@@ -35,6 +37,7 @@ func reread(text []byte, strict error) (map[string]any, error) {
 		return nil, syntaxErrors(err)
 	}
 	if twice := duplicates(&root, nil); len(twice) > 0 {
+		slices.SortFunc(twice, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
 		return nil, twice
 	}
 	// The strict reader takes a key beside a merge (<<) that has it too for one

@@ -56,6 +56,7 @@ func (p *Policy) Grant(path *field.Path, request Request, pod *Pod) (Grant, erro
 	grant := Grant{Autoscaled: true}
 	reasons := p.grantReplicas(autoscaling.Child("replicas"), request.Replicas, &grant)
 	reasons = append(reasons, p.grantMetrics(autoscaling.Child("metrics"), request.Metrics, &grant)...)
+	p.checkWindow(autoscaling.Child("metrics", string(QueueTime), "threshold"), &grant)
 	if pod != nil {
 		reasons = append(reasons, checkPod(path.Child("triton"), *pod, &grant)...)
 	}
@@ -178,6 +179,18 @@ func onOff(on bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+// checkWindow warns of a threshold that a jammed Triton cannot pass: where
+// nothing completes, the time that requests wait is only known to be at least
+// the rate window.
+func (p *Policy) checkWindow(path *field.Path, grant *Grant) {
+	window := p.config.Prometheus.RateWindow
+	if threshold, ok := grant.Threshold(QueueTime); ok && threshold >= window.Value().Microseconds() {
+		grant.Warnings = append(grant.Warnings, fmt.Sprintf(
+			"%s: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up",
+			path, threshold, window))
+	}
 }
 
 // checkPod checks what the metrics in effect need of the pod.

@@ -220,6 +220,12 @@ func TestGrantWarns(t *testing.T) {
 		"leases.x.triton.replicas: ignored, because the lease is autoscaled: its HorizontalPodAutoscaler owns the replica count",
 	}, grant.Warnings)
 
+	grant, err = p.Grant(path, request(t, `{enable: true, metrics: {queueTime: {threshold: 60000000}}}`), pod)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so a Triton in which no request completes is not scaled up",
+	}, grant.Warnings)
+
 	// Of a Triton that somebody else deploys nothing is known, so nothing is said.
 	grant, err = p.Grant(path, request(t, `{enable: true}`), nil)
 	require.NoError(t, err)

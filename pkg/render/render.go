@@ -120,7 +120,7 @@ func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Documents: documents, Leases: judged.leases, Warnings: judged.warnings}, nil
+	return &Result{Chart: r.chart.Name(), Documents: documents, Leases: judged.leases, Warnings: judged.warnings}, nil
 }
 
 // judge applies the schema and the policy. Where the schema refuses a part, the
@@ -210,6 +210,8 @@ type Document = helmchart.Document
 
 // Result is what was rendered.
 type Result struct {
+	// Chart is the name of the chart.
+	Chart string
 	// Documents are in the order in which helm template prints them.
 	Documents []Document
 	// Leases are by name. They are empty where another chart was rendered.

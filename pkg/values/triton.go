@@ -22,6 +22,8 @@ type Triton struct {
 	PriorityClassName             string               `json:"priorityClassName,omitempty"`
 	ServiceAccountName            string               `json:"serviceAccountName,omitempty"`
 	TerminationGracePeriodSeconds *int64               `json:"terminationGracePeriodSeconds,omitempty"`
+	Strategy                      Verbatim             `json:"strategy,omitempty"`
+	ProgressDeadlineSeconds       *int64               `json:"progressDeadlineSeconds,omitempty"`
 	PodSecurityContext            Verbatim             `json:"podSecurityContext,omitempty"`
 	SecurityContext               Verbatim             `json:"securityContext,omitempty"`
 	Probes                        Probes               `json:"probes,omitzero"`

@@ -37,13 +37,14 @@ from one template to the next, and every template asks.
 {{- range $name, $lease := .Values.leases -}}
 {{- $grant := dict "name" (printf "%s-%s" $fullname $name) "autoscaled" false "adjustments" list -}}
 {{- $_ := set $result.leases $name $grant -}}
-{{- $args := dict "config" $config "lease" $lease "path" (printf "leases.%s" $name) "grant" $grant "state" $state "defaults" $.Values.triton -}}
+{{- $args := dict "config" $config "lease" $lease "path" (printf "leases.%s" $name) "grant" $grant "state" $state "defaults" $.Values.triton "window" $result.rateWindowMicroseconds -}}
 {{- include "tms.judge.names" $args -}}
 {{- if and $coherent (default dict $lease.autoscaling).enable -}}
 {{- if $config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
 {{- include "tms.judge.replicas" $args -}}
 {{- include "tms.judge.metrics" $args -}}
+{{- include "tms.judge.window" $args -}}
 {{- include "tms.judge.pod" $args -}}
 {{- else -}}
 {{- include "tms.warn" (list $state (printf "%s.autoscaling.enable: autoscaling is switched off by server.autoscaling.enable" $args.path)) -}}
@@ -358,6 +359,19 @@ Arguments: config, lease, path, grant, state. Result: nothing.
 {{- include "tms.error" (list $state (printf "%s.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled" .path)) -}}
 {{- end -}}
 {{- $_ := set .grant "metrics" $granted -}}
+{{- end -}}
+
+{{/*
+tms.judge.window: a threshold that a jammed Triton cannot pass.
+Arguments: config, path, grant, state, window (microseconds). Result: nothing.
+*/}}
+{{- define "tms.judge.window" -}}
+{{- $threshold := get .grant.metrics "queueTime" -}}
+{{- if $threshold -}}
+{{- if ge $threshold .window -}}
+{{- include "tms.warn" (list .state (printf "%s.autoscaling.metrics.queueTime.threshold: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up" .path $threshold .config.prometheus.rateWindow)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
