@@ -42,7 +42,7 @@ func run(tools string) error {
 	defer func() { _ = os.RemoveAll(folder) }()
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "leases\thelm CPU\ttms-render CPU\tratio\thelm wall\ttms-render wall\tratio\thelm MiB\ttms-render MiB\tratio\t")
+	_, _ = fmt.Fprintln(table, "leases\thelm CPU\ttms-render CPU\tratio\thelm wall\ttms-render wall\tratio\thelm MiB\ttms-render MiB\tratio\t")
 	for _, size := range []struct{ leases, runs int }{{1, 9}, {100, 9}, {1000, 5}, {10000, 3}} {
 		file := filepath.Join(folder, fmt.Sprintf("%d.yaml", size.leases))
 		if err := os.WriteFile(file, fleet(size.leases), 0o600); err != nil {
@@ -64,7 +64,7 @@ func run(tools string) error {
 			helm, ours = append(helm, h), append(ours, o)
 		}
 		h, o := median(helm), median(ours)
-		fmt.Fprintf(table, "%d\t%.3fs\t%.3fs\t%.2f\t%.3fs\t%.3fs\t%.2f\t%d\t%d\t%.2f\t\n", size.leases,
+		_, _ = fmt.Fprintf(table, "%d\t%.3fs\t%.3fs\t%.2f\t%.3fs\t%.3fs\t%.2f\t%d\t%d\t%.2f\t\n", size.leases,
 			h.cpu.Seconds(), o.cpu.Seconds(), ratio(o.cpu, h.cpu),
 			h.wall.Seconds(), o.wall.Seconds(), ratio(o.wall, h.wall),
 			h.peak/1024, o.peak/1024, ratio(o.peak, h.peak))
