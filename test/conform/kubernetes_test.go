@@ -51,7 +51,7 @@ func TestChartTesting(t *testing.T) {
 	require.NoError(t, os.Symlink(helm, filepath.Join(path, "helm")))
 	t.Setenv("PATH", path+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Chdir(project)
-	stdout, stderr, err := run(nil, tool(t, "ct"), "lint", "--config", "ct.yaml", "--all")
+	stdout, stderr, err := run(nil, tool(t, "ct"), "lint", "--config", "ct.yaml")
 	require.NoError(t, err, "%s %s", stdout, stderr)
 	require.Contains(t, stdout, "All charts linted successfully")
 }
