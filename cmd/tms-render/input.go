@@ -129,9 +129,13 @@ func (in *input) explain(err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
+	positions := make([]*source.Positions, len(in.sources))
+	for i, s := range in.sources {
+		positions[i] = source.Index(s.text)
+	}
 	lines := make([]error, len(refusal))
 	for i, reason := range refusal {
-		name, line := in.origin(reason.Field)
+		name, line := in.origin(positions, reason.Field)
 		switch {
 		case name == "":
 			lines[i] = reason
@@ -146,10 +150,10 @@ func (in *input) explain(err error) error {
 
 // origin returns which source says most of a path, the strongest of several;
 // none where the values come from the chart alone.
-func (in *input) origin(path string) (name string, line int) {
+func (in *input) origin(positions []*source.Positions, path string) (name string, line int) {
 	deepest := 0
-	for _, s := range in.sources {
-		at, depth := source.Locate(s.text, path)
+	for i, s := range in.sources {
+		at, depth := positions[i].Locate(path)
 		if depth == 0 || depth < deepest {
 			continue
 		}

@@ -8,17 +8,34 @@ import (
 	yamlv4 "go.yaml.in/yaml/v4"
 )
 
-// Locate returns the line at which a path of the values stands in a file, and
-// how many of its parts the file has: an error about a missing key belongs to
-// the file that has most of its path. A depth of 0 means none.
-func Locate(text []byte, path string) (line, depth int) {
-	var root yamlv4.Node
-	if yamlv4.Unmarshal(text, &root) != nil || len(root.Content) == 0 {
+// Positions knows where the keys of one values file stand.
+type Positions struct {
+	root *yamlv4.Node // nil where the file cannot be read or says nothing
+	// keys maps the keys of a mapping to their places in it. It is filled for the
+	// mappings that are asked for: a fleet may have thousands of leases in one.
+	keys map[*yamlv4.Node]map[string]int
+}
+
+// Index returns the positions of a file.
+func Index(text []byte) *Positions {
+	p := &Positions{keys: map[*yamlv4.Node]map[string]int{}}
+	var document yamlv4.Node
+	if yamlv4.Unmarshal(text, &document) == nil && len(document.Content) > 0 {
+		p.root = document.Content[0]
+	}
+	return p
+}
+
+// Locate returns the line at which a path of the values stands, and how many of
+// its parts the file has: an error about a missing key belongs to the file that
+// has most of its path. A depth of 0 means none. It is not safe for concurrent use.
+func (p *Positions) Locate(path string) (line, depth int) {
+	node := p.root
+	if node == nil {
 		return 0, 0
 	}
-	node := root.Content[0]
 	for _, part := range Parts(path) {
-		key, value := child(node, part)
+		key, value := p.child(node, part)
 		if value == nil {
 			break
 		}
@@ -28,7 +45,7 @@ func Locate(text []byte, path string) (line, depth int) {
 }
 
 // child returns the key and the value of one part of a path, nil where there is none.
-func child(node *yamlv4.Node, part string) (key, value *yamlv4.Node) {
+func (p *Positions) child(node *yamlv4.Node, part string) (key, value *yamlv4.Node) {
 	for node.Kind == yamlv4.AliasNode {
 		node = node.Alias
 	}
@@ -38,10 +55,14 @@ func child(node *yamlv4.Node, part string) (key, value *yamlv4.Node) {
 			return node.Content[i], node.Content[i]
 		}
 	case yamlv4.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if node.Content[i].Value == part {
-				return node.Content[i], node.Content[i+1]
+		if p.keys[node] == nil {
+			p.keys[node] = make(map[string]int, len(node.Content)/2)
+			for i := 0; i+1 < len(node.Content); i += 2 {
+				p.keys[node][node.Content[i].Value] = i
 			}
+		}
+		if i, ok := p.keys[node][part]; ok {
+			return node.Content[i], node.Content[i+1]
 		}
 	}
 	return nil, nil

@@ -60,6 +60,7 @@ kubernetes:
     app.kubernetes.io/name: x
     "a b": y
 `)
+	positions := source.Index(text)
 	for path, wanted := range map[string][2]int{
 		"leases.a.models[0].uri":                          {5, 5},
 		"leases.a.models[1].uri":                          {3, 3},
@@ -69,10 +70,10 @@ kubernetes:
 		`kubernetes.customLabels["a b"]`:                  {12, 3},
 		"server.autoscaling":                              {0, 0},
 	} {
-		line, depth := source.Locate(text, path)
+		line, depth := positions.Locate(path)
 		require.Equal(t, wanted, [2]int{line, depth}, path)
 	}
-	line, depth := source.Locate([]byte("a: ["), "a")
+	line, depth := source.Index([]byte("a: [")).Locate("a")
 	require.Equal(t, [2]int{0, 0}, [2]int{line, depth})
 }
 
@@ -87,8 +88,9 @@ func FuzzRead(f *testing.F) {
 			require.NotEmpty(t, err.Error())
 			return
 		}
+		positions := source.Index(text)
 		for key := range values {
-			source.Locate(text, key)
+			positions.Locate(key)
 		}
 	})
 }
