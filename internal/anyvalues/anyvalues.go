@@ -13,7 +13,7 @@ import (
 // the same bytes give the same values, and few bytes give simple ones.
 func YAML(data []byte) (values []byte, release string) {
 	d := &dice{data: data}
-	release = pick(d, "tms", "r", "my-tms-release", "a-release-name-that-is-just-as-long-as-helm-can-allow")
+	release = pick(d.part(), "tms", "r", "my-tms-release", "a-release-name-that-is-just-as-long-as-helm-can-allow")
 	text, err := yaml.Marshal(d.values())
 	if err != nil {
 		panic(err) // it is made of what YAML can hold
@@ -22,7 +22,10 @@ func YAML(data []byte) (values []byte, release string) {
 }
 
 // dice turns bytes into decisions. Where no byte is left every decision is the first.
-type dice struct{ data []byte }
+type dice struct {
+	data  []byte
+	parts int // that were given away
+}
 
 func (d *dice) roll(sides int) int {
 	if len(d.data) == 0 {
@@ -33,6 +36,17 @@ func (d *dice) roll(sides int) int {
 	return n
 }
 
+// part returns dice with every eighth byte of their own, so that what is decided
+// last does not starve.
+func (d *dice) part() *dice {
+	own := &dice{}
+	for i := d.parts; i < len(d.data); i += 8 {
+		own.data = append(own.data, d.data[i])
+	}
+	d.parts++
+	return own
+}
+
 // sometimes is true once in n times.
 func (d *dice) sometimes(n int) bool { return d.roll(n) == n-1 }
 
@@ -41,33 +55,40 @@ func pick[T any](d *dice, options ...T) T { return options[d.roll(len(options))]
 type object = map[string]any
 
 // maybe sets a key once in n times.
-func (d *dice) maybe(n int, o object, key string, value func() any) {
+func (d *dice) maybe(n int, o object, key string, value func(*dice) any) {
 	if d.sometimes(n) {
-		o[key] = value()
+		o[key] = value(d)
 	}
 }
 
 func (d *dice) values() object {
-	v := object{"server": object{"autoscaling": d.config()}}
+	v := object{"server": object{"autoscaling": d.part().config()}}
 	leases := object{}
-	for range pick(d, 1, 2, 3, 0) {
-		leases[pick(d, "a", "b", "resnet50", "0", "lease-with-a-long-name", "on")] = d.lease()
+	fleet := d.part()
+	for range pick(fleet, 1, 2, 3, 0) {
+		leases[pick(fleet, "a", "b", "resnet50", "0", "lease-with-a-long-name", "on")] = fleet.lease()
 	}
 	v["leases"] = leases
-	d.maybe(3, v, "triton", func() any { return d.triton() })
-	d.maybe(6, v, "nameOverride", func() any { return pick(d, "triton", "tms", "") })
-	d.maybe(6, v, "fullnameOverride", func() any { return pick(d, "inference", "") })
-	d.maybe(6, v, "kubernetes", func() any {
+	d.part().maybe(3, v, "triton", (*dice).triton)
+	names := d.part()
+	names.maybe(4, v, "nameOverride", func(d *dice) any { return pick(d, "triton", "tms", "") })
+	names.maybe(4, v, "fullnameOverride", func(d *dice) any { return pick(d, "inference", "") })
+	d.part().maybe(4, v, "kubernetes", func(d *dice) any {
 		return object{
 			"customLabels":      object{"team": "vision", "empty": "", "number": "1"},
 			"customAnnotations": object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'", "<no value>")},
 			"partOf":            pick(d, "", "platform"),
 		}
 	})
-	d.maybe(6, v, "images", func() any {
-		return object{pick(d, "triton", "server", "rest", "mongodb"): "example.com/image:1", "secrets": []any{"pull"}}
+	rest := d.part()
+	rest.maybe(4, v, "images", func(d *dice) any {
+		return object{
+			pick(d, "triton", "server", "rest", "mongodb"): "example.com/image:1",
+			"sidecar": pick[any](d, nil, "x"),
+			"secrets": []any{"pull"},
+		}
 	})
-	d.maybe(8, v, "extraObjects", func() any {
+	rest.maybe(4, v, "extraObjects", func(d *dice) any {
 		return []any{object{
 			"apiVersion": "v1", "kind": pick(d, "ConfigMap", "Service", "Deployment", "Custom"),
 			"metadata": object{"name": "extra"}, "data": object{"x": "{{ 1 }}\n---\n"},
@@ -78,7 +99,7 @@ func (d *dice) values() object {
 
 func (d *dice) config() object {
 	c := object{"enable": !d.sometimes(8)}
-	d.maybe(2, c, "replicas", func() any { return d.bounds() })
+	d.maybe(2, c, "replicas", func(d *dice) any { return d.bounds() })
 	metrics := object{
 		// Mostly one metric is in effect, so that most leases are not refused.
 		"queueTime":      d.metric(object{"enabled": true}, 1000, 10000, 250000, 1e15),
@@ -86,9 +107,9 @@ func (d *dice) config() object {
 		"gpuUtilization": d.metric(object{}, 1, 50, 90, 100),
 	}
 	c["metrics"] = metrics
-	d.maybe(4, c, "prometheus", func() any {
+	d.maybe(4, c, "prometheus", func(d *dice) any {
 		return object{
-			"scrapeInterval":     pick(d, "15s", "5s", "1m", "1500ms"),
+			"scrapeInterval":     pick(d, "15s", "5s", "1m", "1500ms", "5m"),
 			"evaluationInterval": pick(d, "15s", "30s"),
 			"rateWindow":         pick(d, "4m", "5m", "4m30s", "20s", "1h1m1s1ms", "0240s"),
 			"ruleLabels":         object{"team": pick(d, "a", "b")},
@@ -116,10 +137,10 @@ func (d *dice) bounds() object {
 }
 
 func (d *dice) metric(m object, numbers ...float64) object {
-	d.maybe(3, m, "enabled", func() any { return !d.sometimes(2) })
-	d.maybe(6, m, "enable", func() any { return !d.sometimes(2) })
-	d.maybe(2, m, "allowed", func() any { return !d.sometimes(8) })
-	d.maybe(3, m, "threshold", func() any {
+	d.maybe(3, m, "enabled", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(6, m, "enable", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(2, m, "allowed", func(d *dice) any { return !d.sometimes(8) })
+	d.maybe(3, m, "threshold", func(d *dice) any {
 		lowest := d.roll(len(numbers))
 		standard := lowest + d.roll(len(numbers)-lowest)
 		highest := standard + d.roll(len(numbers)-standard)
@@ -138,13 +159,13 @@ func (d *dice) lease() object {
 		l["target"] = d.target()
 	} else {
 		l["models"] = d.models()
-		d.maybe(3, l, "triton", func() any { return d.triton() })
+		d.maybe(3, l, "triton", (*dice).triton)
 	}
 	request := object{"enable": !d.sometimes(6)}
-	d.maybe(2, request, "replicas", func() any {
+	d.maybe(2, request, "replicas", func(d *dice) any {
 		r := object{}
-		d.maybe(3, r, "minimum", func() any { return pick[any](d, 1, 2, 0, 3, 8) })
-		d.maybe(2, r, "maximum", func() any { return pick[any](d, 4, 2, 1, 0, 9, 50, 2147483647) })
+		d.maybe(3, r, "minimum", func(d *dice) any { return pick[any](d, 1, 2, 0, 3, 8) })
+		d.maybe(2, r, "maximum", func(d *dice) any { return pick[any](d, 4, 2, 1, 0, 9, 50, 2147483647) })
 		return r
 	})
 	metrics := object{}
@@ -153,11 +174,11 @@ func (d *dice) lease() object {
 		if name == "queueTime" {
 			often = 2 // it is mostly in effect
 		}
-		d.maybe(often, metrics, name, func() any {
+		d.maybe(often, metrics, name, func(d *dice) any {
 			m := object{}
-			d.maybe(4, m, "enabled", func() any { return !d.sometimes(4) })
-			d.maybe(12, m, "enable", func() any { return !d.sometimes(3) })
-			d.maybe(2, m, "threshold", func() any {
+			d.maybe(4, m, "enabled", func(d *dice) any { return !d.sometimes(4) })
+			d.maybe(12, m, "enable", func(d *dice) any { return !d.sometimes(3) })
+			d.maybe(2, m, "threshold", func(d *dice) any {
 				return pick[any](d, 60, 90, 10000, 0, 1, 101, 200000, 1e6, 2147483647)
 			})
 			return m
@@ -166,7 +187,7 @@ func (d *dice) lease() object {
 	if len(metrics) > 0 {
 		request["metrics"] = metrics
 	}
-	d.maybe(1, l, "autoscaling", func() any { return request })
+	d.maybe(1, l, "autoscaling", func(d *dice) any { return request })
 	return l
 }
 
@@ -182,37 +203,40 @@ func (d *dice) models() []any {
 }
 
 func (d *dice) target() object {
-	t := object{"name": pick(d, "legacy", "a.b"), "selector": object{"app": pick(d, "triton", "on", "1")}}
-	d.maybe(3, t, "kind", func() any { return pick(d, "StatefulSet", "Deployment") })
-	d.maybe(3, t, "apiVersion", func() any { return pick(d, "apps/v1", "argoproj.io/v1alpha1") })
-	d.maybe(3, t, "metricsPort", func() any { return pick(d, "http-metrics", "8002x") })
-	d.maybe(3, t, "container", func() any { return "server" })
+	t := object{"name": pick(d, "legacy", "a.b", "c", "d"), "selector": object{"app": pick(d, "triton", "on", "1")}}
+	d.maybe(3, t, "kind", func(d *dice) any { return pick(d, "StatefulSet", "Deployment") })
+	d.maybe(3, t, "apiVersion", func(d *dice) any { return pick(d, "apps/v1", "argoproj.io/v1alpha1") })
+	d.maybe(3, t, "metricsPort", func(d *dice) any { return pick(d, "http-metrics", "8002x") })
+	d.maybe(3, t, "container", func(d *dice) any { return "server" })
 	return t
 }
 
-func (d *dice) triton() object {
+func (d *dice) triton() any {
 	t := object{}
-	d.maybe(3, t, "resources", func() any {
+	d.maybe(3, t, "resources", func(d *dice) any {
 		r := object{}
-		d.maybe(2, r, "requests", func() any { return object{"cpu": pick[any](d, "500m", 2, 0, "0", 0.5, "0.0", "1e3")} })
-		d.maybe(2, r, "limits", func() any {
+		d.maybe(2, r, "requests", func(d *dice) any { return object{"cpu": pick[any](d, "500m", 2, 0, "0", 0.5, "0.0", "1e3")} })
+		d.maybe(2, r, "limits", func(d *dice) any {
 			return object{pick(d, "nvidia.com/gpu", "cpu", "memory", "nvidia.com/mig-1g.5gb"): pick[any](d, 1, "1", 0, "0")}
 		})
 		return r
 	})
-	d.maybe(4, t, "replicas", func() any { return d.roll(4) })
-	d.maybe(4, t, "args", func() any { return []any{"--log-verbose=1", pick(d, "", "a\nb", "{{ x }}", "\"'")}[d.roll(2):] })
-	d.maybe(4, t, "env", func() any { return []any{object{"name": "A", "value": pick(d, "", "on", "1", "a: b\n---")}} })
-	d.maybe(4, t, "sharedMemorySize", func() any { return pick[any](d, "2Gi", 1073741824, 0.5) })
-	d.maybe(4, t, "podDisruptionBudget", func() any {
-		return object{pick(d, "minAvailable", "maxUnavailable"): pick[any](d, 1, "50%", 0)}
+	d.maybe(4, t, "replicas", func(d *dice) any { return d.roll(4) })
+	d.maybe(4, t, "args", func(d *dice) any { return []any{"--log-verbose=1", pick(d, "", "a\nb", "{{ x }}", "\"'")}[d.roll(2):] })
+	d.maybe(4, t, "env", func(d *dice) any { return []any{object{"name": "A", "value": pick(d, "", "on", "1", "a: b\n---")}} })
+	d.maybe(4, t, "sharedMemorySize", func(d *dice) any { return pick[any](d, "2Gi", 1073741824, 0.5) })
+	d.maybe(4, t, "podDisruptionBudget", func(d *dice) any {
+		return pick(d, object{"minAvailable": 1}, object{"maxUnavailable": "50%"}, object{"minAvailable": 0}, object{})
 	})
-	d.maybe(4, t, "nodeSelector", func() any { return object{"zone": pick(d, "1", "on")} })
-	d.maybe(4, t, "probes", func() any { return object{"startup": object{"failureThreshold": 1 + d.roll(100)}} })
-	d.maybe(4, t, "podSecurityContext", func() any { return object{"runAsUser": pick[any](d, 1000740000, 0)} })
-	d.maybe(4, t, "volumes", func() any {
+	d.maybe(4, t, "strategy", func(d *dice) any {
+		return pick[any](d, object{"type": "Recreate"}, object{"rollingUpdate": object{"maxSurge": 0, "maxUnavailable": 1}}, object{})
+	})
+	d.maybe(4, t, "nodeSelector", func(d *dice) any { return object{"zone": pick(d, "1", "on")} })
+	d.maybe(4, t, "probes", func(d *dice) any { return object{"startup": object{"failureThreshold": 1 + d.roll(100)}} })
+	d.maybe(4, t, "podSecurityContext", func(d *dice) any { return object{"runAsUser": pick[any](d, 1000740000, 0)} })
+	d.maybe(4, t, "volumes", func(d *dice) any {
 		return []any{object{"name": fmt.Sprintf("v%d", d.roll(3)), "emptyDir": object{}}}
 	})
-	d.maybe(4, t, "terminationGracePeriodSeconds", func() any { return d.roll(100) })
+	d.maybe(4, t, "terminationGracePeriodSeconds", func(d *dice) any { return d.roll(100) })
 	return t
 }

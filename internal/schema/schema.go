@@ -48,7 +48,7 @@ func Compile(text []byte) (*Schema, error) {
 }
 
 // Validate returns every place where values break the schema, ordered by path;
-// none where they meet it. It panics where values hold what JSON cannot.
+// none where they meet it. Values hold only what JSON can, in its Go types.
 func (s *Schema) Validate(values map[string]any) field.ErrorList {
 	err := s.compiled.Validate(values)
 	if err == nil {

@@ -19,7 +19,7 @@ func TestNearest(t *testing.T) {
 }
 
 func TestCompileRefuses(t *testing.T) {
-	for _, text := range []string{`{`, `{"type": 5}`, `{"$ref": "https://example.com/schema.json"}`} {
+	for _, text := range []string{`{`, `{"type": 5}`, `{"$ref": "https://example.com/schema.json"}`, `{"$ref": "file:///etc/hostname"}`} {
 		_, err := schema.Compile([]byte(text))
 		require.Error(t, err, text)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,10 +68,13 @@ func plainly(err error) string {
 	return message
 }
 
+// marker is what begins or ends a document, after any of YAML's line breaks.
+var marker = regexp.MustCompile(`[\n\r](---|\.\.\.)`)
+
 // single refuses a stream of several documents: Helm would read the first and
 // drop the others. Documents with nothing in them do not count.
 func single(text []byte) error {
-	if !bytes.Contains(text, []byte("\n---")) && !bytes.Contains(text, []byte("\n...")) {
+	if !marker.Match(text) {
 		return nil
 	}
 	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
@@ -102,20 +106,37 @@ func duplicates(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
 		first := map[string]int{}
 		for i := 0; i < len(node.Content); i += 2 {
 			key := node.Content[i]
-			if line, ok := first[key.Value]; ok && key.Kind == yamlv4.ScalarNode {
+			meant := meaning(key)
+			if line, ok := first[meant]; ok && key.ShortTag() != "!!merge" {
 				found = append(found, SyntaxError{
 					Line: key.Line, Column: key.Column,
 					Message: fmt.Sprintf("duplicate key %q, first in line %d", key.Value, line),
 				})
 				continue
 			}
-			first[key.Value] = key.Line
+			first[meant] = key.Line
 		}
 	}
 	for _, child := range node.Content {
 		found = duplicates(child, found)
 	}
 	return found
+}
+
+// meaning returns what a key becomes in the values: yes and on are both the
+// key true, 0x1 and 1 are both the key 1.
+func meaning(key *yamlv4.Node) string {
+	if key.Kind != yamlv4.ScalarNode || key.Style&(yamlv4.SingleQuotedStyle|yamlv4.DoubleQuotedStyle) != 0 {
+		return key.Value
+	}
+	var alone map[string]any
+	if yaml.Unmarshal([]byte(key.Value+": 0"), &alone) != nil {
+		return key.Value
+	}
+	for meant := range alone {
+		return meant
+	}
+	return key.Value
 }
 
 // SyntaxError is something that a values file may not say, whatever it means.

@@ -204,7 +204,7 @@ func checkPod(path *field.Path, pod Pod, grant *Grant) field.ErrorList {
 		grant.Warnings = append(grant.Warnings, fmt.Sprintf(
 			"%s: gpuUtilization is in effect, but the Triton of this lease has no nvidia.com/gpu limit", path.Child("resources", "limits")))
 	}
-	if pod.Replicas {
+	if pod.FixedReplicas {
 		grant.Warnings = append(grant.Warnings, fmt.Sprintf(
 			"%s: ignored, because the lease is autoscaled: its HorizontalPodAutoscaler owns the replica count", path.Child("replicas")))
 	}

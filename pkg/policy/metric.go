@@ -30,14 +30,12 @@ func (p PerMetric[T]) All() iter.Seq2[Metric, T] {
 	}
 }
 
-// Get returns the T of one metric.
-func (p PerMetric[T]) Get(metric Metric) T {
-	switch metric {
-	case CPUUtilization:
-		return p.CPUUtilization
-	case GPUUtilization:
-		return p.GPUUtilization
-	default:
-		return p.QueueTime
+// Get returns the T of one metric, and the zero T where there is no such metric.
+func (p PerMetric[T]) Get(metric Metric) (value T) {
+	for name, v := range p.All() {
+		if name == metric {
+			return v
+		}
 	}
+	return value
 }

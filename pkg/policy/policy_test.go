@@ -213,7 +213,7 @@ func TestGrantWarns(t *testing.T) {
 	p, err := policy.New(config(t, `{metrics: {gpuUtilization: {enabled: true}}}`))
 	require.NoError(t, err)
 
-	grant, err := p.Grant(path, request(t, `{enable: true}`), &policy.Pod{Replicas: true})
+	grant, err := p.Grant(path, request(t, `{enable: true}`), &policy.Pod{FixedReplicas: true})
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"leases.x.triton.resources.limits: gpuUtilization is in effect, but the Triton of this lease has no nvidia.com/gpu limit",

@@ -27,11 +27,3 @@ func (r Refusal) Unwrap() []error {
 	}
 	return reasons
 }
-
-// orNil returns r as an error, and nil where there is no reason in it.
-func (r Refusal) orNil() error {
-	if len(r) == 0 {
-		return nil
-	}
-	return r
-}

@@ -41,6 +41,6 @@ type Pod struct {
 	CPURequest bool
 	// GPULimit says whether the Triton container has a GPU.
 	GPULimit bool
-	// Replicas says whether the lease names a fixed number of replicas.
-	Replicas bool
+	// FixedReplicas says whether the lease names a fixed number of replicas.
+	FixedReplicas bool
 }

@@ -5,12 +5,14 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // Policy is an administrator's configuration that was found coherent. Its
-// methods are pure and safe for concurrent use.
+// methods are pure and safe for concurrent use, as long as nobody changes the
+// maps of the configuration that it was made of.
 type Policy struct {
 	config Config
 }
@@ -25,7 +27,10 @@ func New(config Config) (*Policy, error) {
 		validateMetrics(path.Child("metrics"), config.Metrics),
 		validatePrometheus(path.Child("prometheus"), config.Prometheus),
 	)
-	return &Policy{config: config}, Refusal(reasons).orNil()
+	if len(reasons) > 0 {
+		return nil, Refusal(reasons)
+	}
+	return &Policy{config: config}, nil
 }
 
 // number is one of the administrator's numbers, and where it stands.
@@ -107,20 +112,31 @@ func validateMetrics(path *field.Path, metrics PerMetric[MetricBounds]) field.Er
 	return reasons
 }
 
+// lookback is how long Prometheus goes on with a sample that is not renewed.
+const lookback = 5 * time.Minute
+
 // validatePrometheus checks the durations. A rate over fewer than four scrape
-// intervals reads nothing, or too little, when one scrape is missed.
+// intervals reads nothing, or too little, when one scrape is missed; a series
+// that is renewed more seldom than Prometheus looks back comes and goes.
 func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList {
 	var reasons field.ErrorList
-	for _, d := range []struct {
+	intervals := []struct {
 		name  string
 		value Duration
 	}{
 		{"scrapeInterval", prometheus.ScrapeInterval},
 		{"evaluationInterval", prometheus.EvaluationInterval},
 		{"rateWindow", prometheus.RateWindow},
-	} {
+	}
+	for _, d := range intervals {
 		if d.value.Value() == 0 {
 			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value), "must be longer than 0"))
+		}
+	}
+	for _, d := range intervals[:2] {
+		if d.value.Value() >= lookback {
+			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value),
+				"must be shorter than 5m, after which Prometheus takes a series for gone"))
 		}
 	}
 	if prometheus.RateWindow.Value() < 4*prometheus.ScrapeInterval.Value() {

@@ -63,7 +63,7 @@ func seeds(n int) [][]byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	all := make([][]byte, n)
 	for i := range all[1:] {
-		all[i+1] = make([]byte, 20+random.IntN(200))
+		all[i+1] = make([]byte, 40+random.IntN(400))
 		for j := range all[i+1] {
 			all[i+1][j] = byte(random.UintN(256))
 		}

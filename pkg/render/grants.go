@@ -12,10 +12,9 @@ import (
 const policyTemplate = "templates/_policy.tpl"
 
 // grants is what the templates read: the JSON object that is documented at the
-// helper tms.grants of the chart.
+// helper tms.grants of the chart, without the warnings, which only notes print.
 type grants struct {
 	Leases                 map[string]leaseGrant `json:"leases"`
-	Warnings               []string              `json:"warnings"`
 	RuleLabels             map[string]string     `json:"ruleLabels"`
 	RateWindowMicroseconds int64                 `json:"rateWindowMicroseconds"`
 }
@@ -34,7 +33,6 @@ type leaseGrant struct {
 func (j *judgement) template() (string, error) {
 	g := grants{
 		Leases:                 make(map[string]leaseGrant, len(j.leases)),
-		Warnings:               j.warnings,
 		RuleLabels:             j.ruleLabels,
 		RateWindowMicroseconds: j.rateWindow.Value().Microseconds(),
 	}

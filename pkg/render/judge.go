@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"regexp"
@@ -52,10 +53,12 @@ func judge(chart string, release Release, v *values.Values) (*judgement, error) 
 	}
 
 	prefix := fullname(chart, release.Name, v)
+	targets := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(v.Leases)) {
 		path := field.NewPath("leases").Child(name)
 		lease := Lease{Name: name, ObjectName: prefix + "-" + name, Values: v.Leases[name]}
 		reasons = append(reasons, checkNames(path, lease)...)
+		reasons = append(reasons, checkTarget(path, lease.Values.Target, targets)...)
 		if coherent {
 			lease.Grant, err = judge.Grant(path, lease.Values.Autoscaling, pod(v.Triton, lease.Values))
 			reasons = append(reasons, refusal(err)...)
@@ -137,6 +140,20 @@ func checkNames(path *field.Path, lease Lease) policy.Refusal {
 	return reasons
 }
 
+// checkTarget refuses a second lease of one workload: two autoscalers would pull
+// at it, and two rules record the same series.
+func checkTarget(path *field.Path, target *values.Target, seen map[string]bool) policy.Refusal {
+	if target == nil {
+		return nil
+	}
+	workload := strings.Join([]string{cmp.Or(target.APIVersion, "apps/v1"), cmp.Or(target.Kind, "Deployment"), target.Name}, " ")
+	if seen[workload] {
+		return policy.Refusal{field.Duplicate(path.Child("target", "name"), target.Name)}
+	}
+	seen[workload] = true
+	return nil
+}
+
 // pod returns what the policy must know of the lease's pods, nil where somebody
 // else deploys them.
 func pod(defaults values.Triton, lease values.Lease) *policy.Pod {
@@ -148,8 +165,8 @@ func pod(defaults values.Triton, lease values.Lease) *policy.Pod {
 		own = *lease.Triton
 	}
 	return &policy.Pod{
-		CPURequest: own.Resources.RequestsCPU(defaults.Resources),
-		GPULimit:   own.Resources.LimitsGPU(defaults.Resources),
-		Replicas:   own.Replicas != nil,
+		CPURequest:    own.Resources.RequestsCPU(defaults.Resources),
+		GPULimit:      own.Resources.LimitsGPU(defaults.Resources),
+		FixedReplicas: own.Replicas != nil,
 	}
 }

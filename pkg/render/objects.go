@@ -3,6 +3,8 @@ package render
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -101,11 +103,7 @@ func Only(merged map[string]any, names ...string) (map[string]any, error) {
 }
 
 func noLease(name string, leases map[string]any) error {
-	known := make([]string, 0, len(leases))
-	for key := range leases {
-		known = append(known, key)
-	}
-	if best := schema.Nearest(name, known); best != "" {
+	if best := schema.Nearest(name, slices.Sorted(maps.Keys(leases))); best != "" {
 		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
 	}
 	return fmt.Errorf("%w: %q", ErrNoLease, name)

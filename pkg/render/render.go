@@ -14,7 +14,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -142,7 +141,7 @@ func (r *Renderer) judge(release Release, all map[string]any) (*judgement, error
 		return nil, err
 	}
 	if len(invalid) > 0 {
-		return nil, append(policy.Refusal(invalid), stillTrue(reasons, sound)...)
+		return nil, append(policy.Refusal(invalid), stillTrue(reasons, all, sound)...)
 	}
 	if err != nil {
 		return nil, err
@@ -169,22 +168,21 @@ func without(all map[string]any, invalid field.ErrorList) map[string]any {
 }
 
 // stillTrue returns the reasons that do not come from a part that was left out:
-// without the configuration nothing can be said about bounds, and without the
-// defaults of Triton nothing about resources.
-func stillTrue(reasons policy.Refusal, sound map[string]any) policy.Refusal {
-	var kept policy.Refusal
-	for _, reason := range reasons {
-		_, server := sound["server"]
-		_, images := sound["images"]
-		_, triton := sound["triton"]
-		missing := strings.HasPrefix(reason.Field, "server.") && !server ||
-			strings.HasPrefix(reason.Field, "images.") && !images ||
-			strings.Contains(reason.Field, ".triton.") && !triton
-		if !missing {
-			kept = append(kept, reason)
-		}
+// without the configuration nothing can be said about bounds, without the
+// defaults of Triton nothing about resources, and without an override nothing
+// about the names of objects.
+func stillTrue(reasons policy.Refusal, all, sound map[string]any) policy.Refusal {
+	leftOut := func(key string) bool {
+		_, was := all[key]
+		_, is := sound[key]
+		return was && !is
 	}
-	return kept
+	return slices.DeleteFunc(reasons, func(reason *field.Error) bool {
+		parts := source.Parts(reason.Field)
+		return leftOut(parts[0]) ||
+			len(parts) > 2 && parts[2] == "triton" && leftOut("triton") ||
+			len(parts) == 2 && (leftOut("nameOverride") || leftOut("fullnameOverride"))
+	})
 }
 
 // kinds says what the templates of the embedded chart render, so that nothing

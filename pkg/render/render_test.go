@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/triton-leases/tms/charts"
@@ -83,8 +84,9 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			got, err := r.Render(release, read(t, queueTime))
-			require.NoError(t, err)
-			require.Equal(t, wanted.Documents, got.Documents)
+			if assert.NoError(t, err) {
+				assert.Equal(t, wanted.Documents, got.Documents)
+			}
 		})
 	}
 	all.Wait()
@@ -196,4 +198,65 @@ func TestEmbeddedChartIsWhole(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, a, b)
 	}
+}
+
+func TestWriteToWithNothingButHooks(t *testing.T) {
+	values := []byte(`extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: h, annotations: {helm.sh/hook: pre-install}}}]`)
+	result, err := ours(t).Render(release, values)
+	require.NoError(t, err)
+	require.Regexp(t, "^\n---\n# Source: tms/templates/extraobjects.yaml\n", printed(t, result), "as helm template does")
+}
+
+func TestOnly(t *testing.T) {
+	values := map[string]any{
+		"leases":       map[string]any{"a": map[string]any{}, "b": map[string]any{}, "c": map[string]any{}},
+		"extraObjects": []any{map[string]any{}},
+		"images":       map[string]any{},
+	}
+	only, err := render.Only(values, "a", "c")
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"leases": map[string]any{"a": map[string]any{}, "c": map[string]any{}}, "images": map[string]any{}}, only)
+	require.Len(t, values["leases"], 3, "a caller's values are the caller's")
+}
+
+func TestLeaseOfAnotherChart(t *testing.T) {
+	_, err := twin(t).Lease(release, "resnet50", read(t, queueTime))
+	require.EqualError(t, err, "typed objects are those of the embedded chart")
+}
+
+// TestOwnReplacesWhole: of what has parts that exclude each other nothing is merged.
+func TestOwnReplacesWhole(t *testing.T) {
+	defaults := []byte(`
+triton:
+  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}
+  podDisruptionBudget: {minAvailable: 1}
+leases: {resnet50: {triton: {strategy: {type: Recreate}, podDisruptionBudget: {maxUnavailable: 1}}}}`)
+	objects, err := ours(t).Lease(release, "resnet50", read(t, queueTime), defaults)
+	require.NoError(t, err)
+	require.Nil(t, objects.Deployment.Spec.Strategy.RollingUpdate)
+	require.Nil(t, objects.PodDisruptionBudget.Spec.MinAvailable)
+
+	objects, err = ours(t).Lease(release, "resnet50", read(t, queueTime), defaults,
+		[]byte(`leases: {resnet50: {triton: {strategy: null, podDisruptionBudget: {}}}}`))
+	require.Error(t, err, "null is no value")
+	require.Nil(t, objects)
+	objects, err = ours(t).Lease(release, "legacy", []byte(`
+triton: {podDisruptionBudget: {minAvailable: 1}}
+leases: {legacy: {models: [{name: m, uri: /models}], triton: {podDisruptionBudget: {}}}}`))
+	require.NoError(t, err)
+	require.Nil(t, objects.PodDisruptionBudget, "a lease may have none")
+}
+
+// TestRefusedPartsHideNoOthers: a lease named as a key of the values is judged
+// like any other, and what depends on a refused part is not made up.
+func TestRefusedPartsHideNoOthers(t *testing.T) {
+	_, err := ours(t).Render(release, []byte(`
+triton: {replicas: many}
+fullnameOverride: T
+leases:
+  triton: {models: [{name: m, uri: /models}, {name: m, uri: /models}]}
+  a-name-that-would-be-too-long-if-the-release-were-put-before-it: {models: [{name: m, uri: /models}]}`))
+	require.EqualError(t, err, `fullnameOverride: Invalid value: "T": must be a DNS label that begins with a letter: lower-case letters, digits and '-'
+triton.replicas: Invalid value: "many": must be an integer, not a string
+leases.triton.models[1].name: Duplicate value: "m"`)
 }

@@ -34,7 +34,6 @@ type Triton struct {
 type Resources struct {
 	Requests map[string]Quantity `json:"requests,omitempty"`
 	Limits   map[string]Quantity `json:"limits,omitempty"`
-	Claims   []Verbatim          `json:"claims,omitempty"`
 }
 
 // Quantity is a Kubernetes quantity: a string, or a number.

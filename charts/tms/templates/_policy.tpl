@@ -34,10 +34,11 @@ from one template to the next, and every template asks.
 {{- include "tms.judge.prometheus" (dict "config" $config "state" $state "result" $result) -}}
 {{- $coherent := eq $before (len $state.errors) -}}
 {{- $fullname := include "tms.fullname" . -}}
+{{- $targets := dict -}}
 {{- range $name, $lease := .Values.leases -}}
 {{- $grant := dict "name" (printf "%s-%s" $fullname $name) "autoscaled" false "adjustments" list -}}
 {{- $_ := set $result.leases $name $grant -}}
-{{- $args := dict "config" $config "lease" $lease "path" (printf "leases.%s" $name) "grant" $grant "state" $state "defaults" $.Values.triton "window" $result.rateWindowMicroseconds -}}
+{{- $args := dict "config" $config "lease" $lease "path" (printf "leases.%s" $name) "grant" $grant "state" $state "targets" $targets "defaults" $.Values.triton "window" $result.rateWindowMicroseconds -}}
 {{- include "tms.judge.names" $args -}}
 {{- if and $coherent (default dict $lease.autoscaling).enable -}}
 {{- if $config.enable -}}
@@ -137,13 +138,13 @@ Arguments: root, state. Result: nothing.
 {{- $state := .state -}}
 {{- $images := default dict .root.Values.images -}}
 {{- range list "server" "sidecar" "mongodb" "rest" -}}
-{{- if hasKey $images . -}}
+{{- if and (hasKey $images .) (not (kindIs "invalid" (get $images .))) -}}
 {{- include "tms.warn" (list $state (printf "images.%s: a key of NVIDIA TMS that has no meaning here is ignored" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- $server := default dict .root.Values.server -}}
 {{- range list "apiService" "metrics" "modelRepositories" -}}
-{{- if hasKey $server . -}}
+{{- if and (hasKey $server .) (not (kindIs "invalid" (get $server .))) -}}
 {{- include "tms.warn" (list $state (printf "server.%s: a key of NVIDIA TMS that has no meaning here is ignored" .)) -}}
 {{- end -}}
 {{- end -}}
@@ -220,6 +221,11 @@ Arguments: config, state, result. Result: nothing.
 {{- include "tms.error" (list $state (printf "%s%s: Invalid value: %q: must be longer than 0" $path . (default "" (get $prometheus .)))) -}}
 {{- end -}}
 {{- end -}}
+{{- range list "scrapeInterval" "evaluationInterval" -}}
+{{- if ge (get $milliseconds .) 300000 -}}
+{{- include "tms.error" (list $state (printf "%s%s: Invalid value: %q: must be shorter than 5m, after which Prometheus takes a series for gone" $path . (get $prometheus .))) -}}
+{{- end -}}
+{{- end -}}
 {{- if lt $milliseconds.rateWindow (mul 4 $milliseconds.scrapeInterval) -}}
 {{- include "tms.error" (list $state (printf "%srateWindow: Invalid value: %q: must be at least four times %sscrapeInterval (%s)" $path $prometheus.rateWindow $path $prometheus.scrapeInterval)) -}}
 {{- end -}}
@@ -239,7 +245,8 @@ Arguments: config, state, result. Result: nothing.
 
 {{/*
 tms.judge.names: the names that a lease brings with it.
-Arguments: lease, path, grant, state. Result: nothing.
+Arguments: lease, path, grant, state, targets (the names of targets seen, which
+grows). Result: nothing.
 */}}
 {{- define "tms.judge.names" -}}
 {{- $args := . -}}
@@ -252,6 +259,13 @@ Arguments: lease, path, grant, state. Result: nothing.
 {{- include "tms.error" (list $args.state (printf "%s.models[%d].name: Duplicate value: %q" $args.path $index $model.name)) -}}
 {{- end -}}
 {{- $_ := set $seen $model.name true -}}
+{{- end -}}
+{{- with .lease.target -}}
+{{- $key := printf "%s %s %s" (default "apps/v1" .apiVersion) (default "Deployment" .kind) .name -}}
+{{- if hasKey $args.targets $key -}}
+{{- include "tms.error" (list $args.state (printf "%s.target.name: Duplicate value: %q" $args.path .name)) -}}
+{{- end -}}
+{{- $_ := set $args.targets $key true -}}
 {{- end -}}
 {{- end -}}
 
@@ -380,7 +394,7 @@ Arguments: lease, path, grant, state, defaults (the top-level triton). Result: n
 */}}
 {{- define "tms.judge.pod" -}}
 {{- if .lease.models -}}
-{{- $triton := include "tms.overlay" (dict "base" .defaults "over" .lease.triton) | fromJson -}}
+{{- $triton := mergeOverwrite (deepCopy (default dict .defaults)) (deepCopy (default dict .lease.triton)) -}}
 {{- $requests := default dict (default dict $triton.resources).requests -}}
 {{- $limits := default dict (default dict $triton.resources).limits -}}
 {{- if hasKey .grant.metrics "cpuUtilization" -}}

@@ -1,25 +1,4 @@
 {{/*
-tms.overlay: one map laid over another: maps are merged, lists and scalars are
-replaced. (mergeOverwrite of Sprig keeps the base where the overlay says 0,
-false or an empty list.)
-Arguments: base, over (maps or nil). Result: a JSON object.
-*/}}
-{{- define "tms.overlay" -}}
-{{- $merged := dict -}}
-{{- range $key, $value := .base -}}
-{{- $_ := set $merged $key $value -}}
-{{- end -}}
-{{- range $key, $value := .over -}}
-{{- if and (kindIs "map" $value) (kindIs "map" (get $merged $key)) -}}
-{{- $_ := set $merged $key (include "tms.overlay" (dict "base" (get $merged $key) "over" $value) | fromJson) -}}
-{{- else -}}
-{{- $_ := set $merged $key $value -}}
-{{- end -}}
-{{- end -}}
-{{- toJson $merged -}}
-{{- end -}}
-
-{{/*
 tms.repositories: where the models of one lease lie.
 Argument: the models of the lease. Result: a JSON object with
   repositories  the distinct values of --model-repository, in the order given;

@@ -1,0 +1,111 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/triton-leases/tms/test/e2e/triton"
+)
+
+// TestAlerts: every alert fires when it should, not before, and ends. Their
+// durations (for) are shortened to 15 s in the cluster, because no value sets
+// them; the real ones are proven by promtool in test/conform.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	const lease = "tms-resnet50"
+	for alert, c := range map[string]struct {
+		spoil, mend func(s *scene, namespace string)
+	}{
+		"TMSLeaseMetricsMissing": {
+			func(s *scene, namespace string) { s.label(namespace, "podmonitor", "release=other") },
+			func(s *scene, namespace string) { s.label(namespace, "podmonitor", "release=prometheus") },
+		},
+		"TMSLeaseRequestsRejected": {
+			func(s *scene, namespace string) {
+				h.Fleet.Change(namespace+"/"+lease, func(b *triton.Behavior) { b.Rate, b.QueueTimeout = 60, 200*time.Millisecond })
+			},
+			func(s *scene, namespace string) { s.load(namespace+"/"+lease, 1) },
+		},
+		"TMSLeaseAtMaximum": {
+			func(s *scene, namespace string) { s.load(namespace+"/"+lease, 100) },
+			func(s *scene, namespace string) { s.load(namespace+"/"+lease, 1) },
+		},
+	} {
+		t.Run(alert, func(t *testing.T) {
+			t.Parallel()
+			s := play(t, map[string]string{
+				"TMSLeaseMetricsMissing": "alert-missing", "TMSLeaseRequestsRejected": "alert-rejected", "TMSLeaseAtMaximum": "alert-maximum",
+			}[alert])
+			namespace := s.namespace("", nil)
+			s.install(3, namespace, "tms", queueLease("resnet50", 2, 300000))
+			s.shortenAlerts(namespace, lease)
+			s.reads(namespace, lease, queueMetric)
+			s.load(namespace+"/"+lease, 5)
+			s.eventually("no alert is pending", func() (bool, string) {
+				states := s.alerts(namespace)
+				return len(states) == 0, fmt.Sprint(states)
+			})
+			s.holds("no alert is pending", 20*time.Second, func() (bool, string) {
+				states := s.alerts(namespace)
+				return len(states) == 0, fmt.Sprint(states)
+			})
+			c.spoil(s, namespace)
+			s.eventually(alert+" is pending first", func() (bool, string) {
+				states := s.alerts(namespace)
+				return states[alert] == "pending", fmt.Sprint(states)
+			})
+			s.eventually(alert+" fires", func() (bool, string) {
+				states := s.alerts(namespace)
+				return states[alert] == "firing", fmt.Sprint(states)
+			})
+			c.mend(s, namespace)
+			s.eventually(alert+" ends", func() (bool, string) {
+				states := s.alerts(namespace)
+				return states[alert] == "", fmt.Sprint(states)
+			})
+		})
+	}
+}
+
+// alerts returns the state of each alert of the namespace.
+func (s *scene) alerts(namespace string) map[string]string {
+	s.Helper()
+	states, err := h.Prometheus.Alerts(s.Context(), "e2e_namespace", namespace)
+	if err != nil {
+		s.step("%v", err)
+	}
+	return states
+}
+
+func (s *scene) label(namespace, kind, label string) {
+	s.Helper()
+	_, err := h.Cluster.Kubectl(s.Context(), "", "label", "--overwrite", kind, "tms-resnet50", "-n", namespace, label)
+	s.must(err)
+}
+
+// shortenAlerts gives every alert of a lease 15 s, and its namespace as a label
+// to find it by: the alert of missing metrics, for want of series, has none.
+func (s *scene) shortenAlerts(namespace, name string) {
+	s.Helper()
+	out, err := h.Cluster.Kubectl(s.Context(), "", "get", "prometheusrule", name, "-n", namespace, "-o", "json")
+	s.must(err)
+	var rule map[string]any
+	s.must(json.Unmarshal([]byte(out.Stdout), &rule))
+	spec := rule["spec"].(map[string]any)
+	for _, group := range spec["groups"].([]any) {
+		for _, r := range group.(map[string]any)["rules"].([]any) {
+			if r := r.(map[string]any); r["alert"] != nil {
+				r["for"] = "15s"
+				r["labels"].(map[string]any)["e2e_namespace"] = namespace
+			}
+		}
+	}
+	patch, err := json.Marshal(map[string]any{"spec": spec})
+	s.must(err)
+	_, err = h.Cluster.Kubectl(s.Context(), "", "patch", "prometheusrule", name, "-n", namespace, "--type=merge", "-p", string(patch))
+	s.must(err)
+}

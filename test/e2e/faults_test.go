@@ -1,0 +1,72 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestFaults kills what the loop is made of, under load. It runs alone, because
+// every lease of the cluster would feel it.
+func TestFaults(t *testing.T) {
+	s := play(t, "faults")
+	namespace := s.namespace("", nil)
+	// Five minutes of stabilization are twenty scrapes by default. That ratio is
+	// what carries the replicas over a fault, so it is kept here.
+	s.install(3, namespace, "tms", queueLease("resnet50", 4, 100000),
+		"server: {autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 40}}}}")
+	const name = "tms-resnet50"
+	s.record("Faults under load", namespace, name, queueMetric, 100000)
+	s.reads(namespace, name, queueMetric)
+	s.load(namespace+"/"+name, 300)
+	s.becomes(namespace, name, 4)
+
+	pod := func(in, selector string) string {
+		pods, err := h.Cluster.Client.CoreV1().Pods(in).List(s.Context(), metav1.ListOptions{LabelSelector: selector, FieldSelector: "status.phase=Running"})
+		s.must(err)
+		if len(pods.Items) == 0 {
+			s.fatal("no pod in %s with %s", in, selector)
+		}
+		return pods.Items[0].Name
+	}
+	for _, fault := range []struct {
+		what string
+		do   func() error
+	}{
+		{"Prometheus", func() error {
+			return h.Node.CrashContainer("monitoring", pod("monitoring", "app.kubernetes.io/name=prometheus"), "prometheus")
+		}},
+		{"prometheus-adapter", func() error {
+			return h.Node.CrashContainer("monitoring", pod("monitoring", "app=prometheus-adapter"), "prometheus-adapter")
+		}},
+		{"the API server", func() error { return h.Cluster.Crash("kube-apiserver") }},
+		{"the controller manager", func() error { return h.Cluster.Crash("kube-controller-manager") }},
+		{"the container of a Triton", func() error {
+			return h.Node.CrashContainer(namespace, pod(namespace, "tms.triton-leases.dev/lease=resnet50"), "triton")
+		}},
+		{"the pod of a Triton", func() error {
+			return h.Cluster.Client.CoreV1().Pods(namespace).Delete(s.Context(), pod(namespace, "tms.triton-leases.dev/lease=resnet50"), metav1.DeleteOptions{})
+		}},
+	} {
+		lowest := s.watchLowest(namespace, name)
+		s.step("kill %s", fault.what)
+		s.must(fault.do())
+		s.pause(10 * time.Second)
+		s.eventually("the loop is closed again after the end of "+fault.what, func() (bool, string) {
+			_, ready, err := size(s.Context(), namespace, name)
+			a, gist := hpa(s.Context(), namespace, name)
+			queue, known := value(a, queueMetric)
+			return err == nil && ready == 4 && known && active(a) && queue > 100000, fmt.Sprintf("%d ready, %s", ready, gist)
+		})
+		s.pause(10 * time.Second)
+		if n := lowest(); n < 4 {
+			s.fatal("the end of %s took replicas away: %d of 4 were left", fault.what, n)
+		}
+	}
+	s.load(namespace+"/"+name, 1)
+	s.becomes(namespace, name, 1)
+}

@@ -1,0 +1,171 @@
+// Package harness puts the parts together: a control plane, a node, a network,
+// the monitoring and a fleet of Tritons, all in this network namespace.
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/triton-leases/tms/test/e2e/cluster"
+	"github.com/triton-leases/tms/test/e2e/helm"
+	"github.com/triton-leases/tms/test/e2e/monitoring"
+	"github.com/triton-leases/tms/test/e2e/netns"
+	"github.com/triton-leases/tms/test/e2e/network"
+	"github.com/triton-leases/tms/test/e2e/node"
+	"github.com/triton-leases/tms/test/e2e/process"
+	"github.com/triton-leases/tms/test/e2e/triton"
+)
+
+// dnsAddress is where Services resolve.
+const dnsAddress = "127.0.0.1"
+
+// Paths are where the harness finds and leaves things.
+type Paths struct {
+	// Bins are the components (bins.sh), Tools the folder of helm3 and helm4.
+	Bins, Tools string
+	// Chart is the chart under test.
+	Chart string
+	// Dir is the folder of this run, Results that of its plots.
+	Dir, Results string
+}
+
+// Harness is everything that runs.
+type Harness struct {
+	Paths
+	Cluster    *cluster.Cluster
+	Node       *node.Node
+	Network    *network.Network
+	Fleet      *triton.Fleet
+	Prometheus monitoring.Prometheus
+	Log        *Log
+
+	processes *process.Group
+	cancel    context.CancelFunc
+}
+
+// Start brings everything up. The caller calls Stop also where it fails.
+func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
+	h := &Harness{Paths: paths, Fleet: triton.NewFleet(), Log: log}
+	if err := h.check(); err != nil {
+		return h, err
+	}
+	ctx, h.cancel = context.WithCancel(ctx)
+	if err := netns.Configure(); err != nil {
+		return h, err
+	}
+	var err error
+	if h.processes, err = process.NewGroup(h.Logs()); err != nil {
+		return h, err
+	}
+	if h.Cluster, err = cluster.Start(ctx, cluster.Config{
+		Dir: h.Dir, Bins: h.Bins, NodeIP: netns.NodeIP, ServiceRange: netns.ServiceRange, Processes: h.processes, HPASync: 2 * time.Second,
+	}); err != nil {
+		return h, fmt.Errorf("control plane: %w", err)
+	}
+	log.Step("cluster", "the control plane is ready")
+	if err := h.writeEnter(); err != nil {
+		return h, err
+	}
+	report := func(format string, args ...any) { log.Detail("node", format, args...) }
+	if h.Network, err = network.Start(ctx, h.Cluster.Client, dnsAddress+":53", report); err != nil {
+		return h, fmt.Errorf("network: %w", err)
+	}
+	pods := filepath.Join(h.Dir, "pods")
+	if err := node.WriteResolver(pods, dnsAddress); err != nil {
+		return h, err
+	}
+	images := monitoring.Images(h.Bins)
+	images["nvcr.io/nvidia/tritonserver"] = h.Fleet
+	certificate, key := h.Cluster.CertificateFiles()
+	if h.Node, err = node.Start(ctx, node.Config{
+		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images,
+		APIHost: h.Cluster.APIHost(), APIPort: h.Cluster.APIPort(), CertificateFile: certificate, KeyFile: key, Report: report,
+	}); err != nil {
+		return h, fmt.Errorf("node: %w", err)
+	}
+	if err := monitoring.Install(ctx, h.Cluster, h.Bins, func(format string, args ...any) { log.Step("cluster", format, args...) }); err != nil {
+		return h, fmt.Errorf("monitoring: %w", err)
+	}
+	h.Prometheus = monitoring.Prometheus{Address: func() (string, error) {
+		found := h.Network.Resolve("prometheus-kube-prometheus-prometheus.monitoring.svc")
+		if len(found) == 0 {
+			return "", errors.New("the Service of Prometheus has no address")
+		}
+		return found[0] + ":9090", nil
+	}}
+	return h, nil
+}
+
+// check finds out at once what would otherwise fail in an odd place.
+func (h *Harness) check() error {
+	for _, path := range []string{
+		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
+		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"),
+	} {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, and helm with make bin/helm3 bin/helm4; E2E_BINS and TOOLS name other folders", err)
+		}
+	}
+	return nil
+}
+
+// Logs is the folder of all logs.
+func (h *Harness) Logs() string { return filepath.Join(h.Dir, "logs") }
+
+// Helm returns helm in the version 3 or 4.
+func (h *Harness) Helm(version int) helm.Helm {
+	return helm.Helm{Binary: filepath.Join(h.Tools, fmt.Sprintf("helm%d", version)), Kubeconfig: h.Cluster.Kubeconfig, Home: h.Dir}
+}
+
+// Stop ends everything. Where failed, the logs stay.
+func (h *Harness) Stop(failed bool) error {
+	if h.cancel != nil {
+		h.cancel()
+	}
+	if h.processes != nil {
+		h.processes.Stop()
+	}
+	// Containers end by themselves when the context is done.
+	time.Sleep(time.Second)
+	var errs []error
+	for _, part := range []string{"etcd", "pods"} {
+		errs = append(errs, os.RemoveAll(filepath.Join(h.Dir, part)))
+	}
+	if !failed {
+		errs = append(errs, os.RemoveAll(h.Dir))
+	}
+	return errors.Join(errs...)
+}
+
+// writeEnter writes a script that runs a command beside the cluster, with kubectl and helm.
+func (h *Harness) writeEnter() error {
+	bin := filepath.Join(h.Dir, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return fmt.Errorf("folder of commands: %w", err)
+	}
+	for name, path := range map[string]string{
+		"kubectl": filepath.Join(h.Bins, "kubestack"), "helm": filepath.Join(h.Tools, "helm4"), "helm3": filepath.Join(h.Tools, "helm3"),
+	} {
+		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
+			return fmt.Errorf("link %s: %w", name, err)
+		}
+	}
+	script := fmt.Sprintf(`#!/bin/sh
+# Runs a command, or a shell, in the network of the cluster.
+[ $# -gt 0 ] || set -- "${SHELL:-/bin/sh}"
+enter=
+[ "$(readlink /proc/%[1]d/ns/user)" = "$(readlink /proc/self/ns/user)" ] || enter="-U --preserve-credentials"
+exec nsenter -t %[1]d -n $enter env KUBECONFIG=%[2]s PATH=%[3]s:"$PATH" "$@"
+`, os.Getpid(), h.Cluster.Kubeconfig, bin)
+	if err := os.WriteFile(h.Enter(), []byte(script), 0o755); err != nil {
+		return fmt.Errorf("write the script that enters the namespace: %w", err)
+	}
+	return nil
+}
+
+// Enter is the script that runs a command beside the cluster.
+func (h *Harness) Enter() string { return filepath.Join(h.Dir, "enter") }

@@ -1,0 +1,67 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/triton-leases/tms/test/e2e/harness"
+	"github.com/triton-leases/tms/test/e2e/helm"
+	"github.com/triton-leases/tms/test/e2e/netns"
+	"github.com/triton-leases/tms/test/e2e/triton"
+)
+
+// playground is the address that sets the load while the cluster is kept.
+const playground = netns.NodeIP + ":9999"
+
+// keep installs a lease to play with, says how, and waits for Ctrl-C.
+func keep(ctx context.Context, h *harness.Harness) error {
+	const namespace, workload = "inference", "inference/tms-resnet50"
+	if err := h.Cluster.Apply(ctx, restrictedNamespace(namespace, nil)); err != nil {
+		return err
+	}
+	release := helm.Release{Name: "tms", Namespace: namespace, Chart: h.Chart}
+	if _, err := h.Helm(4).Install(ctx, release, shortened, queueLease("resnet50", 4, 100000)); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/load", func(w http.ResponseWriter, r *http.Request) {
+		if rate, err := strconv.ParseFloat(r.FormValue("rate"), 64); err == nil {
+			h.Fleet.Change(workload, func(b *triton.Behavior) { b.Rate = rate })
+		}
+		if jammed, err := strconv.ParseBool(r.FormValue("jammed")); err == nil {
+			h.Fleet.Change(workload, func(b *triton.Behavior) { b.Jammed = jammed })
+		}
+		_ = json.NewEncoder(w).Encode(h.Fleet.Behavior(workload))
+	})
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", playground)
+	if err != nil {
+		return fmt.Errorf("playground: %w", err)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	defer func() { _ = server.Close() }()
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Rate = 2 })
+	fmt.Printf(`
+The cluster stays up until Ctrl-C. It lives in a network of its own; this script
+runs a command beside it (or a shell, with kubectl and helm on the PATH):
+
+  E=%s
+  $E kubectl get hpa -A -w
+  $E curl -s '%s/load?rate=200'        # requests per second for inference/tms-resnet50
+  $E curl -s '%s/load?rate=2'
+  $E curl -s '%s/load?jammed=true'
+  $E helm upgrade tms %s -n inference -f ...
+
+KUBECONFIG=%s
+Each Triton here takes 20 requests per second. Logs: %s
+`, h.Enter(), playground, playground, playground, h.Chart, h.Cluster.Kubeconfig, h.Logs())
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,141 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/test/e2e/record"
+)
+
+// The metrics that HorizontalPodAutoscalers read.
+const (
+	queueMetric = "tms_avg_request_queue_duration"
+	gpuMetric   = "tms_avg_gpu_utilization"
+	cpuMetric   = "cpu"
+)
+
+// size is how many replicas a Deployment is told to have, and has ready.
+func size(ctx context.Context, namespace, deployment string) (wanted, ready int, err error) {
+	d, err := h.Cluster.Client.AppsV1().Deployments(namespace).Get(ctx, deployment, metav1.GetOptions{})
+	if err != nil {
+		return 0, 0, fmt.Errorf("look at the Deployment: %w", err)
+	}
+	return int(*d.Spec.Replicas), int(d.Status.ReadyReplicas), nil
+}
+
+// hpa returns a HorizontalPodAutoscaler and its gist.
+func hpa(ctx context.Context, namespace, name string) (*autoscalingv2.HorizontalPodAutoscaler, string) {
+	a, err := h.Cluster.Client.AutoscalingV2().HorizontalPodAutoscalers(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return &autoscalingv2.HorizontalPodAutoscaler{}, err.Error()
+	}
+	gist := fmt.Sprintf("hpa %d of %d..%d, wants %d,", a.Status.CurrentReplicas, *a.Spec.MinReplicas, a.Spec.MaxReplicas, a.Status.DesiredReplicas)
+	for _, metric := range []string{queueMetric, gpuMetric, cpuMetric} {
+		if v, known := value(a, metric); known {
+			gist += fmt.Sprintf(" %s %g", metric, v)
+		}
+	}
+	for _, c := range a.Status.Conditions {
+		if c.Type == autoscalingv2.ScalingActive && c.Status != corev1.ConditionTrue {
+			gist += fmt.Sprintf(", %s: %s", c.Reason, c.Message)
+		}
+	}
+	return a, gist
+}
+
+// value is what the HorizontalPodAutoscaler last read of a metric.
+func value(a *autoscalingv2.HorizontalPodAutoscaler, metric string) (float64, bool) {
+	for _, m := range a.Status.CurrentMetrics {
+		if m.Pods != nil && m.Pods.Metric.Name == metric && m.Pods.Current.AverageValue != nil {
+			return m.Pods.Current.AverageValue.AsApproximateFloat64(), true
+		}
+		if m.ContainerResource != nil && metric == cpuMetric && m.ContainerResource.Current.AverageUtilization != nil {
+			return float64(*m.ContainerResource.Current.AverageUtilization), true
+		}
+	}
+	return 0, false
+}
+
+// active tells whether the HorizontalPodAutoscaler can compute a number now.
+func active(a *autoscalingv2.HorizontalPodAutoscaler) bool {
+	for _, c := range a.Status.Conditions {
+		if c.Type == autoscalingv2.ScalingActive {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// reads waits until the loop is closed: the HorizontalPodAutoscaler knows a metric.
+func (s *scene) reads(namespace, name, metric string) {
+	s.Helper()
+	s.eventually(name+" reads "+metric, func() (bool, string) {
+		a, gist := hpa(s.Context(), namespace, name)
+		_, known := value(a, metric)
+		return known && active(a), gist
+	})
+}
+
+// becomes waits until a Deployment has so many replicas, all of them ready.
+func (s *scene) becomes(namespace, name string, want int) {
+	s.Helper()
+	s.eventually(fmt.Sprintf("%s has %d ready replicas", name, want), func() (bool, string) {
+		wanted, ready, err := size(s.Context(), namespace, name)
+		_, gist := hpa(s.Context(), namespace, name)
+		if err != nil {
+			return false, err.Error()
+		}
+		return wanted == want && ready == want, fmt.Sprintf("%d wanted, %d ready, %s", wanted, ready, gist)
+	})
+}
+
+// stays checks that a Deployment is told to have so many replicas for a while.
+func (s *scene) stays(namespace, name string, want int, d time.Duration) {
+	s.Helper()
+	s.holds(fmt.Sprintf("%s stays at %d", name, want), d, func() (bool, string) {
+		wanted, _, err := size(s.Context(), namespace, name)
+		if err != nil {
+			return false, err.Error()
+		}
+		return wanted == want, fmt.Sprintf("%d wanted", wanted)
+	})
+}
+
+// record records a lease for the rest of the scenario, and writes a table and a plot of it.
+func (s *scene) record(title, namespace, name, metric string, threshold float64) {
+	r := &record.Recording{Name: s.name, Title: title, Metric: metric, Threshold: threshold}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx, func(ctx context.Context) (record.Point, error) {
+			wanted, ready, err := size(ctx, namespace, name)
+			if err != nil {
+				return record.Point{}, err
+			}
+			p := record.Point{Load: h.Fleet.Behavior(namespace + "/" + name).Rate, Replicas: wanted, Ready: ready, Value: -1}
+			a, _ := hpa(ctx, namespace, name)
+			if v, known := value(a, metric); known {
+				p.Value = v
+			}
+			return p, nil
+		})
+	}()
+	s.Cleanup(func() {
+		cancel()
+		<-done
+		if err := r.Write(h.Results); err != nil {
+			s.step("no plot: %v", err)
+			return
+		}
+		s.step("plot: %s/%s.svg", h.Results, strings.TrimSpace(s.name))
+	})
+}

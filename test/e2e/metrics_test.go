@@ -1,0 +1,108 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/triton-leases/tms/test/e2e/triton"
+)
+
+// metricLease is a lease with any metrics, in the YAML of server.autoscaling.metrics.
+func metricLease(maximum int, metrics string) string {
+	return fmt.Sprintf(`
+server: {autoscaling: {metrics: %s}}
+leases:
+  llm:
+    models: [{name: llama, uri: "s3://models/llm"}, {name: tokenizer, uri: "s3://models/llm"}]
+    triton: {resources: {limits: {nvidia.com/gpu: 2}}}
+    autoscaling: {enable: true, replicas: {maximum: %d}}
+`, metrics, maximum)
+}
+
+const llm = "tms-llm"
+
+// TestGPU: the mean of the GPUs of a pod, not their sum.
+func TestGPU(t *testing.T) {
+	t.Parallel()
+	s := play(t, "gpu")
+	namespace := s.namespace("", nil)
+	s.install(3, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true, threshold: {default: 60}}}"))
+	s.record("GPU utilization, two GPUs for each pod", namespace, llm, gpuMetric, 60)
+	workload := namespace + "/" + llm
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.GPU = []float64{1, 0.8} })
+	s.reads(namespace, llm, gpuMetric)
+	s.load(workload, 400)
+	s.becomes(namespace, llm, 3)
+	s.eventually("every pod reads the mean of its GPUs, 90", func() (bool, string) {
+		samples, err := h.Prometheus.Query(s.Context(), fmt.Sprintf("%s{namespace=%q} > 85 < 95", gpuMetric, namespace))
+		return err == nil && len(samples) == 3, fmt.Sprint(samples, err)
+	})
+	s.load(workload, 1)
+	s.becomes(namespace, llm, 1)
+}
+
+// TestCPU goes the other way: kubelet, metrics-server, HPA.
+func TestCPU(t *testing.T) {
+	t.Parallel()
+	s := play(t, "cpu")
+	namespace := s.namespace("", nil)
+	s.install(4, namespace, "tms", metricLease(3, "{cpuUtilization: {enabled: true, threshold: {default: 60}}}"))
+	s.record("CPU utilization", namespace, llm, cpuMetric, 60)
+	workload := namespace + "/" + llm
+	// Two models with an instance each, at 0.45 cores: 90 % of the request.
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.CPU = 0.45 })
+	s.reads(namespace, llm, cpuMetric)
+	s.load(workload, 400)
+	s.becomes(namespace, llm, 3)
+	s.load(workload, 1)
+	s.becomes(namespace, llm, 1)
+}
+
+// TestLargestWins: GPUs that are busy without a queue, because many instances share them.
+func TestLargestWins(t *testing.T) {
+	t.Parallel()
+	s := play(t, "largest-wins")
+	namespace := s.namespace("", nil)
+	s.install(3, namespace, "tms", metricLease(4, "{gpuUtilization: {enabled: true, threshold: {default: 50}}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
+	workload := namespace + "/" + llm
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Instances = 8 })
+	s.reads(namespace, llm, gpuMetric)
+	s.reads(namespace, llm, queueMetric)
+	// Two models with 8 instances take 320 requests per second: 75 % is 240, and
+	// two pods are as busy as they may be.
+	s.load(workload, 240)
+	s.becomes(namespace, llm, 2)
+	s.stays(namespace, llm, 2, 20*time.Second)
+	a, gist := hpa(s.Context(), namespace, llm)
+	if queue, known := value(a, queueMetric); !known || queue > 50000 {
+		s.fatal("the queue was to be short: %s", gist)
+	}
+	s.step("GPUs alone asked for two: %s", gist)
+}
+
+// TestMissingMetric: a metric that is missing does not stop another from scaling
+// up. It does stop scaling down, as the troubleshooting page says.
+func TestMissingMetric(t *testing.T) {
+	t.Parallel()
+	s := play(t, "missing-metric")
+	namespace := s.namespace("", nil)
+	workload := namespace + "/" + llm
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.GPU = nil })
+	s.install(4, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
+	s.reads(namespace, llm, queueMetric)
+	s.load(workload, 400)
+	s.becomes(namespace, llm, 3)
+	s.load(workload, 1)
+	s.eventually("the queue is empty", func() (bool, string) {
+		a, gist := hpa(s.Context(), namespace, llm)
+		queue, known := value(a, queueMetric)
+		return known && queue < 50000, gist
+	})
+	s.stays(namespace, llm, 3, 40*time.Second)
+	s.step("the GPU metric appears")
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.GPU = []float64{1} })
+	s.becomes(namespace, llm, 1)
+}

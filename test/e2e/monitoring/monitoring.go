@@ -1,0 +1,122 @@
+// Package monitoring installs what the leases need beside Kubernetes, and asks
+// it: the Prometheus Operator, a Prometheus, prometheus-adapter, metrics-server
+// and kube-state-metrics, all real.
+package monitoring
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/triton-leases/tms/test/e2e/cluster"
+	"github.com/triton-leases/tms/test/e2e/node"
+)
+
+//go:embed manifests/*.yaml
+var manifests embed.FS
+
+// Images says which binary runs the containers of which image.
+func Images(bins string) map[string]node.Runner {
+	images := map[string]node.Runner{}
+	for repository, binary := range map[string]string{
+		"quay.io/prometheus-operator/prometheus-config-reloader": "prometheus-config-reloader",
+		"registry.k8s.io/prometheus-adapter/prometheus-adapter":  "adapter",
+		"registry.k8s.io/metrics-server/metrics-server":          "metrics-server",
+		"registry.k8s.io/kube-state-metrics/kube-state-metrics":  "kube-state-metrics",
+	} {
+		images[repository] = node.Binary{Path: filepath.Join(bins, binary)}
+	}
+	// These listen on all addresses where they are not told otherwise.
+	images["quay.io/prometheus/prometheus"] = node.Binary{Path: filepath.Join(bins, "prometheus"), Args: []string{"--web.listen-address=:9090"}}
+	images["quay.io/prometheus-operator/prometheus-operator"] = node.Binary{Path: filepath.Join(bins, "prometheus-operator"), Args: []string{"--web.listen-address=:8080"}}
+	return images
+}
+
+// Install installs everything and returns once all of it is available.
+func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(format string, args ...any)) error {
+	if err := c.Apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: monitoring}}"); err != nil {
+		return err
+	}
+	bundle, err := operatorBundle(bins)
+	if err != nil {
+		return err
+	}
+	if err := c.Apply(ctx, bundle); err != nil {
+		return fmt.Errorf("prometheus operator: %w", err)
+	}
+	if _, err := c.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=120s", "crd", "--all"); err != nil {
+		return err
+	}
+	step("the operator's CustomResourceDefinitions are established")
+	config, err := adapterConfig(ctx, bins)
+	if err != nil {
+		return err
+	}
+	if err := c.Apply(ctx, config); err != nil {
+		return fmt.Errorf("configuration of prometheus-adapter: %w", err)
+	}
+	for _, name := range []string{"prometheus", "adapter", "metrics-server", "kube-state-metrics"} {
+		text, err := manifests.ReadFile("manifests/" + name + ".yaml")
+		if err != nil {
+			return fmt.Errorf("manifests: %w", err)
+		}
+		if err := c.Apply(ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return await(ctx, c, step)
+}
+
+// await waits for what was installed, one after the other.
+func await(ctx context.Context, c *cluster.Cluster, step func(string, ...any)) error {
+	for _, wait := range [][]string{
+		{"prometheus operator", "--for=condition=Available", "-n", "monitoring", "deployment/prometheus-operator"},
+		{"Prometheus", "--for=condition=Available", "-n", "monitoring", "prometheus/prometheus-kube-prometheus-prometheus"},
+		{"prometheus-adapter", "--for=condition=Available", "-n", "monitoring", "deployment/prometheus-adapter"},
+		{"metrics-server", "--for=condition=Available", "-n", "kube-system", "deployment/metrics-server"},
+		{"kube-state-metrics", "--for=condition=Available", "-n", "monitoring", "deployment/kube-state-metrics"},
+		{"custom.metrics.k8s.io", "--for=condition=Available", "apiservice/v1beta1.custom.metrics.k8s.io"},
+		{"metrics.k8s.io", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io"},
+	} {
+		if _, err := c.Kubectl(ctx, "", append([]string{"wait", "--timeout=240s"}, wait[1:]...)...); err != nil {
+			return fmt.Errorf("%s does not become available: %w", wait[0], err)
+		}
+		step("%s is available", wait[0])
+	}
+	return nil
+}
+
+// operatorBundle is the operator's own manifest, in the namespace monitoring.
+func operatorBundle(bins string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(bins, "bundle.yaml"))
+	if err != nil {
+		return "", fmt.Errorf("manifest of the operator: %w", err)
+	}
+	return strings.ReplaceAll(string(text), "namespace: default", "namespace: monitoring"), nil
+}
+
+// adapterConfig makes the configuration that the adapter's chart has by default:
+// the adapter's own generator wrote it, and the chart leaves its resource rules
+// out, because metrics.k8s.io is metrics-server's.
+func adapterConfig(ctx context.Context, bins string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	generated, err := exec.CommandContext(ctx, filepath.Join(bins, "config-gen"), "--rate-interval=5m", "--label-prefix=").Output()
+	if err != nil {
+		return "", fmt.Errorf("generate the adapter's rules: %w", err)
+	}
+	config := string(generated)
+	if before, after, found := strings.Cut(config, "resourceRules:"); found {
+		config = before
+		if _, rules, more := strings.Cut(after, "\nrules:"); more {
+			config += "rules:" + rules
+		}
+	}
+	return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prometheus-adapter, namespace: monitoring}\ndata:\n  config.yaml: |\n    " +
+		strings.ReplaceAll(strings.TrimSpace(config), "\n", "\n    ") + "\n", nil
+}

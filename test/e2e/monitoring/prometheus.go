@@ -1,0 +1,88 @@
+package monitoring
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Prometheus asks a Prometheus.
+type Prometheus struct {
+	// Address returns where it is now: its pod may be replaced.
+	Address func() (string, error)
+}
+
+// Sample is one series of an answer.
+type Sample struct {
+	Metric map[string]string `json:"metric"`
+	Value  [2]any            `json:"value"`
+}
+
+// Alert is one alert that Prometheus has in mind.
+type Alert struct {
+	Labels map[string]string `json:"labels"`
+	State  string            `json:"state"` // pending or firing
+}
+
+// Query evaluates an expression now.
+func (p Prometheus) Query(ctx context.Context, expression string) ([]Sample, error) {
+	var answer struct {
+		Result []Sample `json:"result"`
+	}
+	err := p.get(ctx, "/api/v1/query?query="+url.QueryEscape(expression), &answer)
+	return answer.Result, err
+}
+
+// Alerts returns the alerts that carry a label: the state, pending or firing, by the name.
+func (p Prometheus) Alerts(ctx context.Context, label, value string) (map[string]string, error) {
+	var answer struct {
+		Alerts []Alert `json:"alerts"`
+	}
+	if err := p.get(ctx, "/api/v1/alerts", &answer); err != nil {
+		return nil, err
+	}
+	states := map[string]string{}
+	for _, alert := range answer.Alerts {
+		if alert.Labels[label] == value {
+			states[alert.Labels["alertname"]] = alert.State
+		}
+	}
+	return states, nil
+}
+
+func (p Prometheus) get(ctx context.Context, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	address, err := p.Address()
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return fmt.Errorf("ask Prometheus: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask Prometheus: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return fmt.Errorf("ask Prometheus: %w", err)
+	}
+	answer := struct {
+		Status, Error string
+		Data          json.RawMessage
+	}{}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("Prometheus says %s: %.200s", response.Status, text)
+	}
+	if answer.Status != "success" {
+		return fmt.Errorf("Prometheus says: %s", answer.Error)
+	}
+	return json.Unmarshal(answer.Data, into)
+}

@@ -1,0 +1,95 @@
+// Package netns gives the harness a network of its own: nothing that it starts
+// can be reached from outside, and nothing outside from it.
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+)
+
+// The addresses of the cluster. All of them are on the loopback device.
+const (
+	// NodeIP is the address of the node, and of the API server.
+	NodeIP = "10.9.0.1"
+	// PodRange and ServiceRange are routed to the loopback device as a whole
+	// (AnyIP): every address in them can be listened on without being added.
+	PodRange     = "10.244.0.0/16"
+	ServiceRange = "10.96.0.0/16"
+)
+
+// inside marks the process that runs in the namespace.
+const inside = "TMS_E2E_INSIDE"
+
+// Inside tells whether this process runs in the private namespace.
+func Inside() bool { return os.Getenv(inside) != "" }
+
+// ErrImpossible is returned where no namespace can be made.
+var ErrImpossible = errors.New(`no private network namespace can be made here.
+Run as root, or allow unprivileged user namespaces:
+  sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000
+  sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   # Ubuntu
+A container needs --privileged, or --cap-add SYS_ADMIN with seccomp and AppArmor unconfined`)
+
+// Run runs this program again, with the same arguments, in a new network
+// namespace, and returns its exit code. Anybody but root needs a user namespace
+// around it.
+func Run() (int, error) {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	// Ctrl-C reaches the child too: it tidies up, and this process waits for it.
+	signal.Ignore(syscall.SIGINT)
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("%w\n(%v)", ErrImpossible, err)
+	}
+	var ended *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &ended) {
+		return 0, fmt.Errorf("the process in the namespace: %w", err)
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// Configure brings the loopback device up, with the addresses of the cluster.
+func Configure() error {
+	loopback, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("loopback device: %w", err)
+	}
+	if err := netlink.LinkSetUp(loopback); err != nil {
+		return fmt.Errorf("bring the loopback device up: %w", err)
+	}
+	node, err := netlink.ParseAddr(NodeIP + "/32")
+	if err != nil {
+		return fmt.Errorf("address of the node: %w", err)
+	}
+	if err := netlink.AddrAdd(loopback, node); err != nil {
+		return fmt.Errorf("add %s: %w", NodeIP, err)
+	}
+	for _, cidr := range []string{PodRange, ServiceRange} {
+		_, network, err := net.ParseCIDR(cidr)
+		if err != nil {
+			return fmt.Errorf("range: %w", err)
+		}
+		route := &netlink.Route{
+			LinkIndex: loopback.Attrs().Index, Dst: network, Scope: netlink.SCOPE_HOST,
+			Type: syscall.RTN_LOCAL, Table: syscall.RT_TABLE_LOCAL,
+		}
+		if err := netlink.RouteAdd(route); err != nil {
+			return fmt.Errorf("route %s to the loopback device: %w", cidr, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Runner runs containers of one image.
+type Runner interface {
+	// Run runs a container until it ends or the context is done, and returns its exit code.
+	Run(ctx context.Context, c *Container) int32
+}
+
+// Container is one container to run.
+type Container struct {
+	Pod *corev1.Pod
+	corev1.Container
+	// IP is the address of the pod.
+	IP string
+	// Environment is resolved: what refers to fields has their values.
+	Environment map[string]string
+	// Log is what kubectl logs shows.
+	Log *os.File
+
+	cpu     atomic.Pointer[func() float64]
+	dir     string // of the pod
+	logFile string
+	etc     string
+	grace   func() int64
+}
+
+// ReportCPU has the kubelet's metrics say what the function returns: the CPU time
+// that the container has used so far, in seconds.
+func (c *Container) ReportCPU(used func() float64) { c.cpu.Store(&used) }
+
+func (c *Container) usage() float64 {
+	if used := c.cpu.Load(); used != nil {
+		return (*used)()
+	}
+	return 0
+}
+
+func (p *pod) container(spec corev1.Container) (*Container, error) {
+	path := p.logFile(spec.Name)
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s: %w", spec.Name, err)
+	}
+	environment := map[string]string{
+		"KUBERNETES_SERVICE_HOST": p.node.config.APIHost, "KUBERNETES_SERVICE_PORT": p.node.config.APIPort, "HOSTNAME": p.object.Name,
+	}
+	for _, e := range spec.Env {
+		value := e.Value
+		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil {
+			value = p.field(e.ValueFrom.FieldRef.FieldPath)
+		}
+		environment[e.Name] = expand(value, environment)
+	}
+	return &Container{
+		Pod: p.object, Container: spec, IP: p.ip, Environment: environment, Log: log,
+		dir: p.dir, logFile: path, etc: p.node.config.Dir, grace: p.grace.Load,
+	}, nil
+}
+
+func (p *pod) logFile(container string) string {
+	return filepath.Join(p.node.config.Logs, fmt.Sprintf("pod-%s-%s-%s.log", p.object.Namespace, p.object.Name, container))
+}
+
+// field is what the downward API says.
+func (p *pod) field(path string) string {
+	switch path {
+	case "metadata.name":
+		return p.object.Name
+	case "metadata.namespace":
+		return p.object.Namespace
+	case "metadata.uid":
+		return string(p.object.UID)
+	case "status.podIP":
+		return p.ip
+	case "status.hostIP":
+		return p.node.config.IP
+	case "spec.nodeName":
+		return p.node.config.Name
+	case "spec.serviceAccountName":
+		return p.object.Spec.ServiceAccountName
+	}
+	return ""
+}
+
+func expand(text string, environment map[string]string) string {
+	for name, value := range environment {
+		text = strings.ReplaceAll(text, "$("+name+")", value)
+	}
+	return text
+}
+
+// runner finds out who runs an image.
+func (n *Node) runner(image string) Runner {
+	repository, _, _ := strings.Cut(image, "@")
+	if colon := strings.LastIndex(repository, ":"); colon > strings.LastIndex(repository, "/") {
+		repository = repository[:colon]
+	}
+	if r, ok := n.config.Images[repository]; ok {
+		return r
+	}
+	return absent{}
+}
+
+// absent is an image that cannot be had.
+type absent struct{}
+
+func (absent) Run(ctx context.Context, c *Container) int32 {
+	_, _ = fmt.Fprintf(c.Log, "nothing here runs the image %s\n", c.Image)
+	<-ctx.Done()
+	return 127
+}

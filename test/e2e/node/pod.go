@@ -1,0 +1,187 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// pod is a pod that runs here.
+type pod struct {
+	node   *Node
+	object *corev1.Pod
+	ip     string
+	dir    string
+
+	mu         sync.Mutex
+	containers map[string]*state
+	phase      corev1.PodPhase
+	conditions map[corev1.PodConditionType]corev1.PodCondition
+	started    metav1.Time
+
+	changed   chan struct{} // there is something to say about the pod
+	stop      chan struct{} // closed: end the containers
+	stopOnce  sync.Once
+	grace     atomic.Int64
+	ended     chan struct{} // closed: the containers have ended
+	confirmed atomic.Bool
+}
+
+// state is what is known of a container.
+type state struct {
+	ready, started bool
+	restarts       int32
+	running        *metav1.Time
+	exit           *corev1.ContainerStateTerminated
+	crash          context.CancelCauseFunc
+	usage          func() float64
+}
+
+func newPod(n *Node, object *corev1.Pod, ip string) *pod {
+	p := &pod{
+		node: n, object: object, ip: ip, phase: corev1.PodPending, started: metav1.Now(),
+		dir:        filepath.Join(n.config.Dir, fmt.Sprintf("%s_%s_%.8s", object.Namespace, object.Name, object.UID)),
+		containers: map[string]*state{}, conditions: map[corev1.PodConditionType]corev1.PodCondition{},
+		changed: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	for _, c := range append(object.Spec.InitContainers, object.Spec.Containers...) {
+		p.containers[c.Name] = &state{}
+	}
+	return p
+}
+
+// end ends the pod, which has so many seconds to comply.
+func (p *pod) end(grace int64) {
+	p.grace.Store(grace)
+	p.stopOnce.Do(func() { close(p.stop) })
+}
+
+// crash kills one container.
+func (p *pod) crash(container string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.containers[container]
+	if s == nil || s.crash == nil {
+		return fmt.Errorf("no container %s runs in pod %s", container, p.object.Name)
+	}
+	s.crash(errCrash)
+	return nil
+}
+
+// run is the life of the pod.
+func (p *pod) run(parent context.Context) {
+	defer close(p.ended)
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	go p.publish(parent)
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		p.node.config.Report("pod %s: %v", p.object.Name, err)
+		return
+	}
+	if !p.mount(ctx) {
+		return
+	}
+	for _, c := range p.object.Spec.InitContainers {
+		for ctx.Err() == nil && p.once(ctx, c) != 0 {
+			sleep(ctx, time.Second)
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	p.set(func() { p.phase = corev1.PodRunning })
+	var all sync.WaitGroup
+	for i, c := range p.object.Spec.Containers {
+		if i > 0 { // Prometheus' config-reloader misses changes made while its first reload fails.
+			p.awaitFirst(ctx, p.object.Spec.Containers[0].Name)
+		}
+		all.Go(func() { p.keep(ctx, c) })
+	}
+	all.Wait()
+	p.set(func() { p.phase = p.finalPhase() })
+}
+
+func (p *pod) awaitFirst(ctx context.Context, container string) {
+	for range 300 {
+		p.mu.Lock()
+		ready := p.containers[container].ready
+		p.mu.Unlock()
+		if ready || ctx.Err() != nil {
+			return
+		}
+		sleep(ctx, 100*time.Millisecond)
+	}
+}
+
+// finalPhase is asked when all containers have ended.
+func (p *pod) finalPhase() corev1.PodPhase {
+	for _, c := range p.object.Spec.Containers {
+		if s := p.containers[c.Name]; s.exit == nil || s.exit.ExitCode != 0 {
+			return corev1.PodFailed
+		}
+	}
+	return corev1.PodSucceeded
+}
+
+// keep runs a container again and again, as far as the restart policy allows.
+func (p *pod) keep(ctx context.Context, c corev1.Container) {
+	for ctx.Err() == nil {
+		code := p.once(ctx, c)
+		again := p.object.Spec.RestartPolicy == corev1.RestartPolicyAlways ||
+			p.object.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && code != 0
+		if !again {
+			return
+		}
+		p.set(func() { p.containers[c.Name].restarts++ })
+		sleep(ctx, time.Second)
+	}
+}
+
+// once runs a container until it ends, and probes it meanwhile.
+func (p *pod) once(parent context.Context, c corev1.Container) (code int32) {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	container, err := p.container(c)
+	if err != nil {
+		p.node.config.Report("pod %s: %v", p.object.Name, err)
+		return 128
+	}
+	defer func() { _ = container.Log.Close() }()
+	now := metav1.Now()
+	p.set(func() {
+		s := p.containers[c.Name]
+		s.running, s.exit, s.crash, s.ready, s.started, s.usage = &now, nil, cancel, false, false, container.usage
+	})
+	var probes sync.WaitGroup
+	probes.Go(func() { p.probe(ctx, c, cancel) })
+	code = p.node.runner(c.Image).Run(ctx, container)
+	cancel(nil)
+	probes.Wait()
+	p.set(func() {
+		s := p.containers[c.Name]
+		s.ready, s.started, s.running, s.crash = false, false, nil, nil
+		s.exit = &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason(code), StartedAt: now, FinishedAt: metav1.Now()}
+	})
+	return code
+}
+
+func reason(code int32) string {
+	if code == 0 {
+		return "Completed"
+	}
+	return "Error"
+}

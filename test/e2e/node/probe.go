@@ -1,0 +1,138 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+var (
+	errCrash    = errors.New("killed by the test")
+	errUnhealed = errors.New("killed by a probe")
+)
+
+// prober asks without keeping connections, as the kubelet does.
+var prober = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+
+// probe runs the probes of a container in the order of the kubelet: the startup
+// probe until it succeeds, then readiness and liveness side by side.
+func (p *pod) probe(ctx context.Context, c corev1.Container, kill context.CancelCauseFunc) {
+	if probe := c.StartupProbe; probe != nil {
+		failures := int32(0)
+		sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
+		for ctx.Err() == nil && p.ask(ctx, c, probe) != nil {
+			if failures++; failures >= atLeast(probe.FailureThreshold, 3) {
+				p.node.config.Report("pod %s: startup probe of %s failed %d times", p.object.Name, c.Name, failures)
+				kill(errUnhealed)
+				return
+			}
+			sleep(ctx, seconds(probe.PeriodSeconds, 10))
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	p.set(func() { p.containers[c.Name].started = true })
+	if probe := c.LivenessProbe; probe != nil {
+		go p.live(ctx, c, probe, kill)
+	}
+	p.ready(ctx, c, c.ReadinessProbe)
+}
+
+func (p *pod) ready(ctx context.Context, c corev1.Container, probe *corev1.Probe) {
+	mark := func(is bool) {
+		p.mu.Lock()
+		same := p.containers[c.Name].ready == is
+		p.mu.Unlock()
+		if !same && ctx.Err() == nil {
+			p.set(func() { p.containers[c.Name].ready = is })
+		}
+	}
+	if probe == nil {
+		mark(true)
+		return
+	}
+	sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
+	failures := int32(0)
+	for ctx.Err() == nil {
+		if p.ask(ctx, c, probe) == nil {
+			failures = 0
+			mark(true)
+		} else if failures++; failures >= atLeast(probe.FailureThreshold, 3) {
+			mark(false)
+		}
+		sleep(ctx, seconds(probe.PeriodSeconds, 10))
+	}
+}
+
+func (p *pod) live(ctx context.Context, c corev1.Container, probe *corev1.Probe, kill context.CancelCauseFunc) {
+	sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
+	failures := int32(0)
+	for ctx.Err() == nil {
+		if p.ask(ctx, c, probe) == nil {
+			failures = 0
+		} else if failures++; failures >= atLeast(probe.FailureThreshold, 3) && ctx.Err() == nil {
+			p.node.config.Report("pod %s: liveness probe of %s failed %d times", p.object.Name, c.Name, failures)
+			kill(errUnhealed)
+			return
+		}
+		sleep(ctx, seconds(probe.PeriodSeconds, 10))
+	}
+}
+
+// ask asks once. Probes that are no HTTP requests count as passed.
+func (p *pod) ask(ctx context.Context, c corev1.Container, probe *corev1.Probe) error {
+	get := probe.HTTPGet
+	if get == nil {
+		return nil
+	}
+	port := get.Port.IntValue()
+	if get.Port.Type == intstr.String {
+		for _, named := range c.Ports {
+			if named.Name == get.Port.StrVal {
+				port = int(named.ContainerPort)
+			}
+		}
+	}
+	// The machine may be busy: a second, which is Kubernetes' default, is too little.
+	ctx, cancel := context.WithTimeout(ctx, max(5*time.Second, seconds(probe.TimeoutSeconds, 1)))
+	defer cancel()
+	scheme := strings.ToLower(string(get.Scheme))
+	if scheme == "" {
+		scheme = "http"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(p.ip, strconv.Itoa(port))+get.Path, nil)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	response, err := prober.Do(request)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode < 200 || response.StatusCode >= 400 {
+		return fmt.Errorf("probe: %s", response.Status)
+	}
+	return nil
+}
+
+func seconds(n, otherwise int32) time.Duration {
+	return time.Duration(atLeast(n, otherwise)) * time.Second
+}
+
+// atLeast returns n, or the default of a field that is not set.
+func atLeast(n, otherwise int32) int32 {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}

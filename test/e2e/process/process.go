@@ -1,0 +1,170 @@
+// Package process runs the components of the cluster as child processes: none
+// outlives the harness, and each writes one log.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Group is the processes of one run, and the folder of their logs.
+type Group struct {
+	logs     string
+	mu       sync.Mutex
+	running  map[*Process]bool
+	stopping bool
+}
+
+// NewGroup returns a Group that logs into a folder, which it makes.
+func NewGroup(logs string) (*Group, error) {
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return nil, fmt.Errorf("folder of logs: %w", err)
+	}
+	return &Group{logs: logs, running: map[*Process]bool{}}, nil
+}
+
+// Logs is the folder of the logs.
+func (g *Group) Logs() string { return g.logs }
+
+// Spec says what to run.
+type Spec struct {
+	// Name is that of the log, too.
+	Name string
+	Argv []string
+	// Env is added to a small environment: nothing leaks in from the caller's.
+	Env []string
+	// Cloneflags are namespaces to enter, such as CLONE_NEWNS.
+	Cloneflags uintptr
+	// Restart brings the process back whenever it ends, as systemd would.
+	Restart bool
+}
+
+// Process is one process, or with Spec.Restart a row of them.
+type Process struct {
+	spec Spec
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	off  bool
+	done chan struct{}
+	code int
+}
+
+// Start starts a process.
+func (g *Group) Start(spec Spec) (*Process, error) {
+	p := &Process{spec: spec, done: make(chan struct{})}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopping {
+		return nil, errors.New("the run is over")
+	}
+	if err := p.launch(g.logs); err != nil {
+		return nil, err
+	}
+	g.running[p] = true
+	go p.watch(g)
+	return p, nil
+}
+
+func (p *Process) launch(logs string) error {
+	log, err := os.OpenFile(filepath.Join(logs, p.spec.Name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("log of %s: %w", p.spec.Name, err)
+	}
+	defer func() { _ = log.Close() }() // the child has its own descriptor
+	cmd := exec.Command(p.spec.Argv[0], p.spec.Argv[1:]...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "GOMAXPROCS=4"}, p.spec.Env...)
+	// A group of its own keeps Ctrl-C from the children, so that the harness can
+	// end them in order; the death signal ends them where it cannot.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Cloneflags: p.spec.Cloneflags}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cmd = cmd
+	if p.off { // Kill or Stop came in between
+		_ = cmd.Process.Kill()
+	}
+	return nil
+}
+
+func (p *Process) watch(g *Group) {
+	defer close(p.done)
+	for {
+		_ = p.cmd.Wait()
+		p.mu.Lock()
+		p.code = p.cmd.ProcessState.ExitCode()
+		again := p.spec.Restart && !p.off
+		p.mu.Unlock()
+		if !again {
+			break
+		}
+		time.Sleep(time.Second)
+		if p.isOff() || p.launch(g.logs) != nil {
+			break
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.running, p)
+}
+
+func (p *Process) isOff() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.off
+}
+
+// Done is closed when the process has ended for good.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// ExitCode is valid once the process is done. It is -1 where a signal ended it.
+func (p *Process) ExitCode() int { return p.code }
+
+// Crash kills the process without a warning. With Spec.Restart it comes back.
+func (p *Process) Crash() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
+// Stop asks the process to end, waits until the context is done, then kills it.
+func (p *Process) Stop(ctx context.Context) {
+	p.mu.Lock()
+	p.off = true
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.mu.Unlock()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		_ = p.Crash()
+		<-p.done
+	}
+}
+
+// Stop kills everything at once: there is nothing to save at the end of a run.
+func (g *Group) Stop() {
+	g.mu.Lock()
+	g.stopping = true
+	var all []*Process
+	for p := range g.running {
+		all = append(all, p)
+	}
+	g.mu.Unlock()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, p := range all {
+		p.Stop(now)
+	}
+}

@@ -1,0 +1,99 @@
+// Package record writes what happened over time, as a table and as a plot.
+package record
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Point is what was seen at one time.
+type Point struct {
+	// Seconds since the recording began.
+	Seconds float64
+	// Load is offered, in requests per second.
+	Load float64
+	// Replicas are wanted, Ready are ready.
+	Replicas, Ready int
+	// Value is that of the metric, negative where it is unknown.
+	Value float64
+}
+
+// Recording is a time series of a scenario.
+type Recording struct {
+	// Name is that of its files; Title stands above the plot.
+	Name, Title string
+	// Metric and Threshold describe Point.Value.
+	Metric    string
+	Threshold float64
+
+	mu     sync.Mutex
+	points []Point
+}
+
+// Run takes a point every second until the context is done.
+func (r *Recording) Run(ctx context.Context, look func(context.Context) (Point, error)) {
+	start := time.Now()
+	for ctx.Err() == nil {
+		if p, err := look(ctx); err == nil {
+			p.Seconds = time.Since(start).Seconds()
+			r.mu.Lock()
+			r.points = append(r.points, p)
+			r.mu.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// Points returns what was seen so far.
+func (r *Recording) Points() []Point {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Point(nil), r.points...)
+}
+
+// Write writes <name>.csv and <name>.svg into a folder.
+func (r *Recording) Write(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("folder of results: %w", err)
+	}
+	points := r.Points()
+	if err := r.writeCSV(filepath.Join(folder, r.Name+".csv"), points); err != nil {
+		return err
+	}
+	path := filepath.Join(folder, r.Name+".svg")
+	if err := os.WriteFile(path, []byte(r.plot(points)), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *Recording) writeCSV(path string, points []Point) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write the table: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	w := csv.NewWriter(file)
+	rows := [][]string{{"seconds", "load_per_second", "replicas", "ready", r.Metric, "threshold"}}
+	number := func(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+	for _, p := range points {
+		value := ""
+		if p.Value >= 0 {
+			value = number(p.Value)
+		}
+		rows = append(rows, []string{fmt.Sprintf("%.1f", p.Seconds), number(p.Load), strconv.Itoa(p.Replicas), strconv.Itoa(p.Ready), value, number(r.Threshold)})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

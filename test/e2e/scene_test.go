@@ -1,0 +1,176 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/triton-leases/tms/test/e2e/helm"
+	"github.com/triton-leases/tms/test/e2e/triton"
+)
+
+// limit is how long anything may take. The machine may be slow; nothing here
+// depends on how fast it is.
+const limit = 4 * time.Minute
+
+// scene is one scenario as it plays.
+type scene struct {
+	*testing.T
+	name       string
+	namespaces []string
+}
+
+// play begins a scenario. Its result goes into the final table; where it fails,
+// the state of its namespaces is kept beside the logs.
+func play(t *testing.T, name string) *scene {
+	s := &scene{T: t, name: name}
+	start := time.Now()
+	t.Cleanup(func() {
+		outcome := "ok"
+		if t.Failed() {
+			outcome = "FAILED"
+			s.keepState()
+		}
+		h.Log.Result(name, outcome, time.Since(start))
+		h.Log.Step(name, "%s after %.0f s", outcome, time.Since(start).Seconds())
+	})
+	return s
+}
+
+// step says what is done or seen.
+func (s *scene) step(format string, args ...any) { h.Log.Step(s.name, format, args...) }
+
+// fatal ends the scenario with a message that stands in the log of steps, too.
+func (s *scene) fatal(format string, args ...any) {
+	s.Helper()
+	s.step("FAILED: "+format, args...)
+	s.Fatalf(format, args...)
+}
+
+// must ends the scenario where something failed.
+func (s *scene) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.fatal("%v", err)
+	}
+}
+
+// namespace makes a namespace that enforces the restricted Pod Security Standard.
+func (s *scene) namespace(suffix string, labels map[string]string) string {
+	s.Helper()
+	name := "e2e-" + s.name + suffix
+	s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(name, labels)))
+	s.namespaces = append(s.namespaces, name)
+	s.Cleanup(func() {
+		if !s.Failed() && os.Getenv("KEEP") == "" {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			_, _ = h.Cluster.Kubectl(ctx, "", "delete", "namespace", name, "--wait=false")
+		}
+	})
+	return name
+}
+
+func restrictedNamespace(name string, labels map[string]string) string {
+	var more strings.Builder
+	for key, value := range labels {
+		_, _ = fmt.Fprintf(&more, ", %s: %q", key, value)
+	}
+	return fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted,
+  pod-security.kubernetes.io/warn: restricted, pod-security.kubernetes.io/audit: restricted%s}}}`, name, more.String())
+}
+
+// install installs our chart with helm install --wait.
+func (s *scene) install(version int, namespace, name string, values ...string) helm.Release {
+	s.Helper()
+	r := helm.Release{Name: name, Namespace: namespace, Chart: h.Chart}
+	s.step("helm%d install %s --wait, in %s", version, name, namespace)
+	printed, err := h.Helm(version).Install(s.Context(), r, append([]string{shortened}, values...)...)
+	s.must(err)
+	for line := range strings.Lines(printed) {
+		if strings.HasPrefix(line, "WARNING:") {
+			s.step("helm says: %s", line)
+		}
+	}
+	return r
+}
+
+// load sets how many requests per second come to a workload.
+func (s *scene) load(workload string, rate float64) {
+	s.step("load of %s: %g requests/s", workload, rate)
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Rate = rate })
+}
+
+// eventually waits until something is so. look says whether it is, and what it saw.
+func (s *scene) eventually(what string, look func() (bool, string)) {
+	s.Helper()
+	start, seen := time.Now(), ""
+	for time.Since(start) < limit {
+		done, now := look()
+		if now != seen {
+			h.Log.Detail(s.name, "waiting until %s: %s", what, now)
+		}
+		if seen = now; done {
+			s.step("%s (%.0f s): %s", what, time.Since(start).Seconds(), seen)
+			return
+		}
+		s.pause(500 * time.Millisecond)
+	}
+	s.fatal("not so after %s: %s\nlast seen: %s", limit, what, seen)
+}
+
+// holds checks that something stays so for a while.
+func (s *scene) holds(what string, d time.Duration, look func() (bool, string)) {
+	s.Helper()
+	seen := ""
+	for start := time.Now(); time.Since(start) < d; s.pause(500 * time.Millisecond) {
+		var is bool
+		if is, seen = look(); !is {
+			s.fatal("did not stay so: %s\nseen: %s", what, seen)
+		}
+	}
+	s.step("%s for %s: %s", what, d, seen)
+}
+
+func (s *scene) pause(d time.Duration) {
+	s.Helper()
+	select {
+	case <-s.Context().Done():
+		s.Fatal("interrupted")
+	case <-time.After(d):
+	}
+}
+
+// keepState writes what a person would look at into the folder of logs.
+func (s *scene) keepState() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var text strings.Builder
+	for _, namespace := range s.namespaces {
+		for _, args := range [][]string{
+			{"get", "hpa,deployment,pod,podmonitor,prometheusrule", "-o", "wide", "--show-labels"},
+			{"describe", "hpa"},
+			{"get", "events", "--sort-by=.lastTimestamp"},
+			{"get", "pods", "-o", "yaml"},
+		} {
+			out, err := h.Cluster.Kubectl(ctx, "", append(args, "-n", namespace)...)
+			_, _ = fmt.Fprintf(&text, "$ kubectl %s -n %s\n%s%s(%v)\n\n", strings.Join(args, " "), namespace, out.Stdout, out.Stderr, err)
+		}
+		for _, query := range []string{"tms_avg_request_queue_duration", "tms_avg_gpu_utilization", "nv_inference_request_success", "up"} {
+			samples, err := h.Prometheus.Query(ctx, fmt.Sprintf("%s{namespace=%q}", query, namespace))
+			_, _ = fmt.Fprintf(&text, "Prometheus: %s: %v (%v)\n", query, samples, err)
+		}
+	}
+	path := filepath.Join(h.Logs(), "state-"+s.name+".txt")
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		s.step("the state is not kept: %v", err)
+		return
+	}
+	s.step("the state of its namespaces is in %s", path)
+}

@@ -1,0 +1,162 @@
+package triton
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/triton-leases/tms/test/e2e/node"
+)
+
+// server is one Triton. Its fleet's lock guards it.
+type server struct {
+	workload string
+	models   []string
+	queues   map[string]*queue
+	ready    bool
+	gpus     []string // uuids
+	at       time.Time
+	cpu      float64 // seconds used
+	busy     float64 // instances that were busy lately, as a part of all
+}
+
+func newServer(workload string, pod *corev1.Pod, models []string, now time.Time, seed uint64) *server {
+	s := &server{workload: workload, models: models, queues: map[string]*queue{}, at: now}
+	for i, model := range models {
+		s.queues[model] = newQueue(now, seed+uint64(i))
+	}
+	gpus := int64(0)
+	for _, c := range pod.Spec.Containers {
+		limit := c.Resources.Limits["nvidia.com/gpu"]
+		gpus += limit.Value()
+	}
+	for i := range gpus {
+		s.gpus = append(s.gpus, fmt.Sprintf("GPU-%08x-0000-4000-8000-%012x", seed, i))
+	}
+	return s
+}
+
+// advance lets time pass for all models.
+func (s *server) advance(now time.Time, b Behavior) {
+	passed := now.Sub(s.at).Seconds()
+	if passed <= 0 {
+		return
+	}
+	busy := 0.0
+	for _, q := range s.queues {
+		before := q.busySeconds
+		q.advance(now, b)
+		busy += q.busySeconds - before
+	}
+	s.at = now
+	s.cpu += busy * b.CPU
+	// A second's memory, so that a scrape right after another reads no noise.
+	weight := min(1, passed)
+	part := busy / passed / float64(max(1, b.Instances)) / float64(len(s.queues))
+	s.busy += weight * (part - s.busy)
+}
+
+// spread takes this Triton's part of the load.
+func (s *server) spread(b Behavior, ready int) {
+	sum := 0.0
+	for _, model := range s.models {
+		sum += weight(b, model)
+	}
+	for _, model := range s.models {
+		rate := 0.0
+		if s.ready && sum > 0 {
+			rate = b.Rate / float64(ready) * weight(b, model) / sum
+		}
+		s.queues[model].setRate(rate)
+	}
+}
+
+func weight(b Behavior, model string) float64 {
+	if b.Share == nil {
+		return 1
+	}
+	return b.Share[model]
+}
+
+// serve serves the ports of Triton until the context is done.
+func (f *Fleet) serve(ctx context.Context, c *node.Container, s *server) error {
+	health := http.NewServeMux()
+	ok := func(http.ResponseWriter, *http.Request) {}
+	health.HandleFunc("GET /v2/health/live", ok)
+	health.HandleFunc("GET /v2/health/ready", ok)
+	metrics := http.NewServeMux()
+	metrics.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, f.metrics(s))
+	})
+	var servers sync.WaitGroup
+	defer servers.Wait()
+	for port, handler := range map[string]http.Handler{"8000": health, "8002": metrics} {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.IP, port))
+		if err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+		defer func() { _ = server.Close() }()
+		servers.Go(func() { _ = server.Serve(listener) })
+	}
+	f.join(s)
+	_, _ = fmt.Fprintf(c.Log, "%s Started HTTPService at %s:8000, Metrics Service at %s:8002\n", time.Now().Format(time.TimeOnly), c.IP, c.IP)
+	// Time passes by itself too, so that queues are never far behind.
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(250 * time.Millisecond):
+			f.mu.Lock()
+			f.advance(s.workload)
+			f.mu.Unlock()
+		}
+	}
+}
+
+// curl does what the pod of helm test asks of curl. A name without dots is that
+// of a Service in the namespace of the pod.
+func curl(ctx context.Context, c *node.Container, arguments []string) error {
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:53")
+	}}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		ips, err := resolver.LookupHost(ctx, host+"."+c.Pod.Namespace+".svc.cluster.local.")
+		if err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(ips[0], port))
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	for _, argument := range arguments {
+		if !strings.HasPrefix(argument, "http://") {
+			continue
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, argument, nil)
+		if err != nil {
+			return fmt.Errorf("curl: %w", err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return fmt.Errorf("curl: %w", err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode >= 400 {
+			return errors.New("curl: " + response.Status)
+		}
+	}
+	return nil
+}

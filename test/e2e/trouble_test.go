@@ -1,0 +1,98 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/triton-leases/tms/test/e2e/helm"
+)
+
+// TestTroubleshooting reproduces docs/troubleshooting.md: what a user sees, that
+// the documented commands show the cause, and that the documented mend mends it.
+func TestTroubleshooting(t *testing.T) {
+	t.Parallel()
+	const lease, labels = "tms-resnet50", "server: {autoscaling: {prometheus: {%s: {release: other}}}}"
+	for name, c := range map[string]struct {
+		values    string
+		namespace map[string]string
+		// raw tells whether Prometheus reads Triton all the same.
+		raw bool
+		// object and selector are what the documented commands must show beside each other.
+		object, selector string
+		mend             func(s *scene, r helm.Release, values string)
+	}{
+		"podmonitor-labels": {
+			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", mend: upgrade,
+		},
+		"rule-labels": {
+			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", mend: upgrade,
+		},
+		"namespace-selector": {
+			values: "{}", namespace: map[string]string{"monitoring": "off"}, object: "monitoring=off", selector: "podMonitorNamespaceSelector:",
+			mend: func(s *scene, r helm.Release, _ string) {
+				_, err := h.Cluster.Kubectl(s.Context(), "", "label", "namespace", r.Namespace, "monitoring-")
+				s.must(err)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := play(t, "trouble-"+name)
+			namespace := s.namespace("", c.namespace)
+			values := queueLease("resnet50", 3, 100000)
+			release := s.install(4, namespace, "tms", values, c.values)
+			s.eventually("the HPA says FailedGetPodsMetric, as documented", func() (bool, string) {
+				out, err := h.Cluster.Kubectl(s.Context(), "", "describe", "hpa", lease, "-n", namespace)
+				return err == nil && strings.Contains(out.Stdout, "FailedGetPodsMetric"), out.Stdout
+			})
+			out, err := h.Cluster.Kubectl(s.Context(), "", "get", "hpa", lease, "-n", namespace)
+			s.must(err)
+			if !strings.Contains(out.Stdout, "<unknown>/100k") {
+				s.fatal("kubectl get hpa does not say <unknown>/100k:\n%s", out.Stdout)
+			}
+			s.step("the user sees %s", strings.Fields(out.Stdout[strings.Index(out.Stdout, "\n"):])[1:3])
+			s.eventually("the two questions to Prometheus answer as the table says", func() (bool, string) {
+				raw, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`nv_inference_request_success{job="%s/%s"}`, namespace, lease))
+				if err != nil {
+					return false, err.Error()
+				}
+				recorded, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`%s{namespace=%q}`, queueMetric, namespace))
+				return err == nil && (len(raw) > 0) == c.raw && len(recorded) == 0, fmt.Sprintf("%d series of Triton, %d recorded (%v)", len(raw), len(recorded), err)
+			})
+			s.shows(namespace, c.object, c.selector)
+			c.mend(s, release, values)
+			s.reads(namespace, lease, queueMetric)
+		})
+	}
+}
+
+func upgrade(s *scene, r helm.Release, values string) {
+	_, err := h.Helm(4).Upgrade(s.Context(), r, shortened, values)
+	s.must(err)
+	s.step("upgraded with the right labels")
+}
+
+// shows runs the commands of "No Triton metrics" in a shell, as written there,
+// and looks for what must be compared.
+func (s *scene) shows(namespace, object, selector string) {
+	s.Helper()
+	cmd := exec.CommandContext(s.Context(), h.Enter(), "sh", "-c", strings.ReplaceAll(`
+kubectl get podmonitor,prometheusrule tms-resnet50 -n inference --show-labels
+kubectl get namespace inference --show-labels
+kubectl get prometheuses.monitoring.coreos.com -A -o yaml | grep -A4 -E '^ +(podMonitor|rule)(Namespace)?Selector:'
+`, "inference", namespace))
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		s.fatal("the documented commands fail: %v\n%s", err, text)
+	}
+	for _, want := range []string{object, selector} {
+		if !strings.Contains(string(text), want) {
+			s.fatal("the documented commands do not show %q:\n%s", want, text)
+		}
+	}
+	s.step("the documented commands show %s and %s", object, selector)
+}

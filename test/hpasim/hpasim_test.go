@@ -1,0 +1,172 @@
+package hpasim
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+var (
+	reportFile   = flag.String("report", "", "write the table of all systems into this `file`")
+	gate         = flag.Bool("gate", false, "fail where the default behavior loses to a peer on both figures")
+	tryVariants  = flag.Bool("variants", false, "also compare the candidates for the chart's default behavior")
+	only         = flag.String("only", "", "compare only the candidates whose name matches this `expression`")
+	replications = flag.Int("replications", 3, "seeds over which each figure is the mean")
+	valuesFile   = flag.String("values", "../../charts/tms/values.yaml", "`file` with server.autoscaling.behavior and prometheus")
+	instances    = flag.Int("instances", DefaultModel().Instances, "instances of the model in a pod")
+	service      = flag.Float64("service", DefaultModel().Service, "`seconds` that a request occupies an instance")
+	threshold    = flag.Float64("threshold", DefaultModel().Threshold, "queue time in `seconds` that the lease accepts")
+	scale        = flag.Int("scale", 1, "multiply the traffic, and the maximum of replicas")
+)
+
+// model is what the flags say. The traffic is made to need as many pods of any model.
+func model() Model { return Model{Instances: *instances, Service: *service, Threshold: *threshold} }
+
+func chartSystem(t *testing.T) System {
+	t.Helper()
+	system, err := Ours(*valuesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return system
+}
+
+// bubble runs one case in a bubble of its own.
+func bubble(t *testing.T, c Case) (figures Figures) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if figures, err = Run(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+	})
+	return figures
+}
+
+// matrix runs every system with every traffic and time to become ready, side by side.
+func matrix(t *testing.T, systems []System, traffics []Traffic, seeds int) []Row {
+	t.Helper()
+	var rows []Row
+	var runs [][]Figures
+	t.Run("runs", func(t *testing.T) {
+		for _, traffic := range traffics {
+			traffic = traffic.Times(float64(*scale) * model().Capacity() / DefaultModel().Capacity())
+			for _, ready := range ReadyTimes() {
+				for _, system := range systems {
+					row := len(rows)
+					system.Maximum *= int32(*scale)
+					rows = append(rows, Row{Traffic: traffic.Name, ReadyAfter: ready, System: system.Name})
+					runs = append(runs, make([]Figures, seeds))
+					for seed := range seeds {
+						t.Run(fmt.Sprintf("%s/%.0fs/%s/%d", traffic.Name, ready, system.Name, seed), func(t *testing.T) {
+							t.Parallel()
+							runs[row][seed] = bubble(t, Case{
+								Traffic: traffic, System: system, Model: model(),
+								ReadyAfter: ready, Seed: uint64(seed) + 1,
+							})
+						})
+					}
+				}
+			}
+		}
+	})
+	for i := range rows {
+		rows[i].Figures = mean(runs[i])
+	}
+	return rows
+}
+
+// TestSameEachTime runs a case twice. Without it no figure here means anything.
+func TestSameEachTime(t *testing.T) {
+	c := Case{Traffic: Traffics()[3], System: chartSystem(t), Model: DefaultModel(), ReadyAfter: 60, Seed: 1}
+	first := bubble(t, c)
+	if first.DirectionChanges == 0 || first.ReplicaSeconds <= c.Traffic.Length {
+		t.Errorf("the controller did nothing: %+v", first)
+	}
+	if second := bubble(t, c); second != first {
+		t.Errorf("two runs differ: %+v, then %+v", first, second)
+	}
+}
+
+// TestReport makes the table. With -short only the shorter traffics run.
+func TestReport(t *testing.T) {
+	traffics := Traffics()
+	if testing.Short() {
+		traffics, *replications = traffics[:1], 1
+	}
+	system := chartSystem(t)
+	rows := matrix(t, append([]System{system}, Peers(system)...), traffics, *replications)
+	if t.Failed() {
+		return
+	}
+	table := Report(rows)
+	t.Logf("\n%s", table)
+	var ours Row
+	for _, row := range rows {
+		if row.System == system.Name {
+			ours = row
+		} else if *gate && Judge(ours.Figures, row.Figures) == Loses {
+			t.Errorf("%s: waits more than %s and costs no less: %+v, %+v", row.id(), row.System, ours.Figures, row.Figures)
+		}
+	}
+	if *reportFile == "" {
+		return
+	}
+	if err := os.WriteFile(*reportFile, []byte(table), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestVariants compares candidates for the chart's default behavior.
+func TestVariants(t *testing.T) {
+	if !*tryVariants {
+		t.Skip("only with -variants")
+	}
+	system := chartSystem(t)
+	systems := append([]System{system}, Peers(system)...)
+	others := len(systems)
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variant := range Variants() {
+		if !wanted.MatchString(variant.Name) {
+			continue
+		}
+		candidate := system
+		candidate.Name, candidate.Behavior = variant.Name, variant.Behavior
+		systems = append(systems, candidate)
+	}
+	rows := matrix(t, systems, Traffics(), *replications)
+	if t.Failed() {
+		return
+	}
+	peers, by := map[string][]Row{}, map[string][]Row{}
+	for i, row := range rows {
+		if n := i % len(systems); n > 0 && n < others {
+			peers[row.id()] = append(peers[row.id()], row)
+		}
+		by[row.System] = append(by[row.System], row)
+	}
+	var b strings.Builder
+	b.WriteString("\n| behavior | waiting | replicas | changes | wins | buys | saves | LOSES | where |\n|---|---:|---:|---:|---:|---:|---:|---:|---|\n")
+	for _, s := range append(systems[:1:1], systems[others:]...) {
+		sum := summarize(by[s.Name], by[system.Name], peers)
+		var where []string
+		for _, row := range by[s.Name] {
+			for _, peer := range peers[row.id()] {
+				if Judge(row.Figures, peer.Figures) == Loses {
+					where = append(where, row.id()+" "+peer.System)
+				}
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %d | %d | %d | %d | %s |\n", s.Name, sum.over, sum.cost, sum.turns,
+			sum.verdicts[Wins], sum.verdicts[Buys], sum.verdicts[Saves], sum.verdicts[Loses], strings.Join(where, "; "))
+	}
+	t.Log(b.String())
+	t.Logf("\n%s", Report(rows))
+}

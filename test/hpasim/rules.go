@@ -1,0 +1,51 @@
+package hpasim
+
+// Expression gives the value of one pod, in microseconds, or false where
+// Prometheus has none. It is what a rule records, or what an adapter asks.
+type Expression func(s *series, now float64) (microseconds float64, ok bool)
+
+// ours is tms_avg_request_queue_duration as the chart's PrometheusRule has it,
+// of one model per pod. Nothing rejects here, so that half of the second
+// branch has no twin.
+func ours(window float64) Expression {
+	return func(s *series, now float64) (float64, bool) {
+		waited, ok := s.rate(queued, now, window)
+		if completed, _ := s.rate(success, now, window); ok && completed > 0 {
+			return waited / completed, true
+		}
+		if s.alwaysPending(now, window) {
+			return 1e6 * window, true
+		}
+		return 0, s.present(now)
+	}
+}
+
+// onprem is avg(delta(queue[30s]) / (1 + delta(success[30s]))), of deploy/k8s-onprem of Triton.
+func onprem(s *series, now float64) (float64, bool) {
+	waited, ok := s.delta(queued, now, 30)
+	completed, _ := s.delta(success, now, 30)
+	return waited / (1 + completed), ok
+}
+
+// tutorial is rate(queue[1m]) / clamp_min(rate(success[1m]), 1), of Triton's Kubernetes tutorials.
+func tutorial(s *series, now float64) (float64, bool) {
+	waited, ok := s.rate(queued, now, 60)
+	completed, _ := s.rate(success, now, 60)
+	return waited / max(completed, 1), ok
+}
+
+// supersonic is sum(rate(queue[30s])) / (sum(rate(exec_count[30s])) * 1000 + 0.001):
+// one number of the fleet, in milliseconds. Here no batches are made, so
+// executions are requests.
+func supersonic(fleet []*series, now float64) (milliseconds float64) {
+	var waited, executed float64
+	for _, s := range fleet {
+		if rate, ok := s.rate(queued, now, 30); ok {
+			waited += rate
+		}
+		if rate, ok := s.rate(success, now, 30); ok {
+			executed += rate
+		}
+	}
+	return waited / (executed*1000 + 0.001)
+}

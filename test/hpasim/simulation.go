@@ -1,0 +1,246 @@
+package hpasim
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	scalefake "k8s.io/client-go/scale/fake"
+	core "k8s.io/client-go/testing"
+	"k8s.io/klog/v2"
+	autoscalingdefaults "k8s.io/kubernetes/pkg/apis/autoscaling/v2"
+	"k8s.io/kubernetes/pkg/controller/podautoscaler"
+)
+
+const (
+	namespace = "inference"
+	name      = "triton"
+)
+
+// The flags of kube-controller-manager, at their defaults.
+const (
+	syncPeriod               = 15 * time.Second
+	downscaleStabilisation   = 5 * time.Minute
+	tolerance                = 0.1
+	cpuInitializationPeriod  = 5 * time.Minute
+	initialReadinessDelay    = 30 * time.Second
+	concurrentHorizontalSync = 1
+)
+
+// The controller's errors (no metric yet) are no news, and what handles them
+// must go: it sleeps until the last error is a millisecond old, and the last
+// error may be one of another bubble, 26 years later by this bubble's clock.
+func init() {
+	utilruntime.ErrorHandlers = nil
+	klog.SetLogger(logr.Discard())
+}
+
+// Case is one run.
+type Case struct {
+	Traffic Traffic
+	System  System
+	Model   Model
+	// ReadyAfter is how long a pod takes until it serves, in seconds.
+	ReadyAfter float64
+	// Seed chooses the arrivals, and when in their intervals scrapes and rules fall.
+	Seed uint64
+}
+
+// run is a case under way. The controller and the clock take turns, never at
+// the same instant: the clock ticks at half seconds, the controller at whole
+// ones and a little. That is what makes a run deterministic.
+type run struct {
+	sync.Mutex
+	began      time.Time
+	api        *fake.Clientset
+	fleet      *Fleet
+	monitoring *monitoring
+	known      map[string]*Pod // the pods that the API server has
+	err        error           // the first that the API server gave
+}
+
+func (r *run) now() float64 { return time.Since(r.began).Seconds() }
+
+// Run runs a case. It must be called in a testing/synctest bubble, where a day takes a second.
+func Run(ctx context.Context, c Case) (Figures, error) {
+	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logr.Discard()))
+	defer cancel()
+	start := min(warm(c.Traffic, c.Model), int(c.System.Maximum))
+	r := &run{
+		// NewClientset keeps managed fields as well, which nobody reads here, and is fifteen times slower.
+		began: time.Now(), api: fake.NewSimpleClientset(), known: map[string]*Pod{},
+		fleet: newFleet(c.Model, c.ReadyAfter, start, c.Seed), monitoring: newMonitoring(c.System, c.Seed),
+	}
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: name},
+			MinReplicas:    &c.System.Minimum,
+			MaxReplicas:    c.System.Maximum,
+			Metrics:        []autoscalingv2.MetricSpec{r.monitoring.metric(c.Model)},
+			Behavior:       c.System.Behavior.DeepCopy(),
+		},
+	}
+	autoscalingdefaults.SetDefaults_HorizontalPodAutoscaler(hpa)
+	if _, err := r.api.AutoscalingV2().HorizontalPodAutoscalers(namespace).Create(ctx, hpa, metav1.CreateOptions{}); err != nil {
+		return Figures{}, err
+	}
+	r.publish(ctx, r.fleet.pods)
+
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{appsv1.SchemeGroupVersion})
+	mapper.Add(appsv1.SchemeGroupVersion.WithKind("Deployment"), meta.RESTScopeNamespace)
+	shared := informers.NewSharedInformerFactory(r.api, 0)
+	controller := podautoscaler.NewHorizontalController(ctx, r.api.CoreV1(), r.scales(ctx), r.api.AutoscalingV2(), mapper, client{r},
+		shared.Autoscaling().V2().HorizontalPodAutoscalers(), shared.Core().V1().Pods(),
+		syncPeriod, downscaleStabilisation, tolerance, cpuInitializationPeriod, initialReadinessDelay)
+	shared.Start(ctx.Done())
+	done := make(chan struct{})
+	go func() { controller.Run(ctx, concurrentHorizontalSync); close(done) }()
+
+	r.clock(ctx, c)
+	cancel()
+	<-done
+	shared.Shutdown()
+	if r.err != nil {
+		return Figures{}, fmt.Errorf("%s, %s: %w", c.Traffic.Name, c.System.Name, r.err)
+	}
+	return r.fleet.finish(), nil
+}
+
+// warm is how many pods serve when the run begins: enough for the first second at four fifths of their capacity.
+func warm(traffic Traffic, model Model) int {
+	pods := 1
+	for float64(pods)*model.Capacity()*0.8 < traffic.Rate(0) {
+		pods++
+	}
+	return pods
+}
+
+// clock moves everything but the controller, once a second, at half seconds.
+func (r *run) clock(ctx context.Context, c Case) {
+	arrivals := newArrivals(c.Traffic, c.Seed)
+	var times []float64
+	time.Sleep(500 * time.Millisecond)
+	for second := 0; float64(second) < c.Traffic.Length && r.err == nil; second++ {
+		r.Lock()
+		from := r.fleet.now
+		times = arrivals.second(from, times[:0])
+		changed := r.fleet.advance(from+1, times)
+		r.monitoring.tick(r.fleet)
+		r.publish(ctx, changed)
+		if second%3600 == 0 {
+			r.api.ClearActions() // the fake remembers each call
+		}
+		r.Unlock()
+		time.Sleep(time.Second)
+	}
+}
+
+// publish brings the API server's pods up to those of the fleet. A pod that
+// ends is gone at once: the HPA leaves out those with a deletion timestamp.
+func (r *run) publish(ctx context.Context, changed []*Pod) {
+	api := r.api.CoreV1().Pods(namespace)
+	wanted := map[string]bool{}
+	for _, pod := range r.fleet.pods {
+		wanted[pod.name] = true
+		if r.known[pod.name] == nil {
+			r.known[pod.name] = pod
+			_, err := api.Create(ctx, object(pod, r.began), metav1.CreateOptions{})
+			r.note(err)
+		}
+	}
+	for _, pod := range changed {
+		_, err := api.UpdateStatus(ctx, object(pod, r.began), metav1.UpdateOptions{})
+		r.note(err)
+	}
+	for known := range r.known {
+		if !wanted[known] {
+			delete(r.known, known)
+			r.note(api.Delete(ctx, known, metav1.DeleteOptions{}))
+		}
+	}
+}
+
+func (r *run) note(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// object is a pod as the API server has it.
+func object(pod *Pod, began time.Time) *corev1.Pod {
+	at := func(second float64) metav1.Time {
+		return metav1.NewTime(began.Add(time.Duration(second * float64(time.Second))))
+	}
+	status, since := corev1.ConditionFalse, at(pod.created)
+	if pod.ready {
+		status, since = corev1.ConditionTrue, at(pod.readyAt)
+	}
+	phase := corev1.PodPending
+	if pod.running {
+		phase = corev1.PodRunning
+	}
+	created := at(pod.created)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.name, Namespace: namespace, Labels: map[string]string{"app": name}, CreationTimestamp: created},
+		Status: corev1.PodStatus{
+			Phase: phase, StartTime: &created,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: status, LastTransitionTime: since}},
+		},
+	}
+}
+
+// scales is the scale subresource of the Deployment.
+func (r *run) scales(ctx context.Context) *scalefake.FakeScaleClient {
+	scales := &scalefake.FakeScaleClient{}
+	scale := func() *autoscalingv1.Scale {
+		replicas := int32(len(r.fleet.pods))
+		return &autoscalingv1.Scale{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+			Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
+			Status:     autoscalingv1.ScaleStatus{Replicas: replicas, Selector: "app=" + name},
+		}
+	}
+	scales.AddReactor("get", "deployments", func(core.Action) (bool, runtime.Object, error) {
+		r.Lock()
+		defer r.Unlock()
+		return true, scale(), nil
+	})
+	scales.AddReactor("update", "deployments", func(action core.Action) (bool, runtime.Object, error) {
+		r.Lock()
+		defer r.Unlock()
+		update, ok := action.(core.UpdateAction)
+		if !ok {
+			return true, nil, fmt.Errorf("not an update: %v", action)
+		}
+		wanted, ok := update.GetObject().(*autoscalingv1.Scale)
+		if !ok {
+			return true, nil, fmt.Errorf("not a scale: %v", update.GetObject())
+		}
+		r.fleet.Scale(int(wanted.Spec.Replicas))
+		r.publish(ctx, nil)
+		return true, scale(), nil
+	})
+	return scales
+}
+
+// average is a target per pod.
+func average(value float64) autoscalingv2.MetricTarget {
+	return autoscalingv2.MetricTarget{
+		Type: autoscalingv2.AverageValueMetricType, AverageValue: resource.NewQuantity(int64(value), resource.DecimalSI),
+	}
+}

@@ -1,0 +1,135 @@
+package hpasim
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"sigs.k8s.io/yaml"
+)
+
+// System is a way to scale Triton: what is asked of Prometheus, and how the
+// HPA is told to act on it.
+type System struct {
+	Name string
+	// Minimum and Maximum bound the replicas.
+	Minimum, Maximum int32
+	// ScrapeInterval is in whole seconds.
+	ScrapeInterval int
+	// EvaluationInterval is that of the rule, in whole seconds. 0: there is no
+	// rule, and the adapter asks Prometheus whenever the HPA asks it.
+	EvaluationInterval int
+	// Expression gives a Pods metric in microseconds. Nil: the system has KEDA's
+	// External metric, which is that of SuperSONIC.
+	Expression Expression
+	// Whole compares the External metric itself with the threshold (metricType
+	// Value), not its share per replica (AverageValue, the default of KEDA).
+	Whole bool
+	// Behavior is spec.behavior, before the API server's defaulting. Nil is legal.
+	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+}
+
+// Values are the values of the chart that matter here.
+type Values struct {
+	Server struct {
+		Autoscaling struct {
+			Behavior   *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior"`
+			Prometheus struct {
+				ScrapeInterval     string `json:"scrapeInterval"`
+				EvaluationInterval string `json:"evaluationInterval"`
+				RateWindow         string `json:"rateWindow"`
+			} `json:"prometheus"`
+		} `json:"autoscaling"`
+	} `json:"server"`
+}
+
+// maximum is what every system may have, but for the one run with its own.
+const maximum = 10
+
+// Ours is the chart as its values.yaml has it.
+func Ours(valuesFile string) (System, error) {
+	content, err := os.ReadFile(valuesFile)
+	if err != nil {
+		return System{}, err
+	}
+	var values Values
+	if err := yaml.Unmarshal(content, &values); err != nil {
+		return System{}, fmt.Errorf("%s: %w", valuesFile, err)
+	}
+	autoscaling := values.Server.Autoscaling
+	if autoscaling.Behavior == nil {
+		return System{}, fmt.Errorf("%s: server.autoscaling.behavior: missing", valuesFile)
+	}
+	scrape, err := seconds(autoscaling.Prometheus.ScrapeInterval)
+	if err != nil {
+		return System{}, fmt.Errorf("%s: server.autoscaling.prometheus.scrapeInterval: %w", valuesFile, err)
+	}
+	evaluation, err := seconds(autoscaling.Prometheus.EvaluationInterval)
+	if err != nil {
+		return System{}, fmt.Errorf("%s: server.autoscaling.prometheus.evaluationInterval: %w", valuesFile, err)
+	}
+	window, err := seconds(autoscaling.Prometheus.RateWindow)
+	if err != nil {
+		return System{}, fmt.Errorf("%s: server.autoscaling.prometheus.rateWindow: %w", valuesFile, err)
+	}
+	return System{
+		Name: "TMS", Minimum: 1, Maximum: maximum,
+		ScrapeInterval: scrape, EvaluationInterval: evaluation,
+		Expression: ours(float64(window)), Behavior: autoscaling.Behavior,
+	}, nil
+}
+
+// seconds parses a duration that must be whole seconds, as the simulation has a step of one.
+func seconds(text string) (int, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, err
+	}
+	if d < time.Second || d%time.Second != 0 {
+		return 0, fmt.Errorf("%q is not a positive number of whole seconds", text)
+	}
+	return int(d / time.Second), nil
+}
+
+// Peers are what ours is compared with. Each has a scrape of 15 s, but for
+// SuperSONIC, whose chart brings a Prometheus with 5 s; each has the same
+// bounds, but for the chart that is run with its own too.
+func Peers(ours System) []System {
+	defaults := ours
+	defaults.Name, defaults.Behavior = "TMS series, Kubernetes' behavior", nil
+
+	chart := System{Name: "k8s-onprem", Minimum: 1, Maximum: maximum, ScrapeInterval: 15, Expression: onprem}
+	shipped := chart
+	shipped.Name, shipped.Maximum = "k8s-onprem, its maximum of 3", 3
+
+	rule := System{
+		Name: "Triton's tutorial", Minimum: 1, Maximum: maximum,
+		ScrapeInterval: 15, EvaluationInterval: 6, Expression: tutorial,
+	}
+
+	sonic := System{
+		Name: "SuperSONIC", Minimum: 1, Maximum: maximum, ScrapeInterval: 5,
+		Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{
+			ScaleUp:   scaling(60, pods(1, 60)),
+			ScaleDown: scaling(600, pods(1, 120)),
+		},
+	}
+	whole := sonic
+	whole.Name, whole.Whole = "SuperSONIC, metricType Value", true
+	return []System{defaults, chart, shipped, rule, sonic, whole}
+}
+
+// scaling is one direction of a behavior.
+func scaling(window int32, policies ...autoscalingv2.HPAScalingPolicy) *autoscalingv2.HPAScalingRules {
+	most := autoscalingv2.MaxChangePolicySelect
+	return &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: &window, SelectPolicy: &most, Policies: policies}
+}
+
+func pods(value, period int32) autoscalingv2.HPAScalingPolicy {
+	return autoscalingv2.HPAScalingPolicy{Type: autoscalingv2.PodsScalingPolicy, Value: value, PeriodSeconds: period}
+}
+
+func percent(value, period int32) autoscalingv2.HPAScalingPolicy {
+	return autoscalingv2.HPAScalingPolicy{Type: autoscalingv2.PercentScalingPolicy, Value: value, PeriodSeconds: period}
+}
