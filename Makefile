@@ -10,16 +10,18 @@ BIN := $(CURDIR)/bin
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 60s
-KUBERNETES_MINOR := 37
 
-# How each tool is built, where the plain way is not enough. A Helm 3 that is
-# not told its Kubernetes version believes in 1.20.
-helm3_FLAGS := -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0 \
-	-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(KUBERNETES_MINOR) \
-	-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=$(KUBERNETES_MINOR)"
-helm4_FLAGS := -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1"
-promtool_FLAGS := -tags remove_all_sd -ldflags "-s -w"
-helm-docs_FLAGS := -ldflags "-s -w -X main.version=1.14.2"
+# How each tool is built, where the plain way is not enough. $(call version,MODULE)
+# is what its go.mod pins. A Helm 3 that is not told its Kubernetes version, which
+# is that of client-go, believes in 1.20.
+version = $$(go list -m -f '{{.Version}}' $(1))
+MINOR = $$(go list -m -f '{{.Version}}' k8s.io/client-go | cut -d. -f2)
+helm3_FLAGS = -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$(call version,helm.sh/helm/v3) \
+	-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(MINOR) \
+	-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=$(MINOR)"
+helm4_FLAGS = -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$(call version,helm.sh/helm/v4)"
+promtool_FLAGS = -tags remove_all_sd -ldflags "-s -w"
+helm-docs_FLAGS = -ldflags "-s -w -X main.version=$$(go list -m -f '{{slice .Version 1}}' github.com/norwoodj/helm-docs)"
 
 ##@ Everyday
 
@@ -34,7 +36,7 @@ test: ## run the tests, which need nothing but Go
 	go test -shuffle=on $(RACE) ./...
 
 golden: ## write the golden files and the expectations of scripts anew
-	go test ./pkg/render -run Golden -update
+	go test ./pkg/render ./internal/helmchart -run 'Golden|Notes' -update
 	UPDATE_SCRIPTS=1 go test ./cmd/tms-render
 
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting
@@ -80,8 +82,7 @@ generate: $(BIN)/helm-docs ## write values.schema.json in the root and the chart
 
 verify: generate ## fail where a generated file is not up to date, or go.mod is not tidy
 	go mod tidy -diff
-	@test -z "$$(git status --porcelain)" || { git status --short; git diff; \
-		echo "run make generate golden and commit what changed"; exit 1; }
+	git diff --exit-code -- values.schema.json charts/tms/README.md
 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out

@@ -36,9 +36,10 @@ func writeJSON(w io.Writer, documents []render.Document) error {
 }
 
 // writeFiles writes one file for each template, as helm template --output-dir
-// does. All files are written under other names first, so that a failure leaves
-// what was there as it was. The file of a template that renders nothing any more
-// is removed: what applies the folder would keep its objects alive.
+// does. All files are written under other names first, and only then take their
+// places, so that a failure to write leaves what was there as it was. The file of
+// a template that renders nothing any more is removed: what applies the folder
+// would keep its objects alive.
 func writeFiles(folder string, result *render.Result, out io.Writer) (err error) {
 	texts := map[string]*bytes.Buffer{}
 	var order []string
@@ -68,7 +69,9 @@ func writeFiles(folder string, result *render.Result, out io.Writer) (err error)
 			return fmt.Errorf("--output-dir: %w", err)
 		}
 		delete(staged, file)
-		_, _ = fmt.Fprintf(out, "wrote %s\n", file)
+	}
+	for _, template := range order {
+		_, _ = fmt.Fprintf(out, "wrote %s\n", filepath.Join(folder, filepath.FromSlash(template)))
 	}
 	return removeStale(folder, result.Chart, texts, out)
 }
@@ -109,6 +112,9 @@ func writtenFor(file, template string) bool {
 func stage(file string, text []byte) (name string, err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", fmt.Errorf("--output-dir: %w", err)
+	}
+	if info, err := os.Lstat(file); err == nil && info.IsDir() {
+		return "", fmt.Errorf("--output-dir: %s is a directory", file)
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {

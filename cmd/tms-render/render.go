@@ -54,6 +54,9 @@ func (o *renderOptions) check() error {
 	if o.outputDir != "" && o.output != "yaml" {
 		return usageError{errors.New("--output-dir writes yaml: leave --output out")}
 	}
+	if o.outputDir != "" && len(o.leases) > 0 {
+		return usageError{errors.New("--output-dir holds a whole release: leave --lease out, or print to standard output")}
+	}
 	return nil
 }
 

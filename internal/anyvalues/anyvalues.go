@@ -187,7 +187,7 @@ func (d *dice) lease() object {
 	if len(metrics) > 0 {
 		request["metrics"] = metrics
 	}
-	d.maybe(1, l, "autoscaling", func(d *dice) any { return request })
+	l["autoscaling"] = request
 	return l
 }
 
@@ -207,7 +207,7 @@ func (d *dice) target() object {
 	d.maybe(3, t, "kind", func(d *dice) any { return pick(d, "StatefulSet", "Deployment") })
 	d.maybe(3, t, "apiVersion", func(d *dice) any { return pick(d, "apps/v1", "argoproj.io/v1alpha1") })
 	d.maybe(3, t, "metricsPort", func(d *dice) any { return pick(d, "http-metrics", "8002x") })
-	d.maybe(3, t, "container", func(d *dice) any { return "server" })
+	d.maybe(3, t, "container", func(*dice) any { return "server" })
 	return t
 }
 

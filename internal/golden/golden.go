@@ -1,5 +1,5 @@
 // Package golden compares what a test made with a file that was reviewed. It
-// owns the one -update flag: go test ./... -update writes the files anew.
+// owns the one -update flag: make golden writes the files anew.
 package golden
 
 import (

@@ -134,6 +134,7 @@ func TestDefaultsDecode(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(10), v.Server.Autoscaling.Replicas.Limits.Maximum)
 	require.NotContains(t, v.Images.Triton, "latest")
+	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans what Chart.yaml names")
 	require.True(t, values.Resources{}.RequestsCPU(v.Triton.Resources), "scaling by CPU needs a request")
 }
 

@@ -97,9 +97,9 @@ func (b Binary) sandbox(c *Container) sandbox {
 		{Source: b.Path, Target: name},
 		{Source: filepath.Join(c.etc, "resolv.conf"), Target: "/etc/resolv.conf"},
 		{Source: filepath.Join(c.dir, "hosts"), Target: "/etc/hosts"},
-		{"/dev/null", "/dev/null"},
-		{"/dev/urandom", "/dev/urandom"},
-		{"/proc", "/proc"},
+		{Source: "/dev/null", Target: "/dev/null"},
+		{Source: "/dev/urandom", Target: "/dev/urandom"},
+		{Source: "/proc", Target: "/proc"},
 	}}
 	mounts := append(c.VolumeMounts[:0:0], c.VolumeMounts...)
 	sort.SliceStable(mounts, func(i, j int) bool { return len(mounts[i].MountPath) < len(mounts[j].MountPath) })

@@ -78,7 +78,7 @@ func (p *pod) status() corev1.PodStatus {
 	}
 	return corev1.PodStatus{
 		Phase: p.phase, HostIP: p.node.config.IP, HostIPs: []corev1.HostIP{{IP: p.node.config.IP}},
-		PodIP: p.ip, PodIPs: []corev1.PodIP{{IP: p.ip}}, StartTime: &p.started, QOSClass: corev1.PodQOSBurstable,
+		PodIP: p.ip, PodIPs: []corev1.PodIP{{IP: p.ip}}, StartTime: &p.started,
 		Conditions: []corev1.PodCondition{
 			condition(corev1.PodReadyToStartContainers, true), condition(corev1.PodInitialized, p.phase != corev1.PodPending),
 			condition(corev1.ContainersReady, ready), condition(corev1.PodReady, ready), condition(corev1.PodScheduled, true),
