@@ -8,10 +8,8 @@
 package render
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 
@@ -119,7 +117,7 @@ func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Chart: r.chart.Name(), Documents: documents, Leases: judged.leases, Warnings: judged.warnings}, nil
+	return &Result{Chart: r.chart.Name(), Documents: documentsOf(documents), Leases: judged.leases, Warnings: judged.warnings}, nil
 }
 
 // judge applies the schema and the policy. Where the schema refuses a part, the
@@ -200,50 +198,4 @@ func (r *Renderer) kinds() map[string]string {
 		kinds[r.chart.Path("templates/"+template+".yaml")] = kind
 	}
 	return kinds
-}
-
-// Document is one rendered document. Its Text has neither a separator nor the
-// comment that names its template.
-type Document = helmchart.Document
-
-// Result is what was rendered.
-type Result struct {
-	// Chart is the name of the chart.
-	Chart string
-	// Documents are in the order in which helm template prints them.
-	Documents []Document
-	// Leases are by name. They are empty where another chart was rendered.
-	Leases []Lease
-	// Warnings are sentences for a person: one for each adjustment, and what else deserves a look.
-	Warnings []string
-}
-
-// SkipTests leaves the tests out, as helm template --skip-tests does.
-func (res *Result) SkipTests() {
-	res.Documents = slices.DeleteFunc(res.Documents, func(d Document) bool { return d.Test })
-}
-
-// WriteTo writes the text that helm template prints.
-func (res *Result) WriteTo(w io.Writer) (int64, error) {
-	counter := &countingWriter{w: w}
-	buffer := bufio.NewWriter(counter)
-	if len(res.Documents) == 0 || res.Documents[0].Hook {
-		_, _ = buffer.WriteString("\n") // so does helm template where the release is empty
-	}
-	for _, document := range res.Documents {
-		_, _ = fmt.Fprintf(buffer, "---\n# Source: %s\n%s\n", document.Source, document.Text)
-	}
-	err := buffer.Flush()
-	return counter.n, err
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }
