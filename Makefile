@@ -60,6 +60,9 @@ conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## hold what 
 chart: $(BIN)/helm3 ## package the chart into dist/
 	$(BIN)/helm3 package charts/tms --destination dist
 
+simulate: ## compare the default behavior with others, in simulated time
+	cd test/hpasim && go test -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
+
 bench: $(BIN)/helm3 $(BIN)/benchstat build ## benchmark the library, and the whole process against helm template
 	go test ./pkg/render -run '^$$' -bench . -benchmem -count 5 | tee .bench.txt
 	$(BIN)/benchstat .bench.txt && rm .bench.txt
@@ -87,4 +90,4 @@ verify: generate ## fail where a generated file is not up to date, or go.mod is 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test golden lint fuzz cover conform chart bench yamllint generate verify clean
+.PHONY: help build test golden lint fuzz cover conform chart simulate bench yamllint generate verify clean
