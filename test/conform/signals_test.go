@@ -87,7 +87,8 @@ func TestSignalsSeeBreakage(t *testing.T) {
 		{" offset 1m", ""},
 		{"100 * avg", "avg"},
 		{"100 * avg by", "100 * sum by"},
-		{"0 * group by (namespace, pod) (nv_inference_request_success", "0 * group by (namespace, pod) (nv_inference_exec_count"},
+		{"0 * group by (namespace, pod) (rate(nv_inference_request_success", "0 * group by (namespace, pod) (rate(nv_inference_exec_count"},
+		{"0 * group by (namespace, pod) (rate(nv_inference_request_success{namespace=\"inference\",job=\"inference/tms-resnet50\"}[1m]))", "0 * group by (namespace, pod) (nv_inference_request_success{namespace=\"inference\",job=\"inference/tms-resnet50\"})"},
 		{"sum by (namespace, pod) (nv_inference_pending", "max by (namespace, pod) (nv_inference_pending"},
 	} {
 		spec := *objects.PrometheusRule.Spec.DeepCopy()

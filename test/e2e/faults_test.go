@@ -56,11 +56,14 @@ func TestFaults(t *testing.T) {
 		s.step("kill %s", fault.what)
 		s.must(fault.do())
 		s.pause(10 * time.Second)
+		// A value that differs from the first one seen now is one that was read since.
+		before, _ := hpa(s.Context(), namespace, name)
+		old, _ := value(before, queueMetric)
 		s.eventually("the loop is closed again after the end of "+fault.what, func() (bool, string) {
 			_, ready, err := size(s.Context(), namespace, name)
 			a, gist := hpa(s.Context(), namespace, name)
 			queue, known := value(a, queueMetric)
-			return err == nil && ready == 4 && known && active(a) && queue > 100000, fmt.Sprintf("%d ready, %s", ready, gist)
+			return err == nil && ready == 4 && known && active(a) && queue > 100000 && queue != old, fmt.Sprintf("%d ready, %s", ready, gist)
 		})
 		s.pause(10 * time.Second)
 		if n := lowest(); n < 4 {

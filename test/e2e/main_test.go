@@ -97,6 +97,9 @@ func findPaths() (harness.Paths, error) {
 		Bins: os.Getenv("E2E_BINS"), Tools: os.Getenv("TOOLS"), Dir: os.Getenv("E2E_DIR"), Results: os.Getenv("E2E_RESULTS"),
 		Chart: filepath.Join(root, "charts", "tms"),
 	}
+	if chart := os.Getenv("E2E_CHART"); chart != "" {
+		paths.Chart = chart
+	}
 	if paths.Bins == "" {
 		out, err := exec.Command("./bins.sh", "--where").Output()
 		if err != nil {

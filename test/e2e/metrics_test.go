@@ -92,7 +92,12 @@ func TestMissingMetric(t *testing.T) {
 	workload := namespace + "/" + llm
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.GPU = nil })
 	s.install(4, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
-	s.reads(namespace, llm, queueMetric)
+	s.eventually("the HPA knows the queue and misses the GPUs", func() (bool, string) {
+		a, gist := hpa(s.Context(), namespace, llm)
+		_, queue := value(a, queueMetric)
+		_, gpu := value(a, gpuMetric)
+		return queue && !gpu && !active(a), gist
+	})
 	s.load(workload, 400)
 	s.becomes(namespace, llm, 3)
 	s.load(workload, 1)

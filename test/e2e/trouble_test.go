@@ -47,14 +47,17 @@ func TestTroubleshooting(t *testing.T) {
 			release := s.install(4, namespace, "tms", values, c.values)
 			s.eventually("the HPA says FailedGetPodsMetric, as documented", func() (bool, string) {
 				out, err := h.Cluster.Kubectl(s.Context(), "", "describe", "hpa", lease, "-n", namespace)
-				return err == nil && strings.Contains(out.Stdout, "FailedGetPodsMetric"), out.Stdout
+				if err != nil || !strings.Contains(out.Stdout, "FailedGetPodsMetric") {
+					return false, out.Stdout
+				}
+				return true, "kubectl describe hpa"
 			})
 			out, err := h.Cluster.Kubectl(s.Context(), "", "get", "hpa", lease, "-n", namespace)
 			s.must(err)
 			if !strings.Contains(out.Stdout, "<unknown>/100k") {
 				s.fatal("kubectl get hpa does not say <unknown>/100k:\n%s", out.Stdout)
 			}
-			s.step("the user sees %s", strings.Fields(out.Stdout[strings.Index(out.Stdout, "\n"):])[1:3])
+			s.step("the user sees %s", strings.Fields(out.Stdout[strings.Index(out.Stdout, "\n"):])[2])
 			s.eventually("the two questions to Prometheus answer as the table says", func() (bool, string) {
 				raw, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`nv_inference_request_success{job="%s/%s"}`, namespace, lease))
 				if err != nil {

@@ -94,7 +94,7 @@ func (c *Cluster) until(ctx context.Context, what string, try func(context.Conte
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait until %s (%w), last seen: %v", what, err, last)
+		return fmt.Errorf("wait until %s (%w), last seen: %w", what, err, last)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func Run() (int, error) {
 	// Ctrl-C reaches the child too: it tidies up, and this process waits for it.
 	signal.Ignore(syscall.SIGINT)
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("%w\n(%v)", ErrImpossible, err)
+		return 0, fmt.Errorf("%w\n(%w)", ErrImpossible, err)
 	}
 	var ended *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &ended) {

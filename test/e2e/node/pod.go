@@ -146,8 +146,12 @@ func (p *pod) keep(ctx context.Context, c corev1.Container) {
 		if !again {
 			return
 		}
-		p.set(func() { p.containers[c.Name].restarts++ })
-		sleep(ctx, time.Second)
+		restarts := int32(0)
+		p.set(func() {
+			p.containers[c.Name].restarts++
+			restarts = p.containers[c.Name].restarts
+		})
+		sleep(ctx, time.Duration(min(restarts, 10))*time.Second)
 	}
 }
 

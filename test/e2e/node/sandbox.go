@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -101,7 +102,7 @@ func (b Binary) sandbox(c *Container) sandbox {
 		{Source: "/dev/urandom", Target: "/dev/urandom"},
 		{Source: "/proc", Target: "/proc"},
 	}}
-	mounts := append(c.VolumeMounts[:0:0], c.VolumeMounts...)
+	mounts := slices.Clone(c.VolumeMounts)
 	sort.SliceStable(mounts, func(i, j int) bool { return len(mounts[i].MountPath) < len(mounts[j].MountPath) })
 	for _, m := range mounts {
 		s.Mounts = append(s.Mounts, bind{Source: filepath.Join(c.dir, "volumes", m.Name, m.SubPath), Target: m.MountPath, Volume: true})
