@@ -54,7 +54,7 @@ func (r *Recording) plot(points []Point) string {
 		frame(&s, top, highest, end, part.unit)
 		for n, line := range part.lines {
 			draw(&s, points, line, top, highest, end)
-			x := width - right - 120*float64(len(part.lines)-n)
+			x := width - right - 160*float64(len(part.lines)-n)
 			_, _ = fmt.Fprintf(&s, `<line x1="%g" y1="%g" x2="%g" y2="%g" stroke="%s" stroke-width="2" stroke-dasharray="%s"/><text x="%g" y="%g">%s</text>`+"\n",
 				x, top-8, x+20, top-8, line.color, line.dash, x+25, top-4, line.name)
 		}
