@@ -16,41 +16,43 @@ import (
 )
 
 // Read returns what one values file says, as helm -f reads it, and refuses what
-// helm would lose without a word: keys that stand twice and documents after the
-// first. The error is a SyntaxErrors. An empty file says nothing.
+// helm would lose or change without a word: keys that stand twice, keys that are
+// not what they look like, and documents after the first. The error is a
+// SyntaxErrors. An empty file says nothing.
 func Read(text []byte) (map[string]any, error) {
-	var values map[string]any
-	if err := yaml.UnmarshalStrict(text, &values); err != nil {
-		if values, err = reread(text, err); err != nil {
-			return nil, err
-		}
-	}
-	if err := single(text); err != nil {
+	if err := check(text); err != nil {
 		return nil, err
 	}
-	return values, nil
-}
-
-// reread finds out why the strict reading failed, and where.
-func reread(text []byte, strict error) (map[string]any, error) {
-	var root yamlv4.Node
-	if err := yamlv4.Unmarshal(text, &root); err != nil {
-		return nil, syntaxErrors(err)
-	}
-	if twice := duplicates(&root, nil); len(twice) > 0 {
-		slices.SortFunc(twice, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-		return nil, twice
-	}
-	// The strict reader takes a key beside a merge (<<) that has it too for one
-	// that stands twice. It is not: the key overrides the merge, as Helm has it.
 	var values map[string]any
 	if err := yaml.Unmarshal(text, &values); err != nil {
 		return nil, SyntaxErrors{{Message: plainly(err)}}
 	}
-	if !strings.Contains(strict.Error(), "already set in map") {
-		return nil, SyntaxErrors{{Message: plainly(strict)}}
-	}
 	return values, nil
+}
+
+// check looks at the syntax alone. A document with nothing in it does not count.
+func check(text []byte) error {
+	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
+	for first := true; ; first = false {
+		var document yamlv4.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return syntaxErrors(err)
+		}
+		if !first && !empty(&document) {
+			return SyntaxErrors{{
+				Line: document.Line, Column: document.Column,
+				Message: "a second YAML document begins here: put each in a file of its own and give them all with -f",
+			}}
+		}
+		if problems := checkKeys(&document, nil); len(problems) > 0 {
+			slices.SortFunc(problems, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+			return problems
+		}
+	}
 }
 
 // plainly returns the message of a YAML reader without the names of its parts.
@@ -68,65 +70,46 @@ func plainly(err error) string {
 	return message
 }
 
-// marker is what begins or ends a document, after any of YAML's line breaks.
-var marker = regexp.MustCompile(`[\n\r](---|\.\.\.)`)
-
-// single refuses a stream of several documents: Helm would read the first and
-// drop the others. Documents with nothing in them do not count.
-func single(text []byte) error {
-	if !marker.Match(text) {
-		return nil
-	}
-	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
-	for first := true; ; first = false {
-		var document yamlv4.Node
-		err := decoder.Decode(&document)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return syntaxErrors(err)
-		}
-		if !first && !empty(&document) {
-			return SyntaxErrors{{
-				Line: document.Line, Column: document.Column,
-				Message: "a second YAML document begins here: put each in a file of its own and give them all with -f",
-			}}
-		}
-	}
-}
-
 func empty(document *yamlv4.Node) bool {
 	return len(document.Content) == 0 || document.Content[0].ShortTag() == "!!null"
 }
 
-// duplicates returns every key that stands twice in one mapping.
-func duplicates(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
+// checkKeys returns every key that stands twice in one mapping, and every key
+// that YAML reads as something else than it looks like.
+func checkKeys(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
 	if node.Kind == yamlv4.MappingNode {
 		first := map[string]int{}
 		for i := 0; i < len(node.Content); i += 2 {
 			key := node.Content[i]
-			meant := meaning(key)
-			if line, ok := first[meant]; ok && key.ShortTag() != "!!merge" {
-				found = append(found, SyntaxError{
-					Line: key.Line, Column: key.Column,
-					Message: fmt.Sprintf("duplicate key %q, first in line %d", key.Value, line),
-				})
+			if key.ShortTag() == "!!merge" {
 				continue
 			}
-			first[meant] = key.Line
+			problem := ""
+			if meant := meaning(key); meant != key.Value {
+				problem = fmt.Sprintf("the key %s is read as %q: quote it", key.Value, meant)
+			} else if line, ok := first[key.Value]; ok {
+				problem = fmt.Sprintf("duplicate key %q, first in line %d", key.Value, line)
+			}
+			if problem != "" {
+				found = append(found, SyntaxError{Line: key.Line, Column: key.Column, Message: problem})
+				continue
+			}
+			first[key.Value] = key.Line
 		}
 	}
 	for _, child := range node.Content {
-		found = duplicates(child, found)
+		found = checkKeys(child, found)
 	}
 	return found
 }
 
-// meaning returns what a key becomes in the values: yes and on are both the
-// key true, 0x1 and 1 are both the key 1.
+// word matches keys that every reader of YAML takes for a text.
+var word = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{3,}$`)
+
+// meaning returns what a key becomes in the values: on becomes true, and 010 becomes 8.
 func meaning(key *yamlv4.Node) string {
-	if key.Kind != yamlv4.ScalarNode || key.Style&(yamlv4.SingleQuotedStyle|yamlv4.DoubleQuotedStyle) != 0 {
+	quoted := key.Style&(yamlv4.SingleQuotedStyle|yamlv4.DoubleQuotedStyle|yamlv4.LiteralStyle|yamlv4.FoldedStyle) != 0
+	if key.Kind != yamlv4.ScalarNode || quoted || word.MatchString(key.Value) && !booleans[strings.ToLower(key.Value)] {
 		return key.Value
 	}
 	var alone map[string]any
@@ -138,6 +121,9 @@ func meaning(key *yamlv4.Node) string {
 	}
 	return key.Value
 }
+
+// booleans are the words of more than three letters that are none.
+var booleans = map[string]bool{"true": true, "false": true, "null": true}
 
 // SyntaxError is something that a values file may not say, whatever it means.
 type SyntaxError struct {

@@ -17,8 +17,8 @@ func TestRead(t *testing.T) {
 		"---\na: 1\n---\n---\n# nothing":  {"a": 1.0},
 		"a: |\n  x\n  ---\n  y\n":         {"a": "x\n---\ny\n"},
 		"b: &b {x: 1}\na: {<<: *b, x: 2}": {"b": map[string]any{"x": 1.0}, "a": map[string]any{"x": 2.0}},
-		"on: 1":                           {"true": 1.0},
-		"{on: 1, 'on': 2, \"1\": 3}":      {"true": 1.0, "on": 2.0, "1": 3.0},
+		"true: 1":                         {"true": 1.0},
+		"{'on': 2, \"1\": 3, 7: 4}":       {"on": 2.0, "1": 3.0, "7": 4.0},
 		"\xef\xbb\xbfa: 1":                {"a": 1.0},
 	} {
 		got, err := source.Read([]byte(text))
@@ -35,8 +35,10 @@ func TestReadRefuses(t *testing.T) {
 	for text, message := range map[string]string{
 		"a: 1\nb: {c: 1, c: 2}\na: 2": "line 2, column 11: duplicate key \"c\", first in line 2\nline 3, column 1: duplicate key \"a\", first in line 1",
 		"a: 1\n...\nb: 2\n":           "line 3, column 1: a second YAML document begins here: put each in a file of its own and give them all with -f",
-		"{on: a, yes: b}":             "line 1, column 9: duplicate key \"yes\", first in line 1",
-		"1: a\n0x1: b":                "line 2, column 1: duplicate key \"0x1\", first in line 1",
+		"{on: a, 'yes': b}":           "line 1, column 2: the key on is read as \"true\": quote it",
+		"{7: a, '7': b}":              "line 1, column 8: duplicate key \"7\", first in line 1",
+		"{010: a, 12e4: b}":           "line 1, column 2: the key 010 is read as \"8\": quote it\nline 1, column 10: the key 12e4 is read as \"120000\": quote it",
+		"1: a\n0x1: b":                "line 2, column 1: the key 0x1 is read as \"1\": quote it",
 		"a: 1\r---\rb: 2":             "line 2, column 1: a second YAML document begins here: put each in a file of its own and give them all with -f",
 		"5":                           "a values file must be a mapping of keys to values",
 		"a: {":                        "line 2, column 1: did not find expected node content",

@@ -58,7 +58,9 @@ func judge(chart string, release Release, v *values.Values) (*judgement, error) 
 		path := field.NewPath("leases").Child(name)
 		lease := Lease{Name: name, ObjectName: prefix + "-" + name, Values: v.Leases[name]}
 		reasons = append(reasons, checkNames(path, lease)...)
-		reasons = append(reasons, checkTarget(path, lease.Values.Target, targets)...)
+		if lease.Values.Autoscaling.Enable {
+			reasons = append(reasons, checkTarget(path, lease.Values.Target, targets)...)
+		}
 		if coherent {
 			lease.Grant, err = judge.Grant(path, lease.Values.Autoscaling, pod(v.Triton, lease.Values))
 			reasons = append(reasons, refusal(err)...)

@@ -156,11 +156,31 @@ func TestKubeVersion(t *testing.T) {
 	}
 }
 
+// TestUnprintable: what the YAML that Helm writes cannot carry is refused
+// everywhere, in keys too. A line separator would end a block scalar, and a
+// control character makes Helm write nothing at all.
+func TestUnprintable(t *testing.T) {
+	for _, text := range []string{"\u2028", "a\n\u2029b", "\u0000", "\x7f", "\u0085", "\uffff"} {
+		for _, values := range []map[string]any{
+			{"triton": map[string]any{"args": []any{text}}},
+			{"triton": map[string]any{"affinity": map[string]any{"deep": []any{map[string]any{text: 1.0}}}}},
+			{"kubernetes": map[string]any{"customAnnotations": map[string]any{"a": text}}},
+			{"extraObjects": []any{map[string]any{"apiVersion": "v1", "kind": "X", "metadata": map[string]any{"name": "x"}, "data": map[string]any{"x": text}}}},
+			{"global": map[string]any{"x": text}},
+		} {
+			for _, r := range []*render.Renderer{ours(t), twin(t)} {
+				_, err := r.RenderValues(release, values)
+				require.ErrorContains(t, err, "must not contain control characters or Unicode line separators", "%q", values)
+			}
+		}
+	}
+}
+
 // TestHostileStrings: what the schema lets through is quoted wherever it stands.
 func TestHostileStrings(t *testing.T) {
 	hostile := []string{
 		`"`, `'`, `\`, "\n---\nkind: Secret\n", "{{ .Values.images }}", "{{ fail \"x\" }}", "$(HOME)", "a: b", "# c",
-		"on", "1e3", "~", "\t", "\u2028", "\u0000", "<no value>", "HELM_ERR_START x HELM_ERR_END", "}}", "`",
+		"on", "1e3", "~", "\t", "\r", "<no value>", "HELM_ERR_START x HELM_ERR_END", "}}", "`",
 	}
 	for _, text := range hostile {
 		values := map[string]any{

@@ -81,7 +81,7 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 
 // resolve follows a $ref, which stands alone or in an allOf beside a description.
 func resolve(root, node object) object {
-	if all, ok := node["allOf"].([]any); ok {
+	if all, ok := node["allOf"].([]any); ok && node["properties"] == nil {
 		node = all[0].(object)
 	}
 	ref, ok := node["$ref"].(string)

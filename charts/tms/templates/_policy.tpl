@@ -227,7 +227,7 @@ Arguments: config, state, result. Result: nothing.
 {{- end -}}
 {{- end -}}
 {{- if lt $milliseconds.rateWindow (mul 4 $milliseconds.scrapeInterval) -}}
-{{- include "tms.error" (list $state (printf "%srateWindow: Invalid value: %q: must be at least four times %sscrapeInterval (%s)" $path $prometheus.rateWindow $path $prometheus.scrapeInterval)) -}}
+{{- include "tms.error" (list $state (printf "%srateWindow: Invalid value: %q: must be at least four times %sscrapeInterval (%s)" $path (default "" $prometheus.rateWindow) $path (default "" $prometheus.scrapeInterval))) -}}
 {{- end -}}
 {{- $_ := set .result "rateWindowMicroseconds" (mul 1000 $milliseconds.rateWindow) -}}
 {{- $labels := dict -}}
@@ -260,12 +260,14 @@ grows). Result: nothing.
 {{- end -}}
 {{- $_ := set $seen $model.name true -}}
 {{- end -}}
+{{- if and .lease.target (default dict .lease.autoscaling).enable -}}
 {{- with .lease.target -}}
 {{- $key := printf "%s %s %s" (default "apps/v1" .apiVersion) (default "Deployment" .kind) .name -}}
 {{- if hasKey $args.targets $key -}}
 {{- include "tms.error" (list $args.state (printf "%s.target.name: Duplicate value: %q" $args.path .name)) -}}
 {{- end -}}
 {{- $_ := set $args.targets $key true -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -8,13 +8,21 @@ Argument: the models of the lease. Result: a JSON object with
 {{- define "tms.repositories" -}}
 {{- $repositories := list -}}
 {{- $claims := list -}}
+{{- $seen := dict -}}
 {{- range . -}}
+{{- $repository := .uri -}}
 {{- if hasPrefix "pvc://" .uri -}}
 {{- $path := trimPrefix "pvc://" .uri -}}
-{{- $claims = append $claims (regexFind "^[^/]*" $path) | uniq -}}
-{{- $repositories = append $repositories (printf "/mnt/models/%s" $path) | uniq -}}
-{{- else -}}
-{{- $repositories = append $repositories .uri | uniq -}}
+{{- $claim := regexFind "^[^/]*" $path -}}
+{{- if not (hasKey $seen (printf "claim %s" $claim)) -}}
+{{- $claims = append $claims $claim -}}
+{{- $_ := set $seen (printf "claim %s" $claim) true -}}
+{{- end -}}
+{{- $repository = printf "/mnt/models/%s" $path -}}
+{{- end -}}
+{{- if not (hasKey $seen $repository) -}}
+{{- $repositories = append $repositories $repository -}}
+{{- $_ := set $seen $repository true -}}
 {{- end -}}
 {{- end -}}
 {{- dict "repositories" $repositories "claims" $claims | toJson -}}
