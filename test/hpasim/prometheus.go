@@ -41,9 +41,6 @@ func (s *series) within(now, window float64) []sample {
 	return s.samples[first:last]
 }
 
-// present says whether an instant selector finds the pod.
-func (s *series) present(now float64) bool { return !s.gone && len(s.within(now, lookback)) > 0 }
-
 // increase is what Prometheus calls increase of a counter, or delta of a
 // gauge: last minus first, stretched to the window. Counters here never reset:
 // a pod that comes back is another pod.

@@ -9,14 +9,18 @@ type Expression func(s *series, now float64) (microseconds float64, ok bool)
 // branch has no twin.
 func ours(window float64) Expression {
 	return func(s *series, now float64) (float64, bool) {
-		waited, ok := s.rate(queued, now, window)
-		if completed, _ := s.rate(success, now, window); ok && completed > 0 {
+		waited, _ := s.rate(queued, now, window)
+		completed, known := s.rate(success, now, window)
+		switch {
+		case !known:
+			return 0, false
+		case completed > 0:
 			return waited / completed, true
-		}
-		if s.alwaysPending(now, window) {
+		case s.alwaysPending(now, window):
 			return 1e6 * window, true
+		default:
+			return 0, true
 		}
-		return 0, s.present(now)
 	}
 }
 
