@@ -66,11 +66,12 @@ e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minu
 e2e: $(BIN)/helm3 $(BIN)/helm4 ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
+# The flags are those of test/e2e, so that what both need of Kubernetes is compiled once.
 simulate: ## compare the default behavior with others, in simulated time
-	cd test/hpasim && go test -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
+	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
 
 bench: $(BIN)/helm3 $(BIN)/benchstat build ## benchmark the library, and the whole process against helm template
-	go test ./pkg/render -run '^$$' -bench . -benchmem -count 5 | tee .bench.txt
+	go test ./pkg/render -run '^$$' -bench . -benchmem -count 6 | tee .bench.txt
 	$(BIN)/benchstat .bench.txt && rm .bench.txt
 	TOOLS=$(BIN) go run ./test/bench
 
