@@ -86,6 +86,22 @@ func TestHelmAgreesOnAnyValues(t *testing.T) {
 	require.Greater(t, refused, 20)
 }
 
+// TestTenThousandLeases: a fleet in one file is what helm makes of it.
+func TestTenThousandLeases(t *testing.T) {
+	t.Parallel()
+	var values strings.Builder
+	values.WriteString("leases:\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&values, "  lease-%05d: {models: [{name: m, uri: /models}]}\n", i)
+	}
+	wanted, err := helm("helm3", t, release, []byte(values.String()))
+	require.NoError(t, err)
+	got, stderr, err := run([]byte(values.String()), tool(t, "tms-render"), "-f", "-", "-n", release.Namespace)
+	require.NoError(t, err, stderr)
+	require.Equal(t, 10_000, strings.Count(got, "\nkind: Deployment\n"))
+	golden.Same(t, wanted, got, "helm 3 and tms-render differ")
+}
+
 // TestHelmRefuses: what the library refuses, both Helms refuse.
 func TestHelmRefuses(t *testing.T) {
 	for _, file := range glob(t, project+"/testdata/refused/*.yaml") {
