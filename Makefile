@@ -46,6 +46,8 @@ fuzz: ## fuzz the ties between Go and the chart, FUZZTIME (60s) for each
 	go test ./pkg/policy -run '^$$' -fuzz FuzzGrant -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzAgreement -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzGrantedAgain -fuzztime $(FUZZTIME)
+	go test ./pkg/render -run '^$$' -fuzz FuzzForms -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	go test ./internal/source -run '^$$' -fuzz FuzzReadFile -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 cover: ## show what the tests do not cover
 	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...
@@ -70,10 +72,11 @@ e2e: $(BIN)/helm3 $(BIN)/helm4 ## prove the whole loop on a real control plane; 
 simulate: ## compare the default behavior with others, in simulated time
 	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
 
-bench: $(BIN)/helm3 $(BIN)/benchstat build ## benchmark the library, and the whole process against helm template
+BENCH_TOOLS := benchstat helm3 helm4 jsonnet
+bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## time the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops there, WRITE=docs keeps it
 	go test ./pkg/render -run '^$$' -bench . -benchmem -count 6 | tee .bench.txt
 	$(BIN)/benchstat .bench.txt && rm .bench.txt
-	TOOLS=$(BIN) go run ./test/bench
+	TOOLS=$(BIN) go run ./test/bench $(LEASES:%=-leases %) $(WRITE:%=-write %)
 
 yamllint: # which ct runs: Debian's, because there is no Go module of it
 	@command -v yamllint > /dev/null || { apt-get update -qq && apt-get install -y -qq yamllint > /dev/null; }

@@ -1,0 +1,116 @@
+// The groups of a lease's PrometheusRule. What differs from lease to lease is
+// put in by std.strReplace, which go-jsonnet has in Go. The % operator, which
+// it has in jsonnet, takes a hundred times as long.
+
+local queueDuration = |||-
+  sum by (namespace, pod) (rate(nv_inference_queue_duration_us{@pods}[@window]))
+    / (sum by (namespace, pod) (rate(nv_inference_request_success{@pods}[@window])) > 0)
+  or
+  @microseconds + 0 * (
+    sum by (namespace, pod) (rate(nv_inference_request_success{@pods}[@window])) == 0
+    and (
+      (
+        max by (namespace, pod) (min_over_time(nv_inference_pending_request_count{@pods}[@window])) > 0
+        and
+        group by (namespace, pod) (nv_inference_pending_request_count{@pods} offset @window)
+      )
+      or
+      sum by (namespace, pod) (rate(nv_inference_request_failure{@pods,reason="REJECTED"}[@window])) > 0
+    )
+  )
+  or
+  0 * group by (namespace, pod) (rate(nv_inference_request_success{@pods}[@window]))
+|||;
+
+local atMaximum = |||-
+  avg by (namespace) (
+    tms_avg_request_queue_duration{namespace="@namespace"}
+    and on (namespace, pod)
+    nv_inference_request_success{@pods}
+  ) > @threshold
+  and on (namespace) (
+    max by (namespace) (kube_horizontalpodautoscaler_status_current_replicas{@hpa})
+    >=
+    max by (namespace) (kube_horizontalpodautoscaler_spec_max_replicas{@hpa})
+  )
+|||;
+
+// microseconds reads a duration of one unit, which is what the fleet has.
+local microseconds(duration) =
+  std.parseInt(std.rstripChars(duration, 'hms')) * { h: 3600e6, m: 60e6, s: 1e6, ms: 1e3 }[std.lstripChars(duration, '0123456789')];
+
+function(prometheus, namespace)
+  local window = prometheus.rateWindow;
+  // What is the same for all leases is put in once.
+  local queueDurationOf = std.strReplace(std.strReplace(queueDuration, '@window', window), '@microseconds', '' + microseconds(window));
+  local atMaximumOf = std.strReplace(atMaximum, '@namespace', namespace);
+
+  function(lease, name, grant)
+    local pods = 'namespace="' + namespace + '",job="' + namespace + '/' + name + '"';
+    local hpa = 'namespace="' + namespace + '",horizontalpodautoscaler="' + name + '"';
+    local labels = { severity: 'warning', tms_lease: lease };
+    [
+      {
+        name: name + '.signals',
+        interval: prometheus.evaluationInterval,
+        rules: [
+          {
+            record: 'tms_avg_request_queue_duration',
+            expr: std.strReplace(queueDurationOf, '@pods', pods),
+          },
+          {
+            record: 'tms_avg_gpu_utilization',
+            expr: '100 * avg by (namespace, pod) (avg_over_time(nv_gpu_utilization{' + pods + '}[' + window + ']))',
+          },
+          {
+            record: 'tms_pending_requests',
+            expr: 'sum by (namespace, pod) (nv_inference_pending_request_count{' + pods + '})',
+          },
+        ],
+      },
+    ] + if !prometheus.alerts.enabled then [] else [
+      {
+        name: name + '.alerts',
+        interval: prometheus.evaluationInterval,
+        rules: [
+          {
+            alert: 'TMSLeaseMetricsMissing',
+            expr: 'absent_over_time(nv_inference_request_success{' + pods + '}[' + window + '])',
+            'for': '5m',
+            labels: labels,
+            annotations: {
+              summary: 'Prometheus reads no Triton metrics of lease ' + lease + '.',
+              description: 'No Triton series has come from the pods of PodMonitor ' + namespace + '/' + name
+                           + ' for 5 minutes, so the lease cannot scale by queue time or GPU. See whether the pods run, then compare'
+                           + ' the labels of the PodMonitor with .spec.podMonitorSelector of the Prometheus, and the labels of the'
+                           + ' namespace with its .spec.podMonitorNamespaceSelector.',
+            },
+          },
+          {
+            alert: 'TMSLeaseRequestsRejected',
+            expr: 'sum by (namespace) (rate(nv_inference_request_failure{' + pods + ',reason="REJECTED"}[' + window + '])) > 0',
+            'for': '1m',
+            labels: labels,
+            annotations: {
+              summary: 'Triton rejects requests of lease ' + lease + '.',
+              description: 'Triton has rejected requests of lease ' + lease + ' in namespace ' + namespace + ' for a minute,'
+                           + " because they waited in a model's queue for as long as its queue policy allows. Let the lease scale"
+                           + ' earlier (a lower queueTime threshold) or further (a higher maximum), or allow a longer timeout.',
+            },
+          },
+          {
+            alert: 'TMSLeaseAtMaximum',
+            expr: std.strReplace(std.strReplace(std.strReplace(atMaximumOf, '@pods', pods), '@hpa', hpa), '@threshold', '' + grant.threshold),
+            'for': '10m',
+            labels: labels,
+            annotations: {
+              summary: 'Lease ' + lease + ' is at its maximum and its requests still wait too long.',
+              description: 'HorizontalPodAutoscaler ' + namespace + '/' + name + ' has had its maximum of '
+                           + grant.maxReplicas + ' replicas for 10 minutes, and requests wait longer than the threshold of '
+                           + grant.threshold + ' microseconds. Raise leases.' + lease + '.autoscaling.replicas.maximum, and'
+                           + ' server.autoscaling.replicas.limits.maximum where that is the bound.',
+            },
+          },
+        ],
+      },
+    ]

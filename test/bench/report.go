@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// The figures of the tables.
+func cpu(c cost) float64  { return c.cpu.Seconds() }
+func wall(c cost) float64 { return c.wall.Seconds() }
+func peak(c cost) float64 { return float64(c.peak) / 1024 }
+
+// report is markdown that reads well in a terminal, too.
+func (took costs) report(versions string) string {
+	return fmt.Sprintf("One run on %d cores (%s/%s, %s): %s.\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), versions) +
+		"Medians, and behind each its ratio to Helm 3.\n\n" +
+		took.table("CPU, user and system, in seconds", cpu, "%.3g") + "\n" +
+		took.table("Wall time in seconds", wall, "%.3g") + "\n" +
+		took.table("Peak memory in MiB", peak, "%.0f") + "\n" +
+		took.goals()
+}
+
+// table is one figure of all tools over all fleets.
+func (took costs) table(title string, figure func(cost) float64, format string) string {
+	fleets := took.fleets()
+	rows := [][]string{{title}}
+	for _, n := range fleets {
+		rows[0] = append(rows[0], thousands(n))
+	}
+	for _, t := range tools {
+		row := []string{t.name}
+		for _, n := range fleets {
+			cell := "-"
+			if c, ok := took[t.name][n]; ok {
+				cell = fmt.Sprintf(format, figure(c))
+			}
+			if r, ok := took.ratio(figure, t.name, helm3, n); ok && t.name != helm3 {
+				cell += " (" + fraction(r) + ")"
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	return markdown(rows)
+}
+
+// fleets are the sizes that were measured.
+func (took costs) fleets() []int {
+	var fleets []int
+	for _, size := range sizes {
+		if _, ok := took[ours][size.leases]; ok {
+			fleets = append(fleets, size.leases)
+		}
+	}
+	return fleets
+}
+
+// ratio of what two tools took, where both ran.
+func (took costs) ratio(figure func(cost) float64, tool, to string, leases int) (float64, bool) {
+	a, okA := took[tool][leases]
+	b, okB := took[to][leases]
+	return figure(a) / figure(b), okA && okB
+}
+
+// fraction writes a ratio as people say it: 1/12 or 1.5×.
+func fraction(r float64) string {
+	if r < 0.95 {
+		return "1/" + twoDigits(1/r)
+	}
+	return twoDigits(r) + "×"
+}
+
+func twoDigits(f float64) string {
+	if f < 9.95 {
+		return strconv.FormatFloat(f, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(f, 'f', 0, 64)
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}
+
+// markdown is a table with aligned columns, the first to the left and the
+// others to the right.
+func markdown(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	var text strings.Builder
+	for i, row := range rows {
+		for j, cell := range row {
+			pad := strings.Repeat(" ", widths[j]-len([]rune(cell)))
+			if j == 0 {
+				text.WriteString("| " + cell + pad + " |")
+			} else {
+				text.WriteString(" " + pad + cell + " |")
+			}
+		}
+		text.WriteString("\n")
+		if i == 0 {
+			text.WriteString("|" + strings.Repeat("-", widths[0]+2) + "|")
+			for _, width := range widths[1:] {
+				text.WriteString(strings.Repeat("-", width+1) + ":|")
+			}
+			text.WriteString("\n")
+		}
+	}
+	return text.String()
+}
+
+// The comments between which a report stands.
+const (
+	begin = "<!-- begin: make bench WRITE=docs -->\n"
+	end   = "<!-- end: make bench WRITE=docs -->\n"
+)
+
+// write puts the report and the plot where readers look.
+func (took costs) write(docs, report string) error {
+	path := filepath.Join(docs, "performance.md")
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, okBegin := strings.Cut(string(page), begin)
+	_, after, okEnd := strings.Cut(rest, end)
+	if !okBegin || !okEnd {
+		return fmt.Errorf("%s: the comments are gone between which the report stands", path)
+	}
+	if err := os.WriteFile(path, []byte(before+begin+report+end+after), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(docs, "performance.svg"), []byte(took.plot()), 0o644)
+}
