@@ -45,19 +45,17 @@ func newExplain(s streams) *cobra.Command {
 			if err := oneOf("output", o.output, "table", "json"); err != nil {
 				return err
 			}
-			result, err := o.render(s)
+			judgement, err := o.judge(s)
 			if err != nil {
 				return err
 			}
-			e := explain(result)
+			e := explain(judgement)
 			if o.output == "json" {
 				encoder := json.NewEncoder(s.out)
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(e)
 			}
-			for _, warning := range e.Warnings {
-				warn(s.err, warning)
-			}
+			warn(s.err, e.Warnings)
 			return e.table(s.out)
 		},
 	}
@@ -68,23 +66,23 @@ func newExplain(s streams) *cobra.Command {
 	return command
 }
 
-func explain(result *render.Result) explanation {
+func explain(judgement *render.Judgement) explanation {
 	e := explanation{Numbers: []row{}, NotAutoscaled: []string{}, Warnings: []string{}}
-	for _, lease := range result.Leases {
+	for _, lease := range judgement.Leases {
 		if !lease.Grant.Autoscaled {
 			e.NotAutoscaled = append(e.NotAutoscaled, lease.Name)
 			continue
 		}
 		e.Numbers = append(e.Numbers, rows(lease)...)
 	}
-	e.Warnings = append(e.Warnings, result.Warnings...)
+	e.Warnings = append(e.Warnings, judgement.Warnings...)
 	return e
 }
 
 // rows returns the numbers of one autoscaled lease, in the order of the policy.
-func rows(lease render.Lease) []row {
+func rows(lease *render.Lease) []row {
 	path := "leases." + lease.Name + ".autoscaling."
-	request := lease.Values.Autoscaling
+	request := lease.Request
 	all := []row{
 		{
 			Field: path + "replicas.minimum", Asked: request.Replicas.Minimum, Granted: lease.Grant.MinReplicas,

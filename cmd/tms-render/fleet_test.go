@@ -3,27 +3,106 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// TestTenThousandLeases: of a fleet in one file each error is said, with its
-// line. Work that grew with the square would not end. (That as many are rendered
-// as helm renders them is shown in test/conform, without the race detector.)
-func TestTenThousandLeases(t *testing.T) {
-	const n = 10_000
+// fleet returns values with the leases from first to end.
+func fleet(first, end int, uri string) string {
 	var text strings.Builder
 	text.WriteString("leases:\n")
-	for i := range n {
-		fmt.Fprintf(&text, "  lease-%05d: {models: [{name: m, uri: \"ftp://models\"}]}\n", i)
+	for i := first; i < end; i++ {
+		fmt.Fprintf(&text, "  lease-%05d:\n    models:\n      - name: model-%d\n        uri: %s\n", i, i, uri)
 	}
+	return text.String()
+}
+
+// tms runs the command line.
+func tms(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	status := run([]string{"-f", "-"}, streams{in: strings.NewReader(text.String()), out: &out, err: &errs})
+	status = run(args, streams{in: strings.NewReader(stdin), out: &out, err: &errs})
+	return status, out.String(), errs.String()
+}
+
+// TestTenThousandErrors: of a fleet in one file each error is said, with its
+// line. Work that grew with the square would not end.
+func TestTenThousandErrors(t *testing.T) {
+	status, out, errs := tms(t, fleet(0, 10_000, "ftp://models"), "-f", "-")
 	require.Equal(t, exitFailed, status)
-	require.Empty(t, out.String())
-	require.Equal(t, n, strings.Count(errs.String(), "\n"))
-	require.Contains(t, errs.String(), "-: leases.lease-09999.models[0].uri: Invalid value: \"ftp://models\": must be s3://")
-	require.Contains(t, errs.String(), "(line 10001)\n")
+	require.Empty(t, out)
+	require.Equal(t, 10_000, strings.Count(errs, "\n"))
+	require.Contains(t, errs, "-: leases.lease-09999.models[0].uri: Invalid value: \"ftp://models\": must be s3://")
+	require.Contains(t, errs, "(line 40001)\n")
+}
+
+// TestFleetInManyFiles: how a fleet is split over files changes nothing, in the
+// text or in the files that it is written to.
+func TestFleetInManyFiles(t *testing.T) {
+	folder := t.TempDir()
+	whole := filepath.Join(folder, "whole.yaml")
+	require.NoError(t, os.WriteFile(whole, []byte(fleet(0, 500, "s3://models")), 0o600))
+	var many []string
+	for i := 0; i < 500; i += 5 {
+		name := filepath.Join(folder, fmt.Sprintf("%d.yaml", i))
+		require.NoError(t, os.WriteFile(name, []byte(fleet(i, i+5, "s3://models")), 0o600))
+		many = append(many, "-f", name)
+	}
+	status, wanted, _ := tms(t, "", "-f", whole)
+	require.Equal(t, exitDone, status)
+	require.Equal(t, 500, strings.Count(wanted, "\nkind: Deployment\n"))
+	status, got, _ := tms(t, "", many...)
+	require.Equal(t, exitDone, status)
+	require.Equal(t, wanted, got)
+
+	out := filepath.Join(folder, "out")
+	status, _, errs := tms(t, "", append(many, "--output-dir", out)...)
+	require.Equal(t, exitDone, status, errs)
+	var files strings.Builder
+	for _, name := range []string{"service.yaml", "deployment.yaml", "tests/ready.yaml"} {
+		text, err := os.ReadFile(filepath.Join(out, "tms", "templates", name))
+		require.NoError(t, err)
+		files.Write(text)
+	}
+	require.Equal(t, wanted, files.String())
+
+	// What is wrong is said with its file and line, whatever else is read.
+	broken := many[len(many)-1]
+	require.NoError(t, os.WriteFile(broken, []byte(fleet(495, 500, "ftp://models")), 0o600))
+	status, out, errs = tms(t, "", many...)
+	require.Equal(t, exitFailed, status)
+	require.Empty(t, out)
+	require.Contains(t, errs, broken+": leases.lease-00495.models[0].uri: Invalid value")
+	require.Contains(t, errs, "(line 5)\n")
+	require.Equal(t, 5, strings.Count(errs, "\n"))
+}
+
+// TestOutputThatCannotBeWritten: the writer's error is said, and ends the work.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	var errs bytes.Buffer
+	status := run([]string{"-f", "-"}, streams{in: strings.NewReader(fleet(0, 500, "s3://models")), out: &full{left: 100_000}, err: &errs})
+	require.Equal(t, exitFailed, status)
+	require.Equal(t, "standard output: no space left on device\n", errs.String())
+}
+
+type full struct{ left int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.left -= len(p); f.left < 0 {
+		return 0, fmt.Errorf("no space left on device")
+	}
+	return len(p), nil
+}
+
+var _ io.Writer = (*full)(nil)
+
+func TestBar(t *testing.T) {
+	require.Equal(t, "\rrendering [                                        ]  0 %", bar(0))
+	require.Equal(t, "\rrendering [====================                    ] 50 %", bar(50))
+	require.Equal(t, "\rrendering [========================================] 100 %", bar(100))
 }

@@ -17,10 +17,10 @@ import (
 )
 
 // input is what the command line gave as values: the sources, from the weakest
-// to the strongest, and all of them merged.
+// to the strongest, and all of them laid over each other.
 type input struct {
+	render.Input
 	sources []valueSource
-	merged  map[string]any
 }
 
 // valueSource is one values file or one --set.
@@ -32,53 +32,57 @@ type valueSource struct {
 // read reads and merges the values as helm does. All files that cannot be read
 // are reported at once.
 func (o *valueOptions) read(stdin io.Reader) (*input, error) {
-	in := &input{merged: map[string]any{}}
+	in := new(input)
 	var problems []error
 	for _, name := range o.files {
 		text, err := readFile(name, stdin)
+		if err == nil {
+			err = inFile(name, in.Add(text))
+		}
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		values, err := source.Read(text)
-		if err != nil {
-			problems = append(problems, inFile(name, err))
-			continue
-		}
 		in.sources = append(in.sources, valueSource{name, text})
-		in.merged = helmchart.Merge(in.merged, values)
 	}
-	for _, setter := range helmchart.Setters() {
-		for _, argument := range *o.set[setter] {
-			if err := in.apply(setter, argument); err != nil {
-				problems = append(problems, err)
-			}
-		}
+	if err := in.apply(o.set); err != nil {
+		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
 	if len(o.leases) > 0 {
-		var err error
-		if in.merged, err = render.Only(in.merged, o.leases...); err != nil {
+		if err := in.Only(o.leases...); err != nil {
 			return nil, fmt.Errorf("--lease: %w", err)
 		}
 	}
 	return in, nil
 }
 
-// apply sets what one --set says, and keeps it apart to know later what it said.
-func (in *input) apply(setter helmchart.Setter, argument string) error {
-	if err := setter.Apply(in.merged, argument, os.ReadFile); err != nil {
-		return err
+// apply sets what each --set says, and keeps it apart to know later what it said.
+func (in *input) apply(set map[helmchart.Setter]*[]string) error {
+	change := func(values map[string]any) error {
+		var problems []error
+		for _, setter := range helmchart.Setters() {
+			for _, argument := range *set[setter] {
+				alone := map[string]any{}
+				err := setter.Apply(values, argument, os.ReadFile)
+				if err == nil {
+					err = setter.Apply(alone, argument, os.ReadFile)
+				}
+				text, encodeErr := yaml.Marshal(alone)
+				problems = append(problems, err, encodeErr)
+				in.sources = append(in.sources, valueSource{"--" + string(setter), text})
+			}
+		}
+		return errors.Join(problems...)
 	}
-	alone := map[string]any{}
-	if err := setter.Apply(alone, argument, os.ReadFile); err != nil {
-		return err
+	for _, arguments := range set {
+		if len(*arguments) > 0 {
+			return in.Change(change)
+		}
 	}
-	text, err := yaml.Marshal(alone)
-	in.sources = append(in.sources, valueSource{"--" + string(setter), text})
-	return err
+	return nil
 }
 
 func readFile(name string, stdin io.Reader) ([]byte, error) {
@@ -108,6 +112,9 @@ func readFile(name string, stdin io.Reader) ([]byte, error) {
 
 // inFile puts the name of the file, and the place in it, before each syntax error.
 func inFile(name string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var problems source.SyntaxErrors
 	if !errors.As(err, &problems) {
 		return fmt.Errorf("%s: %w", name, err)

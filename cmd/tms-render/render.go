@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,9 +8,6 @@ import (
 
 	"github.com/triton-leases/tms/pkg/render"
 )
-
-// manyLeases is from how many on a person wants to know that something happens.
-const manyLeases = 1000
 
 // run is the main command.
 func (o *renderOptions) run(s streams) error {
@@ -22,28 +18,29 @@ func (o *renderOptions) run(s streams) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range result.Warnings {
-		warn(s.err, warning)
-	}
+	warn(s.err, result.Warnings)
 	if o.strict && len(result.Warnings) > 0 {
 		return errStrict
 	}
-	if o.outputDir != "" {
+	return o.write(result, s)
+}
+
+func (o *renderOptions) write(result *render.Result, s streams) error {
+	switch {
+	case o.outputDir != "":
+		defer showProgress(result, s.err)()
 		return writeFiles(o.outputDir, result, s.out)
+	case o.output == "json":
+		return writeJSON(s.out, result)
+	default:
+		if isFile(s.out) { // and no other program, which may write to the terminal, too
+			defer showProgress(result, s.err)()
+		}
+		if _, err := result.WriteTo(s.out); err != nil {
+			return fmt.Errorf("standard output: %w", err)
+		}
+		return nil
 	}
-	var text bytes.Buffer
-	if o.output == "json" {
-		err = writeJSON(&text, result.Documents)
-	} else {
-		_, err = result.WriteTo(&text)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err = s.out.Write(text.Bytes()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	return nil
 }
 
 // check finds what is wrong with the flags alone.
@@ -76,12 +73,7 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if leases, _ := in.merged["leases"].(map[string]any); len(leases) >= manyLeases && onTerminal(s.err) {
-		_, _ = fmt.Fprintf(s.err, "rendering %d leases ...", len(leases))
-		defer func() { _, _ = fmt.Fprint(s.err, "\r\x1b[K") }()
-	}
-	release := render.Release{Name: o.release, Namespace: o.namespace, IsUpgrade: o.isUpgrade}
-	result, err := renderer.RenderValues(release, in.merged)
+	result, err := renderer.RenderInput(o.installation(), &in.Input)
 	if err != nil {
 		return nil, in.explain(err)
 	}
@@ -89,4 +81,25 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 		result.SkipTests()
 	}
 	return result, nil
+}
+
+// judge decides as render does, and renders nothing.
+func (o *renderOptions) judge(s streams) (*render.Judgement, error) {
+	renderer, err := render.New(render.Options{})
+	if err != nil {
+		return nil, err
+	}
+	in, err := o.read(s.in)
+	if err != nil {
+		return nil, err
+	}
+	judgement, err := renderer.Judge(o.installation(), &in.Input)
+	if err != nil {
+		return nil, in.explain(err)
+	}
+	return judgement, nil
+}
+
+func (o *renderOptions) installation() render.Release {
+	return render.Release{Name: o.release, Namespace: o.namespace, IsUpgrade: o.isUpgrade}
 }

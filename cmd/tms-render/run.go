@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +70,12 @@ func colour(w io.Writer, code, text string) string {
 
 const yellow = "33"
 
-// warn prints a sentence for a person.
-func warn(w io.Writer, sentence string) {
-	_, _ = fmt.Fprintf(w, "%s %s\n", colour(w, yellow, "WARNING:"), sentence)
+// warn prints sentences for a person.
+func warn(w io.Writer, sentences []string) {
+	mark := colour(w, yellow, "WARNING:")
+	buffer := bufio.NewWriter(w)
+	for _, sentence := range sentences {
+		_, _ = buffer.WriteString(mark + " " + sentence + "\n")
+	}
+	_ = buffer.Flush()
 }

@@ -66,33 +66,8 @@ func hookDocuments(hooks []*release.Hook) []Document {
 	return documents
 }
 
-// SortKnown is Sort without its cost, most of which is parsing. The caller knows
-// what the templates of each path in kinds render: documents of that one kind,
-// in block style, none of them a hook. All other templates are parsed.
-func SortKnown(rendered map[string]string, kinds map[string]string) ([]Document, error) {
-	documents := []Document{}
-	unknown := map[string]string{}
-	for source, text := range rendered {
-		kind, known := kinds[source]
-		if !known {
-			unknown[source] = text
-			continue
-		}
-		for _, document := range split(text) {
-			documents = append(documents, Document{Source: source, Text: document, Kind: kind})
-		}
-	}
-	parsed, err := Sort(unknown)
-	if err != nil {
-		return nil, err
-	}
-	documents = append(documents, parsed...)
-	slices.SortStableFunc(documents, inHelmsOrder)
-	return documents, nil
-}
-
-// split cuts a template's text at the lines that begin with "---", as Helm does.
-func split(text string) []string {
+// Split cuts a template's text at the lines that begin with "---", as Helm does.
+func Split(text string) []string {
 	var documents []string
 	text = strings.TrimPrefix(strings.TrimSpace(text), "---")
 	for document := range strings.SplitSeq(text, "\n---") {
@@ -103,10 +78,10 @@ func split(text string) []string {
 	return documents
 }
 
-// inHelmsOrder compares by hook, kind and template. Documents of one template
-// that are equal in these keep their order. Kinds that Helm does not know come
-// after those that it knows, by name.
-func inHelmsOrder(a, b Document) int {
+// Compare orders documents as Sort does, without parsing them: by hook, kind and
+// template. Documents of one template that are equal in these keep their order.
+// Kinds that Helm does not know come after those that it knows, by name.
+func Compare(a, b Document) int {
 	if a.Hook != b.Hook {
 		if b.Hook {
 			return -1

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,7 +24,7 @@ import (
 func TestSchemaDecidesAsHelm(t *testing.T) {
 	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
 	require.NoError(t, err)
-	compiled, err := schema.Compile(text)
+	compiled, err := schema.CompileOwn(text)
 	require.NoError(t, err)
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)
@@ -52,7 +51,7 @@ func TestSchemaDecidesAsHelm(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
 		for range 10 {
 			broken := clone(t, values)
-			breakSomewhere(random, broken)
+			anyvalues.Break(random, broken)
 			agree(broken)
 		}
 	}
@@ -87,50 +86,6 @@ func inputs(t *testing.T) []map[string]any {
 		all = append(all, values)
 	}
 	return all
-}
-
-// breakSomewhere puts something else in a random place of an object.
-func breakSomewhere(random *rand.Rand, object map[string]any) {
-	others := []any{
-		nil, true, false, "", "text", "5", -1.0, 0.0, 1.5, 1e30, 9007199254740993.0,
-		[]any{},
-		[]any{"x"},
-		map[string]any{},
-		map[string]any{"unknown": 1.0},
-	}
-	other := others[random.IntN(len(others))]
-	keys := make([]string, 0, len(object))
-	for key := range object {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	if len(keys) == 0 || random.IntN(12) == 0 {
-		object["unknown"] = other
-		return
-	}
-	key := keys[random.IntN(len(keys))]
-	if random.IntN(6) > 0 {
-		switch inner := object[key].(type) {
-		case map[string]any:
-			breakSomewhere(random, inner)
-			return
-		case []any:
-			if len(inner) > 0 {
-				i := random.IntN(len(inner))
-				if item, ok := inner[i].(map[string]any); ok {
-					breakSomewhere(random, item)
-				} else {
-					inner[i] = other
-				}
-				return
-			}
-		}
-	}
-	if random.IntN(8) == 0 {
-		delete(object, key)
-		return
-	}
-	object[key] = other
 }
 
 func clone(t *testing.T, values map[string]any) map[string]any {

@@ -6,24 +6,6 @@ import (
 	"helm.sh/helm/v3/pkg/strvals"
 )
 
-// Merge lays one map of values over another as helm does with several -f:
-// maps are merged, everything else is replaced. Neither map is changed.
-func Merge(base, over map[string]any) map[string]any {
-	merged := make(map[string]any, len(base)+len(over))
-	for key, value := range base {
-		merged[key] = value
-	}
-	for key, value := range over {
-		below, _ := merged[key].(map[string]any)
-		above, ok := value.(map[string]any)
-		if ok && below != nil {
-			value = Merge(below, above)
-		}
-		merged[key] = value
-	}
-	return merged
-}
-
 // Setter is one of helm's flags that set single values.
 type Setter string
 

@@ -84,13 +84,13 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 
 func (r *report) add(err *field.Error) { r.errors = append(r.errors, err) }
 
-// sorted returns the errors by path, because the validator finds them in the
-// order of Go's maps, and without what was found twice.
-func (r *report) sorted() field.ErrorList {
-	slices.SortFunc(r.errors, func(a, b *field.Error) int {
+// Sort returns the errors by path, because the validator finds them in the order
+// of Go's maps, and without what was found twice.
+func Sort(errors field.ErrorList) field.ErrorList {
+	slices.SortFunc(errors, func(a, b *field.Error) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Error(), b.Error()))
 	})
-	return slices.CompactFunc(r.errors, func(a, b *field.Error) bool { return a.Error() == b.Error() })
+	return slices.CompactFunc(errors, func(a, b *field.Error) bool { return a.Error() == b.Error() })
 }
 
 // path returns where in the values a failure is.

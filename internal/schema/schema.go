@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -20,15 +21,43 @@ import (
 // location is the name under which the schema is compiled. It is never opened.
 const location = "file:///values.schema.json"
 
-// Schema is a compiled schema. It is safe for concurrent use.
+// Schema is a schema. It is safe for concurrent use.
 type Schema struct {
-	compiled *jsonschema.Schema
-	document any
+	document  any
+	validator func() (*jsonschema.Schema, error)
+	rule      *rule // nil where only the validator decides
 }
 
-// Compile compiles a schema. References to other documents are refused:
+// Compile compiles any schema. References to other documents are refused:
 // rendering reads nothing from a network.
 func Compile(text []byte) (*Schema, error) {
+	s, err := newSchema(text)
+	if err == nil {
+		_, err = s.validator()
+	}
+	return s, err
+}
+
+// CompileOwn compiles a schema that is known to be right, and is in the part of
+// draft 7 that rules know. The validator is compiled when something is wrong with
+// values: that takes longer than to render a lease.
+func CompileOwn(text []byte) (*Schema, error) {
+	s, err := newSchema(text)
+	if err == nil {
+		s.rule = newRule(s.document)
+	}
+	return s, err
+}
+
+func newSchema(text []byte) (*Schema, error) {
+	s := &Schema{validator: sync.OnceValues(func() (*jsonschema.Schema, error) { return newValidator(text) })}
+	if err := json.Unmarshal(text, &s.document); err != nil {
+		return nil, fmt.Errorf("read values.schema.json: %w", err)
+	}
+	return s, nil
+}
+
+func newValidator(text []byte) (*jsonschema.Schema, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.LoadURL = func(url string) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("reference to another document: %s", url)
@@ -40,17 +69,19 @@ func Compile(text []byte) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile values.schema.json: %w", err)
 	}
-	var document any
-	if err := json.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("read values.schema.json: %w", err)
-	}
-	return &Schema{compiled: compiled, document: document}, nil
+	return compiled, nil
 }
 
 // Validate returns every place where values break the schema, ordered by path;
 // none where they meet it. Values hold only what JSON can, in its Go types.
 func (s *Schema) Validate(values map[string]any) field.ErrorList {
-	err := s.compiled.Validate(values)
+	if s.rule != nil && s.rule.acceptsObject(values) {
+		return nil
+	}
+	validator, err := s.validator()
+	if err == nil {
+		err = validator.Validate(values)
+	}
 	if err == nil {
 		return nil
 	}
@@ -60,7 +91,7 @@ func (s *Schema) Validate(values map[string]any) field.ErrorList {
 	}
 	r := report{schema: s.document, values: values}
 	r.collect(invalid)
-	return r.sorted()
+	return Sort(r.errors)
 }
 
 // at returns the part of a JSON document that a JSON pointer names, nil where it names none.

@@ -20,37 +20,49 @@ import (
 // not what they look like, and documents after the first. The error is a
 // SyntaxErrors. An empty file says nothing.
 func Read(text []byte) (map[string]any, error) {
-	if err := check(text); err != nil {
-		return nil, err
+	values, _, err := read(text)
+	return values, err
+}
+
+// read is Read with the syntax of the first document, which may be nil.
+func read(text []byte) (map[string]any, *yamlv4.Node, error) {
+	document, err := check(text)
+	if err != nil {
+		return nil, nil, err
 	}
 	var values map[string]any
 	if err := yaml.Unmarshal(text, &values); err != nil {
-		return nil, SyntaxErrors{{Message: plainly(err)}}
+		return nil, nil, SyntaxErrors{{Message: plainly(err)}}
 	}
-	return values, nil
+	return values, document, nil
 }
 
-// check looks at the syntax alone. A document with nothing in it does not count.
-func check(text []byte) error {
+// check looks at the syntax alone, and returns that of the first document. A
+// document with nothing in it does not count.
+func check(text []byte) (*yamlv4.Node, error) {
 	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
-	for first := true; ; first = false {
+	var first *yamlv4.Node
+	for {
 		var document yamlv4.Node
 		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return first, nil
 		}
 		if err != nil {
-			return syntaxErrors(err)
+			return nil, syntaxErrors(err)
 		}
-		if !first && !empty(&document) {
-			return SyntaxErrors{{
+		if first != nil && !empty(&document) {
+			return nil, SyntaxErrors{{
 				Line: document.Line, Column: document.Column,
 				Message: "a second YAML document begins here: put each in a file of its own and give them all with -f",
 			}}
 		}
 		if problems := checkKeys(&document, nil); len(problems) > 0 {
 			slices.SortFunc(problems, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-			return problems
+			return nil, problems
+		}
+		if first == nil {
+			first = &document
 		}
 	}
 }

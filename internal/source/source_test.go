@@ -100,3 +100,30 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestValuesMerge: files that are cut are laid over each other as those that are not.
+func TestValuesMerge(t *testing.T) {
+	files := []string{
+		"leases:\n  a:\n    models: [{name: m, uri: /m}]\n    triton: {args: [x]}\n  b:\n    models: [{name: n, uri: /n}]\n",
+		"leases:\n  a:\n    triton:\n      args: [y]\n      replicas: 2\n  c:\n    target: {name: t}\nenabled: true\n",
+		"leases: {b: null, d: 5}\n",
+		"leases:\n  b:\n    models: []\n",
+		"leases: {}\n",
+		"leases: null\n",
+		"leases:\n  e: {}\n",
+		"leases: {e: {models: [1]}}\nimages: {triton: x}\n",
+		"",
+	}
+	var cut source.Values
+	whole := map[string]any{}
+	for _, text := range files {
+		file, err := source.ReadFile([]byte(text))
+		require.NoError(t, err)
+		cut.Add(file)
+		values, err := source.Read([]byte(text))
+		require.NoError(t, err)
+		whole = source.Merge(whole, values)
+		require.Equal(t, whole, cut.Map(), text)
+		require.Equal(t, whole, cut.Copy(), text)
+	}
+}

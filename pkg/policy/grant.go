@@ -44,19 +44,18 @@ func (g Grant) Threshold(metric Metric) (int64, bool) {
 // A number out of bounds is no error: it is clamped, and an Adjustment says so.
 // An error is a Refusal with every contradiction and everything forbidden.
 func (p *Policy) Grant(path *field.Path, request Request, pod *Pod) (Grant, error) {
-	autoscaling := path.Child("autoscaling")
 	if !request.Enable {
 		return Grant{}, nil
 	}
 	if !p.config.Enable {
 		return Grant{Warnings: []string{
-			fmt.Sprintf("%s: autoscaling is switched off by server.autoscaling.enable", autoscaling.Child("enable")),
+			fmt.Sprintf("%s: autoscaling is switched off by server.autoscaling.enable", path.Child("autoscaling", "enable")),
 		}}, nil
 	}
 	grant := Grant{Autoscaled: true}
-	reasons := p.grantReplicas(autoscaling.Child("replicas"), request.Replicas, &grant)
-	reasons = append(reasons, p.grantMetrics(autoscaling.Child("metrics"), request.Metrics, &grant)...)
-	p.checkWindow(autoscaling.Child("metrics", string(QueueTime), "threshold"), &grant)
+	reasons := p.grantReplicas(path, request.Replicas, &grant)
+	reasons = append(reasons, p.grantMetrics(path, request.Metrics, &grant)...)
+	p.checkWindow(path, &grant)
 	if pod != nil {
 		reasons = append(reasons, checkPod(path.Child("triton"), *pod, &grant)...)
 	}
@@ -68,18 +67,32 @@ func (p *Policy) Grant(path *field.Path, request Request, pod *Pod) (Grant, erro
 
 // claim is one number on its way from asked, or defaulted, to granted.
 type claim struct {
-	path  *field.Path
+	// lease and keys say where it stands. Most claims are granted as they are, and
+	// nobody wants to know.
+	lease *field.Path
+	keys  [3]string
 	asked bool
 	from  int64
 	to    int64
 	limit string // the bound that decided, where to differs from from
 }
 
-func newClaim(path *field.Path, asked *int64, standard int64) claim {
+func newClaim(asked *int64, standard int64, lease *field.Path, keys ...string) claim {
+	c := claim{lease: lease, from: standard}
+	copy(c.keys[:], keys)
 	if asked != nil {
-		return claim{path: path, asked: true, from: *asked, to: *asked}
+		c.asked, c.from = true, *asked
 	}
-	return claim{path: path, from: standard, to: standard}
+	c.to = c.from
+	return c
+}
+
+func (c claim) path() *field.Path {
+	path := c.lease.Child("autoscaling", c.keys[0], c.keys[1])
+	if c.keys[2] != "" {
+		path = path.Child(c.keys[2])
+	}
+	return path
 }
 
 // clamp brings the number into the band, whose ends stand at the paths lowest and highest.
@@ -93,25 +106,25 @@ func (c *claim) clamp(band Band, lowest, highest string) {
 }
 
 // yield takes the number of another claim, which is thereby what decides.
-func (c *claim) yield(to claim) { c.to, c.limit = to.to, to.path.String() }
+func (c *claim) yield(to claim) { c.to, c.limit = to.to, to.path().String() }
 
 // adjustment returns what to report, where there is anything.
 func (c claim) adjustment() []Adjustment {
 	if c.from == c.to {
 		return nil
 	}
-	return []Adjustment{{Field: c.path.String(), Asked: c.from, Default: !c.asked, Granted: c.to, Limit: c.limit}}
+	return []Adjustment{{Field: c.path().String(), Asked: c.from, Default: !c.asked, Granted: c.to, Limit: c.limit}}
 }
 
 // grantReplicas clamps the replicas. Where the clamped numbers cross, the one
 // that was not asked for yields to the one that was.
 func (p *Policy) grantReplicas(path *field.Path, request ReplicaRequest, grant *Grant) field.ErrorList {
 	limits := p.config.Replicas.Limits
-	minimum := newClaim(path.Child("minimum"), request.Minimum, p.config.Replicas.Default.Minimum)
-	maximum := newClaim(path.Child("maximum"), request.Maximum, p.config.Replicas.Default.Maximum)
+	minimum := newClaim(request.Minimum, p.config.Replicas.Default.Minimum, path, "replicas", "minimum")
+	maximum := newClaim(request.Maximum, p.config.Replicas.Default.Maximum, path, "replicas", "maximum")
 	if minimum.asked && maximum.asked && minimum.from > maximum.from {
-		return field.ErrorList{field.Invalid(minimum.path, minimum.from,
-			fmt.Sprintf("must not exceed %s (%d)", maximum.path, maximum.from))}
+		return field.ErrorList{field.Invalid(minimum.path(), minimum.from,
+			fmt.Sprintf("must not exceed %s (%d)", maximum.path(), maximum.from))}
 	}
 	const lowerBound = "server.autoscaling.replicas.limits.minimum.lowerBound"
 	minimum.clamp(Band{limits.Minimum.LowerBound, limits.Minimum.UpperBound},
@@ -140,39 +153,47 @@ func (p *Policy) grantMetrics(path *field.Path, request PerMetric[*MetricRequest
 		if asked == nil {
 			asked = &MetricRequest{}
 		}
-		at := path.Child(string(metric))
-		server := "server.autoscaling.metrics." + string(metric)
-
-		inEffect := bounds.InEffect()
-		if key, choice := asked.choice(); choice != nil {
-			inEffect = *choice
-			if asked.Enable != nil && *asked.Enable != inEffect {
-				reasons = append(reasons, field.Invalid(at.Child("enable"), *asked.Enable,
-					fmt.Sprintf("must not contradict %s (%t)", at.Child("enabled"), inEffect)))
-			}
-			if inEffect != bounds.InEffect() && !bounds.Allowed {
-				reasons = append(reasons, field.Forbidden(at.Child(key),
-					fmt.Sprintf("a lease may not turn this metric %s (%s.allowed is false)", onOff(inEffect), server)))
-			}
-		}
+		inEffect, wrong := bounds.decide(path, metric, asked)
+		reasons = append(reasons, wrong...)
 		if !inEffect {
-			if asked.Threshold != nil {
-				reasons = append(reasons, field.Forbidden(at.Child("threshold"), fmt.Sprintf(
-					"the metric is not in effect for this lease; turn it on with %s, or leave the threshold out", at.Child("enabled"))))
-			}
 			continue
 		}
-		threshold := newClaim(at.Child("threshold"), asked.Threshold, bounds.Threshold.Default)
-		threshold.clamp(bounds.Threshold.band(metric), server+".threshold.minimum", server+".threshold.maximum")
+		threshold := newClaim(asked.Threshold, bounds.Threshold.Default, path, "metrics", string(metric), "threshold")
+		threshold.clamp(bounds.Threshold.band(metric), p.lowest.Get(metric), p.highest.Get(metric))
 		grant.Metrics = append(grant.Metrics, Target{Metric: metric, Threshold: threshold.to})
 		grant.Adjustments = append(grant.Adjustments, threshold.adjustment()...)
 	}
 	if len(grant.Metrics) == 0 {
-		reasons = append(reasons, field.Required(path,
+		reasons = append(reasons, field.Required(path.Child("autoscaling", "metrics"),
 			"no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled"))
 	}
 	return reasons
 }
+
+// decide says whether the metric is in effect for a lease, and what is wrong with asking so.
+func (b MetricBounds) decide(path *field.Path, metric Metric, asked *MetricRequest) (inEffect bool, reasons field.ErrorList) {
+	inEffect = b.InEffect()
+	at := func() *field.Path { return path.Child("autoscaling", "metrics", string(metric)) }
+	if key, choice := asked.choice(); choice != nil {
+		inEffect = *choice
+		if asked.Enable != nil && *asked.Enable != inEffect {
+			reasons = append(reasons, field.Invalid(at().Child("enable"), *asked.Enable,
+				fmt.Sprintf("must not contradict %s (%t)", at().Child("enabled"), inEffect)))
+		}
+		if inEffect != b.InEffect() && !b.Allowed {
+			reasons = append(reasons, field.Forbidden(at().Child(key),
+				fmt.Sprintf("a lease may not turn this metric %s (%s%s.allowed is false)", onOff(inEffect), serverMetrics, metric)))
+		}
+	}
+	if !inEffect && asked.Threshold != nil {
+		reasons = append(reasons, field.Forbidden(at().Child("threshold"), fmt.Sprintf(
+			"the metric is not in effect for this lease; turn it on with %s, or leave the threshold out", at().Child("enabled"))))
+	}
+	return inEffect, reasons
+}
+
+// serverMetrics is where the administrator configures the metrics.
+const serverMetrics = "server.autoscaling.metrics."
 
 func onOff(on bool) string {
 	if on {
@@ -185,11 +206,10 @@ func onOff(on bool) string {
 // nothing completes, the time that requests wait is only known to be at least
 // the rate window.
 func (p *Policy) checkWindow(path *field.Path, grant *Grant) {
-	window := p.config.Prometheus.RateWindow
-	if threshold, ok := grant.Threshold(QueueTime); ok && threshold >= window.Value().Microseconds() {
+	if threshold, ok := grant.Threshold(QueueTime); ok && threshold >= p.window.Microseconds() {
 		grant.Warnings = append(grant.Warnings, fmt.Sprintf(
 			"%s: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up",
-			path, threshold, window))
+			path.Child("autoscaling", "metrics", string(QueueTime), "threshold"), threshold, p.config.Prometheus.RateWindow))
 	}
 }
 

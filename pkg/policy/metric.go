@@ -39,3 +39,15 @@ func (p PerMetric[T]) Get(metric Metric) (value T) {
 	}
 	return value
 }
+
+// Set sets the T of one metric. It does nothing where there is no such metric.
+func (p *PerMetric[T]) Set(metric Metric, value T) {
+	switch metric {
+	case CPUUtilization:
+		p.CPUUtilization = value
+	case GPUUtilization:
+		p.GPUUtilization = value
+	case QueueTime:
+		p.QueueTime = value
+	}
+}

@@ -15,6 +15,9 @@ import (
 // maps of the configuration that it was made of.
 type Policy struct {
 	config Config
+	window time.Duration
+	// lowest and highest are the paths of the bounds of each threshold.
+	lowest, highest PerMetric[string]
 }
 
 // New returns the policy of a configuration. Where the configuration is not
@@ -30,7 +33,12 @@ func New(config Config) (*Policy, error) {
 	if len(reasons) > 0 {
 		return nil, Refusal(reasons)
 	}
-	return &Policy{config: config}, nil
+	p := &Policy{config: config, window: config.Prometheus.RateWindow.Value()}
+	for metric := range config.Metrics.All() {
+		p.lowest.Set(metric, serverMetrics+string(metric)+".threshold.minimum")
+		p.highest.Set(metric, serverMetrics+string(metric)+".threshold.maximum")
+	}
+	return p, nil
 }
 
 // number is one of the administrator's numbers, and where it stands.

@@ -8,13 +8,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
+	"github.com/triton-leases/tms/pkg/values"
 )
 
 // fleet returns values with n autoscaled leases, each clamped in one number.
 func fleet(n int) []byte {
 	var text strings.Builder
-	text.WriteString("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}}\nleases:\n")
+	text.WriteString("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}}\n")
+	if n > 0 {
+		text.WriteString("leases:\n")
+	}
 	for i := range n {
 		fmt.Fprintf(&text, `  lease-%05d:
     models:
@@ -33,7 +38,7 @@ func fleet(n int) []byte {
 func BenchmarkRender(b *testing.B) {
 	r, err := render.New(render.Options{})
 	require.NoError(b, err)
-	for _, n := range []int{1, 1000} {
+	for _, n := range []int{1, 1000, 10_000} {
 		text := fleet(n)
 		b.Run(fmt.Sprintf("leases=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
@@ -48,15 +53,37 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
-// BenchmarkLease renders one lease as typed objects, as a server does.
+// BenchmarkLease renders single leases as typed objects, as a server does: each is
+// another one, of a form that was seen before.
 func BenchmarkLease(b *testing.B) {
 	r, err := render.New(render.Options{})
 	require.NoError(b, err)
-	text := fleet(1)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := r.Lease(release, "lease-00000", text)
+	var input render.Input
+	require.NoError(b, input.Add(fleet(0)))
+	installation, err := r.Install(release, &input)
+	require.NoError(b, err)
+	lease := func(i int) *values.Lease {
+		maximum, threshold := int64(8+i%9), int64(10000+i)
+		return &values.Lease{
+			Models: []values.Model{{Name: fmt.Sprintf("model-%d", i), URI: fmt.Sprintf("s3://models/%d", i%7)}},
+			Autoscaling: policy.Request{
+				Enable:   true,
+				Replicas: policy.ReplicaRequest{Maximum: &maximum},
+				Metrics:  policy.PerMetric[*policy.MetricRequest]{QueueTime: &policy.MetricRequest{Threshold: &threshold}},
+			},
+		}
+	}
+	for i := range 9 { // those that are adjusted are of another form
+		_, err := installation.Lease("first", lease(i))
 		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		objects, err := installation.Lease(fmt.Sprintf("lease-%d", i), lease(i))
+		require.NoError(b, err)
+		require.NotNil(b, objects.HorizontalPodAutoscaler)
 	}
 }
 

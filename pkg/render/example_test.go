@@ -3,7 +3,7 @@ package render_test
 import (
 	"errors"
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
@@ -31,7 +31,7 @@ func ExampleRenderer_Render() {
 		fmt.Println(err)
 		return
 	}
-	for _, document := range result.Documents {
+	for document := range result.Documents() {
 		fmt.Println(document.Kind)
 	}
 	for _, warning := range result.Warnings {
@@ -97,10 +97,12 @@ func ExampleResult_WriteTo() {
 		fmt.Println(err)
 		return
 	}
-	result.Documents = result.Documents[:1]
-	if _, err := result.WriteTo(os.Stdout); err != nil {
+	var text strings.Builder
+	if _, err := result.WriteTo(&text); err != nil {
 		fmt.Println(err)
 	}
+	first, _, _ := strings.Cut(text.String()[1:], "\n---")
+	fmt.Println("-" + first)
 	// Output:
 	// ---
 	// # Source: tms/templates/service.yaml

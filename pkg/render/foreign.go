@@ -38,7 +38,7 @@ func (r *Renderer) renderForeign(release Release, merged map[string]any) (*Resul
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Chart: r.chart.Name(), Documents: documentsOf(documents), Warnings: warningsIn(notes)}, nil
+	return &Result{Chart: r.chart.Name(), Judgement: Judgement{Warnings: warningsIn(notes)}, sections: sectionsOf(documents)}, nil
 }
 
 // warningsIn returns the lines of notes that are warnings, in the form of the embedded chart.

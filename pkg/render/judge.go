@@ -3,13 +3,14 @@ package render
 import (
 	"cmp"
 	"errors"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/internal/parallel"
+	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/source"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
 )
@@ -20,61 +21,170 @@ type Lease struct {
 	Name string
 	// ObjectName is the name of all of its objects.
 	ObjectName string
-	// Values are what its key holds.
-	Values values.Lease
+	// Request is what it asked for.
+	Request policy.Request
 	// Grant is what it has, and why it is not what it asked for.
 	Grant policy.Grant
 }
 
-// judgement is what was decided about all values, before anything is rendered.
-type judgement struct {
-	leases     []Lease // by name
-	warnings   []string
-	ruleLabels map[string]string
-	rateWindow policy.Duration
+// Judgement is what was decided about all leases, before anything is rendered.
+type Judgement struct {
+	// Leases are by name.
+	Leases []*Lease
+	// Warnings are sentences for a person: one for each adjustment, and what else deserves a look.
+	Warnings []string
 }
 
-// judge decides about values that the schema accepts. The error is a
-// policy.Refusal with every reason at once.
-func judge(chart string, release Release, v *values.Values) (*judgement, error) {
-	reasons := release.validate()
-	if v.Images.Triton == "" {
-		reasons = append(reasons, field.Required(field.NewPath("images", "triton"), "the image of Triton Inference Server"))
-	}
-	j := &judgement{warnings: foreign(v), rateWindow: v.Server.Autoscaling.Prometheus.RateWindow}
+// judged is one lease on its way from what it says to its manifests.
+type judged struct {
+	Lease
+	source source.Lease
+	form   *form
+	// fillings are what the templates put in the manifests of its form.
+	fillings []string
+	// adjustments are the sentences about its grant.
+	adjustments []string
+	// target names the workload that it scales, where somebody else deploys that.
+	target string
 
-	judge, err := policy.New(v.Server.Autoscaling)
-	reasons = append(reasons, refusal(err)...)
-	coherent := err == nil
-	if coherent {
-		var warnings []string
-		j.ruleLabels, warnings = judge.RuleLabels()
-		j.warnings = append(j.warnings, warnings...)
-	}
+	// Why it is refused. The first reasons of the policy are about names.
+	bySchema field.ErrorList
+	byPolicy policy.Refusal
+	misnamed int
+}
 
-	prefix := fullname(chart, release.Name, v)
+// refusals are all reasons why values are refused.
+type refusals struct {
+	bySchema field.ErrorList
+	byPolicy policy.Refusal
+	// leftOut says which keys were not considered, because the schema refuses them.
+	leftOut func(key string) bool
+}
+
+// all returns the reasons in order: those of the schema by path, then those of
+// the policy that do not come from a part that was left out. Without the
+// configuration nothing can be said about bounds, without the defaults of Triton
+// nothing about resources, and without an override nothing about the names of
+// objects.
+func (r *refusals) all() policy.Refusal {
+	reasons := policy.Refusal(schema.Sort(r.bySchema))
+	for _, reason := range r.byPolicy {
+		parts := source.Parts(reason.Field)
+		unfounded := r.leftOut(parts[0]) ||
+			len(parts) > 2 && parts[2] == "triton" && r.leftOut("triton") ||
+			len(parts) == 2 && (r.leftOut("nameOverride") || r.leftOut("fullnameOverride"))
+		if !unfounded {
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
+}
+
+// Judge decides what each lease is granted. The error is a policy.Refusal with
+// every reason at once. It works for the embedded chart alone.
+func (r *Renderer) Judge(release Release, input *Input) (*Judgement, error) {
+	if r.foreign {
+		return nil, errForeign
+	}
+	_, _, judgement, err := r.judge(release, input)
+	return judgement, err
+}
+
+var errForeign = errors.New("only the embedded chart can be judged and typed: another one judges by itself")
+
+func (r *Renderer) judge(release Release, input *Input) (*Installation, []*judged, *Judgement, error) {
+	in, refused, warnings, err := r.install(release, input)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	leases := in.judgeAll(input.values.Leases())
+	judgement := &Judgement{Leases: make([]*Lease, len(leases)), Warnings: warnings}
 	targets := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(v.Leases)) {
-		path := field.NewPath("leases").Child(name)
-		lease := Lease{Name: name, ObjectName: prefix + "-" + name, Values: v.Leases[name]}
-		reasons = append(reasons, checkNames(path, lease)...)
-		if lease.Values.Autoscaling.Enable {
-			reasons = append(reasons, checkTarget(path, lease.Values.Target, targets)...)
+	for i, lease := range leases {
+		judgement.Leases[i] = &lease.Lease
+		judgement.Warnings = append(judgement.Warnings, lease.adjustments...)
+		judgement.Warnings = append(judgement.Warnings, lease.Grant.Warnings...)
+		if lease.target != "" && targets[lease.target] {
+			lease.refuseTarget()
 		}
-		if coherent {
-			lease.Grant, err = judge.Grant(path, lease.Values.Autoscaling, pod(v.Triton, lease.Values))
-			reasons = append(reasons, refusal(err)...)
-		}
-		for _, adjustment := range lease.Grant.Adjustments {
-			j.warnings = append(j.warnings, adjustment.String())
-		}
-		j.warnings = append(j.warnings, lease.Grant.Warnings...)
-		j.leases = append(j.leases, lease)
+		targets[lease.target] = true
+		refused.bySchema = append(refused.bySchema, lease.bySchema...)
+		refused.byPolicy = append(refused.byPolicy, lease.byPolicy...)
 	}
-	if len(reasons) > 0 {
-		return nil, reasons
+	if reasons := refused.all(); len(reasons) > 0 {
+		return nil, nil, nil, reasons
 	}
-	return j, nil
+	return in, leases, judgement, nil
+}
+
+func leasePath(name string) *field.Path { return field.NewPath("leases").Child(name) }
+
+// judgeAll judges leases, several at once. What is said of one does not depend on another.
+func (in *Installation) judgeAll(leases []source.Lease) []*judged {
+	all := make([]*judged, len(leases))
+	parallel.Do(len(leases), func(first, end int) {
+		var o outline
+		for i := first; i < end; i++ {
+			all[i] = in.judge(leases[i], &o)
+		}
+	})
+	return all
+}
+
+// judge judges one lease. The outline is scratch space.
+func (in *Installation) judge(lease source.Lease, o *outline) *judged {
+	j := &judged{source: lease}
+	o.read(j.source)
+	f := in.form(o, j.source)
+	j.form = f
+	j.Name, j.ObjectName = j.source.Name, in.prefix+"-"+j.source.Name
+	if !f.accepts(j.Name, o.leaves) || !in.named(j.ObjectName) {
+		in.judgeByValue(j)
+	} else {
+		j.Request = f.request(o.leaves)
+		if f.lease.Target != nil && j.Request.Enable {
+			j.target = targetKey(f.text(o.leaves, "target.apiVersion"), f.text(o.leaves, "target.kind"), f.text(o.leaves, "target.name"))
+		}
+		in.grant(j, f.pod)
+	}
+	j.fill(o)
+	return j
+}
+
+// named says whether an object name is legal of which the lease's part is: that
+// can only make it too long.
+func (in *Installation) named(name string) bool { return in.prefixed && len(name) <= mostName }
+
+// judgeByValue judges a lease of which something is wrong, or may be.
+func (in *Installation) judgeByValue(j *judged) {
+	j.bySchema = in.renderer.schema.Validate(map[string]any{"leases": map[string]any{j.Name: j.source.Value()}})
+	if len(j.bySchema) > 0 {
+		return
+	}
+	lease, err := values.DecodeLease(j.source.Value())
+	if err != nil {
+		j.byPolicy = policy.Refusal{field.InternalError(leasePath(j.Name), err)}
+		return
+	}
+	j.byPolicy = checkNames(j.Lease, lease)
+	j.misnamed = len(j.byPolicy)
+	j.Request = lease.Autoscaling
+	if t := lease.Target; t != nil && j.Request.Enable {
+		j.target = targetKey(t.APIVersion, t.Kind, t.Name)
+	}
+	in.grant(j, in.pod(lease))
+}
+
+func (in *Installation) grant(j *judged, pod *policy.Pod) {
+	if in.policy == nil {
+		return
+	}
+	var err error
+	j.Grant, err = in.policy.Grant(in.leases.Child(j.Name), j.Request, pod)
+	j.byPolicy = append(j.byPolicy, refusal(err)...)
+	for _, adjustment := range j.Grant.Adjustments {
+		j.adjustments = append(j.adjustments, adjustment.String())
+	}
 }
 
 // refusal returns the reasons in an error of pkg/policy.
@@ -84,81 +194,21 @@ func refusal(err error) policy.Refusal {
 	return reasons
 }
 
-// foreign names the keys of NVIDIA TMS that mean nothing here.
-func foreign(v *values.Values) []string {
-	var warnings []string
-	for _, key := range []struct {
-		path  string
-		value any
-	}{
-		{"images.server", v.Images.Server},
-		{"images.sidecar", v.Images.Sidecar},
-		{"images.mongodb", v.Images.MongoDB},
-		{"images.rest", v.Images.REST},
-		{"server.apiService", v.Server.APIService},
-		{"server.metrics", v.Server.Metrics},
-		{"server.modelRepositories", v.Server.ModelRepositories},
-	} {
-		if key.value != nil {
-			warnings = append(warnings, key.path+": a key of NVIDIA TMS that has no meaning here is ignored")
-		}
-	}
-	return warnings
-}
-
-// fullname is what the names of all objects begin with. It is never cut: two
-// names that are cut can collide.
-func fullname(chart, release string, v *values.Values) string {
-	if v.FullnameOverride != "" {
-		return v.FullnameOverride
-	}
-	name := chart
-	if v.NameOverride != "" {
-		name = v.NameOverride
-	}
-	if strings.Contains(release, name) {
-		return release
-	}
-	return release + "-" + name
-}
-
-// objectName is what every kind of object accepts as a name: a Service is the strictest.
-var objectName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
-
-func checkNames(path *field.Path, lease Lease) policy.Refusal {
-	var reasons policy.Refusal
-	if !objectName.MatchString(lease.ObjectName) {
-		reasons = append(reasons, field.Invalid(path, lease.ObjectName,
-			"the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
-				"change the name of the lease or of the release, or set fullnameOverride"))
-	}
-	seen := map[string]bool{}
-	for i, model := range lease.Values.Models {
-		if seen[model.Name] {
-			reasons = append(reasons, field.Duplicate(path.Child("models").Index(i).Child("name"), model.Name))
-		}
-		seen[model.Name] = true
-	}
-	return reasons
-}
-
-// checkTarget refuses a second lease of one workload: two autoscalers would pull
+// refuseTarget refuses a second lease of one workload: two autoscalers would pull
 // at it, and two rules record the same series.
-func checkTarget(path *field.Path, target *values.Target, seen map[string]bool) policy.Refusal {
-	if target == nil {
-		return nil
-	}
-	workload := strings.Join([]string{cmp.Or(target.APIVersion, "apps/v1"), cmp.Or(target.Kind, "Deployment"), target.Name}, " ")
-	if seen[workload] {
-		return policy.Refusal{field.Duplicate(path.Child("target", "name"), target.Name)}
-	}
-	seen[workload] = true
-	return nil
+func (j *judged) refuseTarget() {
+	name := j.target[strings.LastIndexByte(j.target, ' ')+1:]
+	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, field.Duplicate(leasePath(j.Name).Child("target", "name"), name))
+}
+
+// targetKey names a workload, with its name last.
+func targetKey(apiVersion, kind, name string) string {
+	return strings.Join([]string{cmp.Or(apiVersion, "apps/v1"), cmp.Or(kind, "Deployment"), name}, " ")
 }
 
 // pod returns what the policy must know of the lease's pods, nil where somebody
 // else deploys them.
-func pod(defaults values.Triton, lease values.Lease) *policy.Pod {
+func (in *Installation) pod(lease *values.Lease) *policy.Pod {
 	if len(lease.Models) == 0 {
 		return nil
 	}
@@ -166,6 +216,7 @@ func pod(defaults values.Triton, lease values.Lease) *policy.Pod {
 	if lease.Triton != nil {
 		own = *lease.Triton
 	}
+	defaults := in.decoded.Triton
 	return &policy.Pod{
 		CPURequest:    own.Resources.RequestsCPU(defaults.Resources),
 		GPULimit:      own.Resources.LimitsGPU(defaults.Resources),

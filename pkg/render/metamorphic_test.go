@@ -44,7 +44,7 @@ func FuzzGrantedAgain(f *testing.F) {
 
 var adjustments = regexp.MustCompile(`\n  annotations:\n    tms\.triton-leases\.dev/adjustments: \|-(\n      .*)+`)
 
-func askForGranted(lease map[string]any, granted render.Lease) {
+func askForGranted(lease map[string]any, granted *render.Lease) {
 	request := lease["autoscaling"].(map[string]any)
 	request["replicas"] = map[string]any{"minimum": granted.Grant.MinReplicas, "maximum": granted.Grant.MaxReplicas}
 	metrics, _ := request["metrics"].(map[string]any)

@@ -8,19 +8,12 @@
 package render
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/schema"
-	"github.com/triton-leases/tms/internal/source"
-	"github.com/triton-leases/tms/pkg/policy"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // DefaultKubeVersion is what .Capabilities.KubeVersion says where Options names no version.
@@ -57,12 +50,14 @@ func New(options Options) (*Renderer, error) {
 	if r.chart, err = helmchart.Load(folder); err != nil {
 		return nil, err
 	}
-	if text := r.chart.Schema(); text != nil {
-		if r.schema, err = schema.Compile(text); err != nil {
-			return nil, err
-		}
+	switch text := r.chart.Schema(); {
+	case text == nil:
+	case r.foreign:
+		r.schema, err = schema.Compile(text)
+	default:
+		r.schema, err = schema.CompileOwn(text)
 	}
-	return r, nil
+	return r, err
 }
 
 // Render renders values files, of which a later one overrides an earlier one,
@@ -70,132 +65,101 @@ func New(options Options) (*Renderer, error) {
 // is a policy.Refusal with every reason at once; a file that cannot be read as
 // one YAML mapping gives another error.
 func (r *Renderer) Render(release Release, files ...[]byte) (*Result, error) {
-	merged, err := merge(files)
+	input, err := inputOf(files)
 	if err != nil {
 		return nil, err
 	}
-	return r.RenderValues(release, merged)
+	return r.RenderInput(release, input)
 }
 
-func merge(files [][]byte) (map[string]any, error) {
-	merged := map[string]any{}
-	for i, text := range files {
-		parsed, err := source.Read(text)
-		if err != nil {
-			return nil, fmt.Errorf("values file %d: %w", i+1, err)
-		}
-		merged = helmchart.Merge(merged, parsed)
-	}
-	return merged, nil
-}
-
-// RenderValues is Render for values that are parsed and merged already. They
-// hold only what JSON can, and are not changed.
+// RenderValues is Render for values that are parsed and merged already. They are
+// not changed.
 func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result, error) {
+	input := new(Input)
+	if err := input.AddValues(merged); err != nil {
+		return nil, err
+	}
+	return r.RenderInput(release, input)
+}
+
+// RenderInput is Render for values that come from several places.
+func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 	if r.foreign {
-		return r.renderForeign(release, merged)
+		return r.renderForeign(release, input.values.Map())
 	}
-	all, err := r.chart.Coalesce(merged)
+	in, leases, judgement, err := r.judge(release, input)
 	if err != nil {
 		return nil, err
 	}
-	judged, err := r.judge(release, all)
-	if err != nil {
-		return nil, err
+	result := &Result{Chart: r.chart.Name(), Judgement: *judgement}
+	if result.sections, result.manifests = in.byForms(leases); result.sections != nil {
+		result.leases = leases
+		return result, nil
 	}
-	template, err := judged.template()
-	if err != nil {
-		return nil, err
-	}
-	// The notes are for people who install: nobody reads them here.
-	chart := r.chart.With(map[string]string{policyTemplate: template, notesTemplate: ""})
-	rendered, err := chart.Render(helmchart.Release(release), r.kubeVersion, all)
-	if err != nil {
-		return nil, err
-	}
-	documents, err := helmchart.SortKnown(rendered, r.kinds())
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Chart: r.chart.Name(), Documents: documentsOf(documents), Leases: judged.leases, Warnings: judged.warnings}, nil
+	result.sections, err = in.byEngine(leases)
+	return result, err
 }
 
-// judge applies the schema and the policy. Where the schema refuses a part, the
-// policy still judges what does not depend on that part, so that a user sees
-// all errors at once.
-func (r *Renderer) judge(release Release, all map[string]any) (*judgement, error) {
-	invalid := r.schema.Validate(all)
-	sound := all
-	if len(invalid) > 0 {
-		sound = without(all, invalid)
+// byEngine renders each lease in the engine.
+func (in *Installation) byEngine(leases []*judged) ([]section, error) {
+	all := make([]granted, len(leases))
+	for i := range leases {
+		all[i] = leases[i].granted()
 	}
-	decoded, err := values.Decode(sound)
+	made, err := in.run(all)
 	if err != nil {
 		return nil, err
 	}
-	judged, err := judge(r.chart.Name(), release, decoded)
-	var reasons policy.Refusal
-	if err != nil && !errors.As(err, &reasons) {
-		return nil, err
-	}
-	if len(invalid) > 0 {
-		return nil, append(policy.Refusal(invalid), stillTrue(reasons, all, sound)...)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return judged, nil
-}
-
-// without returns values without the parts that the schema refuses: single
-// leases, or whole top-level keys.
-func without(all map[string]any, invalid field.ErrorList) map[string]any {
-	sound := helmchart.Merge(nil, all)
-	leases, _ := all["leases"].(map[string]any)
-	rest := helmchart.Merge(nil, leases)
-	for _, reason := range invalid {
-		parts := source.Parts(reason.Field)
-		if len(parts) > 1 && parts[0] == "leases" && leases != nil {
-			delete(rest, parts[1])
-			sound["leases"] = rest
-		} else if len(parts) > 0 {
-			delete(sound, parts[0])
+	documents := made.others
+	for t, texts := range made.ofLeases {
+		for _, text := range texts {
+			document := in.renderer.leaseDocument(t)
+			document.Text = text
+			documents = append(documents, document)
 		}
 	}
-	return sound
+	slices.SortStableFunc(documents, helmchart.Compare)
+	return sectionsOf(documents), nil
 }
 
-// stillTrue returns the reasons that do not come from a part that was left out:
-// without the configuration nothing can be said about bounds, without the
-// defaults of Triton nothing about resources, and without an override nothing
-// about the names of objects.
-func stillTrue(reasons policy.Refusal, all, sound map[string]any) policy.Refusal {
-	leftOut := func(key string) bool {
-		_, was := all[key]
-		_, is := sound[key]
-		return was && !is
+// byForms renders two leases of each form in the engine, and fills the text of
+// the others. It returns nothing where forms would save nothing, or do not
+// explain what the templates do: then the engine has to render each lease. (Where
+// the templates fail they fail there too, which says why.)
+func (in *Installation) byForms(leases []*judged) ([]section, []*manifests) {
+	samples, manifests := chooseSamples(leases)
+	if len(leases) < 2*len(samples) || len(leases) == 0 {
+		return nil, nil
 	}
-	return slices.DeleteFunc(reasons, func(reason *field.Error) bool {
-		parts := source.Parts(reason.Field)
-		return leftOut(parts[0]) ||
-			len(parts) > 2 && parts[2] == "triton" && leftOut("triton") ||
-			len(parts) == 2 && (leftOut("nameOverride") || leftOut("fullnameOverride"))
-	})
+	sections, err := in.fillSections(leases, samples, manifests)
+	if err != nil {
+		return nil, nil
+	}
+	return sections, manifests
 }
 
-// kinds says what the templates of the embedded chart render, so that nothing
-// must be parsed to sort it. What is not listed is parsed.
-func (r *Renderer) kinds() map[string]string {
-	kinds := map[string]string{}
-	for template, kind := range map[string]string{
-		"deployment":          "Deployment",
-		"service":             "Service",
-		"poddisruptionbudget": "PodDisruptionBudget",
-		"hpa":                 "HorizontalPodAutoscaler",
-		"podmonitor":          "PodMonitor",
-		"prometheusrule":      "PrometheusRule",
-	} {
-		kinds[r.chart.Path("templates/"+template+".yaml")] = kind
+func (in *Installation) fillSections(leases []*judged, samples []*sample, manifests []*manifests) ([]section, error) {
+	common, err := in.cutManifests(samples)
+	if err != nil {
+		return nil, err
 	}
-	return kinds
+	var sections []section
+	for i, document := range common {
+		sections = append(sections, section{document.with(i, leases, manifests), one})
+	}
+	for t := range leaseTemplates {
+		if slices.ContainsFunc(samples, func(s *sample) bool { return s.manifests.texts[t] != nil }) {
+			sections = append(sections, section{in.renderer.leaseDocument(t), t})
+		}
+	}
+	slices.SortStableFunc(sections, func(a, b section) int { return helmchart.Compare(a.Document, b.Document) })
+	return sections, nil
+}
+
+// leaseDocument returns a document of one of the leaseTemplates, without its text.
+func (r *Renderer) leaseDocument(template int) helmchart.Document {
+	return helmchart.Document{
+		Source: r.chart.Path(leaseTemplates[template].file),
+		Kind:   leaseTemplates[template].kind,
+	}
 }

@@ -17,7 +17,7 @@ import (
 // object: an unknown field, a number such as 1e+06 or a wrong type fails.
 func decodesStrictly(t testing.TB, result *render.Result) {
 	t.Helper()
-	for _, document := range result.Documents {
+	for document := range result.Documents() {
 		if document.Source == "tms/templates/extraobjects.yaml" {
 			continue // what a user adds is the user's
 		}
@@ -47,7 +47,7 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 // container returns the Triton container of the first Deployment.
 func container(t testing.TB, result *render.Result) corev1.Container {
 	t.Helper()
-	for _, document := range result.Documents {
+	for document := range result.Documents() {
 		if document.Kind == "Deployment" {
 			var deployment appsv1.Deployment
 			require.NoError(t, document.Decode(&deployment))

@@ -6,7 +6,7 @@ import "github.com/triton-leases/tms/pkg/policy"
 // Models (we run Triton) or Target (somebody else does), never both.
 type Lease struct {
 	// Models are loaded in this order.
-	Models []Model `json:"models,omitempty"`
+	Models []Model `json:"models,omitzero"`
 	Target *Target `json:"target,omitempty"`
 	// Triton overrides the top-level triton key by key.
 	Triton      *Triton        `json:"triton,omitempty"`

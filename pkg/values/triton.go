@@ -10,30 +10,30 @@ type Triton struct {
 	// Replicas is the number of replicas of a lease that is not autoscaled.
 	Replicas                      *int64               `json:"replicas,omitempty"`
 	Resources                     Resources            `json:"resources,omitzero"`
-	Args                          []string             `json:"args,omitempty"`
-	Env                           []Env                `json:"env,omitempty"`
+	Args                          []string             `json:"args,omitzero"`
+	Env                           []Env                `json:"env,omitzero"`
 	SharedMemorySize              Quantity             `json:"sharedMemorySize,omitempty"`
-	Volumes                       []Verbatim           `json:"volumes,omitempty"`
-	VolumeMounts                  []Verbatim           `json:"volumeMounts,omitempty"`
-	NodeSelector                  map[string]string    `json:"nodeSelector,omitempty"`
-	Tolerations                   []Verbatim           `json:"tolerations,omitempty"`
-	Affinity                      Verbatim             `json:"affinity,omitempty"`
-	TopologySpreadConstraints     []Verbatim           `json:"topologySpreadConstraints,omitempty"`
+	Volumes                       []Verbatim           `json:"volumes,omitzero"`
+	VolumeMounts                  []Verbatim           `json:"volumeMounts,omitzero"`
+	NodeSelector                  map[string]string    `json:"nodeSelector,omitzero"`
+	Tolerations                   []Verbatim           `json:"tolerations,omitzero"`
+	Affinity                      Verbatim             `json:"affinity,omitzero"`
+	TopologySpreadConstraints     []Verbatim           `json:"topologySpreadConstraints,omitzero"`
 	PriorityClassName             string               `json:"priorityClassName,omitempty"`
 	ServiceAccountName            string               `json:"serviceAccountName,omitempty"`
 	TerminationGracePeriodSeconds *int64               `json:"terminationGracePeriodSeconds,omitempty"`
-	Strategy                      Verbatim             `json:"strategy,omitempty"`
+	Strategy                      Verbatim             `json:"strategy,omitzero"`
 	ProgressDeadlineSeconds       *int64               `json:"progressDeadlineSeconds,omitempty"`
-	PodSecurityContext            Verbatim             `json:"podSecurityContext,omitempty"`
-	SecurityContext               Verbatim             `json:"securityContext,omitempty"`
+	PodSecurityContext            Verbatim             `json:"podSecurityContext,omitzero"`
+	SecurityContext               Verbatim             `json:"securityContext,omitzero"`
 	Probes                        Probes               `json:"probes,omitzero"`
 	PodDisruptionBudget           *PodDisruptionBudget `json:"podDisruptionBudget,omitempty"`
 }
 
 // Resources are the compute resources of the Triton container.
 type Resources struct {
-	Requests map[string]Quantity `json:"requests,omitempty"`
-	Limits   map[string]Quantity `json:"limits,omitempty"`
+	Requests map[string]Quantity `json:"requests,omitzero"`
+	Limits   map[string]Quantity `json:"limits,omitzero"`
 }
 
 // Quantity is a Kubernetes quantity: a string, or a number.
@@ -43,7 +43,7 @@ type Quantity any
 type Env struct {
 	Name      string   `json:"name"`
 	Value     string   `json:"value,omitempty"`
-	ValueFrom Verbatim `json:"valueFrom,omitempty"`
+	ValueFrom Verbatim `json:"valueFrom,omitzero"`
 }
 
 // Probes are the timings of the probes of the Triton container.

@@ -61,14 +61,29 @@ type Server struct {
 }
 
 // Decode returns the values of a map that the schema accepts.
-func Decode(merged map[string]any) (*Values, error) {
-	text, err := json.Marshal(merged)
+func Decode(merged map[string]any) (*Values, error) { return decode[Values](merged) }
+
+// DecodeLease returns the lease of a map that the schema accepts.
+func DecodeLease(value map[string]any) (*Lease, error) { return decode[Lease](value) }
+
+// Map returns the value of the lease as a values file would say it.
+func (l *Lease) Map() (map[string]any, error) {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return nil, fmt.Errorf("encode the lease: %w", err)
+	}
+	var value map[string]any
+	return value, json.Unmarshal(text, &value)
+}
+
+func decode[T any](value map[string]any) (*T, error) {
+	text, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("encode the values: %w", err)
 	}
-	values := new(Values)
-	if err := json.Unmarshal(text, values); err != nil {
+	decoded := new(T)
+	if err := json.Unmarshal(text, decoded); err != nil {
 		return nil, fmt.Errorf("decode the values: %w", err)
 	}
-	return values, nil
+	return decoded, nil
 }

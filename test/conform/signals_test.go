@@ -40,7 +40,7 @@ func TestRulesAreValid(t *testing.T) {
 	for _, file := range accepted(t) {
 		result, err := renderer(t).Render(release, read(t, file))
 		require.NoError(t, err)
-		for _, document := range result.Documents {
+		for document := range result.Documents() {
 			if document.Kind != "PrometheusRule" {
 				continue
 			}
@@ -168,7 +168,7 @@ func TestWindowsScale(t *testing.T) {
 
 func ruleOf(t testing.TB, result *render.Result) string {
 	t.Helper()
-	for _, document := range result.Documents {
+	for document := range result.Documents() {
 		if document.Kind == "PrometheusRule" {
 			var rule monitoringv1.PrometheusRule
 			require.NoError(t, document.Decode(&rule))

@@ -1,0 +1,44 @@
+package render
+
+// ByForms says whether the leases were filled in, and not rendered each in the engine.
+func (res *Result) ByForms() bool { return res.manifests != nil }
+
+// RenderByForms fills the leases in, however few they are of a form, and fails
+// where forms do not explain what the templates make of them.
+func (r *Renderer) RenderByForms(release Release, files ...[]byte) (*Result, error) {
+	input, err := inputOf(files)
+	if err != nil {
+		return nil, err
+	}
+	in, leases, judgement, err := r.judge(release, input)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{Chart: r.chart.Name(), Judgement: *judgement, leases: leases}
+	samples, manifests := chooseSamples(leases)
+	result.manifests = manifests
+	result.sections, err = in.fillSections(leases, samples, manifests)
+	return result, err
+}
+
+// RenderByEngine renders each lease in the engine.
+func (r *Renderer) RenderByEngine(release Release, files ...[]byte) (*Result, error) {
+	input, err := inputOf(files)
+	if err != nil {
+		return nil, err
+	}
+	in, leases, judgement, err := r.judge(release, input)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{Chart: r.chart.Name(), Judgement: *judgement}
+	result.sections, err = in.byEngine(leases)
+	return result, err
+}
+
+// With returns a renderer of the same chart with another text for one template.
+func (r *Renderer) With(template, text string) *Renderer {
+	changed := *r
+	changed.chart = r.chart.With(map[string]string{template: text})
+	return &changed
+}

@@ -1,0 +1,98 @@
+package render
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/source"
+)
+
+// Input is what values files say, laid over each other as helm does with several
+// -f. The zero Input says nothing, which leaves the defaults of the chart. It must
+// not be copied.
+type Input struct {
+	values source.Values
+}
+
+// ErrNoLease is returned where a lease is named that the values do not have.
+var ErrNoLease = errors.New("no such lease")
+
+// Add lays a values file over what there is. The error names lines and columns.
+func (in *Input) Add(text []byte) error {
+	file, err := source.ReadFile(text)
+	if err != nil {
+		return err
+	}
+	in.values.Add(file)
+	return nil
+}
+
+// AddValues lays values that are parsed already over what there is. They are not
+// changed. What encoding/json would not have made, such as a []string, is brought
+// to its form; what it cannot write is an error.
+func (in *Input) AddValues(values map[string]any) error {
+	if !source.IsGeneric(values) {
+		text, err := json.Marshal(values)
+		if err != nil {
+			return fmt.Errorf("values: %w", err)
+		}
+		values = nil
+		if err := json.Unmarshal(text, &values); err != nil {
+			return fmt.Errorf("values: %w", err)
+		}
+	}
+	in.values.Add(source.File{Values: values})
+	return nil
+}
+
+// Change lets a function change the values, as --set does. It gets a copy of its
+// own; where it fails nothing changes.
+func (in *Input) Change(change func(values map[string]any) error) error {
+	all := in.values.Copy()
+	if err := change(all); err != nil {
+		return err
+	}
+	in.values = source.Values{}
+	return in.AddValues(all)
+}
+
+// Only removes all leases but the named ones, and the extraObjects, which belong
+// to no lease. It returns ErrNoLease where there is no such lease.
+func (in *Input) Only(names ...string) error {
+	known := map[string]bool{}
+	all := in.values.Names()
+	for _, name := range all {
+		known[name] = true
+	}
+	for _, name := range names {
+		if !known[name] {
+			return noLease(name, all)
+		}
+	}
+	in.values.Only(names...)
+	in.values.Delete("extraObjects")
+	return nil
+}
+
+// Leases returns how many leases there are.
+func (in *Input) Leases() int { return in.values.Len() }
+
+func noLease(name string, known []string) error {
+	if best := schema.Nearest(name, known); best != "" {
+		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
+	}
+	return fmt.Errorf("%w: %q", ErrNoLease, name)
+}
+
+// inputOf reads values files.
+func inputOf(files [][]byte) (*Input, error) {
+	in := new(Input)
+	for i, text := range files {
+		if err := in.Add(text); err != nil {
+			return nil, fmt.Errorf("values file %d: %w", i+1, err)
+		}
+	}
+	return in, nil
+}

@@ -1,0 +1,98 @@
+package render
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/internal/source"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/values"
+)
+
+// Installation is a release of which everything is decided but its leases. It is
+// safe for concurrent use.
+type Installation struct {
+	renderer *Renderer
+	release  Release
+	// rest are the values that the schema accepts, without leases.
+	rest    map[string]any
+	decoded *values.Values
+	// prefix is what the names of all objects begin with, and prefixed says that
+	// an object can be called so.
+	prefix   string
+	prefixed bool
+	// policy is nil where the administrator's configuration is not coherent, of
+	// which nothing can be said about a lease.
+	policy     *policy.Policy
+	ruleLabels map[string]string
+
+	// leases is where the leases stand in the values.
+	leases *field.Path
+
+	forms   memory[string, *form]
+	objects memory[variant, *objectForm]
+}
+
+// install decides about all values but the leases. Where some are wrong the
+// Installation is of those that are not, and the reasons are in the order in
+// which people shall read them.
+func (r *Renderer) install(release Release, input *Input) (*Installation, refusals, []string, error) {
+	var refused refusals
+	rest, err := r.chart.Coalesce(input.values.Rest())
+	if err != nil {
+		return nil, refused, nil, err
+	}
+	refused.bySchema = r.schema.Validate(rest)
+	sound := without(rest, refused.bySchema)
+	decoded, err := values.Decode(sound)
+	if err != nil {
+		return nil, refused, nil, err
+	}
+	in := &Installation{
+		renderer: r, release: release, rest: sound, decoded: decoded,
+		prefix: fullname(r.chart.Name(), release.Name, decoded),
+		leases: field.NewPath("leases"),
+	}
+	in.prefixed = objectName.MatchString(in.prefix + "-0")
+	refused.byPolicy = release.validate()
+	if decoded.Images.Triton == "" {
+		refused.byPolicy = append(refused.byPolicy, field.Required(field.NewPath("images", "triton"), "the image of Triton Inference Server"))
+	}
+	warnings := ignored(decoded)
+	coherent, err := policy.New(decoded.Server.Autoscaling)
+	refused.byPolicy = append(refused.byPolicy, refusal(err)...)
+	if err == nil {
+		in.policy = coherent
+		var overridden []string
+		in.ruleLabels, overridden = coherent.RuleLabels()
+		warnings = append(warnings, overridden...)
+	}
+	refused.leftOut = func(key string) bool {
+		_, was := rest[key]
+		_, is := sound[key]
+		return was && !is
+	}
+	return in, refused, warnings, nil
+}
+
+// without returns values without the parts that the schema refuses: single
+// leases, or whole top-level keys.
+func without(all map[string]any, invalid field.ErrorList) map[string]any {
+	if len(invalid) == 0 {
+		return all
+	}
+	sound := maps.Clone(all)
+	leases, _ := all["leases"].(map[string]any)
+	rest := maps.Clone(leases)
+	for _, reason := range invalid {
+		parts := source.Parts(reason.Field)
+		if len(parts) > 1 && parts[0] == "leases" && leases != nil {
+			delete(rest, parts[1])
+			sound["leases"] = rest
+		} else if len(parts) > 0 {
+			delete(sound, parts[0])
+		}
+	}
+	return sound
+}

@@ -1,0 +1,158 @@
+package render_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+	"github.com/triton-leases/tms/pkg/values"
+)
+
+// TestObjectsOfForms: the typed objects of one lease are those of its documents.
+func TestObjectsOfForms(t *testing.T) {
+	r := ours(t)
+	compared := 0
+	for _, data := range seeds(40) {
+		text, _ := anyvalues.Fleet(data)
+		result, err := r.Render(release, text)
+		if err != nil {
+			continue
+		}
+		var all map[string]any
+		require.NoError(t, yaml.Unmarshal(text, &all))
+		leases := all["leases"]
+		delete(all, "leases")
+		var input render.Input
+		require.NoError(t, input.AddValues(all))
+		installation, err := r.Install(release, &input)
+		require.NoError(t, err)
+		for _, lease := range result.Leases {
+			decoded, err := values.DecodeLease(leases.(map[string]any)[lease.Name].(map[string]any))
+			require.NoError(t, err)
+			objects, err := installation.Lease(lease.Name, decoded)
+			require.NoError(t, err)
+			require.Equal(t, *lease, objects.Lease)
+			got := map[string]any{
+				"Deployment": objects.Deployment, "Service": objects.Service, "PodDisruptionBudget": objects.PodDisruptionBudget,
+				"HorizontalPodAutoscaler": objects.HorizontalPodAutoscaler, "PodMonitor": objects.PodMonitor, "PrometheusRule": objects.PrometheusRule,
+			}
+			for document := range result.Documents() {
+				if !strings.Contains(document.Text, fmt.Sprintf("\n    tms.triton-leases.dev/lease: %q\n", lease.Name)) {
+					continue
+				}
+				wanted := reflect.New(reflect.TypeOf(got[document.Kind]).Elem()).Interface()
+				require.NoError(t, document.Decode(wanted))
+				require.True(t, equality.Semantic.DeepEqual(wanted, got[document.Kind]), "%s\n%v", document.Text, got[document.Kind])
+				delete(got, document.Kind)
+				compared++
+			}
+			for kind, object := range got {
+				require.True(t, reflect.ValueOf(object).IsNil(), kind)
+			}
+		}
+	}
+	require.Greater(t, compared, 100)
+}
+
+// TestInstallation: what a server does with leases does not show in others.
+func TestInstallation(t *testing.T) {
+	r := ours(t)
+	var input render.Input
+	require.NoError(t, input.Add(read(t, queueTime)))
+	require.NoError(t, input.AddValues(map[string]any{
+		"triton": map[string]any{"strategy": map[string]any{"type": "Recreate"}, "args": []string{"--default"}},
+	}))
+	installation, err := r.Install(release, &input)
+	require.NoError(t, err)
+	lease := func() *values.Lease {
+		on, threshold := true, int64(20000)
+		return &values.Lease{
+			Models:      []values.Model{{Name: "m", URI: "/m"}},
+			Autoscaling: policy.Request{Enable: true, Metrics: policy.PerMetric[*policy.MetricRequest]{QueueTime: &policy.MetricRequest{Enabled: &on, Threshold: &threshold}}},
+		}
+	}
+	first, err := installation.Lease("a", lease())
+	require.NoError(t, err)
+	require.Equal(t, appsv1.RecreateDeploymentStrategyType, first.Deployment.Spec.Strategy.Type)
+	require.Contains(t, first.Deployment.Spec.Template.Spec.Containers[0].Args, "--default")
+
+	// A caller may do as it likes with what it got.
+	*first.Lease.Request.Metrics.QueueTime.Enabled = false
+	first.Deployment.Labels["app.kubernetes.io/name"] = "changed"
+	first.PrometheusRule.Spec.Groups[0].Rules = nil
+	second, err := installation.Lease("b", lease())
+	require.NoError(t, err)
+	require.Len(t, second.HorizontalPodAutoscaler.Spec.Metrics, len(first.HorizontalPodAutoscaler.Spec.Metrics))
+	require.Equal(t, "tms", second.Deployment.Labels["app.kubernetes.io/name"])
+	require.NotEmpty(t, second.PrometheusRule.Spec.Groups[0].Rules)
+
+	// What is empty overrides what is not.
+	bare := lease()
+	bare.Triton = &values.Triton{Strategy: values.Verbatim{}, Args: []string{}}
+	third, err := installation.Lease("c", bare)
+	require.NoError(t, err)
+	require.Empty(t, third.Deployment.Spec.Strategy.Type)
+	require.NotContains(t, third.Deployment.Spec.Template.Spec.Containers[0].Args, "--default")
+
+	// A lease whose values look like marks is rendered by the engine.
+	odd := lease()
+	odd.Triton = &values.Triton{Env: []values.Env{{Name: "A", Value: "see 1717000000"}}}
+	fourth, err := installation.Lease("d", odd)
+	require.NoError(t, err)
+	require.Equal(t, "see 1717000000", fourth.Deployment.Spec.Template.Spec.Containers[0].Env[0].Value)
+
+	_, err = installation.Lease("E", lease())
+	var refusal policy.Refusal
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, "leases.E", refusal[0].Field)
+
+	// All at once, for the race detector.
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for k := range 20 {
+				bare := lease()
+				bare.Triton = &values.Triton{Args: []string{fmt.Sprintf("\"%d\"", k%5)}}
+				objects, err := installation.Lease(fmt.Sprintf("l-%d-%d", i, k), bare)
+				if assert.NoError(t, err) {
+					assert.Equal(t, fmt.Sprintf("tms-l-%d-%d", i, k), objects.Service.Name)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestChangeKeepsOthers: a change of one value leaves the type of the others.
+func TestChangeKeepsOthers(t *testing.T) {
+	const big = int64(9007199254740993)
+	var input render.Input
+	require.NoError(t, input.AddValues(map[string]any{"extraObjects": []any{map[string]any{
+		"apiVersion": "v1", "kind": "X", "metadata": map[string]any{"name": "x"}, "data": map[string]any{"big": big},
+	}}}))
+	require.NoError(t, input.Change(func(values map[string]any) error {
+		values["nameOverride"] = "tms"
+		return nil
+	}))
+	require.Error(t, input.Change(func(values map[string]any) error {
+		values["nameOverride"] = "other"
+		return errors.New("no")
+	}))
+	result, err := ours(t).RenderInput(release, &input)
+	require.NoError(t, err)
+	require.Contains(t, printed(t, result), "big: 9007199254740993\n")
+	require.Contains(t, printed(t, result), "kind: X\n")
+	require.Error(t, input.AddValues(map[string]any{"x": func() {}}))
+}
