@@ -107,6 +107,7 @@ func lineEnd(text string, at int) int {
 // makes sure that each lease means by itself what it means in the file.
 func (s section) leases() ([]Lease, bool) {
 	var leases []Lease
+	var texts []string
 	seen := map[string]bool{}
 	column, start := -1, s.body
 	for at := s.body; at < s.end; {
@@ -127,7 +128,7 @@ func (s section) leases() ([]Lease, bool) {
 				}
 				seen[name] = true
 				if len(leases) > 0 {
-					leases[len(leases)-1].text = s.text[start:at]
+					texts = append(texts, s.text[start:at])
 					start = at
 				}
 				leases = append(leases, Lease{Name: name})
@@ -135,19 +136,23 @@ func (s section) leases() ([]Lease, bool) {
 		}
 		at = next
 	}
-	if len(leases) == 0 {
-		return nil, false
-	}
-	leases[len(leases)-1].text = s.text[start:s.end]
+	texts = append(texts, s.text[start:s.end])
+	return leases, len(leases) > 0 && readAlone(leases, texts)
+}
+
+// readAlone gives each lease its body, where all of them have one of their own.
+func readAlone(leases []Lease, texts []string) bool {
 	var dependent atomic.Bool
 	parallel.Do(len(leases), func(first, end int) {
 		for i := first; i < end && !dependent.Load(); i++ {
-			if !leases[i].standsAlone() {
+			body, ok := newBody(leases[i].Name, texts[i])
+			if !ok {
 				dependent.Store(true)
 			}
+			leases[i].body = body
 		}
 	})
-	return leases, !dependent.Load()
+	return !dependent.Load()
 }
 
 // maxName is longer than any name that is legal.

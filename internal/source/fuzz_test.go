@@ -65,12 +65,7 @@ func agree(t *testing.T, text []byte) bool {
 
 // texts returns the values files of the tests, and some made at random.
 func texts(t testing.TB) [][]byte {
-	key := strings.Repeat("k", 1100)
 	all := [][]byte{
-		[]byte("leases:\n  a: {" + key + ": x}\n"),
-		[]byte("leases:\n  a:\n    " + key + ": x\n    \"" + key + "2\": x\n"),
-		[]byte("leases:\n  a: {x: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "}\n"),
-		[]byte("leases:\n  a: {x: " + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "}\n"),
 		[]byte("leases:#\n  a: {}\n"),
 		[]byte("nameOverride: \"\nleases:\n  a: {models: []}\n\"\nleases: {b: {models: []}}\n"),
 		[]byte("images: {triton: a,\nleases:\n  a: {models: []}\n}\n"),
@@ -101,6 +96,21 @@ func texts(t testing.TB) [][]byte {
 	return all
 }
 
+// TestLimits: YAML has limits, for keys and for depth.
+func TestLimits(t *testing.T) {
+	key := strings.Repeat("k", 1100)
+	for _, text := range []string{
+		"{" + key + ": x}",
+		"\n    " + key + ": x",
+		"\n    \"" + key + "\": x",
+		"{x: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "}",
+		"{x: " + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "}",
+		"{x: " + strings.Repeat("[", 1_000_000),
+	} {
+		agree(t, []byte("leases:\n  a: "+text+"\n"))
+	}
+}
+
 // TestPlain shows which files are read without YAML.
 func TestPlain(t *testing.T) {
 	const block = "leases:\n  a:\n    triton:\n      args:\n        - %s\n"
@@ -108,8 +118,8 @@ func TestPlain(t *testing.T) {
 		"word": true, "two words": true, "--flag=x": true, "1": true, "0.5": true, "500m": true, "true": true, "\"quoted, text\"": true, "'quoted'": true, "s3://b/c": true,
 		"null": false, "yes": false, "010": false, "1e3": false, "0x1f": false, "1_000": false, "12:30": false, "2001-01-01": false, "\"esc\\n\"": false, "é": false, "'it''s'": false, "*a": false, "!x y": false, "| ": false, "": false, "a: b": true,
 	} {
-		lease := Lease{Name: "a", text: strings.TrimPrefix(fmt.Sprintf(block, value), "leases:\n")}
-		require.Equal(t, plain, lease.plain(new(opening)), value)
+		text := strings.TrimPrefix(fmt.Sprintf(block, value), "leases:\n")
+		require.Equal(t, plain, readPlain("a", text, new(opening)), value)
 	}
 }
 

@@ -3,7 +3,7 @@ package source
 import "strings"
 
 // value reads a value that ends in its line.
-func (p *plain) value(inFlow bool) bool {
+func (p *plainReader) value(inFlow bool) bool {
 	switch p.text[p.at] {
 	case '{':
 		return p.flowObject()
@@ -18,7 +18,7 @@ func (p *plain) value(inFlow bool) bool {
 	}
 }
 
-func (p *plain) flowObject() bool {
+func (p *plainReader) flowObject() bool {
 	p.to.Object()
 	first := len(p.keys)
 	ok := p.flow('}', func() bool {
@@ -35,7 +35,7 @@ func (p *plain) flowObject() bool {
 	return ok
 }
 
-func (p *plain) flowList() bool {
+func (p *plainReader) flowList() bool {
 	p.to.List()
 	ok := p.flow(']', func() bool { return p.value(true) })
 	p.to.End()
@@ -43,7 +43,7 @@ func (p *plain) flowList() bool {
 }
 
 // flow reads entries between commas up to the closing bracket.
-func (p *plain) flow(end byte, entry func() bool) bool {
+func (p *plainReader) flow(end byte, entry func() bool) bool {
 	if !p.descend() {
 		return false
 	}
@@ -77,7 +77,7 @@ func (p *plain) flow(end byte, entry func() bool) bool {
 }
 
 // quoted reads a text in quotes, without escapes.
-func (p *plain) quoted() (string, bool) {
+func (p *plainReader) quoted() (string, bool) {
 	quote := p.text[p.at]
 	start := p.at + 1
 	for p.at = start; p.at < len(p.text); p.at++ {
@@ -95,7 +95,7 @@ func (p *plain) quoted() (string, bool) {
 }
 
 // scalar reads a value without quotes.
-func (p *plain) scalar(inFlow bool) bool {
+func (p *plainReader) scalar(inFlow bool) bool {
 	start := p.at
 	for p.at < len(p.text) {
 		c := p.text[p.at]

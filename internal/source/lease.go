@@ -8,56 +8,64 @@ import (
 	yamlv4 "go.yaml.in/yaml/v4"
 )
 
-// Lease is what one lease says: the text of it, or its value.
+// Lease is what one lease says.
 type Lease struct {
 	Name string
-	// text is the line with the name and the lines below it, where that is plain;
-	// otherwise there is the value.
-	text  string
-	value map[string]any
+	body body
+}
+
+// body is the value of a lease, or the text of it.
+type body interface {
+	visit(to Visitor)
+	value() map[string]any
 }
 
 // LeaseOf returns a lease whose value is parsed already. It is not changed.
-func LeaseOf(name string, value map[string]any) Lease { return Lease{Name: name, value: value} }
+func LeaseOf(name string, value map[string]any) Lease { return Lease{name, object(value)} }
 
-// standsAlone makes sure that the lease can be read without its file.
-func (l *Lease) standsAlone() bool {
+// Visit tells the visitor of the lease's value.
+func (l Lease) Visit(to Visitor) { l.body.visit(to) }
+
+// Value returns the lease's value. It may be shared: the caller must not change it.
+func (l Lease) Value() map[string]any { return l.body.value() }
+
+// object is a body that is parsed already.
+type object map[string]any
+
+func (o object) visit(to Visitor)      { walk(map[string]any(o), to) }
+func (o object) value() map[string]any { return o }
+
+// plainText is the line with the name of a lease and the lines below it, of the
+// plain kind that readPlain reads.
+type plainText struct{ name, text string }
+
+func (p plainText) visit(to Visitor) { readPlain(p.name, p.text, to) }
+
+func (p plainText) value() map[string]any {
+	var b Builder
+	p.visit(&b)
+	value, _ := b.Value().(map[string]any)
+	return value
+}
+
+// newBody reads the text of a lease by itself. It returns false where it does not
+// mean by itself what it means in its file.
+func newBody(name, text string) (body, bool) {
 	var whole opening
-	if l.plain(&whole) {
-		return whole.object
+	if readPlain(name, text, &whole) {
+		return plainText{name, text}, whole.object
 	}
-	values, document, err := read([]byte(l.text))
-	if err != nil || len(values) != 1 || anchored(document) {
-		return false
+	values, document, err := read([]byte(text))
+	if err != nil || len(values) != 1 || anchored(document) || document.Content[0].Style&yamlv4.FlowStyle != 0 {
+		return nil, false
 	}
-	var isObject bool
-	l.value, isObject = values[l.Name].(map[string]any)
-	return isObject && document.Content[0].Style&yamlv4.FlowStyle == 0
+	value, isObject := values[name].(map[string]any)
+	return object(value), isObject
 }
 
 // anchored says whether a node has an anchor, which other leases can refer to.
 func anchored(node *yamlv4.Node) bool {
 	return node.Anchor != "" || slices.ContainsFunc(node.Content, anchored)
-}
-
-// Visit tells the visitor of the lease's value.
-func (l Lease) Visit(to Visitor) {
-	if l.value == nil {
-		l.plain(to)
-		return
-	}
-	walk(l.value, to)
-}
-
-// Value returns the lease's value. It is shared: the caller must not change it.
-func (l Lease) Value() map[string]any {
-	if l.value != nil {
-		return l.value
-	}
-	var b Builder
-	l.plain(&b)
-	value, _ := b.Value().(map[string]any)
-	return value
 }
 
 // walk tells the visitor of a value, whose keys it orders.

@@ -17,21 +17,21 @@ type Visitor interface {
 	Null()
 }
 
-// plain tells the visitor of the value of the lease, where its text is of the
+// readPlain tells the visitor of the value of a lease, where its text is of the
 // plain kind in which fleets are written: block style, flow style within a line,
 // comments, texts that need no escapes. It returns false where the text is of
 // another kind, or wrong; what the visitor heard until then means nothing.
 //
 // It does not decide what YAML means: it takes only what has one meaning in any
 // version of YAML, and leaves the rest to read. A fuzz test holds it to that.
-func (l Lease) plain(to Visitor) bool {
-	p := plain{text: l.text, to: to}
+func readPlain(name, text string, to Visitor) bool {
+	p := plainReader{text: text, to: to}
 	p.keys = p.memory[:0]
 	if !p.next() || p.ended {
 		return false
 	}
 	column := p.indent
-	if name, ok := p.key(); !ok || name != l.Name {
+	if header, ok := p.key(); !ok || header != name {
 		return false
 	}
 	p.spaces()
@@ -45,8 +45,8 @@ const (
 	mostKeys   = 64 // of one object: to find one that stands twice takes the square of it
 )
 
-// plain reads a text. All its methods return false where the text is not plain.
-type plain struct {
+// plainReader reads a text. All its methods return false where the text is not plain.
+type plainReader struct {
 	text   string
 	at     int // the next byte
 	line   int // where the line begins
@@ -59,7 +59,7 @@ type plain struct {
 }
 
 // next goes to the next line that says something, and marks the end.
-func (p *plain) next() bool {
+func (p *plainReader) next() bool {
 	for p.at < len(p.text) {
 		p.line = p.at
 		for p.at < len(p.text) && p.text[p.at] == ' ' {
@@ -78,7 +78,7 @@ func (p *plain) next() bool {
 }
 
 // rest skips what may follow a value in its line: spaces and a comment.
-func (p *plain) rest() bool {
+func (p *plainReader) rest() bool {
 	start := p.at
 	p.spaces()
 	if p.at < len(p.text) && p.text[p.at] == '#' && (p.at > start || p.at == 0 || p.text[p.at-1] == ' ' || p.text[p.at-1] == '\n') {
@@ -96,18 +96,18 @@ func (p *plain) rest() bool {
 	return true
 }
 
-func (p *plain) spaces() {
+func (p *plainReader) spaces() {
 	for p.at < len(p.text) && p.text[p.at] == ' ' {
 		p.at++
 	}
 }
 
 // descend and ascend stand around what is within an object or a list.
-func (p *plain) descend() bool { p.depth++; return p.depth <= deepest }
-func (p *plain) ascend()       { p.depth-- }
+func (p *plainReader) descend() bool { p.depth++; return p.depth <= deepest }
+func (p *plainReader) ascend()       { p.depth-- }
 
 // block reads the object or the list whose entries begin at a column.
-func (p *plain) block(column int) bool {
+func (p *plainReader) block(column int) bool {
 	if p.dash() {
 		return p.list(column)
 	}
@@ -115,11 +115,11 @@ func (p *plain) block(column int) bool {
 }
 
 // dash says whether an entry of a list begins here.
-func (p *plain) dash() bool {
+func (p *plainReader) dash() bool {
 	return strings.HasPrefix(p.text[p.at:], "- ")
 }
 
-func (p *plain) object(column int) bool {
+func (p *plainReader) object(column int) bool {
 	if !p.descend() {
 		return false
 	}
@@ -149,7 +149,7 @@ func (p *plain) object(column int) bool {
 
 // entry reads what stands after a key of an object at a column: a value in the
 // line, or a block below it. A key without a value means null, which is not plain.
-func (p *plain) entry(column int) bool {
+func (p *plainReader) entry(column int) bool {
 	p.spaces()
 	if p.at < len(p.text) && p.text[p.at] != '\n' && p.text[p.at] != '#' {
 		return p.value(false) && p.rest() && p.next()
@@ -163,7 +163,7 @@ func (p *plain) entry(column int) bool {
 	return p.indent > column && p.block(p.indent)
 }
 
-func (p *plain) list(column int) bool {
+func (p *plainReader) list(column int) bool {
 	if !p.descend() {
 		return false
 	}
@@ -195,7 +195,7 @@ func (p *plain) list(column int) bool {
 }
 
 // keyAhead says whether the line goes on with a key.
-func (p *plain) keyAhead() bool {
+func (p *plainReader) keyAhead() bool {
 	at := p.at
 	_, ok := p.key()
 	p.at = at
@@ -203,7 +203,7 @@ func (p *plain) keyAhead() bool {
 }
 
 // key reads a key and its colon.
-func (p *plain) key() (string, bool) {
+func (p *plainReader) key() (string, bool) {
 	start, end := p.at, 0
 	if p.at < len(p.text) && (p.text[p.at] == '"' || p.text[p.at] == '\'') {
 		key, ok := p.quoted()
@@ -218,7 +218,7 @@ func (p *plain) key() (string, bool) {
 }
 
 // colon reads the colon after a key.
-func (p *plain) colon() bool {
+func (p *plainReader) colon() bool {
 	if p.at == len(p.text) || p.text[p.at] != ':' {
 		return false
 	}
@@ -227,7 +227,7 @@ func (p *plain) colon() bool {
 }
 
 // new adds a key to those of the object whose keys begin at first.
-func (p *plain) new(key string, first int) bool {
+func (p *plainReader) new(key string, first int) bool {
 	for _, seen := range p.keys[first:] {
 		if seen == key {
 			return false

@@ -45,8 +45,8 @@ func (v *Values) addLeases(leases any) {
 	}
 	odd := map[string]any{}
 	for name, value := range above {
-		if object, isObject := value.(map[string]any); isObject {
-			v.addLease(Lease{Name: name, value: object})
+		if lease, isObject := value.(map[string]any); isObject {
+			v.addLease(LeaseOf(name, lease))
 		} else {
 			odd[name] = value
 		}
@@ -64,7 +64,7 @@ func (v *Values) addLease(lease Lease) {
 		delete(v.rest, leasesKey)
 	}
 	if i, ok := v.find(lease.Name); ok {
-		v.leases[i] = Lease{Name: lease.Name, value: Merge(v.leases[i].Value(), lease.Value())}
+		v.leases[i] = LeaseOf(lease.Name, Merge(v.leases[i].Value(), lease.Value()))
 		return
 	}
 	v.index[lease.Name] = len(v.leases)

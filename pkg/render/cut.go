@@ -2,6 +2,7 @@ package render
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,11 +55,11 @@ func (in *Installation) cutManifests(samples []*sample) ([]shared, error) {
 		for i, text := range texts.ofLeases[t] {
 			s, ok := sampleIn(text, samples)
 			if !ok {
-				return nil, errNoForm
+				return nil, fmt.Errorf("%w: a %s without its name", errNoForm, leaseTemplates[t].kind)
 			}
 			cut := s.marks.Text(text)
 			if s.markedBy(wanted.ofLeases[t][i]) || cut.Fill(s.fillings) != wanted.ofLeases[t][i] {
-				return nil, errNoForm
+				return nil, fmt.Errorf("%w: the %s of lease %s", errNoForm, leaseTemplates[t].kind, s.Name)
 			}
 			cut = cut.Intern(pool)
 			s.manifests.texts[t] = &cut

@@ -1,7 +1,7 @@
 package render
 
-// ByForms says whether the leases were filled in, and not rendered each in the engine.
-func (res *Result) ByForms() bool { return res.manifests != nil }
+// ByEngine says why the engine rendered each lease, nil where they were filled in.
+func (res *Result) ByEngine() error { return res.byEngine }
 
 // RenderByForms fills the leases in, however few they are of a form, and fails
 // where forms do not explain what the templates make of them.

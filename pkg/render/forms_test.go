@@ -55,7 +55,7 @@ func TestFormsAreUsed(t *testing.T) {
 		result, err := r.Render(render.Release{Name: name, Namespace: "ns"}, text)
 		switch {
 		case err != nil:
-		case result.ByForms():
+		case result.ByEngine() == nil:
 			filled++
 		default:
 			rendered++
@@ -115,7 +115,7 @@ func TestCoresChangeNothing(t *testing.T) {
 	text := fleet(1000)
 	wanted, err := r.Render(release, text)
 	require.NoError(t, err)
-	require.True(t, wanted.ByForms())
+	require.NoError(t, wanted.ByEngine())
 	wantedText := printed(t, wanted)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, cores := range []int{1, 3, 16} {
@@ -153,7 +153,7 @@ func TestTemplatesThatFormsDoNotExplain(t *testing.T) {
 			wanted, err := r.RenderByEngine(release, fleet(20))
 			require.NoError(t, err)
 			require.Equal(t, printed(t, wanted), printed(t, got))
-			require.Equal(t, c.byForms, got.ByForms())
+			require.Equal(t, c.byForms, got.ByEngine() == nil, "%v", got.ByEngine())
 		})
 	}
 }

@@ -40,7 +40,7 @@ type judged struct {
 	Lease
 	source source.Lease
 	form   *form
-	// fillings are what the templates put in the manifests of its form.
+	// fillings are what the templates put in the manifests of its variant.
 	fillings []string
 	// adjustments are the sentences about its grant.
 	adjustments []string
@@ -147,7 +147,7 @@ func (in *Installation) judge(lease source.Lease, o *outline) *judged {
 		}
 		in.grant(j, f.pod)
 	}
-	j.fill(o)
+	j.fillings = newFillings(j, o.texts).flat()
 	return j
 }
 

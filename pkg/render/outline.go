@@ -20,8 +20,8 @@ type outline struct {
 	form []byte
 	// leaves are the texts and numbers, in order.
 	leaves []leaf
-	// fillings are the different texts that the templates copy.
-	fillings []string
+	// texts are the different ones that the templates copy.
+	texts []string
 	// verbatim says that all texts are part of the form, as they have to be where
 	// whether they are equal cannot be seen by comparing them.
 	verbatim bool
@@ -39,7 +39,7 @@ type outline struct {
 type leaf struct {
 	text string
 	kind leafKind
-	// first and second are indices of fillings.
+	// first and second are indices of texts.
 	first, second int
 }
 
@@ -48,13 +48,13 @@ type leafKind byte
 const (
 	fixed  leafKind = iota // part of the form
 	number                 // of autoscaling, which only the policy reads
-	copied                 // the first filling
+	copied                 // the first text
 	volume                 // pvc://first
 	path                   // pvc://first/second
 )
 
 func (o *outline) read(lease source.Lease) {
-	*o = outline{form: o.form[:0], leaves: o.leaves[:0], fillings: o.fillings[:0], known: o.known}
+	*o = outline{form: o.form[:0], leaves: o.leaves[:0], texts: o.texts[:0], known: o.known}
 	lease.Visit(o)
 	if o.verbatim {
 		*o = outline{form: o.form[:0], leaves: o.leaves[:0], verbatim: true, known: o.known}
@@ -62,15 +62,15 @@ func (o *outline) read(lease source.Lease) {
 	}
 }
 
-// with returns a leaf's text with other fillings.
-func (l leaf) with(fillings []string) string {
+// with returns a leaf's text with other texts.
+func (l leaf) with(texts []string) string {
 	switch l.kind {
 	case copied:
-		return fillings[l.first]
+		return texts[l.first]
 	case volume:
-		return volumeScheme + fillings[l.first]
+		return volumeScheme + texts[l.first]
 	case path:
-		return volumeScheme + fillings[l.first] + "/" + fillings[l.second]
+		return volumeScheme + texts[l.first] + "/" + texts[l.second]
 	default:
 		return l.text
 	}
@@ -124,7 +124,7 @@ func (o *outline) Number(text string) {
 func (o *outline) String(text string) {
 	if o.verbatim || !o.copiable(text) {
 		// Of models the templates ask whether they are equal. Of a text that is not
-		// among the fillings that cannot be seen.
+		// among those that are copied that cannot be seen.
 		o.verbatim = o.verbatim || o.section == "models"
 		o.fixed('"', text)
 		return
@@ -136,8 +136,8 @@ func (o *outline) String(text string) {
 
 // copiable says whether the templates copy a text as it is, wherever they do.
 func (o *outline) copiable(text string) bool {
-	const most = 100 // fillings, so that an index fits a byte and the search is short
-	if len(o.fillings) >= most {
+	const most = 100 // texts, so that an index fits a byte and the search is short
+	if len(o.texts) >= most {
 		return false
 	}
 	switch {
@@ -160,11 +160,11 @@ func (o *outline) place(text string) leaf {
 	claim, inside, hasPath := strings.Cut(claim, "/")
 	switch {
 	case isVolume && hasPath:
-		l.kind, l.first, l.second = path, o.filling(claim), o.filling(inside)
+		l.kind, l.first, l.second = path, o.index(claim), o.index(inside)
 	case isVolume:
-		l.kind, l.first = volume, o.filling(claim)
+		l.kind, l.first = volume, o.index(claim)
 	default:
-		l.first = o.filling(text)
+		l.first = o.index(text)
 	}
 	return l
 }
@@ -179,12 +179,12 @@ func isPlain(text string) bool {
 	return text != ""
 }
 
-// filling returns the index of a text among the fillings.
-func (o *outline) filling(text string) int {
-	i := slices.Index(o.fillings, text)
+// index returns the index of a text that is copied.
+func (o *outline) index(text string) int {
+	i := slices.Index(o.texts, text)
 	if i < 0 {
-		i = len(o.fillings)
-		o.fillings = append(o.fillings, text)
+		i = len(o.texts)
+		o.texts = append(o.texts, text)
 	}
 	return i
 }

@@ -8,6 +8,7 @@
 package render
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 
@@ -92,10 +93,12 @@ func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{Chart: r.chart.Name(), Judgement: *judgement}
-	if result.sections, result.manifests = in.byForms(leases); result.sections != nil {
+	result.sections, result.manifests, result.byEngine = in.byForms(leases)
+	if result.byEngine == nil {
 		result.leases = leases
 		return result, nil
 	}
+	// Where the templates themselves fail they fail here too, and this says why.
 	result.sections, err = in.byEngine(leases)
 	return result, err
 }
@@ -122,20 +125,18 @@ func (in *Installation) byEngine(leases []*judged) ([]section, error) {
 	return sectionsOf(documents), nil
 }
 
-// byForms renders two leases of each form in the engine, and fills the text of
-// the others. It returns nothing where forms would save nothing, or do not
-// explain what the templates do: then the engine has to render each lease. (Where
-// the templates fail they fail there too, which says why.)
-func (in *Installation) byForms(leases []*judged) ([]section, []*manifests) {
+// errFewAlike says that forms would save nothing.
+var errFewAlike = errors.New("most leases have a form of their own")
+
+// byForms renders two leases of each variant in the engine, and fills the text of
+// the others. The error says why the engine has to render each lease.
+func (in *Installation) byForms(leases []*judged) ([]section, []*manifests, error) {
 	samples, manifests := chooseSamples(leases)
 	if len(leases) < 2*len(samples) || len(leases) == 0 {
-		return nil, nil
+		return nil, nil, errFewAlike
 	}
 	sections, err := in.fillSections(leases, samples, manifests)
-	if err != nil {
-		return nil, nil
-	}
-	return sections, manifests
+	return sections, manifests, err
 }
 
 func (in *Installation) fillSections(leases []*judged, samples []*sample, manifests []*manifests) ([]section, error) {

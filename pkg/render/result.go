@@ -40,6 +40,7 @@ type Result struct {
 	sections  []section
 	leases    []*judged
 	manifests []*manifests // of each lease
+	byEngine  error        // why the engine rendered each lease
 }
 
 // section is one document, or those that one template makes of the leases, in
