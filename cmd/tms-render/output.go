@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,37 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/triton-leases/tms/pkg/render"
 )
-
-// writeJSON writes the documents as one List, which kubectl takes too.
-func writeJSON(w io.Writer, result *render.Result) error {
-	list := struct {
-		APIVersion string            `json:"apiVersion"`
-		Kind       string            `json:"kind"`
-		Items      []json.RawMessage `json:"items"`
-	}{APIVersion: "v1", Kind: "List", Items: []json.RawMessage{}}
-	for document := range result.Documents() {
-		item, err := yaml.YAMLToJSON([]byte(document.Text))
-		if err != nil {
-			return fmt.Errorf("%s: %w", document.Source, err)
-		}
-		list.Items = append(list.Items, item)
-	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(list); err != nil {
-		return err
-	}
-	if _, err := w.Write(text.Bytes()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	return nil
-}
 
 // writeFiles writes one file for each template, as helm template --output-dir
 // does. All files are written under other names first, and only then take their

@@ -26,21 +26,23 @@ func (o *renderOptions) run(s streams) error {
 }
 
 func (o *renderOptions) write(result *render.Result, s streams) error {
-	switch {
-	case o.outputDir != "":
+	if o.outputDir != "" {
 		defer showProgress(result, s.err)()
 		return writeFiles(o.outputDir, result, s.out)
-	case o.output == "json":
-		return writeJSON(s.out, result)
-	default:
-		if isFile(s.out) { // and no other program, which may write to the terminal, too
-			defer showProgress(result, s.err)()
-		}
-		if _, err := result.WriteTo(s.out); err != nil {
-			return fmt.Errorf("standard output: %w", err)
-		}
-		return nil
 	}
+	if isFile(s.out) { // and no other program, which may write to the terminal, too
+		defer showProgress(result, s.err)()
+	}
+	var err error
+	if o.output == "json" {
+		err = result.WriteJSON(s.out)
+	} else {
+		_, err = result.WriteTo(s.out)
+	}
+	if err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
 }
 
 // check finds what is wrong with the flags alone.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/triton-leases/tms/internal/cut"
 	"github.com/triton-leases/tms/internal/helmchart"
@@ -18,6 +19,11 @@ type manifests struct {
 	texts []*cut.Text
 	// lines are what the lease adds to each of the documents that leases share.
 	lines map[int][]cut.Text
+	marks cut.Marks
+
+	// jsons are the texts as JSON, where that was asked for.
+	jsonLock sync.Mutex
+	jsons    []*cut.Text
 }
 
 // shared is a document that leases share: each adds lines to it, in one place.
@@ -38,6 +44,7 @@ func (in *Installation) cutManifests(samples []*sample) ([]shared, error) {
 		marked[i], plain[i] = s.mark(i), s.granted()
 		s.manifests.texts = make([]*cut.Text, len(leaseTemplates))
 		s.manifests.lines = map[int][]cut.Text{}
+		s.manifests.marks = s.marks
 	}
 	texts, err := in.run(marked)
 	if err != nil {

@@ -36,6 +36,7 @@ func FuzzForms(f *testing.F) {
 		got, err = filled.RenderByForms(release, text)
 		require.NoError(t, err, "%s", text)
 		golden.Same(t, printed(t, wanted), printed(t, got), "values, all by forms:\n"+string(text))
+		golden.Same(t, asJSON(t, wanted), asJSON(t, got), "as JSON, values:\n"+string(text))
 
 		var values map[string]any
 		require.NoError(t, yaml.Unmarshal(text, &values))
@@ -43,6 +44,13 @@ func FuzzForms(f *testing.F) {
 		require.NoError(t, err, "%s", text)
 		golden.Same(t, printed(t, wanted), printed(t, got), "values, parsed:\n"+string(text))
 	})
+}
+
+func asJSON(t testing.TB, result *render.Result) string {
+	t.Helper()
+	var text strings.Builder
+	require.NoError(t, result.WriteJSON(&text))
+	return text.String()
 }
 
 // TestFormsAreUsed makes sure that the fuzzing is worth something: many of the

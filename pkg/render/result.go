@@ -107,23 +107,29 @@ func (res *Result) WriteTo(w io.Writer) (int64, error) {
 // returns for its path, such as tms/templates/hpa.yaml. The function may be asked
 // for one more than once.
 func (res *Result) WriteEach(open func(source string) (io.Writer, error)) error {
+	return res.each(res.append, func(source string, text []byte) error {
+		w, err := open(source)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		return err
+	})
+}
+
+// each makes the texts of all documents, several at once, and hands them on in order.
+func (res *Result) each(appendTo func(to []byte, s section, first, end int) []byte, handOn func(source string, text []byte) error) error {
 	done, total := 0, 0
 	for _, s := range res.sections {
 		total += res.documents(s)
 	}
 	for _, s := range res.sections {
-		w, err := open(s.Source)
-		if err != nil {
-			return err
-		}
-		err = parallel.InOrder(res.documents(s), func(to []byte, first, end int) []byte {
-			return res.append(to, s, first, end)
+		err := parallel.InOrder(res.documents(s), func(to []byte, first, end int) []byte {
+			return appendTo(to, s, first, end)
 		}, func(text []byte, documents int) error {
-			_, err := w.Write(text)
 			if done += documents; res.Progress != nil {
 				res.Progress(done, total)
 			}
-			return err
+			return handOn(s.Source, text)
 		})
 		if err != nil {
 			return err
