@@ -20,7 +20,8 @@ import (
 // Chart is a loaded chart. It is not changed after it was loaded, so that its
 // methods are safe for concurrent use.
 type Chart struct {
-	chart *chart.Chart
+	chart       *chart.Chart
+	kubeVersion *chartutil.KubeVersion // nil means Helm's default
 }
 
 // Release is what a template can know of the release.
@@ -123,14 +124,12 @@ func (c *Chart) With(templates map[string]string) *Chart {
 			changed.Templates = append(changed.Templates, &chart.File{Name: file.Name, Data: []byte(text)})
 		}
 	}
-	return &Chart{chart: &changed}
+	return &Chart{chart: &changed, kubeVersion: c.kubeVersion}
 }
 
-// Render runs the engine over the templates with values that Coalesce
-// returned, which it may change. The result maps the path of each template,
-// such as tms/templates/hpa.yaml, to its text. The version of Kubernetes is
-// what .Capabilities.KubeVersion says, and must suit the chart.
-func (c *Chart) Render(release Release, kubeVersion string, values map[string]any) (map[string]string, error) {
+// For returns the chart as it is for a version of Kubernetes, such as v1.37.0,
+// which .Capabilities.KubeVersion says. The version must suit the chart.
+func (c *Chart) For(kubeVersion string) (*Chart, error) {
 	version, err := chartutil.ParseKubeVersion(kubeVersion)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes version %q: %w", kubeVersion, err)
@@ -138,8 +137,17 @@ func (c *Chart) Render(release Release, kubeVersion string, values map[string]an
 	if wanted := c.chart.Metadata.KubeVersion; wanted != "" && !chartutil.IsCompatibleRange(wanted, version.Version) {
 		return nil, fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, version)
 	}
+	return &Chart{chart: c.chart, kubeVersion: version}, nil
+}
+
+// Render runs the engine over the templates with values that Coalesce
+// returned, which it may change. The result maps the path of each template,
+// such as tms/templates/hpa.yaml, to its text.
+func (c *Chart) Render(release Release, values map[string]any) (map[string]string, error) {
 	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = *version
+	if c.kubeVersion != nil {
+		capabilities.KubeVersion = *c.kubeVersion
+	}
 	return engine.Render(c.chart, chartutil.Values{
 		"Chart":        c.chart.Metadata,
 		"Capabilities": capabilities,

@@ -23,7 +23,7 @@ func TestNotes(t *testing.T) {
 		require.NoError(t, yaml.Unmarshal(text, &values))
 		merged, err := chart.Coalesce(values)
 		require.NoError(t, err)
-		rendered, err := chart.Render(helmchart.Release{Name: "tms", Namespace: "inference"}, "v1.37.0", merged)
+		rendered, err := chart.Render(helmchart.Release{Name: "tms", Namespace: "inference"}, merged)
 		require.NoError(t, err)
 		golden.Equal(t, "testdata/notes-"+name+".txt", rendered["tms/templates/NOTES.txt"])
 	}

@@ -9,16 +9,17 @@ import (
 // Grant is what a lease has.
 type Grant struct {
 	// Autoscaled says whether the lease scales at all. Without it nothing else is set but Warnings.
-	Autoscaled bool
+	Autoscaled bool `json:"autoscaled"`
 	// MinReplicas and MaxReplicas bound the number of replicas.
-	MinReplicas, MaxReplicas int64
+	MinReplicas int64 `json:"minReplicas,omitempty"`
+	MaxReplicas int64 `json:"maxReplicas,omitempty"`
 	// Metrics are those in effect, in the order of PerMetric.All.
-	Metrics []Target
+	Metrics []Target `json:"metrics,omitempty"`
 	// Adjustments are the numbers that differ from what was asked: replicas.minimum,
 	// replicas.maximum, then the thresholds in the order of Metrics.
-	Adjustments []Adjustment
+	Adjustments []Adjustment `json:"adjustments,omitempty"`
 	// Warnings are sentences about what was granted but may not be what was meant.
-	Warnings []string
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Target is a metric in effect and its threshold: percent, or microseconds for QueueTime.

@@ -73,7 +73,7 @@ func (in *Installation) run(leases []granted) (*rendered, error) {
 	values["leases"] = all
 	// The notes are for people who install: nobody reads them here.
 	chart := in.renderer.chart.With(map[string]string{policyTemplate: template, notesTemplate: ""})
-	texts, err := chart.Render(helmchart.Release(in.release), in.renderer.kubeVersion, values)
+	texts, err := chart.Render(helmchart.Release(in.release), values)
 	if err != nil {
 		return nil, err
 	}

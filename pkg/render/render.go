@@ -8,6 +8,7 @@
 package render
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -31,24 +32,24 @@ type Options struct {
 
 // Renderer renders values. It is safe for concurrent use.
 type Renderer struct {
-	chart       *helmchart.Chart
-	schema      *schema.Schema // nil where the chart has none
-	foreign     bool           // the chart is not ours: it judges by itself
-	kubeVersion string
+	chart   *helmchart.Chart
+	schema  *schema.Schema // nil where the chart has none
+	foreign bool           // the chart is not ours: it judges by itself
 }
 
-// New returns a Renderer. It fails where the chart cannot be loaded.
+// New returns a Renderer. It fails where the chart cannot be loaded, or is not for
+// the version of Kubernetes.
 func New(options Options) (*Renderer, error) {
-	r := &Renderer{foreign: options.Chart != nil, kubeVersion: options.KubeVersion}
-	if r.kubeVersion == "" {
-		r.kubeVersion = DefaultKubeVersion
-	}
+	r := &Renderer{foreign: options.Chart != nil}
 	folder := options.Chart
 	if folder == nil {
 		folder = charts.TMS()
 	}
 	var err error
 	if r.chart, err = helmchart.Load(folder); err != nil {
+		return nil, err
+	}
+	if r.chart, err = r.chart.For(cmp.Or(options.KubeVersion, DefaultKubeVersion)); err != nil {
 		return nil, err
 	}
 	switch text := r.chart.Schema(); {
