@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io/fs"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,29 +59,12 @@ func TestSchemaDecidesAsHelm(t *testing.T) {
 
 // inputs returns the values of all files of the tests, and some random ones.
 func inputs(t *testing.T) []map[string]any {
-	var all []map[string]any
-	for _, pattern := range []string{"../../charts/tms/ci/*.yaml", "../../examples/*.yaml", "../../testdata/refused/*.yaml"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			var values map[string]any
-			require.NoError(t, yaml.Unmarshal(text, &values))
-			all = append(all, values)
-		}
-	}
-	require.NotEmpty(t, all)
-	random := rand.New(rand.NewPCG(5, 6))
-	for range 50 {
-		data := make([]byte, 150)
-		for i := range data {
-			data[i] = byte(random.UintN(256))
-		}
-		text, _ := anyvalues.YAML(data)
-		var values map[string]any
-		require.NoError(t, yaml.Unmarshal(text, &values))
-		all = append(all, values)
+	t.Helper()
+	corpus, err := anyvalues.Corpus("../..", 50)
+	require.NoError(t, err)
+	all := make([]map[string]any, len(corpus))
+	for i, text := range corpus {
+		require.NoError(t, yaml.Unmarshal(text, &all[i]))
 	}
 	return all
 }

@@ -3,7 +3,6 @@ package schema
 import (
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,7 +25,9 @@ func TestRuleDecidesAsValidator(t *testing.T) {
 
 	accepted, refused := 0, 0
 	random := rand.New(rand.NewPCG(9, 10))
-	for _, text := range valuesFiles(t, random) {
+	corpus, err := anyvalues.Corpus("../..", 100)
+	require.NoError(t, err)
+	for _, text := range corpus {
 		for broken := range 40 {
 			var values map[string]any
 			require.NoError(t, yaml.Unmarshal(text, &values))
@@ -44,29 +45,6 @@ func TestRuleDecidesAsValidator(t *testing.T) {
 	}
 	require.Greater(t, accepted, 400)
 	require.Greater(t, refused, 3000)
-}
-
-func valuesFiles(t *testing.T, random *rand.Rand) [][]byte {
-	var all [][]byte
-	for _, pattern := range []string{"../../charts/tms/values.yaml", "../../charts/tms/ci/*.yaml", "../../examples/*.yaml", "../../testdata/refused/*.yaml"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		require.NotEmpty(t, files)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			all = append(all, text)
-		}
-	}
-	for range 100 {
-		data := make([]byte, 150)
-		for i := range data {
-			data[i] = byte(random.UintN(256))
-		}
-		text, _ := anyvalues.YAML(data)
-		all = append(all, text)
-	}
-	return all
 }
 
 // TestRuleKnowsItsLimits: a schema with other keywords is the validator's alone.

@@ -3,8 +3,6 @@ package source
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,26 +72,9 @@ func texts(t testing.TB) [][]byte {
 		[]byte("server: {}\nleases:\n\n  # all\n  a-1:\n    models:\n    - name: m # the first\n      uri: pvc://c/x\n    - {name: n, uri: '/m'}\n  b:\n    triton:\n      args: [--log-verbose=1, a b, \"c: d\"]\n      env:\n        - name: A\n          value: |\n            two\n            lines\nenabled: true\n"),
 		[]byte("leases:\n    a:\n        autoscaling: {enable: true, replicas: {maximum: 12}}\n        triton: {resources: {limits: {nvidia.com/gpu: 1, memory: 16Gi, cpu: 0.5}}}\n"),
 	}
-	for _, pattern := range []string{"../../charts/tms/ci/*.yaml", "../../examples/*.yaml", "../../testdata/refused/*.yaml"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		require.NotEmpty(t, files)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			all = append(all, text)
-		}
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 30 {
-		data := make([]byte, 200)
-		for i := range data {
-			data[i] = byte(random.UintN(256))
-		}
-		text, _ := anyvalues.YAML(data)
-		all = append(all, text)
-	}
-	return all
+	corpus, err := anyvalues.Corpus("../..", 30)
+	require.NoError(t, err)
+	return append(all, corpus...)
 }
 
 // TestLimits: YAML has limits, for keys and for depth.
