@@ -79,9 +79,8 @@ func (p *plainReader) next() bool {
 
 // rest skips what may follow a value in its line: spaces and a comment.
 func (p *plainReader) rest() bool {
-	start := p.at
 	p.spaces()
-	if p.at < len(p.text) && p.text[p.at] == '#' && (p.at > start || p.at == 0 || p.text[p.at-1] == ' ' || p.text[p.at-1] == '\n') {
+	if p.at < len(p.text) && p.text[p.at] == '#' && (p.at == 0 || p.text[p.at-1] == ' ' || p.text[p.at-1] == '\n') {
 		for p.at < len(p.text) && p.text[p.at] >= ' ' && p.text[p.at] <= '~' {
 			p.at++
 		}
@@ -204,7 +203,7 @@ func (p *plainReader) keyAhead() bool {
 
 // key reads a key and its colon.
 func (p *plainReader) key() (string, bool) {
-	start, end := p.at, 0
+	start := p.at
 	if p.at < len(p.text) && (p.text[p.at] == '"' || p.text[p.at] == '\'') {
 		key, ok := p.quoted()
 		return key, ok && len(key) <= longestKey && p.colon()
@@ -212,8 +211,7 @@ func (p *plainReader) key() (string, bool) {
 	for p.at < len(p.text) && class[p.text[p.at]]&inKey != 0 {
 		p.at++
 	}
-	end = p.at
-	key := p.text[start:end]
+	key := p.text[start:p.at]
 	return key, len(key) <= longestKey && kindOf(key) == aString && p.colon()
 }
 

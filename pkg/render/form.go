@@ -21,6 +21,7 @@ type form struct {
 	lease  *values.Lease
 	pod    *policy.Pod
 	leaves map[string]int // by path
+	weight int            // of what is kept of it, in bytes
 	// asked are the leaves that the request is made of, -1 where there is none.
 	asked struct {
 		minimum, maximum int
@@ -45,8 +46,7 @@ func (in *Installation) form(o *outline, lease source.Lease) *form {
 		if f = in.newForm(o, lease); !f.sound {
 			return f // what is wrong may be this lease's alone
 		}
-		const perByte = 20 // what is kept of a lease is about as many times its text
-		f = in.forms.put(string(o.form), f, perByte*len(o.form))
+		f = in.forms.put(string(o.form), f, f.weight)
 	}
 	if o.known == nil {
 		o.known = map[string]*form{}
@@ -56,7 +56,8 @@ func (in *Installation) form(o *outline, lease source.Lease) *form {
 }
 
 func (in *Installation) newForm(o *outline, lease source.Lease) *form {
-	f := &form{leaves: map[string]int{}}
+	const perByte = 20 // what is kept of a lease is about as many times its text
+	f := &form{leaves: map[string]int{}, weight: perByte * len(o.form)}
 	rules := in.renderer.schema
 	if len(rules.Validate(map[string]any{"leases": map[string]any{lease.Name: lease.Value()}})) > 0 {
 		return f

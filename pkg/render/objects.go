@@ -72,8 +72,8 @@ func (r *Renderer) Lease(release Release, name string, files ...[]byte) (*Object
 	return in.lease(leases[0])
 }
 
-// Install decides about everything in the input but its leases. The error is a policy.Refusal with every reason at once. It works
-// for the embedded chart alone.
+// Install decides about everything in the input but its leases. The error is a
+// policy.Refusal with every reason at once. It works for the embedded chart alone.
 func (r *Renderer) Install(release Release, input *Input) (*Installation, error) {
 	if r.foreign {
 		return nil, errForeign
@@ -104,8 +104,8 @@ func (in *Installation) lease(lease source.Lease) (*Objects, error) {
 	if reasons := append(policy.Refusal(schema.Sort(j.bySchema)), j.byPolicy...); len(reasons) > 0 {
 		return nil, reasons
 	}
-	const weight = 100_000 // of the objects of a lease, in bytes
-	form := in.objects.put(j.variant(), new(objectForm), weight)
+	const weight = 100_000 // of the objects of a small lease, in bytes
+	form := in.objects.put(j.variant(), new(objectForm), weight+j.form.weight)
 	form.once.Do(func() { form.fills, form.err = in.fills(j) })
 	if form.err != nil {
 		return in.objectsByEngine(j)
