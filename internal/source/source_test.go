@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/internal/source"
 )
 
@@ -122,7 +123,7 @@ func TestValuesMerge(t *testing.T) {
 		cut.Add(file)
 		values, err := source.Read([]byte(text))
 		require.NoError(t, err)
-		whole = source.Merge(whole, values)
+		whole = generic.Merge(whole, values)
 		require.Equal(t, whole, cut.Map(), text)
 		require.Equal(t, whole, cut.Copy(), text)
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/triton-leases/tms/internal/generic"
 )
 
 // Values are values files laid over each other, as helm does with several -f.
@@ -22,7 +24,7 @@ func (v *Values) Add(file File) {
 	above := maps.Clone(file.Values)
 	leases, has := above[leasesKey]
 	delete(above, leasesKey)
-	v.rest = Merge(v.rest, above)
+	v.rest = generic.Merge(v.rest, above)
 	if has {
 		v.addLeases(leases)
 	}
@@ -53,7 +55,7 @@ func (v *Values) addLeases(leases any) {
 	}
 	if len(odd) > 0 || len(above) == 0 {
 		v.remove(odd)
-		v.rest = Merge(v.rest, map[string]any{leasesKey: odd})
+		v.rest = generic.Merge(v.rest, map[string]any{leasesKey: odd})
 	}
 }
 
@@ -64,7 +66,7 @@ func (v *Values) addLease(lease Lease) {
 		delete(v.rest, leasesKey)
 	}
 	if i, ok := v.find(lease.Name); ok {
-		v.leases[i] = LeaseOf(lease.Name, Merge(v.leases[i].Value(), lease.Value()))
+		v.leases[i] = LeaseOf(lease.Name, generic.Merge(v.leases[i].Value(), lease.Value()))
 		return
 	}
 	v.index[lease.Name] = len(v.leases)
@@ -108,47 +110,8 @@ func (v *Values) Len() int { return len(v.leases) }
 
 // Copy returns all values as one map that shares nothing with them.
 func (v *Values) Copy() map[string]any {
-	copied, _ := clone(v.Map()).(map[string]any)
+	copied, _ := generic.Clone(v.Map()).(map[string]any)
 	return copied
-}
-
-// IsGeneric says whether a value is made of what encoding/json makes of any text,
-// and integers.
-func IsGeneric(value any) bool {
-	switch value := value.(type) {
-	case map[string]any:
-		for _, inner := range value {
-			if !IsGeneric(inner) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		return !slices.ContainsFunc(value, func(inner any) bool { return !IsGeneric(inner) })
-	case nil, bool, string, float64, int64:
-		return true
-	default:
-		return false
-	}
-}
-
-func clone(value any) any {
-	switch value := value.(type) {
-	case map[string]any:
-		copied := make(map[string]any, len(value))
-		for key, inner := range value {
-			copied[key] = clone(inner)
-		}
-		return copied
-	case []any:
-		copied := make([]any, len(value))
-		for i, inner := range value {
-			copied[i] = clone(inner)
-		}
-		return copied
-	default:
-		return value
-	}
 }
 
 // Map returns all values as one map. The caller must not change what is in it.
@@ -208,19 +171,4 @@ func (v *Values) Only(names ...string) {
 func (v *Values) Delete(key string) {
 	v.rest = maps.Clone(v.rest)
 	delete(v.rest, key)
-}
-
-// Merge lays one map over another as helm does with several -f: objects are
-// merged, everything else is replaced. Neither is changed.
-func Merge(below, above map[string]any) map[string]any {
-	merged := make(map[string]any, len(below)+len(above))
-	maps.Copy(merged, below)
-	for key, value := range above {
-		under, _ := merged[key].(map[string]any)
-		if over, isObject := value.(map[string]any); isObject && under != nil {
-			value = Merge(under, over)
-		}
-		merged[key] = value
-	}
-	return merged
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"strconv"
 
+	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/source"
 	"github.com/triton-leases/tms/pkg/policy"
@@ -143,20 +144,11 @@ func (f *form) request(leaves []leaf) policy.Request {
 	for metric, threshold := range f.asked.thresholds.All() {
 		if first := asked.Metrics.Get(metric); first != nil {
 			asked.Metrics.Set(metric, &policy.MetricRequest{
-				Enabled: own(first.Enabled), Enable: own(first.Enable), Threshold: askedFor(leaves, threshold),
+				Enabled: generic.Pointer(first.Enabled), Enable: generic.Pointer(first.Enable), Threshold: askedFor(leaves, threshold),
 			})
 		}
 	}
 	return asked
-}
-
-// own returns a copy of what the first lease has, so that each lease is its own.
-func own[T any](value *T) *T {
-	if value == nil {
-		return nil
-	}
-	copied := *value
-	return &copied
 }
 
 func askedFor(leaves []leaf, i int) *int64 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/source"
 )
@@ -33,7 +34,7 @@ func (in *Input) Add(text []byte) error {
 // changed. What encoding/json would not have made, such as a []string, is brought
 // to its form; what it cannot write is an error.
 func (in *Input) AddValues(values map[string]any) error {
-	if !source.IsGeneric(values) {
+	if !generic.Is(values) {
 		text, err := json.Marshal(values)
 		if err != nil {
 			return fmt.Errorf("values: %w", err)

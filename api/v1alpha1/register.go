@@ -1,0 +1,17 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is that of TritonLease.
+var GroupVersion = schema.GroupVersion{Group: "tms.triton-leases.dev", Version: "v1alpha1"}
+
+// AddToScheme makes a scheme know TritonLease.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &TritonLease{}, &TritonLeaseList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

@@ -1,0 +1,62 @@
+// Package crd makes the CustomResourceDefinition of TritonLease. The shape of a
+// lease has one home, the schema of the chart's values; this package says the same
+// in the words of a CustomResourceDefinition.
+package crd
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed skeleton.yaml
+var skeleton []byte
+
+// New returns the definition, with the shape of a lease taken from the text of
+// values.schema.json. It fails where the schema says something that a
+// CustomResourceDefinition has no words for.
+func New(valuesSchema []byte) (*apiextensionsv1.CustomResourceDefinition, error) {
+	definition := new(apiextensionsv1.CustomResourceDefinition)
+	if err := yaml.UnmarshalStrict(skeleton, definition); err != nil {
+		return nil, fmt.Errorf("read skeleton.yaml: %w", err)
+	}
+	var document struct {
+		Definitions map[string]*keywords `json:"definitions"`
+	}
+	if err := json.Unmarshal(valuesSchema, &document); err != nil {
+		return nil, fmt.Errorf("read values.schema.json: %w", err)
+	}
+	t := translator{definitions: document.Definitions}
+	lease := t.translate("spec", t.definitions["lease"])
+	if t.err != nil {
+		return nil, t.err
+	}
+	spec := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	for name, property := range spec.Properties {
+		lease.Properties[name] = property
+	}
+	definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"] = lease
+	return definition, nil
+}
+
+// YAML returns the definition as people install it: without a status.
+func YAML(definition *apiextensionsv1.CustomResourceDefinition) ([]byte, error) {
+	text, err := yaml.Marshal(struct {
+		APIVersion string   `json:"apiVersion"`
+		Kind       string   `json:"kind"`
+		Metadata   metadata `json:"metadata"`
+		Spec       any      `json:"spec"`
+	}{definition.APIVersion, definition.Kind, metadata{definition.Name, definition.Annotations}, definition.Spec})
+	if err != nil {
+		return nil, fmt.Errorf("write the definition: %w", err)
+	}
+	return text, nil
+}
+
+type metadata struct {
+	Name        string            `json:"name"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}

@@ -1,0 +1,199 @@
+package crd_test
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
+	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/charts"
+	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/crd"
+	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/schema"
+)
+
+func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
+	t.Helper()
+	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
+	require.NoError(t, err)
+	made, err := crd.New(text)
+	require.NoError(t, err)
+	return made
+}
+
+// TestServerWouldAccept: the checks of the API server itself, those of structural
+// schemas and of what CEL rules cost among them.
+func TestServerWouldAccept(t *testing.T) {
+	made := definition(t)
+	server := asServer(t, made)
+	server.Status.StoredVersions = []string{"v1alpha1"}
+	require.Empty(t, apiextensionsvalidation.ValidateCustomResourceDefinition(context.Background(), server))
+}
+
+// asServer returns the definition as the API server holds it.
+func asServer(t *testing.T, made *apiextensionsv1.CustomResourceDefinition) *apiextensions.CustomResourceDefinition {
+	t.Helper()
+	apiextensionsv1.SetDefaults_CustomResourceDefinition(made)
+	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(&made.Spec)
+	server := new(apiextensions.CustomResourceDefinition)
+	require.NoError(t, apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(made, server, nil))
+	return server
+}
+
+// TestGolden: the file that users install.
+func TestGolden(t *testing.T) {
+	text, err := crd.YAML(definition(t))
+	require.NoError(t, err)
+	golden.Equal(t, "../../api/v1alpha1/tritonleases.yaml", string(text))
+}
+
+// TestAcceptsWhatTheSchemaAccepts: no lease that the values may have is turned
+// away by the API server, but for fractions, which Kubernetes wants in quotes. The
+// other way round, what crosses fields and what has a type, a range or a pattern
+// is turned away by both; the rest is the controller's to refuse.
+func TestAcceptsWhatTheSchemaAccepts(t *testing.T) {
+	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
+	require.NoError(t, err)
+	rules, err := schema.Compile(text)
+	require.NoError(t, err)
+	validate := validator(t)
+
+	accepted, refused, refusedByBoth := 0, 0, 0
+	random := rand.New(rand.NewPCG(13, 14))
+	for _, lease := range leases(t, random) {
+		byServer := validate(lease)
+		if len(rules.Validate(map[string]any{"leases": map[string]any{"a": lease}})) == 0 {
+			accepted++
+			require.Empty(t, byServer, "%v", lease)
+			continue
+		}
+		refused++
+		if len(byServer) > 0 {
+			refusedByBoth++
+		}
+	}
+	t.Log(accepted, refused, refusedByBoth)
+	require.Greater(t, accepted, 300)
+	require.Greater(t, refusedByBoth, refused/2)
+}
+
+// validator returns what the API server does with a spec.
+func validator(t *testing.T) func(spec map[string]any) field.ErrorList {
+	t.Helper()
+	root := asServer(t, definition(t)).Spec.Versions[0].Schema
+	if root == nil {
+		root = asServer(t, definition(t)).Spec.Validation
+	}
+	structural, err := structuralschema.NewStructural(root.OpenAPIV3Schema)
+	require.NoError(t, err)
+	byRule := cel.NewValidator(structural, true, celconfig.PerCallLimit)
+	bySchema, _, err := validation.NewSchemaValidator(root.OpenAPIV3Schema)
+	require.NoError(t, err)
+	return func(spec map[string]any) field.ErrorList {
+		object := map[string]any{"spec": spec}
+		all := validation.ValidateCustomResource(nil, object, bySchema)
+		byCEL, _ := byRule.Validate(context.Background(), nil, structural, object, nil, celconfig.RuntimeCELCostBudget)
+		return append(all, byCEL...)
+	}
+}
+
+// leases returns those of all values files of the tests, and some made at random,
+// each as it is and broken.
+func leases(t *testing.T, random *rand.Rand) []map[string]any {
+	t.Helper()
+	var texts [][]byte
+	for _, pattern := range []string{"../../charts/tms/ci/*.yaml", "../../examples/*.yaml", "../../testdata/refused/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			texts = append(texts, text)
+		}
+	}
+	for range 200 {
+		data := make([]byte, 200)
+		for i := range data {
+			data[i] = byte(random.UintN(256))
+		}
+		text, _ := anyvalues.YAML(data)
+		texts = append(texts, text)
+	}
+	var all []map[string]any
+	for _, text := range texts {
+		for broken := range 3 {
+			var values struct {
+				Leases map[string]map[string]any `json:"leases"`
+			}
+			if yaml.Unmarshal(text, &values) != nil {
+				continue // refused for another reason
+			}
+			for _, name := range slices.Sorted(maps.Keys(values.Leases)) {
+				lease := values.Leases[name]
+				if lease == nil || fraction(lease) {
+					continue
+				}
+				if broken > 0 {
+					anyvalues.Break(random, lease)
+				}
+				if !fraction(lease) {
+					all = append(all, whole(lease).(map[string]any))
+				}
+			}
+		}
+	}
+	return all
+}
+
+// fraction says whether a value has a number that is not whole.
+func fraction(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, inner := range value {
+			if fraction(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, fraction)
+	case float64:
+		return value != math.Trunc(value)
+	}
+	return false
+}
+
+// whole returns a value with its numbers as the API server reads them.
+func whole(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, inner := range value {
+			value[key] = whole(inner)
+		}
+	case []any:
+		for i, inner := range value {
+			value[i] = whole(inner)
+		}
+	case float64:
+		if math.Abs(value) < 1<<62 {
+			return int64(value)
+		}
+	}
+	return value
+}
