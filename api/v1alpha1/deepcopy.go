@@ -29,11 +29,12 @@ func (l *TritonLease) DeepCopy() *TritonLease {
 	copied.Spec.Lease = l.Spec.Lease.DeepCopy()
 	copied.Spec.Duration = generic.Pointer(l.Spec.Duration)
 	copied.Spec.AutoRenew = generic.Pointer(l.Spec.AutoRenew)
+	copied.Spec.RenewTime = l.Spec.RenewTime.DeepCopy()
 	copied.Status.Conditions = slices.Clone(l.Status.Conditions)
 	if l.Status.Granted != nil {
-		granted := l.Status.Granted.DeepCopy()
-		copied.Status.Granted = &granted
+		copied.Status.Granted = &Granted{Grant: l.Status.Granted.Grant.DeepCopy(), Term: l.Status.Granted.Term}
 	}
+	copied.Status.RenewedAt = l.Status.RenewedAt.DeepCopy()
 	copied.Status.ExpiresAt = l.Status.ExpiresAt.DeepCopy()
 	return &copied
 }

@@ -22,28 +22,42 @@ type TritonLease struct {
 type TritonLeaseSpec struct {
 	values.Lease `json:",inline"`
 	// Duration is how long the lease lasts from its creation, or from its last
-	// renewal. Where it is nil, it is the administrator's default.
-	Duration *metav1.Duration `json:"duration,omitempty"`
+	// renewal; 0s has no end. Where it is nil, it is the administrator's default.
+	Duration *policy.Duration `json:"duration,omitempty"`
 	// AutoRenew extends the lease while it serves requests.
 	AutoRenew *bool `json:"autoRenew,omitempty"`
+	// RenewTime is when somebody renewed the lease. One that lies in the future
+	// does not count before it comes.
+	RenewTime *metav1.Time `json:"renewTime,omitempty"`
 }
 
 // TritonLeaseStatus is what the controller saw and did last.
 type TritonLeaseStatus struct {
+	// Models are the names of the models, for people who list leases.
+	Models string `json:"models,omitempty"`
 	// ObservedGeneration is the generation of the spec that the rest is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions are those below.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Granted is what the lease has within the administrator's bounds.
-	Granted *policy.Grant `json:"granted,omitempty"`
+	Granted *Granted `json:"granted,omitempty"`
 	// Replicas are those that there are now, and WantedReplicas those that the
 	// Deployment is asked for.
 	Replicas       int32 `json:"replicas,omitempty"`
 	WantedReplicas int32 `json:"wantedReplicas,omitempty"`
 	// Address is where clients reach the Triton, such as tms-resnet50.inference.svc.
 	Address string `json:"address,omitempty"`
+	// RenewedAt is when the lease was last renewed, by somebody or because it served
+	// requests.
+	RenewedAt *metav1.Time `json:"renewedAt,omitempty"`
 	// ExpiresAt is when the lease ends.
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+}
+
+// Granted is what a lease has within the administrator's bounds, and for how long.
+type Granted struct {
+	policy.Grant `json:",inline"`
+	policy.Term  `json:",inline"`
 }
 
 // The conditions of a TritonLease.
@@ -54,6 +68,9 @@ const (
 	ConditionReady = "Ready"
 	// ConditionAutoscaling is true while the lease scales.
 	ConditionAutoscaling = "Autoscaling"
+	// ConditionAutoRenew says whether the lease will be extended: it is there near
+	// the end of a lease that asks for it.
+	ConditionAutoRenew = "AutoRenew"
 )
 
 // TritonLeaseList is a list of them.

@@ -62,11 +62,12 @@ func (d *dice) maybe(n int, o object, key string, value func(*dice) any) {
 }
 
 func (d *dice) values() object {
-	v := object{"server": object{"autoscaling": d.part().config()}}
+	server := object{"autoscaling": d.part().config()}
+	v := object{"server": server}
 	leases := object{}
 	fleet := d.part()
 	for range pick(fleet, 1, 2, 3, 0) {
-		leases[pick(fleet, "a", "b", "resnet50", "0", "lease-with-a-long-name", "on")] = fleet.lease()
+		leases[pick(fleet, "a", "b", "resnet50", "0", "lease-with-a-long-name", "on", "server")] = fleet.lease()
 	}
 	v["leases"] = leases
 	d.part().maybe(3, v, "triton", (*dice).triton)
@@ -86,6 +87,14 @@ func (d *dice) values() object {
 			pick(d, "triton", "server", "rest", "mongodb"): "example.com/image:1",
 			"sidecar": pick[any](d, nil, "x"),
 			"secrets": []any{"pull"},
+		}
+	})
+	rest.maybe(4, server, "allowlist", func(*dice) any { return []any{"example.com/other:1"} })
+	rest.maybe(6, server, "enabled", func(d *dice) any { return !d.sometimes(4) })
+	rest.maybe(6, server, "leases", func(d *dice) any {
+		return object{
+			"duration":  object{"default": pick(d, "1h", "2h", "0s"), "maximum": pick(d, "90m", "0s")},
+			"autoRenew": object{"default": !d.sometimes(2), "interval": pick(d, "1h", "10s")},
 		}
 	})
 	rest.maybe(4, v, "extraObjects", func(d *dice) any {
@@ -160,6 +169,7 @@ func (d *dice) lease() object {
 	} else {
 		l["models"] = d.models()
 		d.maybe(3, l, "triton", (*dice).triton)
+		d.maybe(6, l, "image", func(d *dice) any { return pick(d, "example.com/other:1", "example.com/image:1", "nobody/knows") })
 	}
 	request := object{"enable": !d.sometimes(6)}
 	d.maybe(2, request, "replicas", func(d *dice) any {

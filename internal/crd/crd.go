@@ -31,15 +31,15 @@ func New(valuesSchema []byte) (*apiextensionsv1.CustomResourceDefinition, error)
 	}
 	t := translator{definitions: document.Definitions}
 	lease := t.translate("spec", t.definitions["lease"])
-	if t.err != nil {
-		return nil, t.err
-	}
 	spec := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
 	for name, property := range spec.Properties {
+		if name == "duration" {
+			property = t.translate("spec.duration", &keywords{Ref: "#/definitions/duration", Description: property.Description})
+		}
 		lease.Properties[name] = property
 	}
 	definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"] = lease
-	return definition, nil
+	return definition, t.err
 }
 
 // YAML returns the definition as people install it: without a status.

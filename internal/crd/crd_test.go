@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,15 +20,18 @@ import (
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/anyvalues"
 	"github.com/triton-leases/tms/internal/crd"
 	"github.com/triton-leases/tms/internal/golden"
 	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/pkg/values"
 )
 
 func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
@@ -61,7 +66,7 @@ func asServer(t *testing.T, made *apiextensionsv1.CustomResourceDefinition) *api
 func TestGolden(t *testing.T) {
 	text, err := crd.YAML(definition(t))
 	require.NoError(t, err)
-	golden.Equal(t, "../../api/v1alpha1/tritonleases.yaml", string(text))
+	golden.Equal(t, "../../charts/tms/files/tritonleases.yaml", string(text))
 }
 
 // TestAcceptsWhatTheSchemaAccepts: no lease that the values may have is turned
@@ -107,7 +112,7 @@ func validator(t *testing.T) func(spec map[string]any) field.ErrorList {
 	bySchema, _, err := validation.NewSchemaValidator(root.OpenAPIV3Schema)
 	require.NoError(t, err)
 	return func(spec map[string]any) field.ErrorList {
-		object := map[string]any{"spec": spec}
+		object := map[string]any{"metadata": map[string]any{"name": "a"}, "spec": spec}
 		all := validation.ValidateCustomResource(nil, object, bySchema)
 		byCEL, _ := byRule.Validate(context.Background(), nil, structural, object, nil, celconfig.RuntimeCELCostBudget)
 		return append(all, byCEL...)
@@ -196,4 +201,58 @@ func whole(value any) any {
 		}
 	}
 	return value
+}
+
+// TestTypesAreTheDefinition: each property of the definition is a field of the Go
+// types, and the other way round.
+func TestTypesAreTheDefinition(t *testing.T) {
+	root := definition(t).Spec.Versions[0].Schema.OpenAPIV3Schema
+	compare(t, "spec", root.Properties["spec"], reflect.TypeFor[v1alpha1.TritonLeaseSpec]())
+	compare(t, "status", root.Properties["status"], reflect.TypeFor[v1alpha1.TritonLeaseStatus]())
+}
+
+func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps, typ reflect.Type) {
+	t.Helper()
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	switch {
+	case property.XPreserveUnknownFields != nil: // Kubernetes' to define
+		require.Equal(t, reflect.TypeFor[values.Verbatim](), typ, path)
+	case property.Items != nil:
+		require.Equal(t, reflect.Slice, typ.Kind(), path)
+		compare(t, path+"[]", *property.Items.Schema, typ.Elem())
+	case property.AdditionalProperties != nil:
+		require.Equal(t, reflect.Map, typ.Kind(), path)
+		compare(t, path+"[*]", *property.AdditionalProperties.Schema, typ.Elem())
+	case property.Properties != nil:
+		fields := jsonFields(typ)
+		require.ElementsMatch(t, slices.Collect(maps.Keys(fields)), slices.Collect(maps.Keys(property.Properties)), path)
+		for name, child := range property.Properties {
+			compare(t, path+"."+name, child, fields[name])
+		}
+	case property.XIntOrString:
+		require.Equal(t, reflect.Interface, typ.Kind(), path)
+	case property.Format == "date-time":
+		require.Equal(t, reflect.TypeFor[metav1.Time](), typ, path)
+	default:
+		require.Contains(t, map[string][]reflect.Kind{
+			"string": {reflect.String}, "boolean": {reflect.Bool}, "integer": {reflect.Int64, reflect.Int32},
+		}[property.Type], typ.Kind(), path)
+	}
+}
+
+// jsonFields returns the fields of a struct, and of those embedded in it, by their JSON names.
+func jsonFields(typ reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Anonymous && name == "" {
+			maps.Copy(fields, jsonFields(field.Type))
+			continue
+		}
+		fields[name] = field.Type
+	}
+	return fields
 }

@@ -3,6 +3,7 @@ package crd
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -170,11 +171,12 @@ func (t *translator) rules(path string, k *keywords, to *apiextensionsv1.JSONSch
 		t.fail(path, "not of other things than two keys or a pattern")
 	} // A pattern that must not match costs too much here: the controller refuses it.
 	if k.If != nil {
-		if len(k.If.Required) != 1 || k.Then == nil || len(k.Then.Properties) != 1 {
+		if len(k.If.Required) != 1 || k.Then == nil {
 			t.fail(path, "if of other things than a key")
 			return
 		}
-		for name, property := range k.Then.Properties {
+		for _, name := range slices.Sorted(maps.Keys(k.Then.Properties)) {
+			property := k.Then.Properties[name]
 			if property.Not == nil || !reflect.ValueOf(*property.Not).IsZero() {
 				t.fail(path, "then of other things than a key that must be absent")
 			}

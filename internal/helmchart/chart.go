@@ -5,6 +5,7 @@ package helmchart
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,6 +31,8 @@ type Release struct {
 	Namespace string
 	// IsUpgrade says that the release is upgraded, not installed.
 	IsUpgrade bool
+	// Service is what applies the manifests: Helm, where it is empty.
+	Service string
 }
 
 // Load reads a chart from the folder that holds its Chart.yaml, without the
@@ -157,7 +160,7 @@ func (c *Chart) Render(release Release, values map[string]any) (map[string]strin
 			"IsUpgrade": release.IsUpgrade,
 			"IsInstall": !release.IsUpgrade,
 			"Revision":  1,
-			"Service":   "Helm",
+			"Service":   cmp.Or(release.Service, "Helm"),
 		},
 		"Values": chartutil.Values(values),
 	})

@@ -12,6 +12,8 @@ type Adjustment struct {
 	Default bool `json:"default,omitempty"`
 	// Granted is the number that the lease has instead.
 	Granted int64 `json:"granted"`
+	// Unit is that of both numbers, where their field does not tell: s, for seconds.
+	Unit string `json:"unit,omitempty"`
 	// Limit is the path of the bound that decided.
 	Limit string `json:"limit"`
 }
@@ -22,5 +24,5 @@ func (a Adjustment) String() string {
 	if a.Default {
 		origin = "default"
 	}
-	return fmt.Sprintf("%s: %s %d, granted %d (%s)", a.Field, origin, a.Asked, a.Granted, a.Limit)
+	return fmt.Sprintf("%s: %s %d%s, granted %d%s (%s)", a.Field, origin, a.Asked, a.Unit, a.Granted, a.Unit, a.Limit)
 }

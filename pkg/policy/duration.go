@@ -10,7 +10,7 @@ import (
 // milliseconds in this order, each at most once, such as 15s, 1m or 1m30s.
 type Duration string
 
-var durationPattern = regexp.MustCompile(`^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?$`)
+var durationPattern = regexp.MustCompile(`^(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?(?:([0-9]{1,9})ms)?$`)
 
 // Value returns the length of d, and 0 for what is not a Duration: the schema
 // of the values lets none of those pass.

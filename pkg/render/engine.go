@@ -23,6 +23,8 @@ type grants struct {
 
 type leaseGrant struct {
 	Name        string                  `json:"name"`
+	Path        string                  `json:"path"`
+	Renewed     bool                    `json:"renewed,omitempty"`
 	Autoscaled  bool                    `json:"autoscaled"`
 	MinReplicas int64                   `json:"minReplicas,omitempty"`
 	MaxReplicas int64                   `json:"maxReplicas,omitempty"`
@@ -40,6 +42,8 @@ type granted struct {
 func (j *judged) granted() granted {
 	grant := leaseGrant{
 		Name:        j.ObjectName,
+		Path:        j.path.String(),
+		Renewed:     j.Term.AutoRenew,
 		Autoscaled:  j.Grant.Autoscaled,
 		MinReplicas: j.Grant.MinReplicas,
 		MaxReplicas: j.Grant.MaxReplicas,
@@ -73,7 +77,7 @@ func (in *Installation) run(leases []granted) (*rendered, error) {
 	values["leases"] = all
 	// The notes are for people who install: nobody reads them here.
 	chart := in.renderer.chart.With(map[string]string{policyTemplate: template, notesTemplate: ""})
-	texts, err := chart.Render(helmchart.Release(in.release), values)
+	texts, err := chart.Render(in.release.forChart(), values)
 	if err != nil {
 		return nil, err
 	}

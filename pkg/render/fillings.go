@@ -76,12 +76,13 @@ func asNumber(mark string) int64 {
 // grantForm is what grants have in common that differ only in numbers and sentences.
 type grantForm struct {
 	autoscaled  bool
+	renewed     bool
 	metrics     policy.PerMetric[bool] // those in effect
 	adjustments int
 }
 
 func (j *judged) grantForm() grantForm {
-	form := grantForm{autoscaled: j.Grant.Autoscaled, adjustments: len(j.adjustments)}
+	form := grantForm{autoscaled: j.Grant.Autoscaled, renewed: j.Term.AutoRenew, adjustments: len(j.adjustments)}
 	for _, target := range j.Grant.Metrics {
 		form.metrics.Set(target.Metric, true)
 	}

@@ -28,7 +28,7 @@ func (r *Renderer) renderForeign(release Release, merged map[string]any) (*Resul
 			return nil, policy.Refusal(invalid)
 		}
 	}
-	rendered, err := r.chart.Render(helmchart.Release(release), all)
+	rendered, err := r.chart.Render(release.forChart(), all)
 	if err != nil {
 		return nil, fmt.Errorf("render chart %s: %w", r.chart.Name(), err)
 	}

@@ -86,7 +86,7 @@ func (in *Installation) newForm(o *outline, lease source.Lease) *form {
 		f.checks = append(f.checks, check{leaf: i, isNumber: o.leaves[i].kind == number, rule: rule})
 	}
 	f.findAsked()
-	f.sound = len(checkNames(Lease{Name: lease.Name, ObjectName: "x"}, f.lease)) == 0
+	f.sound = len(in.checkNames(Lease{Name: lease.Name, ObjectName: "x"}, f.lease)) == 0
 	return f
 }
 

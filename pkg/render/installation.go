@@ -22,10 +22,15 @@ type Installation struct {
 	// an object can be called so.
 	prefix   string
 	prefixed bool
+	// server is the name of the objects of tms-server, empty where it is not installed.
+	server string
 	// policy is nil where the administrator's configuration is not coherent, of
 	// which nothing can be said about a lease.
 	policy     *policy.Policy
 	ruleLabels map[string]string
+	// terms is nil where what is said of how long leases last is not coherent.
+	terms  *policy.Terms
+	images policy.Allowlist
 
 	// leases is where the leases stand in the values.
 	leases *field.Path
@@ -52,7 +57,7 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 	in := &Installation{
 		renderer: r, release: release, rest: sound, decoded: decoded,
 		prefix: fullname(r.chart.Name(), release.Name, decoded),
-		leases: field.NewPath("leases"),
+		images: decoded.AllowedImages(), leases: field.NewPath("leases"),
 	}
 	in.prefixed = objectName.MatchString(in.prefix + "-0")
 	refused.byPolicy = release.validate()
@@ -68,12 +73,29 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 		in.ruleLabels, overridden = coherent.RuleLabels()
 		warnings = append(warnings, overridden...)
 	}
+	if decoded.Server.Enabled {
+		in.server = in.prefix + "-server"
+		if decoded.Images.Server == "" {
+			refused.byPolicy = append(refused.byPolicy,
+				field.Required(field.NewPath("images", "server"), "the image of tms-server, which server.enabled installs"))
+		}
+	}
+	in.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
+	refused.byPolicy = append(refused.byPolicy, refusal(err)...)
 	refused.leftOut = func(key string) bool {
 		_, was := rest[key]
 		_, is := sound[key]
 		return was && !is
 	}
 	return in, refused, warnings, nil
+}
+
+// path is where a lease stands, for errors and adjustments.
+func (in *Installation) path(lease string) *field.Path {
+	if in.release.Controller {
+		return field.NewPath("spec")
+	}
+	return in.leases.Child(lease)
 }
 
 // without returns values without the parts that the schema refuses: single

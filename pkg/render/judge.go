@@ -25,6 +25,10 @@ type Lease struct {
 	Request policy.Request
 	// Grant is what it has, and why it is not what it asked for.
 	Grant policy.Grant
+	// Term is how long a TritonLease lasts.
+	Term policy.Term
+
+	path *field.Path // where it stands
 }
 
 // Judgement is what was decided about all leases, before anything is rendered.
@@ -117,8 +121,6 @@ func (r *Renderer) judge(release Release, input *Input) (*Installation, []*judge
 	return in, leases, judgement, nil
 }
 
-func leasePath(name string) *field.Path { return field.NewPath("leases").Child(name) }
-
 // judgeAll judges leases, several at once. What is said of one does not depend on another.
 func (in *Installation) judgeAll(leases []source.Lease) []*judged {
 	all := make([]*judged, len(leases))
@@ -137,7 +139,7 @@ func (in *Installation) judge(lease source.Lease, o *outline) *judged {
 	o.read(j.source)
 	f := in.form(o, j.source)
 	j.form = f
-	j.Name, j.ObjectName = j.source.Name, in.prefix+"-"+j.source.Name
+	j.Name, j.ObjectName, j.path = j.source.Name, in.prefix+"-"+j.source.Name, in.path(j.source.Name)
 	if !f.accepts(j.Name, o.leaves) || !in.named(j.ObjectName) {
 		in.judgeByValue(j)
 	} else {
@@ -145,15 +147,40 @@ func (in *Installation) judge(lease source.Lease, o *outline) *judged {
 		if f.lease.Target != nil && j.Request.Enable {
 			j.target = targetKey(f.text(o.leaves, "target.apiVersion"), f.text(o.leaves, "target.kind"), f.text(o.leaves, "target.name"))
 		}
-		in.grant(j, f.pod)
+		in.grant(j, f.text(o.leaves, "image"), f.pod)
 	}
 	j.fillings = newFillings(j, o.texts).flat()
 	return j
 }
 
+// judgeOne judges one lease by itself, and how long it lasts where it asks for
+// that. The error is a policy.Refusal.
+func (in *Installation) judgeOne(lease source.Lease, asked *policy.TermRequest) (*judged, error) {
+	j := in.judge(lease, new(outline))
+	reasons := append(policy.Refusal(schema.Sort(j.bySchema)), j.byPolicy...)
+	if asked != nil {
+		term, adjustments, err := in.terms.Grant(j.path, *asked)
+		reasons = append(reasons, refusal(err)...)
+		j.Term, j.Grant.Adjustments = term, append(j.Grant.Adjustments, adjustments...)
+	}
+	if in.release.Controller {
+		for _, reason := range reasons {
+			if rest, ok := strings.CutPrefix(reason.Field, leasesKey+j.Name); ok {
+				reason.Field = "spec" + rest
+			}
+		}
+	}
+	if len(reasons) > 0 {
+		return nil, reasons
+	}
+	return j, nil
+}
+
 // named says whether an object name is legal of which the lease's part is: that
 // can only make it too long.
-func (in *Installation) named(name string) bool { return in.prefixed && len(name) <= mostName }
+func (in *Installation) named(name string) bool {
+	return in.prefixed && len(name) <= mostName && name != in.server
+}
 
 // judgeByValue judges a lease of which something is wrong, or may be.
 func (in *Installation) judgeByValue(j *judged) {
@@ -163,24 +190,25 @@ func (in *Installation) judgeByValue(j *judged) {
 	}
 	lease, err := values.DecodeLease(j.source.Value())
 	if err != nil {
-		j.byPolicy = policy.Refusal{field.InternalError(leasePath(j.Name), err)}
+		j.byPolicy = policy.Refusal{field.InternalError(j.path, err)}
 		return
 	}
-	j.byPolicy = checkNames(j.Lease, lease)
+	j.byPolicy = in.checkNames(j.Lease, lease)
 	j.misnamed = len(j.byPolicy)
 	j.Request = lease.Autoscaling
 	if t := lease.Target; t != nil && j.Request.Enable {
 		j.target = targetKey(t.APIVersion, t.Kind, t.Name)
 	}
-	in.grant(j, in.pod(lease))
+	in.grant(j, lease.Image, in.pod(lease))
 }
 
-func (in *Installation) grant(j *judged, pod *policy.Pod) {
+func (in *Installation) grant(j *judged, image string, pod *policy.Pod) {
+	j.byPolicy = append(j.byPolicy, refusal(in.images.Check(j.path, image))...)
 	if in.policy == nil {
 		return
 	}
 	var err error
-	j.Grant, err = in.policy.Grant(in.leases.Child(j.Name), j.Request, pod)
+	j.Grant, err = in.policy.Grant(j.path, j.Request, pod)
 	j.byPolicy = append(j.byPolicy, refusal(err)...)
 	for _, adjustment := range j.Grant.Adjustments {
 		j.adjustments = append(j.adjustments, adjustment.String())
@@ -198,7 +226,7 @@ func refusal(err error) policy.Refusal {
 // at it, and two rules record the same series.
 func (j *judged) refuseTarget() {
 	name := j.target[strings.LastIndexByte(j.target, ' ')+1:]
-	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, field.Duplicate(leasePath(j.Name).Child("target", "name"), name))
+	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, field.Duplicate(j.path.Child("target", "name"), name))
 }
 
 // targetKey names a workload, with its name last.

@@ -33,17 +33,21 @@ var objectName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 const mostName = 63
 
 // checkNames refuses what cannot be named so.
-func checkNames(lease Lease, says *values.Lease) policy.Refusal {
+func (in *Installation) checkNames(lease Lease, says *values.Lease) policy.Refusal {
 	var reasons policy.Refusal
+	if lease.ObjectName == in.server {
+		reasons = append(reasons, field.Invalid(lease.path, lease.ObjectName,
+			"the objects of this lease would have this name, which is that of tms-server"))
+	}
 	if !objectName.MatchString(lease.ObjectName) {
-		reasons = append(reasons, field.Invalid(leasePath(lease.Name), lease.ObjectName,
+		reasons = append(reasons, field.Invalid(lease.path, lease.ObjectName,
 			"the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
 				"change the name of the lease or of the release, or set fullnameOverride"))
 	}
 	seen := map[string]bool{}
 	for i, model := range says.Models {
 		if seen[model.Name] {
-			reasons = append(reasons, field.Duplicate(leasePath(lease.Name).Child("models").Index(i).Child("name"), model.Name))
+			reasons = append(reasons, field.Duplicate(lease.path.Child("models").Index(i).Child("name"), model.Name))
 		}
 		seen[model.Name] = true
 	}

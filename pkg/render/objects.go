@@ -11,9 +11,9 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/cut"
 	"github.com/triton-leases/tms/internal/helmchart"
-	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/source"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
@@ -69,7 +69,7 @@ func (r *Renderer) Lease(release Release, name string, files ...[]byte) (*Object
 	if len(leases) == 0 {
 		return nil, noLease(name, nil)
 	}
-	return in.lease(leases[0])
+	return in.lease(leases[0], nil)
 }
 
 // Install decides about everything in the input but its leases. The error is a
@@ -88,6 +88,17 @@ func (r *Renderer) Install(release Release, input *Input) (*Installation, error)
 	return in, nil
 }
 
+// TritonLease renders a lease at run time as typed objects, which are the
+// caller's, and decides how long it lasts. The error is a policy.Refusal whose
+// paths begin with spec. It is for a Release of a Controller.
+func (in *Installation) TritonLease(lease *v1alpha1.TritonLease) (*Objects, error) {
+	value, err := lease.Spec.Lease.Map()
+	if err != nil {
+		return nil, err
+	}
+	return in.lease(source.LeaseOf(lease.Name, value), &policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew})
+}
+
 // Lease renders one lease as typed objects, which are the caller's. The first
 // lease of a form takes some milliseconds, those that follow some microseconds.
 // The error is a policy.Refusal whose paths begin with leases.<name>.
@@ -96,13 +107,13 @@ func (in *Installation) Lease(name string, lease *values.Lease) (*Objects, error
 	if err != nil {
 		return nil, err
 	}
-	return in.lease(source.LeaseOf(name, value))
+	return in.lease(source.LeaseOf(name, value), nil)
 }
 
-func (in *Installation) lease(lease source.Lease) (*Objects, error) {
-	j := in.judge(lease, new(outline))
-	if reasons := append(policy.Refusal(schema.Sort(j.bySchema)), j.byPolicy...); len(reasons) > 0 {
-		return nil, reasons
+func (in *Installation) lease(lease source.Lease, term *policy.TermRequest) (*Objects, error) {
+	j, err := in.judgeOne(lease, term)
+	if err != nil {
+		return nil, err
 	}
 	const weight = 100_000 // of the objects of a small lease, in bytes
 	form := in.objects.put(j.variant(), new(objectForm), weight+j.form.weight)

@@ -143,7 +143,7 @@ func (o *outline) copiable(text string) bool {
 	switch {
 	case o.section == "models" && strings.HasPrefix(text, mountPath):
 		return false // it may be where the claim of another model is mounted
-	case o.section == "models", o.section == "triton" && o.part == "args": // always quoted
+	case o.section == "models", o.section == "image", o.section == "triton" && o.part == "args": // always quoted
 		return isPlain(text)
 	default:
 		return source.IsWord(text)

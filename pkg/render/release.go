@@ -17,6 +17,19 @@ type Release struct {
 	Namespace string
 	// IsUpgrade renders for helm upgrade instead of helm install.
 	IsUpgrade bool
+	// Controller says that the leases are TritonLeases, which tms-server looks after,
+	// and not values, which Helm installs: app.kubernetes.io/managed-by says so, and
+	// what is said of a lease names keys of its spec.
+	Controller bool
+}
+
+// forChart returns what templates can know of the release.
+func (r Release) forChart() helmchart.Release {
+	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade, Service: "Helm"}
+	if r.Controller {
+		release.Service = "tms-server"
+	}
+	return release
 }
 
 var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)

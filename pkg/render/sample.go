@@ -53,6 +53,9 @@ func (s *sample) mark(n int) granted {
 	g := s.granted()
 	g.name = marks.name
 	g.value, _ = value.Value().(map[string]any)
+	if strings.HasPrefix(g.grant.Path, leasesKey) {
+		g.grant.Path = leasesKey + marks.name
+	}
 	g.grant.Name = strings.TrimSuffix(s.ObjectName, s.Name) + marks.name
 	g.grant.MinReplicas, g.grant.MaxReplicas = asNumber(marks.minimum), asNumber(marks.maximum)
 	for metric := range g.grant.Metrics {
@@ -61,6 +64,9 @@ func (s *sample) mark(n int) granted {
 	g.grant.Adjustments = marks.adjustments
 	return g
 }
+
+// leasesKey is what the paths of leases in values begin with.
+const leasesKey = "leases."
 
 // leaseMark matches the marks of names, and finds the number of the sample.
 var leaseMark = regexp.MustCompile(`tmslease([0-9]{6})x`)

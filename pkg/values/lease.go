@@ -8,6 +8,8 @@ type Lease struct {
 	// Models are loaded in this order.
 	Models []Model `json:"models,omitzero"`
 	Target *Target `json:"target,omitempty"`
+	// Image is that of the Triton, where it is not Images.Triton.
+	Image string `json:"image,omitempty"`
 	// Triton overrides the top-level triton key by key.
 	Triton      *Triton        `json:"triton,omitempty"`
 	Autoscaling policy.Request `json:"autoscaling,omitzero"`

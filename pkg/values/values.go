@@ -7,8 +7,6 @@ package values
 import (
 	"encoding/json"
 	"fmt"
-
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // Verbatim is a part that belongs to Kubernetes: it is handed on as it is, and
@@ -33,11 +31,12 @@ type Values struct {
 
 // Images are the container images.
 type Images struct {
-	Triton  string   `json:"triton"`
+	Triton string `json:"triton"`
+	// Server is the image of tms-server.
+	Server  string   `json:"server,omitempty"`
 	Secrets []string `json:"secrets,omitempty"`
 
 	// Keys of NVIDIA TMS that have no meaning here.
-	Server  any `json:"server,omitempty"`
 	Sidecar any `json:"sidecar,omitempty"`
 	MongoDB any `json:"mongodb,omitempty"`
 	REST    any `json:"rest,omitempty"`
@@ -48,16 +47,6 @@ type Kubernetes struct {
 	CustomAnnotations map[string]string `json:"customAnnotations,omitempty"`
 	CustomLabels      map[string]string `json:"customLabels,omitempty"`
 	PartOf            string            `json:"partOf,omitempty"`
-}
-
-// Server is the administrator's configuration.
-type Server struct {
-	Autoscaling policy.Config `json:"autoscaling"`
-
-	// Keys of NVIDIA TMS that have no meaning here.
-	APIService        any `json:"apiService,omitempty"`
-	Metrics           any `json:"metrics,omitempty"`
-	ModelRepositories any `json:"modelRepositories,omitempty"`
 }
 
 // Decode returns the values of a map that the schema accepts.

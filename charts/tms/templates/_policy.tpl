@@ -5,9 +5,10 @@ byte; the library puts Go's grants in its place. No other template decides.
 
 tms.grants: the grants of all leases.
 Argument: the root context. Result: a JSON object with
-  leases                  per name: name (of its objects), autoscaled, minReplicas,
-                          maxReplicas, metrics (thresholds of those in effect),
-                          adjustments (sentences)
+  leases                  per name: name (of its objects), path (where it stands),
+                          autoscaled, minReplicas, maxReplicas, metrics (thresholds
+                          of those in effect), adjustments (sentences); renewed says
+                          that tms-server looks whether requests come
   warnings                sentences, those of the adjustments among them
   ruleLabels              labels of the PrometheusRules
   rateWindowMicroseconds  the rate window
@@ -33,13 +34,16 @@ from one template to the next, and every template asks.
 {{- include "tms.judge.config" (dict "config" $config "state" $state) -}}
 {{- include "tms.judge.prometheus" (dict "config" $config "state" $state "result" $result) -}}
 {{- $coherent := eq $before (len $state.errors) -}}
+{{- include "tms.judge.server" (dict "root" . "window" (div $result.rateWindowMicroseconds 1000) "state" $state) -}}
 {{- $fullname := include "tms.fullname" . -}}
 {{- $targets := dict -}}
+{{- $images := append (default list (default dict .Values.server).allowlist) (default dict .Values.images).triton -}}
 {{- range $name, $lease := .Values.leases -}}
-{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "autoscaled" false "adjustments" list -}}
+{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" (printf "leases.%s" $name) "autoscaled" false "adjustments" list -}}
 {{- $_ := set $result.leases $name $grant -}}
-{{- $args := dict "config" $config "lease" $lease "path" (printf "leases.%s" $name) "grant" $grant "state" $state "targets" $targets "defaults" $.Values.triton "window" $result.rateWindowMicroseconds -}}
+{{- $args := dict "config" $config "lease" $lease "path" $grant.path "grant" $grant "state" $state "targets" $targets "images" $images "server" (ternary (printf "%s-server" $fullname) "" (default false (default dict $.Values.server).enabled)) "defaults" $.Values.triton "window" $result.rateWindowMicroseconds -}}
 {{- include "tms.judge.names" $args -}}
+{{- include "tms.judge.image" $args -}}
 {{- if and $coherent (default dict $lease.autoscaling).enable -}}
 {{- if $config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
@@ -137,15 +141,19 @@ Arguments: root, state. Result: nothing.
 {{- define "tms.judge.foreign" -}}
 {{- $state := .state -}}
 {{- $images := default dict .root.Values.images -}}
-{{- range list "server" "sidecar" "mongodb" "rest" -}}
-{{- if and (hasKey $images .) (not (kindIs "invalid" (get $images .))) -}}
-{{- include "tms.warn" (list $state (printf "images.%s: a key of NVIDIA TMS that has no meaning here is ignored" .)) -}}
-{{- end -}}
-{{- end -}}
 {{- $server := default dict .root.Values.server -}}
-{{- range list "apiService" "metrics" "modelRepositories" -}}
-{{- if and (hasKey $server .) (not (kindIs "invalid" (get $server .))) -}}
-{{- include "tms.warn" (list $state (printf "server.%s: a key of NVIDIA TMS that has no meaning here is ignored" .)) -}}
+{{- if and $images.server (not $server.enabled) -}}
+{{- include "tms.warn" (list $state "images.server: has no effect while server.enabled is false") -}}
+{{- end -}}
+{{- $metrics := default dict $server.metrics -}}
+{{- range list
+  (list "images" $images "sidecar") (list "images" $images "mongodb") (list "images" $images "rest")
+  (list "server" $server "apiService") (list "server" $server "modelRepositories")
+  (list "server.metrics" $metrics "reportingWindow") (list "server.metrics" $metrics "minimumVisibility") -}}
+{{- $map := index . 1 -}}
+{{- $key := index . 2 -}}
+{{- if and (hasKey $map $key) (not (kindIs "invalid" (get $map $key))) -}}
+{{- include "tms.warn" (list $state (printf "%s.%s: a key of NVIDIA TMS that has no meaning here is ignored" (index . 0) $key)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -244,12 +252,53 @@ Arguments: config, state, result. Result: nothing.
 {{- end -}}
 
 {{/*
+tms.judge.server: what tms-server needs, and how long leases at run time last.
+Arguments: root, window (the rate window in milliseconds), state. Result: nothing.
+*/}}
+{{- define "tms.judge.server" -}}
+{{- $state := .state -}}
+{{- $server := default dict .root.Values.server -}}
+{{- if and $server.enabled (not (default dict .root.Values.images).server) -}}
+{{- include "tms.error" (list $state "images.server: Required value: the image of tms-server, which server.enabled installs") -}}
+{{- end -}}
+{{- $leases := default dict $server.leases -}}
+{{- $duration := default dict $leases.duration -}}
+{{- $default := include "tms.milliseconds" (default "" $duration.default) | int64 -}}
+{{- $maximum := include "tms.milliseconds" (default "" $duration.maximum) | int64 -}}
+{{- $said := printf "server.leases.duration.default: Invalid value: %q:" (default "" $duration.default) -}}
+{{- if and (ne $maximum 0) (eq $default 0) -}}
+{{- include "tms.error" (list $state (printf "%s has no end, which server.leases.duration.maximum (%s) does not allow" $said $duration.maximum)) -}}
+{{- else if and (ne $maximum 0) (gt $default $maximum) -}}
+{{- include "tms.error" (list $state (printf "%s must not exceed server.leases.duration.maximum (%s)" $said $duration.maximum)) -}}
+{{- end -}}
+{{- $interval := default "" (default dict $leases.autoRenew).interval -}}
+{{- if lt (include "tms.milliseconds" $interval | int64) .window -}}
+{{- $rateWindow := (default dict (default dict $server.autoscaling).prometheus).rateWindow -}}
+{{- include "tms.error" (list $state (printf "server.leases.autoRenew.interval: Invalid value: %q: must be at least server.autoscaling.prometheus.rateWindow (%s)" $interval (default "" $rateWindow))) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.image: whether a lease may have the image that it names.
+Arguments: lease, path, images (those that it may have), state. Result: nothing.
+*/}}
+{{- define "tms.judge.image" -}}
+{{- if and .lease.image (not (has .lease.image .images)) -}}
+{{- include "tms.error" (list .state (printf "%s.image: Forbidden: %q is neither images.triton nor among server.allowlist" .path .lease.image)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 tms.judge.names: the names that a lease brings with it.
 Arguments: lease, path, grant, state, targets (the names of targets seen, which
-grows). Result: nothing.
+grows), server (the name of the objects of tms-server, where there are any).
+Result: nothing.
 */}}
 {{- define "tms.judge.names" -}}
 {{- $args := . -}}
+{{- if eq .grant.name .server -}}
+{{- include "tms.error" (list .state (printf "%s: Invalid value: %q: the objects of this lease would have this name, which is that of tms-server" .path .grant.name)) -}}
+{{- end -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .grant.name) -}}
 {{- include "tms.error" (list .state (printf "%s: Invalid value: %q: the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the lease or of the release, or set fullnameOverride" .path .grant.name)) -}}
 {{- end -}}

@@ -1,0 +1,75 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+func TestTerm(t *testing.T) {
+	duration := func(d policy.Duration) *policy.Duration { return &d }
+	is := func(b bool) *bool { return &b }
+	for name, test := range map[string]struct {
+		config  policy.TermConfig
+		request policy.TermRequest
+		want    policy.Term
+		says    string
+		refused string
+	}{
+		"the defaults":                  {config: terms("24h", "168h", true), want: policy.Term{Duration: "24h", AutoRenew: true}},
+		"within the bounds":             {config: terms("24h", "168h", true), request: policy.TermRequest{Duration: duration("30m"), AutoRenew: is(false)}, want: policy.Term{Duration: "30m"}},
+		"too long":                      {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("240m")}, want: policy.Term{Duration: "2h", AutoRenew: true}, says: "spec.duration: asked 14400s, granted 7200s (server.leases.duration.maximum)"},
+		"without an end":                {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("0s")}, want: policy.Term{Duration: "2h", AutoRenew: true}, says: "spec.duration: asked 0s, granted 7200s (server.leases.duration.maximum)"},
+		"without an end and a limit":    {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("0s")}, want: policy.Term{Duration: "0s", AutoRenew: true}},
+		"longer than anything":          {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("9999h")}, want: policy.Term{Duration: "9999h", AutoRenew: true}},
+		"renewal is not its to choose":  {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(false)}, refused: "spec.autoRenew: Forbidden: a lease may not turn automatic renewal off (server.leases.autoRenew.allowed is false)"},
+		"it may name what is so anyhow": {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(true)}, want: policy.Term{Duration: "1h", AutoRenew: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, err := policy.NewTerms(test.config, "1m")
+			require.NoError(t, err)
+			term, adjustments, err := all.Grant(field.NewPath("spec"), test.request)
+			if test.refused != "" {
+				require.EqualError(t, err, test.refused)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.want, term)
+			if test.says == "" {
+				require.Empty(t, adjustments)
+				return
+			}
+			require.Len(t, adjustments, 1)
+			require.Equal(t, test.says, adjustments[0].String())
+		})
+	}
+}
+
+func terms(standard, maximum policy.Duration, allowed bool) policy.TermConfig {
+	return policy.TermConfig{
+		Duration:  policy.DurationBounds{Default: standard, Maximum: maximum},
+		AutoRenew: policy.RenewalBounds{Default: true, Allowed: allowed, Interval: "1h"},
+	}
+}
+
+func TestTermsIncoherent(t *testing.T) {
+	config := terms("3h", "2h", true)
+	config.AutoRenew.Interval = "30s"
+	_, err := policy.NewTerms(config, "1m")
+	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "3h": must not exceed server.leases.duration.maximum (2h)
+server.leases.autoRenew.interval: Invalid value: "30s": must be at least server.autoscaling.prometheus.rateWindow (1m)`)
+
+	_, err = policy.NewTerms(terms("0s", "2h", true), "1m")
+	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "0s": has no end, which server.leases.duration.maximum (2h) does not allow`)
+}
+
+func TestAllowlist(t *testing.T) {
+	list := policy.Allowlist{"triton:1", "triton@sha256:0"}
+	path := field.NewPath("leases", "a")
+	require.NoError(t, list.Check(path, ""))
+	require.NoError(t, list.Check(path, "triton@sha256:0"))
+	require.EqualError(t, list.Check(path, "triton:10"), `leases.a.image: Forbidden: "triton:10" is neither images.triton nor among server.allowlist`)
+}
