@@ -89,12 +89,17 @@ func (d *dice) values() object {
 			"secrets": []any{"pull"},
 		}
 	})
-	rest.maybe(4, server, "allowlist", func(*dice) any { return []any{"example.com/other:1"} })
-	rest.maybe(6, server, "enabled", func(d *dice) any { return !d.sometimes(4) })
-	rest.maybe(6, server, "leases", func(d *dice) any {
+	rest.maybe(2, server, "allowlist", func(d *dice) any {
+		return pick(d, []any{"example.com/other:1"}, []any{"example.com/other:1", "example.com/image:1"})
+	})
+	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
+	if server["enabled"] == true && !rest.sometimes(8) {
+		v["images"] = object{"server": "example.com/server:1"}
+	}
+	rest.maybe(8, server, "leases", func(d *dice) any {
 		return object{
-			"duration":  object{"default": pick(d, "1h", "2h", "0s"), "maximum": pick(d, "90m", "0s")},
-			"autoRenew": object{"default": !d.sometimes(2), "interval": pick(d, "1h", "10s")},
+			"duration":  object{"default": pick(d, "1h", "1h30m", "2h", "0s"), "maximum": pick(d, "0s", "90m")},
+			"autoRenew": object{"default": !d.sometimes(2), "interval": pick(d, "2h", "90m", "10s")},
 		}
 	})
 	rest.maybe(4, v, "extraObjects", func(d *dice) any {
@@ -169,7 +174,7 @@ func (d *dice) lease() object {
 	} else {
 		l["models"] = d.models()
 		d.maybe(3, l, "triton", (*dice).triton)
-		d.maybe(6, l, "image", func(d *dice) any { return pick(d, "example.com/other:1", "example.com/image:1", "nobody/knows") })
+		d.maybe(12, l, "image", func(d *dice) any { return pick(d, "example.com/other:1", "example.com/image:1") })
 	}
 	request := object{"enable": !d.sometimes(6)}
 	d.maybe(2, request, "replicas", func(d *dice) any {

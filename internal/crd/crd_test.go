@@ -167,7 +167,8 @@ func leases(t *testing.T, random *rand.Rand) []map[string]any {
 	return all
 }
 
-// fraction says whether a value has a number that is not whole.
+// fraction says whether a value has a number that is not whole, or too large to be
+// read as one.
 func fraction(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -179,7 +180,7 @@ func fraction(value any) bool {
 	case []any:
 		return slices.ContainsFunc(value, fraction)
 	case float64:
-		return value != math.Trunc(value)
+		return value != math.Trunc(value) || math.Abs(value) >= 1<<62
 	}
 	return false
 }
@@ -196,9 +197,7 @@ func whole(value any) any {
 			value[i] = whole(inner)
 		}
 	case float64:
-		if math.Abs(value) < 1<<62 {
-			return int64(value)
-		}
+		return int64(value)
 	}
 	return value
 }
