@@ -14,6 +14,10 @@ import (
 // -f. The zero Input says nothing, which leaves the defaults of the chart. It must
 // not be copied.
 type Input struct {
+	// Whole says that the values have the chart's defaults in them already, so that
+	// what is not there is meant not to be.
+	Whole bool
+
 	values source.Values
 }
 

@@ -44,9 +44,12 @@ type Installation struct {
 // which people shall read them.
 func (r *Renderer) install(release Release, input *Input) (*Installation, refusals, []string, error) {
 	var refused refusals
-	rest, err := r.chart.Coalesce(input.values.Rest())
-	if err != nil {
-		return nil, refused, nil, err
+	rest := input.values.Rest()
+	if !input.Whole {
+		var err error
+		if rest, err = r.chart.Coalesce(rest); err != nil {
+			return nil, refused, nil, err
+		}
 	}
 	refused.bySchema = r.schema.Validate(rest)
 	sound := without(rest, refused.bySchema)
@@ -89,6 +92,9 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 	}
 	return in, refused, warnings, nil
 }
+
+// Terms are how long leases at run time may last.
+func (in *Installation) Terms() *policy.Terms { return in.terms }
 
 // path is where a lease stands, for errors and adjustments.
 func (in *Installation) path(lease string) *field.Path {
