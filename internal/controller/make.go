@@ -113,7 +113,7 @@ func (p *pass) apply(ctx context.Context, s *step) error {
 		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
 	if s.state == drifted && s.live.GetResourceVersion() != s.want.object.GetResourceVersion() {
-		p.happened("Corrected", "%s %s was changed by somebody else, and is as the lease asks again", s.kind.Kind, name)
+		p.happened("Corrected", s.live, "%s %s was changed by somebody else, and is as the lease asks again", s.kind.Kind, name)
 	}
 	return nil
 }
@@ -128,6 +128,6 @@ func (p *pass) prune(ctx context.Context, kind string, object client.Object) err
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
 	}
-	p.happened("Pruned", "%s %s is deleted: the lease no longer has one", kind, object.GetName())
+	p.happened("Pruned", object, "%s %s is deleted: the lease no longer has one", kind, object.GetName())
 	return nil
 }

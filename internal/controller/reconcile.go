@@ -86,6 +86,9 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 		err = p.make(ctx, objects)
 	}
 	p.observe(objects, err)
+	if errors.As(err, new(conflict)) { // which its condition tells, and trying again does not mend
+		err = nil
+	}
 	return false, err
 }
 

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 )
@@ -20,17 +22,20 @@ const (
 	unknown = metav1.ConditionUnknown
 )
 
-// news is an event about the lease.
-type news struct{ kind, reason, note string }
+// news is an event about the lease, and perhaps about one of its objects.
+type news struct {
+	related            client.Object
+	kind, reason, note string
+}
 
 // happened keeps an event until the status that goes with it is written.
-func (p *pass) happened(reason, format string, args ...any) {
+func (p *pass) happened(reason string, related client.Object, format string, args ...any) {
 	kind := corev1.EventTypeNormal
 	switch reason {
 	case "Refused", "Adjusted", "Conflict", "Corrected", "Failed", "Idle", "NoMetrics":
 		kind = corev1.EventTypeWarning
 	}
-	p.news = append(p.news, news{kind, reason, fmt.Sprintf(format, args...)})
+	p.news = append(p.news, news{related, kind, reason, fmt.Sprintf(format, args...)})
 }
 
 // set sets a condition of the status.
@@ -49,7 +54,7 @@ func (p *pass) tell(condition string) {
 	before := meta.FindStatusCondition(p.lease.Status.Conditions, condition)
 	now := meta.FindStatusCondition(p.status.Conditions, condition)
 	if now != nil && (before == nil || before.Reason != now.Reason || before.Message != now.Message) {
-		p.happened(now.Reason, "%s", now.Message)
+		p.happened(now.Reason, nil, "%s", now.Message)
 	}
 }
 
@@ -67,18 +72,25 @@ func (p *pass) report(ctx context.Context) error {
 		if err := p.Status().Update(ctx, changed); err != nil {
 			return fmt.Errorf("write the status: %w", err)
 		}
+		p.lease = changed
 	}
 	p.announce()
 	return nil
 }
 
-// announce records the events. An event has room for a thousand characters.
+// announce records the events. One is counted, and not written again, where it is
+// about the same version of the lease, the same object and for the same reason as one
+// before. An event has room for a thousand characters.
 func (p *pass) announce() {
 	const most = 1000
 	for _, n := range p.news {
 		if len(n.note) > most {
 			n.note = strings.ToValidUTF8(n.note[:most], "") + "..."
 		}
-		p.recorder.Eventf(p.lease, nil, n.kind, n.reason, "Reconcile", "%s", n.note)
+		if n.related == nil {
+			p.recorder.Eventf(p.lease, nil, n.kind, n.reason, "Reconcile", "%s", n.note)
+		} else {
+			p.recorder.Eventf(p.lease, n.related, n.kind, n.reason, "Reconcile", "%s", n.note)
+		}
 	}
 }

@@ -44,7 +44,7 @@ func (p *pass) end(ctx context.Context) error {
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	p.happened("Expired", "the lease ended at %s", p.status.ExpiresAt.UTC().Format(time.RFC3339))
+	p.happened("Expired", nil, "the lease ended at %s", p.status.ExpiresAt.UTC().Format(time.RFC3339))
 	p.announce()
 	return nil
 }
