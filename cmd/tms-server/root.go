@@ -122,7 +122,7 @@ func (o *options) manager(logger logr.Logger) (manager.Manager, error) {
 	}
 	cluster.QPS = -1 // the API server itself shares its time out fairly
 	return manager.New(cluster, manager.Options{
-		Scheme: scheme, Cache: controller.Cache(o.namespaces), Logger: logger,
+		Scheme: scheme, Cache: controller.Cache(o.namespaces), Client: controller.Client(), Logger: logger,
 		LeaderElection: o.elect, LeaderElectionID: "tms-server." + o.release, LeaderElectionNamespace: o.electionNamespace,
 		LeaderElectionReleaseOnCancel: true, // which is safe because the process ends when the manager does
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probes,

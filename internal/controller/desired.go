@@ -73,10 +73,10 @@ func (d *desired) compare(live client.Object) (state, error) {
 		return outdated, fmt.Errorf("decode %s: %w", d.kind.Kind, err)
 	}
 	wanted := d.object.DeepCopy().Object
-	for _, object := range []map[string]any{content, wanted} {
-		unstructured.RemoveNestedField(object, "metadata", "ownerReferences") // which may have others beside ours
-		delete(object, "status")
+	for _, key := range []string{"apiVersion", "kind"} { // which objects that are read do not always have
+		delete(wanted, key)
 	}
+	unstructured.RemoveNestedField(wanted, "metadata", "ownerReferences") // there may be others beside ours
 	if !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted) {
 		return drifted, nil
 	}

@@ -8,6 +8,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,8 +33,8 @@ func kinds() []*kind {
 		newKind(appsv1.SchemeGroupVersion, func(o *render.Objects) *appsv1.Deployment { return o.Deployment }, &appsv1.DeploymentList{}),
 		newKind(corev1.SchemeGroupVersion, func(o *render.Objects) *corev1.Service { return o.Service }, &corev1.ServiceList{}),
 		newKind(policyv1.SchemeGroupVersion, func(o *render.Objects) *policyv1.PodDisruptionBudget { return o.PodDisruptionBudget }, &policyv1.PodDisruptionBudgetList{}),
-		newKind(monitoringv1.SchemeGroupVersion, func(o *render.Objects) *monitoringv1.PodMonitor { return o.PodMonitor }, &monitoringv1.PodMonitorList{}),
-		newKind(monitoringv1.SchemeGroupVersion, func(o *render.Objects) *monitoringv1.PrometheusRule { return o.PrometheusRule }, &monitoringv1.PrometheusRuleList{}),
+		untyped(newKind(monitoringv1.SchemeGroupVersion, func(o *render.Objects) *monitoringv1.PodMonitor { return o.PodMonitor }, nil)),
+		untyped(newKind(monitoringv1.SchemeGroupVersion, func(o *render.Objects) *monitoringv1.PrometheusRule { return o.PrometheusRule }, nil)),
 		newKind(autoscalingv2.SchemeGroupVersion, func(o *render.Objects) *autoscalingv2.HorizontalPodAutoscaler { return o.HorizontalPodAutoscaler }, &autoscalingv2.HorizontalPodAutoscalerList{}),
 	}
 }
@@ -55,10 +56,27 @@ func newKind[T any, P interface {
 	}
 }
 
+// untyped has a kind read without its Go type. What stands in a custom resource may
+// not fit our version of it, and one object that cannot be decoded would keep us from
+// reading all others.
+func untyped(k *kind) *kind {
+	k.empty = func() client.Object {
+		object := new(unstructured.Unstructured)
+		object.SetGroupVersionKind(k.GroupVersionKind)
+		return object
+	}
+	k.list = func() client.ObjectList {
+		list := new(unstructured.UnstructuredList)
+		list.SetGroupVersionKind(k.GroupVersion().WithKind(k.Kind + "List"))
+		return list
+	}
+	return k
+}
+
 // addToScheme makes a scheme know all kinds.
 func addToScheme(scheme *runtime.Scheme) error {
 	for _, add := range []func(*runtime.Scheme) error{
-		appsv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, autoscalingv2.AddToScheme, monitoringv1.AddToScheme,
+		appsv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, autoscalingv2.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return err

@@ -29,10 +29,14 @@ func (p *pass) observe(objects *render.Objects, problem error) {
 		p.status.Replicas, p.status.WantedReplicas = 0, 0
 	}
 	p.observeReady(deployment, objects == nil, problem)
-	if objects != nil {
-		p.observeAutoscaling(objects, autoscaler)
-	} else if p.status.Granted == nil {
+	switch {
+	case objects == nil && p.status.Granted != nil: // which scales as it did before
+	case objects == nil:
 		p.set(v1alpha1.ConditionAutoscaling, no, "Refused", "the lease is refused")
+	case problem != nil && autoscaler == nil && objects.Lease.Grant.Autoscaled:
+		p.set(v1alpha1.ConditionAutoscaling, unknown, "NotMade", "the condition Ready says what is in the way")
+	default:
+		p.observeAutoscaling(objects, autoscaler)
 	}
 }
 

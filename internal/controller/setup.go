@@ -55,6 +55,11 @@ func Cache(namespaces []string) cache.Options {
 	return options
 }
 
+// Client has what is watched read from memory.
+func Client() client.Options {
+	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
+}
+
 // trim removes what is large, or changes all the time, and is not read.
 func trim(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
