@@ -97,13 +97,14 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 
 ##@ Generated files
 
-generate: $(BIN)/helm-docs ## write values.schema.json in the root and the chart's README.md
+generate: $(BIN)/helm-docs ## write the copies of values.schema.json and values.yaml, and the chart's README.md
 	cp charts/tms/values.schema.json values.schema.json
+	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 
 verify: generate ## fail where a generated file is not up to date, or go.mod is not tidy
 	go mod tidy -diff
-	git diff --exit-code -- values.schema.json charts/tms/README.md
+	git diff --exit-code -- values.schema.json charts/tms/files/values.yaml charts/tms/README.md
 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out

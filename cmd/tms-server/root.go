@@ -48,7 +48,7 @@ func newRoot() *cobra.Command {
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
 	flags := root.Flags()
-	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: whole values of the chart, as in its ConfigMap; it is read again when it changes")
+	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: values of the chart, as in its ConfigMap; it is read again when it changes")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the release that the server belongs to, which begins the names of what leases consist of")
 	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces whose leases to look after; all where none is named")
 	flags.BoolVar(&o.elect, "leader-elect", false, "make sure that one of several replicas acts at a time")

@@ -31,10 +31,9 @@ type Configuration struct {
 	installations map[string]*render.Installation
 }
 
-// Read reads the file. It holds whole values: those of the chart's ConfigMap, which
-// have the chart's defaults in them already. The release is that of the server; its
-// name begins the names of what leases consist of. The error is a policy.Refusal
-// where the configuration is not coherent.
+// Read reads the file: values of the chart, such as those in its ConfigMap. The
+// release is that of the server; its name begins the names of what leases consist of.
+// The error is a policy.Refusal where the configuration is not coherent.
 func Read(path, release string) (*Configuration, error) {
 	renderer, err := render.New(render.Options{})
 	if err != nil {
@@ -109,7 +108,7 @@ func (c *Configuration) Installation(namespace string) (*render.Installation, er
 }
 
 func (c *Configuration) install(text []byte, namespace string) (*render.Installation, error) {
-	input := &render.Input{Whole: true}
+	input := new(render.Input)
 	if err := input.Add(text); err != nil {
 		return nil, err
 	}

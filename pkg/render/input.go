@@ -14,10 +14,6 @@ import (
 // -f. The zero Input says nothing, which leaves the defaults of the chart. It must
 // not be copied.
 type Input struct {
-	// Whole says that the values have the chart's defaults in them already, so that
-	// what is not there is meant not to be.
-	Whole bool
-
 	values source.Values
 }
 
@@ -63,8 +59,8 @@ func (in *Input) Change(change func(values map[string]any) error) error {
 	return in.AddValues(all)
 }
 
-// Only removes all leases but the named ones, and the extraObjects, which belong
-// to no lease. It returns ErrNoLease where there is no such lease.
+// Only removes all leases but the named ones, and what belongs to no lease: the
+// extraObjects, and tms-server. It returns ErrNoLease where there is no such lease.
 func (in *Input) Only(names ...string) error {
 	known := map[string]bool{}
 	all := in.values.Names()
@@ -78,6 +74,7 @@ func (in *Input) Only(names ...string) error {
 	}
 	in.values.Only(names...)
 	in.values.Delete("extraObjects")
+	in.values.Add(source.File{Values: map[string]any{"server": map[string]any{"enabled": false}, "images": map[string]any{"server": ""}}})
 	return nil
 }
 

@@ -44,12 +44,9 @@ type Installation struct {
 // which people shall read them.
 func (r *Renderer) install(release Release, input *Input) (*Installation, refusals, []string, error) {
 	var refused refusals
-	rest := input.values.Rest()
-	if !input.Whole {
-		var err error
-		if rest, err = r.chart.Coalesce(rest); err != nil {
-			return nil, refused, nil, err
-		}
+	rest, err := r.chart.Coalesce(input.values.Rest())
+	if err != nil {
+		return nil, refused, nil, err
 	}
 	refused.bySchema = r.schema.Validate(rest)
 	sound := without(rest, refused.bySchema)
