@@ -23,7 +23,7 @@ func full(t *testing.T) *v1alpha1.TritonLease {
 			*v = values.Verbatim{"deep": map[string]any{"list": []any{"a", 1.0}}}
 		},
 		func(v *any, _ randfill.Continue) { *v = "50%" },
-		func(v *metav1.FieldsV1, _ randfill.Continue) { v.Raw = []byte("{}") },
+		func(v *metav1.FieldsV1, _ randfill.Continue) { v.SetRawString("{}") },
 		func(v *values.Quantity, _ randfill.Continue) { *v = "500m" },
 	).Fill(lease)
 	return lease

@@ -44,7 +44,11 @@ func newDesired(k *kind, rendered client.Object, lease *v1alpha1.TritonLease) (*
 
 // seal writes down what the object says.
 func (d *desired) seal() error {
-	unstructured.RemoveNestedField(d.object.Object, "metadata", "annotations", appliedAnnotation)
+	annotations := d.object.GetAnnotations()
+	if delete(annotations, appliedAnnotation); len(annotations) == 0 {
+		annotations = nil
+	}
+	d.object.SetAnnotations(annotations)
 	text, err := json.Marshal(d.object.Object) // with sorted keys
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", d.kind.Kind, err)

@@ -67,6 +67,5 @@ func Pointer[T any](value *T) *T {
 	if value == nil {
 		return nil
 	}
-	copied := *value
-	return &copied
+	return new(*value)
 }

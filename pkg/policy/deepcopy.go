@@ -1,18 +1,14 @@
 package policy
 
-import (
-	"slices"
-
-	"github.com/triton-leases/tms/internal/generic"
-)
+import "slices"
 
 // DeepCopy returns a request that shares nothing with this one.
 func (r Request) DeepCopy() Request {
-	r.Replicas.Minimum, r.Replicas.Maximum = generic.Pointer(r.Replicas.Minimum), generic.Pointer(r.Replicas.Maximum)
+	r.Replicas.Minimum, r.Replicas.Maximum = copyOf(r.Replicas.Minimum), copyOf(r.Replicas.Maximum)
 	for metric, asked := range r.Metrics.All() {
 		if asked != nil {
 			r.Metrics.Set(metric, &MetricRequest{
-				Enabled: generic.Pointer(asked.Enabled), Enable: generic.Pointer(asked.Enable), Threshold: generic.Pointer(asked.Threshold),
+				Enabled: copyOf(asked.Enabled), Enable: copyOf(asked.Enable), Threshold: copyOf(asked.Threshold),
 			})
 		}
 	}
@@ -25,4 +21,11 @@ func (g Grant) DeepCopy() Grant {
 	g.Adjustments = slices.Clone(g.Adjustments)
 	g.Warnings = slices.Clone(g.Warnings)
 	return g
+}
+
+func copyOf[T any](value *T) *T {
+	if value == nil {
+		return nil
+	}
+	return new(*value)
 }

@@ -25,7 +25,7 @@ import (
 // here it may not do: secrets, pods, and to change leases are no oversight.
 var rights = map[string]string{
 	"tms.triton-leases.dev/tritonleases get list watch delete": "it looks after them, and deletes those that have ended",
-	"tms.triton-leases.dev/tritonleases/status update":   "it says what they were granted",
+	"tms.triton-leases.dev/tritonleases/status update":         "it says what they were granted",
 	"tms.triton-leases.dev/tritonleases/finalizers update":     "owner references that block deletion",
 
 	"apps/deployments get list watch create patch delete":                      "an object of a lease",
