@@ -10,6 +10,7 @@ BIN := $(CURDIR)/bin
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 60s
+IMAGE_COMMAND ?= ./cmd/tms-server
 
 # How each tool is built, where the plain way is not enough. $(call version,MODULE)
 # is what its go.mod pins. A Helm 3 that is not told its Kubernetes version, which
@@ -62,6 +63,12 @@ conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## hold what 
 chart: $(BIN)/helm3 ## package the chart into dist/
 	$(BIN)/helm3 package charts/tms --destination dist
 
+image: $(BIN)/image ## write the image of the server, and its SBOMs, into dist/
+	$(BIN)/image build -command $(IMAGE_COMMAND) dist/tms-server
+
+image-test: image ## unpack the image, run it, and build it again
+	cd tools/image && LAYOUT=$(CURDIR)/dist/tms-server IMAGE_COMMAND=$(IMAGE_COMMAND) go test -count=1 ./...
+
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
 
@@ -84,20 +91,22 @@ yamllint: # which ct runs: Debian's, because there is no Go module of it
 $(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
 	rm -rf $@ && cd tools/schemas && go run . $@
 
+$(BIN)/image: tools/image/*.go
 $(BIN)/%: tools/%/go.mod tools/%/go.sum
 	cd tools/$* && go build -trimpath $(or $($*_FLAGS),-ldflags "-s -w") -o $@ tool
 
 ##@ Generated files
 
-generate: $(BIN)/helm-docs ## write values.schema.json in the root and the chart's README.md
+generate: $(BIN)/helm-docs ## write the copies of values.schema.json and values.yaml, and the chart's README.md
 	cp charts/tms/values.schema.json values.schema.json
+	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 
 verify: generate ## fail where a generated file is not up to date, or go.mod is not tidy
 	go mod tidy -diff
-	git diff --exit-code -- values.schema.json charts/tms/README.md
+	git diff --exit-code -- values.schema.json charts/tms/files/values.yaml charts/tms/README.md
 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test golden lint fuzz cover conform chart e2e-bins e2e simulate bench yamllint generate verify clean
+.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e simulate bench yamllint generate verify clean

@@ -95,6 +95,7 @@ func (d *dice) values() object {
 	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
 	if server["enabled"] == true && !rest.sometimes(8) {
 		v["images"] = object{"server": "example.com/server:1"}
+		rest.server(server)
 	}
 	rest.maybe(8, server, "leases", func(d *dice) any {
 		return object{
@@ -109,6 +110,21 @@ func (d *dice) values() object {
 		}}
 	})
 	return v
+}
+
+// server sets how tms-server runs, and removes defaults of it.
+func (d *dice) server(s object) {
+	d.maybe(2, s, "namespaces", func(d *dice) any { return pick[any](d, []any{"a", "ns"}, []any{"1", "a", "1"}, []any{}, nil) })
+	d.maybe(4, s, "crd", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "metrics", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "networkPolicy", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "replicas", func(d *dice) any { return pick[any](d, 0, 1000740000, nil) })
+	d.maybe(4, s, "logLevel", func(d *dice) any { return pick[any](d, "debug", nil) })
+	d.maybe(4, s, "affinity", func(d *dice) any { return pick[any](d, object{"nodeAffinity": object{}}, nil) })
+	d.maybe(4, s, "podSecurityContext", func(d *dice) any { return pick[any](d, object{"runAsUser": 1000740000}, object{"runAsUser": nil}, nil) })
+	d.maybe(4, s, "resources", func(d *dice) any {
+		return pick[any](d, object{"limits": object{"memory": pick[any](d, "512Mi", 1500000000, 0.5, "1e9", nil)}}, object{"limits": nil}, nil)
+	})
 }
 
 func (d *dice) config() object {

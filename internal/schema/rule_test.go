@@ -43,7 +43,7 @@ func TestRuleDecidesAsValidator(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, accepted, 400)
+	require.Greater(t, accepted, 350)
 	require.Greater(t, refused, 3000)
 }
 

@@ -67,10 +67,11 @@ func (in *Input) Change(change func(values map[string]any) error) error {
 	return in.AddValues(all)
 }
 
-// Only removes all leases but the named ones, and the extraObjects, which belong
-// to no lease. It returns ErrNoLease where there is no such lease. A TritonLease
-// is named by its name, or by its namespace and name, as in inference/resnet50;
-// which namespace it is in depends on the release, so that it is missed later.
+// Only removes all leases but the named ones, and what belongs to no lease: the
+// extraObjects, and tms-server. It returns ErrNoLease where there is no such lease.
+// A TritonLease is named by its name, or by its namespace and name, as in
+// inference/resnet50; which namespace it is in depends on the release, so that it
+// is missed later.
 func (in *Input) Only(names ...string) error {
 	if in.manifests.given {
 		in.manifests.only = names
@@ -87,8 +88,23 @@ func (in *Input) Only(names ...string) error {
 		}
 	}
 	in.values.Only(names...)
-	in.values.Delete("extraObjects")
+	in.onlyLeases()
 	return nil
+}
+
+// onlyLeases removes what belongs to no lease.
+func (in *Input) onlyLeases() {
+	in.values.Delete("extraObjects")
+	in.values.Add(source.File{Values: map[string]any{"server": map[string]any{"enabled": false}, "images": map[string]any{"server": ""}}})
+}
+
+// configuration returns what tms-server knows of the values: not their leases, and
+// nothing of how it runs itself.
+func (in *Input) configuration() *Input {
+	known := new(Input)
+	known.values.Add(source.File{Values: in.values.Rest()})
+	known.onlyLeases()
+	return known
 }
 
 // Leases returns how many leases there are.

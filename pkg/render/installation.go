@@ -90,6 +90,9 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 	return in, refused, warnings, nil
 }
 
+// Terms are how long leases at run time may last.
+func (in *Installation) Terms() *policy.Terms { return in.terms }
+
 // path is where a lease stands, for errors and adjustments.
 func (in *Installation) path(lease string) *field.Path {
 	if in.release.Controller {

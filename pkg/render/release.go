@@ -23,11 +23,15 @@ type Release struct {
 	Controller bool
 }
 
+// ControllerName is what app.kubernetes.io/managed-by says of the objects of a
+// TritonLease.
+const ControllerName = "tms-server"
+
 // forChart returns what templates can know of the release.
 func (r Release) forChart() helmchart.Release {
 	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade, Service: "Helm"}
 	if r.Controller {
-		release.Service = "tms-server"
+		release.Service = ControllerName
 	}
 	return release
 }

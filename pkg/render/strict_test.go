@@ -8,7 +8,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -37,6 +40,22 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 			object = new(monitoringv1.PodMonitor)
 		case "PrometheusRule":
 			object = new(monitoringv1.PrometheusRule)
+		case "ServiceAccount":
+			object = new(corev1.ServiceAccount)
+		case "ConfigMap":
+			object = new(corev1.ConfigMap)
+		case "Role":
+			object = new(rbacv1.Role)
+		case "RoleBinding":
+			object = new(rbacv1.RoleBinding)
+		case "ClusterRole":
+			object = new(rbacv1.ClusterRole)
+		case "ClusterRoleBinding":
+			object = new(rbacv1.ClusterRoleBinding)
+		case "NetworkPolicy":
+			object = new(networkingv1.NetworkPolicy)
+		case "CustomResourceDefinition":
+			object = new(apiextensionsv1.CustomResourceDefinition)
 		default:
 			t.Fatalf("no type is known for a document of kind %q", document.Kind)
 		}

@@ -37,7 +37,7 @@ func (r *Renderer) judgeTritonLeases(release Release, input *Input) ([]previews,
 	var groups []previews
 	if len(reasons) == 0 {
 		var byPolicy Refusals
-		if groups, byPolicy, err = r.judgeEach(release, input, all); err != nil {
+		if groups, byPolicy, err = r.judgeEach(release, input.configuration(), all); err != nil {
 			return nil, nil, err
 		}
 		refused = append(refused, byPolicy...)
@@ -114,7 +114,7 @@ func refuseTargets(inNamespace []*preview) Refusals {
 		}
 		if first := oldest[target]; first != nil {
 			reason := p.judged.duplicateTarget()
-			reason.Detail = fmt.Sprintf("%s scales it already", first)
+			reason.Detail = fmt.Sprintf("TritonLease %s scales it already", first.lease.Name)
 			refused = append(refused, p.refuse(reason)...)
 			continue
 		}

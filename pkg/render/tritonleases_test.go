@@ -162,7 +162,8 @@ func TestPreviewRefused(t *testing.T) {
 	_, err := ours(t).Render(release, scaling, []byte("trion: {}"), text)
 	var ofValues policy.Refusal
 	require.ErrorAs(t, err, &ofValues)
-	require.Equal(t, []string{"trion"}, paths(ofValues))
+	require.Len(t, ofValues, 1)
+	require.Equal(t, "trion", ofValues[0].Field)
 	var refused render.Refusals
 	require.ErrorAs(t, err, &refused)
 	require.Len(t, refused, 2)
@@ -175,13 +176,6 @@ func TestPreviewRefused(t *testing.T) {
 	require.Equal(t, "inference/greedy", refused[0].Lease)
 	require.EqualError(t, refused[0].Reason, "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed spec.autoscaling.replicas.maximum (2)")
 	require.Equal(t, [3]int{1, 10, 7}, [3]int{refused[0].File, refused[0].Line, refused[0].Column})
-}
-
-func paths(reasons policy.Refusal) (fields []string) {
-	for _, reason := range reasons {
-		fields = append(fields, reason.Field)
-	}
-	return fields
 }
 
 // TestPreviewOfOneTarget: the controller refuses the younger of two leases of one
@@ -198,8 +192,8 @@ spec: {target: {name: triton, selector: {app: triton}}, autoscaling: {enable: tr
 	scaling := []byte("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}")
 	text := lease("a", "null", "ns") + lease("b", "2026-01-02T00:00:00Z", "ns") + lease("c", "2026-01-01T00:00:00Z", "ns") + lease("d", "null", "other")
 	_, err := ours(t).Render(release, scaling, []byte(text))
-	require.EqualError(t, err, `file 2, line 5, column 17: ns/a: spec.target.name: Duplicate value: "triton": ns/c scales it already
-file 2, line 10, column 17: ns/b: spec.target.name: Duplicate value: "triton": ns/c scales it already`)
+	require.EqualError(t, err, `file 2, line 5, column 17: ns/a: spec.target.name: Duplicate value: "triton": TritonLease c scales it already
+file 2, line 10, column 17: ns/b: spec.target.name: Duplicate value: "triton": TritonLease c scales it already`)
 }
 
 // TestOnlyTritonLeases: by name in all namespaces, or in one.
@@ -239,4 +233,18 @@ func TestNoTritonLeases(t *testing.T) {
 func TestLeaseOfManifests(t *testing.T) {
 	_, err := ours(t).Lease(release, "a", []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte(manifestOf(t, "", "a", plain)))
 	require.EqualError(t, err, "a TritonLease is rendered by Installation.TritonLease")
+}
+
+// TestPreviewBesideServer: where the values install tms-server, its objects are not
+// those of a lease, and its name is taken in its own namespace alone, of which the
+// controller says that there is a conflict.
+func TestPreviewBesideServer(t *testing.T) {
+	text := []byte(manifestOf(t, "elsewhere", "server", plain))
+	wanted, err := ours(t).Render(release, text)
+	require.NoError(t, err)
+	got, err := ours(t).Render(release, withServer, []byte("extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: tmstext1x}}]"), text)
+	require.NoError(t, err)
+	require.NoError(t, got.ByEngine())
+	require.Equal(t, printed(t, wanted), printed(t, got))
+	require.Contains(t, printed(t, got), "name: \"tms-server\"")
 }

@@ -126,6 +126,12 @@ func TestRootSchemaIsACopy(t *testing.T) {
 	require.Equal(t, string(chartFile(t, "values.schema.json")), string(root), "run: make generate")
 }
 
+// TestDefaultsAreACopy: templates cannot read values.yaml, and what tms-server is
+// told must name the defaults that the values removed.
+func TestDefaultsAreACopy(t *testing.T) {
+	require.Equal(t, string(chartFile(t, "values.yaml")), string(chartFile(t, "files/values.yaml")), "run: make generate")
+}
+
 // TestDefaultsDecode: the chart's own values fit the types, and hold what they must.
 func TestDefaultsDecode(t *testing.T) {
 	var defaults object

@@ -12,21 +12,28 @@ type Server struct {
 
 	// Enabled installs tms-server.
 	Enabled  bool  `json:"enabled"`
+	CRD      CRD   `json:"crd"`
 	Replicas int64 `json:"replicas"`
 	// Namespaces are those that tms-server looks after; none means all.
-	Namespaces        []string          `json:"namespaces,omitempty"`
-	LogLevel          string            `json:"logLevel,omitempty"`
-	Metrics           ServerMetrics     `json:"metrics"`
-	NetworkPolicy     NetworkPolicy     `json:"networkPolicy"`
-	Resources         Resources         `json:"resources,omitzero"`
-	NodeSelector      map[string]string `json:"nodeSelector,omitempty"`
-	Tolerations       []Verbatim        `json:"tolerations,omitempty"`
-	Affinity          Verbatim          `json:"affinity,omitempty"`
-	PriorityClassName string            `json:"priorityClassName,omitempty"`
+	Namespaces         []string          `json:"namespaces,omitempty"`
+	LogLevel           string            `json:"logLevel,omitempty"`
+	Metrics            ServerMetrics     `json:"metrics"`
+	NetworkPolicy      NetworkPolicy     `json:"networkPolicy"`
+	Resources          Resources         `json:"resources,omitzero"`
+	PodSecurityContext Verbatim          `json:"podSecurityContext,omitempty"`
+	NodeSelector       map[string]string `json:"nodeSelector,omitempty"`
+	Tolerations        []Verbatim        `json:"tolerations,omitempty"`
+	Affinity           Verbatim          `json:"affinity,omitempty"`
+	PriorityClassName  string            `json:"priorityClassName,omitempty"`
 
 	// Keys of NVIDIA TMS that have no meaning here.
 	APIService        any `json:"apiService,omitempty"`
 	ModelRepositories any `json:"modelRepositories,omitempty"`
+}
+
+// CRD is what a cluster has once of all installations.
+type CRD struct {
+	Enabled bool `json:"enabled"`
 }
 
 // ServerMetrics are the metrics of tms-server itself.

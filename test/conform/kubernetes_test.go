@@ -31,12 +31,17 @@ func TestKubeconform(t *testing.T) {
 
 // TestKubeconformRefuses makes sure that the schemas are strict.
 func TestKubeconformRefuses(t *testing.T) {
-	golden := string(read(t, project+"/testdata/golden/queue-time.yaml"))
-	for _, right := range []string{"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"} {
-		file := filepath.Join(t.TempDir(), "wrong.yaml")
-		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(golden, right, "x-"+right, 1)), 0o644))
-		_, _, err := kubeconform(t, file)
-		require.Error(t, err, "%s may be misspelt", right)
+	for name, keys := range map[string][]string{
+		"queue-time": {"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"},
+		"server":     {"roleRef:", "verbs:", "policyTypes:", "automountServiceAccountToken:", "additionalPrinterColumns:", "maxUnavailable:"},
+	} {
+		golden := string(read(t, project+"/testdata/golden/"+name+".yaml"))
+		for _, right := range keys {
+			file := filepath.Join(t.TempDir(), "wrong.yaml")
+			require.NoError(t, os.WriteFile(file, []byte(strings.Replace(golden, right, "x-"+right, 1)), 0o644))
+			_, _, err := kubeconform(t, file)
+			require.Error(t, err, "%s may be misspelt", right)
+		}
 	}
 }
 

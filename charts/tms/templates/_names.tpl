@@ -39,12 +39,20 @@ Arguments: root (the root context), lease (the name of the lease). Result: YAML.
 {{- define "tms.podLabels" -}}
 {{ include "tms.selectorLabels" . }}
 app.kubernetes.io/component: "triton"
-{{- with .root.Values.kubernetes }}
-{{- with .partOf }}
+{{ include "tms.releaseLabels" .root }}
+{{- end -}}
+
+{{/*
+tms.releaseLabels: what the labels of all pods say of the release.
+Argument: the root context. Result: YAML.
+*/}}
+{{- define "tms.releaseLabels" -}}
+{{- with .Values.kubernetes }}
+{{- with .partOf -}}
 app.kubernetes.io/part-of: {{ . | quote }}
-{{- end }}
-{{- end }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
+{{ end }}
+{{- end -}}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end -}}
 
 {{/*
@@ -53,8 +61,16 @@ Arguments: root (the root context), lease (the name of the lease). Result: YAML.
 */}}
 {{- define "tms.labels" -}}
 {{ include "tms.podLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
+{{ include "tms.chartLabels" .root }}
+{{- end -}}
+
+{{/*
+tms.chartLabels: what the labels of all objects but pods say of the chart.
+Argument: the root context. Result: YAML.
+*/}}
+{{- define "tms.chartLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{/*

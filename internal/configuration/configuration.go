@@ -1,0 +1,119 @@
+// Package configuration is the administrator's configuration as tms-server has it:
+// a file of values that may change at any time, and what is decided with it.
+package configuration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// Configuration is the file as it was read last, and was coherent. It is safe for
+// concurrent use.
+type Configuration struct {
+	path    string
+	release string
+
+	renderer *render.Renderer
+
+	lock  sync.Mutex
+	text  []byte    // that is in force
+	since time.Time // when it was read
+	// tried is the text that was read last, and problem why it is not in force.
+	tried   []byte
+	problem error
+	// installations are by namespace.
+	installations map[string]*render.Installation
+}
+
+// Read reads the file: values of the chart, such as those in its ConfigMap. The
+// release is that of the server; its name begins the names of what leases consist of.
+// The error is a policy.Refusal where the configuration is not coherent.
+func Read(path, release string) (*Configuration, error) {
+	renderer, err := render.New(render.Options{})
+	if err != nil {
+		return nil, err
+	}
+	c := &Configuration{path: path, release: release, renderer: renderer}
+	_, err = c.Reload()
+	return c, err
+}
+
+// Reload reads the file again and says whether another configuration is in force
+// since. Where the file cannot be read, or is not coherent, what was in force stays
+// in force; the error is returned once, and kept until the file is better.
+func (c *Configuration) Reload() (changed bool, err error) {
+	text, err := os.ReadFile(c.path)
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if err != nil {
+		return false, c.fail(text, err)
+	}
+	if c.tried != nil && bytes.Equal(text, c.tried) {
+		return false, nil
+	}
+	if !bytes.Equal(text, c.text) {
+		if _, err := c.install(text, "default"); err != nil {
+			return false, c.fail(text, err)
+		}
+		c.text, c.since, c.installations, changed = text, time.Now(), map[string]*render.Installation{}, true
+	}
+	c.tried, c.problem = text, nil
+	return changed, nil
+}
+
+// fail remembers a problem, and returns it where it is new.
+func (c *Configuration) fail(tried []byte, problem error) error {
+	problem = fmt.Errorf("configuration: %w", problem)
+	known := c.problem != nil && c.problem.Error() == problem.Error()
+	if c.tried, c.problem = tried, problem; known {
+		return nil
+	}
+	return problem
+}
+
+// InForce says since when the configuration is in force, and why the file that was
+// read last is not.
+func (c *Configuration) InForce() (since time.Time, problem error) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	return c.since, c.problem
+}
+
+// mostInstallations is how many namespaces are kept at once. Each holds the forms
+// of its leases, which take some hundred kilobytes; to make one takes milliseconds.
+const mostInstallations = 256
+
+// Installation returns what renders the leases of a namespace.
+func (c *Configuration) Installation(namespace string) (*render.Installation, error) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if in, ok := c.installations[namespace]; ok {
+		return in, nil
+	}
+	in, err := c.install(c.text, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.installations) >= mostInstallations {
+		clear(c.installations)
+	}
+	c.installations[namespace] = in
+	return in, nil
+}
+
+func (c *Configuration) install(text []byte, namespace string) (*render.Installation, error) {
+	input := new(render.Input)
+	if err := input.Add(text); err != nil {
+		return nil, err
+	}
+	if input.Leases() > 0 {
+		return nil, errors.New("it has leases: at run time they are objects of the kind TritonLease")
+	}
+	return c.renderer.Install(render.Release{Name: c.release, Namespace: namespace, Controller: true}, input)
+}

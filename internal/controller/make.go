@@ -1,0 +1,133 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// fieldOwner owns what a lease says of its objects. What others add stays theirs.
+const fieldOwner = client.FieldOwner(managedBy)
+
+// step is what is to be done about one object.
+type step struct {
+	kind  *watchedKind
+	want  *desired
+	live  client.Object // nil where there is none
+	state state
+}
+
+// make makes the objects of the lease, and removes those that it no longer has.
+// Where a name is taken nothing is made.
+func (p *pass) make(ctx context.Context, objects *render.Objects) error {
+	steps, err := p.plan(ctx, objects)
+	if err != nil {
+		return err
+	}
+	unwanted := p.unwanted(steps)
+	// An autoscaler goes before its Deployment is told a number of replicas.
+	for _, object := range unwanted[autoscalerKind] {
+		if err := p.prune(ctx, autoscalerKind, object); err != nil {
+			return err
+		}
+	}
+	delete(unwanted, autoscalerKind)
+	if err := p.keepReplicas(ctx, steps); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if err := p.apply(ctx, s); err != nil {
+			return err
+		}
+	}
+	for kind, rest := range unwanted {
+		for _, object := range rest {
+			if err := p.prune(ctx, kind, object); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// plan finds out what there is, and what should be. The error has all conflicts.
+func (p *pass) plan(ctx context.Context, objects *render.Objects) ([]*step, error) {
+	var steps []*step
+	var conflicts []error
+	for _, k := range p.kinds {
+		rendered := k.of(objects)
+		if rendered == nil || !k.watched.Load() {
+			continue
+		}
+		want, err := newDesired(k.kind, rendered, p.lease)
+		if err != nil {
+			return nil, err
+		}
+		live, err := p.find(ctx, k, rendered.GetName())
+		if errors.As(err, new(conflict)) {
+			conflicts = append(conflicts, err)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, &step{kind: k, want: want, live: live})
+	}
+	return steps, errors.Join(conflicts...)
+}
+
+// unwanted returns the objects that the lease should not have any more, by kind.
+func (p *pass) unwanted(steps []*step) map[string][]client.Object {
+	wanted := map[string]string{}
+	for _, s := range steps {
+		wanted[s.kind.Kind] = s.want.object.GetName()
+	}
+	rest := map[string][]client.Object{}
+	for k, objects := range p.owned {
+		for _, object := range objects {
+			if name, ok := wanted[k.Kind]; !ok || name != object.GetName() {
+				rest[k.Kind] = append(rest[k.Kind], object)
+			}
+		}
+	}
+	return rest
+}
+
+// apply brings one object to what it should be. What is so already is left alone.
+func (p *pass) apply(ctx context.Context, s *step) error {
+	options := []client.ApplyOption{fieldOwner}
+	if s.live != nil {
+		var err error
+		if s.state, err = s.want.compare(s.live); err != nil || s.state == upToDate {
+			return err
+		}
+		options = append(options, client.ForceOwnership)
+	}
+	name := s.want.object.GetName()
+	// Not by force where nothing was there a moment ago: what is there now is somebody else's.
+	if err := p.Apply(ctx, client.ApplyConfigurationFromUnstructured(s.want.object), options...); err != nil {
+		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+	}
+	if s.state == drifted && s.live.GetResourceVersion() != s.want.object.GetResourceVersion() {
+		p.happened("Corrected", s.live, "%s %s was changed by somebody else, and is as the lease asks again", s.kind.Kind, name)
+	}
+	return nil
+}
+
+// prune deletes an object that the lease has no more.
+func (p *pass) prune(ctx context.Context, kind string, object client.Object) error {
+	if object.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	uid := object.GetUID()
+	err := p.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
+	}
+	p.happened("Pruned", object, "%s %s is deleted: the lease no longer has one", kind, object.GetName())
+	return nil
+}

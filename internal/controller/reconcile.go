@@ -1,0 +1,165 @@
+// Package controller brings what there is in a cluster to what TritonLeases ask
+// for. It keeps no state of its own: what it needs to know later stands in the
+// status of the leases and on the objects that they consist of, so that any process
+// can go on where another one ended.
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// reconciler looks after one lease at a time.
+type reconciler struct {
+	client.Client               // reads what is watched from memory
+	live          client.Reader // reads from the API server
+
+	configuration *configuration.Configuration
+	kinds         []*watchedKind
+	recorder      events.EventRecorder
+	requests      requests
+	now           func() time.Time
+}
+
+// pass is one look at one lease.
+type pass struct {
+	*reconciler
+	lease  *v1alpha1.TritonLease       // as it was
+	status *v1alpha1.TritonLeaseStatus // as it becomes
+	owned  map[*watchedKind][]client.Object
+	at     time.Time
+	// next is how long nothing needs to be looked at, 0 where only a change will tell.
+	next time.Duration
+	news []news
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	lease := new(v1alpha1.TritonLease)
+	if err := r.Get(ctx, request.NamespacedName, lease); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if !lease.DeletionTimestamp.IsZero() {
+		return reconcile.Result{}, nil // the garbage collector does the rest
+	}
+	p := &pass{reconciler: r, lease: lease, status: &lease.DeepCopy().Status, at: r.now()}
+	ended, err := p.look(ctx)
+	if !ended {
+		err = errors.Join(err, p.report(ctx))
+	}
+	if apierrors.IsConflict(err) { // somebody changed the lease meanwhile, which is news of its own
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	return reconcile.Result{RequeueAfter: p.next}, err
+}
+
+// look does what is to be done, and says whether the lease has ended.
+func (p *pass) look(ctx context.Context) (ended bool, err error) {
+	if err := p.findOwned(ctx); err != nil {
+		return false, err
+	}
+	in, err := p.configuration.Installation(p.lease.Namespace)
+	if err != nil {
+		return false, err
+	}
+	p.status.ObservedGeneration = p.lease.Generation
+	objects, err := p.judge(ctx, in)
+	if err != nil {
+		return false, err
+	}
+	if ended, err := p.keepTerm(ctx, in.Terms().Interval()); ended || err != nil {
+		return ended, err
+	}
+	if objects != nil {
+		err = p.make(ctx, objects)
+	}
+	p.observe(objects, err)
+	if errors.As(err, new(conflict)) { // which its condition tells, and trying again does not mend
+		err = nil
+	}
+	return false, err
+}
+
+// judge decides what the lease is granted. Where it is refused, it returns nothing,
+// and what ran before goes on as it was.
+func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
+	objects, err := in.TritonLease(p.lease)
+	if err == nil {
+		err = p.checkTarget(ctx)
+	}
+	var refusal policy.Refusal
+	if errors.As(err, &refusal) {
+		p.refuse(refusal)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.grant(objects)
+	return objects, nil
+}
+
+func (p *pass) grant(objects *render.Objects) {
+	granted := &v1alpha1.Granted{Grant: objects.Lease.Grant, Term: objects.Lease.Term}
+	names := make([]string, len(p.lease.Spec.Models))
+	for i, model := range p.lease.Spec.Models {
+		names[i] = model.Name
+	}
+	p.status.Models = strings.Join(names, ",")
+	sentences := make([]string, 0, len(granted.Adjustments)+len(granted.Warnings))
+	for _, adjustment := range granted.Adjustments {
+		sentences = append(sentences, adjustment.String())
+	}
+	sentences = append(sentences, granted.Warnings...)
+	switch {
+	case len(sentences) == 0:
+		p.set(v1alpha1.ConditionGranted, yes, "Granted", "the lease has what it asks for")
+	case len(granted.Adjustments) == 0:
+		p.set(v1alpha1.ConditionGranted, yes, "Granted", strings.Join(sentences, "\n"))
+	default:
+		p.set(v1alpha1.ConditionGranted, yes, "Adjusted", strings.Join(sentences, "\n"))
+	}
+	p.tell(v1alpha1.ConditionGranted)
+	p.status.Granted = granted
+}
+
+// checkTarget refuses the younger one of two leases that would pull at one workload.
+func (p *pass) checkTarget(ctx context.Context) error {
+	key := targetOf(p.lease)
+	if key == "" {
+		return nil
+	}
+	var same v1alpha1.TritonLeaseList
+	if err := p.List(ctx, &same, client.InNamespace(p.lease.Namespace), client.MatchingFields{targetIndex: key}); err != nil {
+		return err
+	}
+	for i := range same.Items {
+		if other := &same.Items[i]; older(other, p.lease) {
+			p.lookAgain(foreignPeriod)
+			return policy.Refusal{duplicateTarget(p.lease, other)}
+		}
+	}
+	return nil
+}
+
+// foreignPeriod is how often something is looked at that nobody watches.
+const foreignPeriod = 30 * time.Second
+
+// lookAgain makes sure that the lease is looked at again in time.
+func (p *pass) lookAgain(after time.Duration) {
+	if p.next == 0 || after < p.next {
+		p.next = max(after, time.Millisecond)
+	}
+}

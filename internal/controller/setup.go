@@ -1,0 +1,144 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/configuration"
+)
+
+// Scheme knows TritonLease and what leases consist of.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return scheme, addToScheme(scheme)
+}
+
+// Cache says what is kept in memory: all TritonLeases of the namespaces (none means
+// all), and of other kinds only what belongs to one, without what nobody here reads.
+func Cache(namespaces []string) cache.Options {
+	ours := labels.SelectorFromSet(labels.Set{managedByLabel: managedBy})
+	options := cache.Options{DefaultTransform: trim, ByObject: map[client.Object]cache.ByObject{}}
+	for _, k := range kinds() {
+		options.ByObject[k.empty()] = cache.ByObject{Label: ours}
+	}
+	if len(namespaces) > 0 {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range namespaces {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
+
+// Client has what is watched read from memory.
+func Client() client.Options {
+	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
+}
+
+// trim removes what is large, or changes all the time, and is not read.
+func trim(object any) (any, error) {
+	if accessor, err := meta.Accessor(object); err == nil {
+		accessor.SetManagedFields(nil)
+	}
+	if autoscaler, ok := object.(*autoscalingv2.HorizontalPodAutoscaler); ok {
+		autoscaler.Status.CurrentMetrics = nil
+	}
+	return object, nil
+}
+
+// Setup adds the controller to a manager whose cache is as Cache says.
+func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Configuration) error {
+	clients, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	r := &reconciler{
+		Client: mgr.GetClient(), live: mgr.GetAPIReader(), configuration: current,
+		recorder: mgr.GetEventRecorder(managedBy), requests: requests{clients.RESTClient()}, now: time.Now,
+	}
+	for _, k := range kinds() {
+		r.kinds = append(r.kinds, &watchedKind{kind: k})
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, new(v1alpha1.TritonLease), targetIndex, indexTarget); err != nil {
+		return fmt.Errorf("index leases: %w", err)
+	}
+	warm := true
+	c, err := controller.New("tritonlease", mgr, controller.Options{
+		Reconciler:              r,
+		MaxConcurrentReconciles: 8,
+		// What failed is tried again, but never forgotten for long.
+		RateLimiter:  workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute),
+		EnableWarmup: &warm, // so that the next leader knows all leases when it is its turn
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.Watch(source.Kind(mgr.GetCache(), client.Object(new(v1alpha1.TritonLease)), new(handler.EnqueueRequestForObject), predicate.GenerationChangedPredicate{})); err != nil {
+		return fmt.Errorf("watch leases: %w", err)
+	}
+	everything := make(chan event.GenericEvent)
+	if err := c.Watch(source.Channel(everything, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
+		return fmt.Errorf("watch the configuration: %w", err)
+	}
+	w := &watcher{reconciler: r, manager: mgr, controller: c, everything: everything}
+	if err := w.watchKnown(ctx); err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), current)); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return mgr.Add(w)
+}
+
+// enqueueAll has all leases looked at again, after whatever else there is to do: a
+// new lease does not wait for thousands of old ones.
+func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	var leases v1alpha1.TritonLeaseList
+	if err := r.List(ctx, &leases, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "list leases")
+		return
+	}
+	options := priorityqueue.AddOpts{Priority: new(handler.LowPriority)}
+	for i := range leases.Items {
+		request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&leases.Items[i])}
+		if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+			q.AddWithOpts(options, request)
+		} else {
+			queue.Add(request)
+		}
+	}
+}
+
+// changed says whether an object changed in a way that matters.
+func changed(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew.DeepCopyObject().(client.Object)
+	for _, object := range []client.Object{before, after} {
+		object.SetResourceVersion("")
+	}
+	return !equality.Semantic.DeepEqual(before, after)
+}

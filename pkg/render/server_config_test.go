@@ -1,0 +1,223 @@
+package render_test
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/charts"
+	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+	"github.com/triton-leases/tms/pkg/values"
+)
+
+// withServer is laid over values so that tms-server is installed.
+var withServer = []byte(`{server: {enabled: true}, images: {server: "registry.example.com/tms-server:0.1.0"}}`)
+
+// configuration returns what tms-server reads.
+func configuration(t testing.TB, result *render.Result) []byte {
+	t.Helper()
+	for document := range result.Documents() {
+		if document.Source == "tms/templates/server/configmap.yaml" {
+			var config corev1.ConfigMap
+			require.NoError(t, document.Decode(&config))
+			return []byte(config.Data["values.yaml"])
+		}
+	}
+	t.Fatal("there is no ConfigMap of tms-server")
+	return nil
+}
+
+var loaded = sync.OnceValues(func() (*helmchart.Chart, error) { return helmchart.Load(charts.TMS()) })
+
+// effective returns what values files say of leases at run time, with the defaults.
+func effective(t testing.TB, files ...[]byte) map[string]any {
+	t.Helper()
+	chart, err := loaded()
+	require.NoError(t, err)
+	given := map[string]any{}
+	for _, file := range files {
+		var more map[string]any
+		require.NoError(t, yaml.Unmarshal(file, &more))
+		given = merge(given, more)
+	}
+	merged, err := chart.Coalesce(given)
+	require.NoError(t, err)
+	all := map[string]any{}
+	for _, key := range []string{"images", "kubernetes", "server", "triton", "nameOverride", "fullnameOverride"} {
+		all[key] = merged[key]
+	}
+	all["images"] = pick(merged["images"], "triton", "secrets")
+	all["server"] = pick(merged["server"], "autoscaling", "leases", "allowlist")
+	if all["nameOverride"] == nil || all["nameOverride"] == "" {
+		all["nameOverride"] = "tms" // which the chart is called
+	}
+	if all["fullnameOverride"] == nil {
+		all["fullnameOverride"] = ""
+	}
+	for _, key := range []string{"kubernetes", "triton"} {
+		if all[key] == nil {
+			all[key] = map[string]any{}
+		}
+	}
+	text, err := json.Marshal(all)
+	require.NoError(t, err)
+	var plain map[string]any
+	require.NoError(t, json.Unmarshal(text, &plain))
+	return plain
+}
+
+func merge(below, above map[string]any) map[string]any {
+	merged := maps.Clone(below)
+	for key, value := range above {
+		under, _ := merged[key].(map[string]any)
+		if over, isObject := value.(map[string]any); isObject && under != nil {
+			value = merge(under, over)
+		}
+		merged[key] = value
+	}
+	return merged
+}
+
+func pick(value any, keys ...string) map[string]any {
+	picked := map[string]any{}
+	for key, inner := range value.(map[string]any) {
+		if slices.Contains(keys, key) {
+			picked[key] = inner
+		}
+	}
+	return picked
+}
+
+// readsTheSame renders values, lets tms-server read the ConfigMap, and holds what
+// it knows then to what the values say. It says whether the values are accepted.
+func readsTheSame(t testing.TB, r *render.Renderer, files ...[]byte) bool {
+	t.Helper()
+	result, err := r.Render(release, files...)
+	if err != nil {
+		var refusal policy.Refusal
+		require.ErrorAs(t, err, &refusal)
+		return false
+	}
+	text := configuration(t, result)
+	require.Equal(t, effective(t, files...), effective(t, text), "%s", text)
+
+	var input render.Input
+	require.NoError(t, input.Add(text), "%s", text)
+	server := release
+	server.Controller = true
+	_, err = r.Install(server, &input)
+	require.NoError(t, err, "%s", text)
+	return true
+}
+
+// TestServerMakesTheSame: a lease at run time gets what it would get of the values.
+func TestServerMakesTheSame(t *testing.T) {
+	r := ours(t)
+	server := release
+	server.Controller = true
+	lease := &values.Lease{Models: []values.Model{{Name: "m", URI: "/m"}}, Autoscaling: policy.Request{Enable: true}}
+	objects := func(text []byte) string {
+		var input render.Input
+		require.NoError(t, input.Add(text))
+		require.NoError(t, input.Only())
+		installation, err := r.Install(server, &input)
+		require.NoError(t, err)
+		made, err := installation.Lease("a", lease)
+		require.NoError(t, err)
+		require.NotNil(t, made.HorizontalPodAutoscaler)
+		written, err := json.Marshal(made)
+		require.NoError(t, err)
+		return string(written)
+	}
+	for _, name := range []string{"server", "server-namespaces"} {
+		text := read(t, "../../charts/tms/ci/"+name+"-values.yaml")
+		require.Equal(t, objects(text), objects(configuration(t, mustRender(t, r, text))))
+	}
+}
+
+// TestServerReadsTheConfiguration: what the ConfigMap says is what the values say.
+func TestServerReadsTheConfiguration(t *testing.T) {
+	r := ours(t)
+	for _, name := range []string{"server", "server-namespaces"} {
+		require.True(t, readsTheSame(t, r, read(t, "../../charts/tms/ci/"+name+"-values.yaml")))
+	}
+	same := 0
+	for _, data := range seeds(80) {
+		text, _ := anyvalues.YAML(data)
+		if readsTheSame(t, r, text, withServer) {
+			same++
+		}
+	}
+	require.Greater(t, same, 30)
+	config := configuration(t, mustRender(t, r, read(t, "../../charts/tms/ci/server-values.yaml")))
+	require.NotContains(t, string(config), "e+", "numbers are whole")
+	require.NotContains(t, string(config), "resnet50", "leases of values are Helm's")
+	require.NotContains(t, string(config), "tms-server", "how the server runs is not its configuration")
+}
+
+// TestServerForgetsRemovedDefaults: each default that the values remove is removed
+// for leases at run time, too.
+func TestServerForgetsRemovedDefaults(t *testing.T) {
+	var defaults map[string]any
+	require.NoError(t, yaml.Unmarshal(read(t, "../../charts/tms/values.yaml"), &defaults))
+	r := ours(t)
+	removed := 0
+	for _, path := range paths(defaults) {
+		where := strings.Join(path, ".")
+		if where == "server" || where == "server.enabled" {
+			continue // it is not installed then
+		}
+		text := strings.Join(path, ": {") + ": null" + strings.Repeat("}", len(path)-1)
+		if readsTheSame(t, r, withServer, []byte("{"+text+"}")) {
+			removed++
+		}
+	}
+	require.Greater(t, removed, 80)
+}
+
+// paths returns where everything in a map stands, but what is in lists.
+func paths(value map[string]any) [][]string {
+	var all [][]string
+	for _, key := range slices.Sorted(maps.Keys(value)) {
+		all = append(all, []string{key})
+		if inner, isObject := value[key].(map[string]any); isObject {
+			for _, path := range paths(inner) {
+				all = append(all, append([]string{key}, path...))
+			}
+		}
+	}
+	return all
+}
+
+func mustRender(t testing.TB, r *render.Renderer, files ...[]byte) *render.Result {
+	t.Helper()
+	result, err := r.Render(release, files...)
+	require.NoError(t, err)
+	return result
+}
+
+// TestServerMemoryLimit: the garbage collector is told of nine tenths of the limit.
+func TestServerMemoryLimit(t *testing.T) {
+	r := ours(t)
+	for _, limit := range []string{"1Gi", "1500000000", "1.5Gi", "700M", "512Mi", "2e9", "1e9", "4Ti", "800000k", "0.5G", `"1000000000"`} {
+		container := container(t, mustRender(t, r, withServer, []byte("server: {resources: {limits: {memory: "+limit+"}}}")))
+		wanted := resource.MustParse(strings.Trim(limit, `"`))
+		require.Equal(t, "GOMEMLIMIT", container.Env[0].Name)
+		got := resource.MustParse(container.Env[0].Value)
+		require.InDelta(t, float64(wanted.Value())*0.9, float64(got.Value()), 1, limit)
+	}
+	for _, resources := range []string{"null", "{limits: null}", "{limits: {memory: null, cpu: 1}}", "{limits: {memory: 0}}", "{limits: {memory: 1073741824000m}}"} {
+		require.Empty(t, container(t, mustRender(t, r, withServer, []byte("server: {resources: "+resources+"}"))).Env, resources)
+	}
+}

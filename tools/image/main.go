@@ -1,0 +1,74 @@
+// Image makes the container image of tms-server, without a container engine:
+//
+//	image build -source DIR -command PACKAGE LAYOUT
+//	image unpack LAYOUT DIR
+//
+// build compiles PACKAGE of the module in DIR for each platform, and writes
+//
+//	LAYOUT                  an OCI image layout: one index, with an image and an SBOM for each platform
+//	LAYOUT.oci.tar          the same as one file
+//	LAYOUT-<arch>.cdx.json  the SBOMs, in CycloneDX
+//
+// The same sources, built with the same Go, give the same digests.
+//
+// unpack writes the files of the image for this machine's architecture into DIR,
+// which must not exist yet or be empty.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+const usage = `usage:
+  image build [-source DIR] [-command PACKAGE] LAYOUT
+  image unpack LAYOUT DIR
+`
+
+// errUsage is a command line that says nothing we can do.
+var errUsage = errors.New("wrong arguments")
+
+func main() {
+	err := run(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, errUsage):
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	switch command, args := args[0], args[1:]; command {
+	case "build":
+		var s sources
+		flags := flag.NewFlagSet("build", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		flags.StringVar(&s.folder, "source", ".", "folder of the module")
+		flags.StringVar(&s.command, "command", "./cmd/"+name, "package of the command in it")
+		if err := flags.Parse(args); err != nil || flags.NArg() != 1 {
+			return errUsage
+		}
+		digest, err := build(s, flags.Arg(0))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(out, flags.Arg(0)+"@"+digest.String())
+		return err
+	case "unpack":
+		if len(args) != 2 {
+			return errUsage
+		}
+		return unpack(args[0], args[1])
+	default:
+		return errUsage
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/CycloneDX/cyclonedx-go"
+	"github.com/CycloneDX/cyclonedx-gomod/pkg/generate/bin"
+	"github.com/rs/zerolog"
+)
+
+const (
+	// generator makes the SBOM of a binary.
+	generator = "github.com/CycloneDX/cyclonedx-gomod"
+	// authorities has the CA certificates.
+	authorities = "golang.org/x/crypto/x509roots/fallback"
+)
+
+// sbom says in CycloneDX what an image is made of: the modules that the binary
+// says it was built from, and Go's standard library; and the CA certificates.
+// It has no time and no serial number, because it is the same each time.
+func sbom(b binary) ([]byte, error) {
+	g, err := bin.NewGenerator(b.path, bin.WithIncludeStdlib(true), bin.WithLogger(zerolog.Nop()))
+	if err != nil {
+		return nil, fmt.Errorf("reading the modules of %s: %w", b.path, err)
+	}
+	bom, err := g.Generate()
+	if err != nil {
+		return nil, fmt.Errorf("reading the modules of %s: %w", b.path, err)
+	}
+
+	generatorVersion, err := required(generator)
+	if err != nil {
+		return nil, err
+	}
+	bom.Metadata.Tools = &cyclonedx.ToolsChoice{Components: &[]cyclonedx.Component{{
+		Type: cyclonedx.ComponentTypeApplication, Name: generator, Version: generatorVersion,
+	}}}
+	authoritiesVersion, err := required(authorities)
+	if err != nil {
+		return nil, err
+	}
+	*bom.Components = append(*bom.Components, cyclonedx.Component{
+		BOMRef:      "ca-certificates",
+		Type:        cyclonedx.ComponentTypeData,
+		Name:        authorities,
+		Version:     authoritiesVersion,
+		Description: "/etc/ssl/certs/ca-certificates.crt",
+		PackageURL:  "pkg:golang/" + authorities + "@" + authoritiesVersion,
+	})
+
+	var text bytes.Buffer
+	if err := cyclonedx.NewBOMEncoder(&text, cyclonedx.BOMFileFormatJSON).SetPretty(true).Encode(bom); err != nil {
+		return nil, fmt.Errorf("encoding the SBOM: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+// required returns the version of a module that this program was built with.
+func required(module string) (string, error) {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dependency := range info.Deps {
+			if dependency.Path == module {
+				return dependency.Version, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("this program does not know its version of %s", module)
+}
