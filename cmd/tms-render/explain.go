@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,11 +18,14 @@ import (
 // row is one number that a lease has.
 type row struct {
 	Lease string `json:"lease"`
-	// Field is the path of the number.
+	// Field is the path of the number, and path that of its lease.
 	Field string `json:"field"`
+	path  string
 	// Asked is nil where the lease did not ask.
 	Asked   *int64 `json:"asked"`
 	Granted int64  `json:"granted"`
+	// Unit is that of both, where their field does not tell: s, for seconds.
+	Unit string `json:"unit,omitempty"`
 	// Decided is the path of what decided: the lease's own, a default, or a bound.
 	Decided string `json:"decided"`
 	// Adjusted says that the lease does not have what it asked for, or the default.
@@ -70,8 +75,7 @@ func explain(judgement *render.Judgement) explanation {
 	e := explanation{Numbers: []row{}, NotAutoscaled: []string{}, Warnings: []string{}}
 	for _, lease := range judgement.Leases {
 		if !lease.Grant.Autoscaled {
-			e.NotAutoscaled = append(e.NotAutoscaled, lease.Name)
-			continue
+			e.NotAutoscaled = append(e.NotAutoscaled, lease.String())
 		}
 		e.Numbers = append(e.Numbers, rows(lease)...)
 	}
@@ -79,9 +83,33 @@ func explain(judgement *render.Judgement) explanation {
 	return e
 }
 
-// rows returns the numbers of one autoscaled lease, in the order of the policy.
+// rows returns the numbers of one lease: those of its autoscaling, in the order of
+// the policy, and how long a TritonLease lasts.
 func rows(lease *render.Lease) []row {
-	path := "leases." + lease.Name + ".autoscaling."
+	var all []row
+	if lease.Grant.Autoscaled {
+		all = scaling(lease)
+	}
+	if lease.Namespace() != "" {
+		all = append(all, duration(lease))
+	}
+	adjustments := map[string]policy.Adjustment{}
+	for _, adjustment := range lease.Grant.Adjustments {
+		adjustments[adjustment.Field] = adjustment
+	}
+	for i := range all {
+		all[i].Lease, all[i].path = lease.String(), lease.Path()
+		if adjustment, ok := adjustments[all[i].Field]; ok {
+			all[i].Decided, all[i].Adjusted = adjustment.Limit, true
+		} else if all[i].Asked != nil {
+			all[i].Decided = all[i].Field
+		}
+	}
+	return all
+}
+
+func scaling(lease *render.Lease) []row {
+	path := lease.Path() + ".autoscaling."
 	request := lease.Request
 	all := []row{
 		{
@@ -104,19 +132,21 @@ func rows(lease *render.Lease) []row {
 		}
 		all = append(all, r)
 	}
-	adjustments := map[string]policy.Adjustment{}
-	for _, adjustment := range lease.Grant.Adjustments {
-		adjustments[adjustment.Field] = adjustment
-	}
-	for i := range all {
-		all[i].Lease = lease.Name
-		if adjustment, ok := adjustments[all[i].Field]; ok {
-			all[i].Decided, all[i].Adjusted = adjustment.Limit, true
-		} else if all[i].Asked != nil {
-			all[i].Decided = all[i].Field
-		}
-	}
 	return all
+}
+
+// duration returns how long a TritonLease lasts. 0 has no end.
+func duration(lease *render.Lease) row {
+	seconds := func(d policy.Duration) int64 { return int64(d.Value() / time.Second) }
+	r := row{
+		Field: lease.Path() + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
+		Decided: "server.leases.duration.default",
+	}
+	if wanted := lease.AskedTerm().Duration; wanted != nil {
+		asked := seconds(*wanted)
+		r.Asked = &asked
+	}
+	return r
 }
 
 // table prints one line for each number. What was adjusted is marked.
@@ -126,13 +156,13 @@ func (e explanation) table(w io.Writer) error {
 	for _, r := range e.Numbers {
 		asked, mark := "-", ""
 		if r.Asked != nil {
-			asked = strconv.FormatInt(*r.Asked, 10)
+			asked = strconv.FormatInt(*r.Asked, 10) + r.Unit
 		}
 		if r.Adjusted {
 			mark = "adjusted"
 		}
-		number := r.Field[len("leases."+r.Lease+".autoscaling."):]
-		_, _ = fmt.Fprintf(writer, "%s\t%s\t%s\t%d\t%s\t%s\n", r.Lease, number, asked, r.Granted, mark, r.Decided)
+		number := strings.TrimPrefix(strings.TrimPrefix(r.Field, r.path+"."), "autoscaling.")
+		_, _ = fmt.Fprintf(writer, "%s\t%s\t%s\t%d%s\t%s\t%s\n", r.Lease, number, asked, r.Granted, r.Unit, mark, r.Decided)
 	}
 	for _, name := range e.NotAutoscaled {
 		_, _ = fmt.Fprintf(writer, "%s\tnot autoscaled\t-\t-\t\t-\n", name)

@@ -16,11 +16,13 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// input is what the command line gave as values: the sources, from the weakest
-// to the strongest, and all of them laid over each other.
+// input is what the command line gave: the sources of values, from the weakest to
+// the strongest, all of them laid over each other, and the TritonLeases.
 type input struct {
 	render.Input
 	sources []valueSource
+	// files are the names of all files, of values or of manifests.
+	files []string
 }
 
 // valueSource is one values file or one --set.
@@ -37,13 +39,11 @@ func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	for _, name := range o.files {
 		text, err := readFile(name, stdin)
 		if err == nil {
-			err = inFile(name, in.Add(text))
+			err = in.add(name, text)
 		}
 		if err != nil {
 			problems = append(problems, err)
-			continue
 		}
-		in.sources = append(in.sources, valueSource{name, text})
 	}
 	if err := in.apply(o.set); err != nil {
 		problems = append(problems, err)
@@ -57,6 +57,16 @@ func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 		}
 	}
 	return in, nil
+}
+
+func (in *input) add(name string, text []byte) error {
+	in.files = append(in.files, name)
+	leases := in.TritonLeases()
+	err := inFile(name, in.Add(text))
+	if err == nil && in.TritonLeases() == leases {
+		in.sources = append(in.sources, valueSource{name, text})
+	}
+	return err
 }
 
 // apply sets what each --set says, and keeps it apart to know later what it said.
@@ -133,8 +143,25 @@ func inFile(name string, err error) error {
 // explain names the file, and its line, of each reason of a refusal.
 func (in *input) explain(err error) error {
 	var refusal policy.Refusal
-	if !errors.As(err, &refusal) {
+	var ofLeases render.Refusals
+	errors.As(err, &ofLeases)
+	switch {
+	case errors.Is(err, render.ErrNoLease):
+		return fmt.Errorf("--lease: %w", err)
+	case !errors.As(err, &refusal) && len(ofLeases) == 0:
 		return err
+	}
+	lines := in.inValues(refusal)
+	for _, one := range ofLeases {
+		lines = append(lines, fmt.Errorf("%s:%d:%d: %w", in.files[one.File], one.Line, one.Column, one))
+	}
+	return errors.Join(lines...)
+}
+
+// inValues names the file, and its line, of each reason against values.
+func (in *input) inValues(refusal policy.Refusal) []error {
+	if len(refusal) == 0 {
+		return nil
 	}
 	positions := make([]*source.Positions, len(in.sources))
 	for i, s := range in.sources {
@@ -152,7 +179,7 @@ func (in *input) explain(err error) error {
 			lines[i] = fmt.Errorf("%s: %w (line %d)", name, reason, line)
 		}
 	}
-	return errors.Join(lines...)
+	return lines
 }
 
 // origin returns which source says most of a path, the strongest of several;

@@ -19,14 +19,14 @@ type valueOptions struct {
 }
 
 func (o *valueOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVarP(&o.files, "values", "f", nil, "values `file` in YAML, - for standard input (can specify multiple, a later one wins)")
+	flags.StringSliceVarP(&o.files, "values", "f", nil, "values `file` in YAML, or TritonLeases, - for standard input (can specify multiple, a later one wins)")
 	o.set = map[helmchart.Setter]*[]string{}
 	for _, setter := range helmchart.Setters() {
 		o.set[setter] = flags.StringArray(string(setter), nil, setter.Usage())
 	}
-	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the release")
+	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the release, and of TritonLeases that name none")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the release")
-	flags.StringSliceVar(&o.leases, "lease", nil, "only this lease, by `name` (can specify multiple)")
+	flags.StringSliceVar(&o.leases, "lease", nil, "only this lease, by `name` or namespace/name (can specify multiple)")
 }
 
 // renderOptions are the options of the main command.

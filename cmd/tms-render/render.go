@@ -75,6 +75,9 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.chart != "" && in.TritonLeases() > 0 {
+		return nil, usageError{errors.New("--chart renders another chart, and TritonLeases are rendered from the embedded one: leave --chart out")}
+	}
 	result, err := renderer.RenderInput(o.installation(), &in.Input)
 	if err != nil {
 		return nil, in.explain(err)

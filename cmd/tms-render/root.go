@@ -13,6 +13,12 @@ const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton
 the text that 'helm template' prints for the chart tms, to the byte, without
 helm, a cluster or a network.
 
+A file given with -f may also hold TritonLeases, as people write them or as
+'kubectl get tritonleases -o yaml' prints them. Then the values are those of the
+installation of tms-server, and what it would make of the TritonLeases is
+printed: its text, without ownerReferences, which name a uid that only a cluster
+has. The leases of the values are left out.
+
 Manifests go to standard output, warnings and adjustments to standard error.
 Nothing is printed to standard output on failure. Exit status: 0 done, 1 refused
 or failed, 2 wrong usage, 3 something was adjusted under --strict.`
@@ -27,7 +33,10 @@ const examples = `  # What would be installed
   tms-render -f values.yaml --strict > manifests.yaml
 
   # Who gets what, and which bound decided
-  tms-render explain -f values.yaml`
+  tms-render explain -f values.yaml
+
+  # What tms-server would make of a TritonLease
+  tms-render -f values.yaml -f lease.yaml -n inference`
 
 func newRoot(s streams) *cobra.Command {
 	var o renderOptions

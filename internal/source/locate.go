@@ -8,7 +8,7 @@ import (
 	yamlv4 "go.yaml.in/yaml/v4"
 )
 
-// Positions knows where the keys of one values file stand.
+// Positions knows where the keys of one values file stand, or of one manifest.
 type Positions struct {
 	root *yamlv4.Node // nil where the file cannot be read or says nothing
 	// keys maps the keys of a mapping to their places in it. It is filled for the
@@ -18,30 +18,43 @@ type Positions struct {
 
 // Index returns the positions of a file.
 func Index(text []byte) *Positions {
-	p := &Positions{keys: map[*yamlv4.Node]map[string]int{}}
 	var document yamlv4.Node
 	if yamlv4.Unmarshal(text, &document) == nil && len(document.Content) > 0 {
-		p.root = document.Content[0]
+		return newPositions(document.Content[0])
 	}
-	return p
+	return newPositions(nil)
+}
+
+func newPositions(root *yamlv4.Node) *Positions {
+	return &Positions{root: root, keys: map[*yamlv4.Node]map[string]int{}}
 }
 
 // Locate returns the line at which a path of the values stands, and how many of
 // its parts the file has: an error about a missing key belongs to the file that
 // has most of its path. A depth of 0 means none. It is not safe for concurrent use.
 func (p *Positions) Locate(path string) (line, depth int) {
-	node := p.root
-	if node == nil {
+	if line, _, depth = p.Place(path); depth == 0 {
 		return 0, 0
 	}
+	return line, depth
+}
+
+// Place is Locate with the column. Where the file has no part of the path, the
+// place is where its values begin.
+func (p *Positions) Place(path string) (line, column, depth int) {
+	node := p.root
+	if node == nil {
+		return 0, 0, 0
+	}
+	line, column = node.Line, node.Column
 	for _, part := range Parts(path) {
 		key, value := p.child(node, part)
 		if value == nil {
 			break
 		}
-		line, depth, node = key.Line, depth+1, value
+		line, column, depth, node = key.Line, key.Column, depth+1, value
 	}
-	return line, depth
+	return line, column, depth
 }
 
 // child returns the key and the value of one part of a path, nil where there is none.

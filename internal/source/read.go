@@ -18,7 +18,7 @@ import (
 // Read returns what one values file says, as helm -f reads it, and refuses what
 // helm would lose or change without a word: keys that stand twice, keys that are
 // not what they look like, and documents after the first. The error is a
-// SyntaxErrors. An empty file says nothing.
+// SyntaxErrors, or ErrManifests. An empty file says nothing.
 func Read(text []byte) (map[string]any, error) {
 	values, _, err := read(text)
 	return values, err
@@ -51,6 +51,12 @@ func check(text []byte) (*yamlv4.Node, error) {
 		if err != nil {
 			return nil, syntaxErrors(err)
 		}
+		if isManifest(&document) {
+			if first == nil || empty(first) {
+				return nil, ErrManifests
+			}
+			return nil, SyntaxErrors{{Line: document.Line, Column: document.Column, Message: "a manifest begins here: " + mixed}}
+		}
 		if first != nil && !empty(&document) {
 			return nil, SyntaxErrors{{
 				Line: document.Line, Column: document.Column,
@@ -58,8 +64,7 @@ func check(text []byte) (*yamlv4.Node, error) {
 			}}
 		}
 		if problems := checkKeys(&document, nil); len(problems) > 0 {
-			slices.SortFunc(problems, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-			return nil, problems
+			return nil, problems.sorted()
 		}
 		if first == nil {
 			first = &document
@@ -147,6 +152,11 @@ type SyntaxError struct {
 // SyntaxErrors are all of them, in the order of the file.
 type SyntaxErrors []SyntaxError
 
+func (e SyntaxErrors) sorted() SyntaxErrors {
+	slices.SortStableFunc(e, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return e
+}
+
 // Error has one line for each.
 func (e SyntaxErrors) Error() string {
 	lines := make([]string, len(e))
@@ -160,6 +170,10 @@ func (e SyntaxErrors) Error() string {
 }
 
 func syntaxErrors(err error) SyntaxErrors {
+	var known SyntaxErrors
+	if errors.As(err, &known) {
+		return known
+	}
 	var one *yamlv4.LoadError
 	if errors.As(err, &one) {
 		return SyntaxErrors{{Line: one.Mark.Line, Column: one.Mark.Column, Message: one.Message}}

@@ -11,18 +11,26 @@ import (
 )
 
 // Input is what values files say, laid over each other as helm does with several
-// -f. The zero Input says nothing, which leaves the defaults of the chart. It must
-// not be copied.
+// -f, and the TritonLeases of files of manifests. Where there are such files, they
+// take the place of the leases of the values, which say what is said of the
+// installation. The zero Input says nothing, which leaves the defaults of the
+// chart. It must not be copied.
 type Input struct {
-	values source.Values
+	values    source.Values
+	manifests manifestFiles
 }
 
 // ErrNoLease is returned where a lease is named that the values do not have.
 var ErrNoLease = errors.New("no such lease")
 
-// Add lays a values file over what there is. The error names lines and columns.
+// Add lays a values file over what there is, or adds the TritonLeases of a file of
+// manifests: one holds either. The error names lines and columns.
 func (in *Input) Add(text []byte) error {
+	in.manifests.files++
 	file, err := source.ReadFile(text)
+	if errors.Is(err, source.ErrManifests) {
+		return in.manifests.add(text)
+	}
 	if err != nil {
 		return err
 	}
@@ -61,7 +69,14 @@ func (in *Input) Change(change func(values map[string]any) error) error {
 
 // Only removes all leases but the named ones, and what belongs to no lease: the
 // extraObjects, and tms-server. It returns ErrNoLease where there is no such lease.
+// A TritonLease is named by its name, or by its namespace and name, as in
+// inference/resnet50; which namespace it is in depends on the release, so that it
+// is missed later.
 func (in *Input) Only(names ...string) error {
+	if in.manifests.given {
+		in.manifests.only = names
+		return nil
+	}
 	known := map[string]bool{}
 	all := in.values.Names()
 	for _, name := range all {
@@ -73,13 +88,35 @@ func (in *Input) Only(names ...string) error {
 		}
 	}
 	in.values.Only(names...)
-	in.values.Delete("extraObjects")
-	in.values.Add(source.File{Values: map[string]any{"server": map[string]any{"enabled": false}, "images": map[string]any{"server": ""}}})
+	in.onlyLeases()
 	return nil
 }
 
+// onlyLeases removes what belongs to no lease.
+func (in *Input) onlyLeases() {
+	in.values.Delete("extraObjects")
+	in.values.Add(source.File{Values: map[string]any{"server": map[string]any{"enabled": false}, "images": map[string]any{"server": ""}}})
+}
+
+// configuration returns what tms-server knows of the values: not their leases, and
+// nothing of how it runs itself.
+func (in *Input) configuration() *Input {
+	known := new(Input)
+	known.values.Add(source.File{Values: in.values.Rest()})
+	known.onlyLeases()
+	return known
+}
+
 // Leases returns how many leases there are.
-func (in *Input) Leases() int { return in.values.Len() }
+func (in *Input) Leases() int {
+	if in.manifests.given {
+		return len(in.manifests.all)
+	}
+	return in.values.Len()
+}
+
+// TritonLeases returns how many of them are TritonLeases.
+func (in *Input) TritonLeases() int { return len(in.manifests.all) }
 
 func noLease(name string, known []string) error {
 	if best := schema.Nearest(name, known); best != "" {

@@ -15,30 +15,6 @@ import (
 	"github.com/triton-leases/tms/pkg/values"
 )
 
-// Lease is one lease and what it was granted.
-type Lease struct {
-	// Name is its key under leases.
-	Name string
-	// ObjectName is the name of all of its objects.
-	ObjectName string
-	// Request is what it asked for.
-	Request policy.Request
-	// Grant is what it has, and why it is not what it asked for.
-	Grant policy.Grant
-	// Term is how long a TritonLease lasts.
-	Term policy.Term
-
-	path *field.Path // where it stands
-}
-
-// Judgement is what was decided about all leases, before anything is rendered.
-type Judgement struct {
-	// Leases are by name.
-	Leases []*Lease
-	// Warnings are sentences for a person: one for each adjustment, and what else deserves a look.
-	Warnings []string
-}
-
 // judged is one lease on its way from what it says to its manifests.
 type judged struct {
 	Lease
@@ -85,10 +61,15 @@ func (r *refusals) all() policy.Refusal {
 }
 
 // Judge decides what each lease is granted. The error is a policy.Refusal with
-// every reason at once. It works for the embedded chart alone.
+// every reason at once, joined with Refusals of TritonLeases. It works for the
+// embedded chart alone.
 func (r *Renderer) Judge(release Release, input *Input) (*Judgement, error) {
 	if r.foreign {
 		return nil, errForeign
+	}
+	if input.manifests.given {
+		_, judgement, err := r.judgeTritonLeases(release, input)
+		return judgement, err
 	}
 	_, _, judgement, err := r.judge(release, input)
 	return judgement, err
@@ -154,14 +135,15 @@ func (in *Installation) judge(lease source.Lease, o *outline) *judged {
 }
 
 // judgeOne judges one lease by itself, and how long it lasts where it asks for
-// that. The error is a policy.Refusal.
-func (in *Installation) judgeOne(lease source.Lease, asked *policy.TermRequest) (*judged, error) {
+// that. It returns the reasons against it, if any.
+func (in *Installation) judgeOne(lease source.Lease, asked *policy.TermRequest) (*judged, policy.Refusal) {
 	j := in.judge(lease, new(outline))
 	reasons := append(policy.Refusal(schema.Sort(j.bySchema)), j.byPolicy...)
 	if asked != nil {
 		term, adjustments, err := in.terms.Grant(j.path, *asked)
 		reasons = append(reasons, refusal(err)...)
 		j.Term, j.Grant.Adjustments = term, append(j.Grant.Adjustments, adjustments...)
+		j.atRunTime = &atRunTime{namespace: in.release.Namespace, asked: *asked}
 	}
 	if in.release.Controller {
 		for _, reason := range reasons {
@@ -170,10 +152,7 @@ func (in *Installation) judgeOne(lease source.Lease, asked *policy.TermRequest) 
 			}
 		}
 	}
-	if len(reasons) > 0 {
-		return nil, reasons
-	}
-	return j, nil
+	return j, reasons
 }
 
 // named says whether an object name is legal of which the lease's part is: that
@@ -225,8 +204,12 @@ func refusal(err error) policy.Refusal {
 // refuseTarget refuses a second lease of one workload: two autoscalers would pull
 // at it, and two rules record the same series.
 func (j *judged) refuseTarget() {
+	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, j.duplicateTarget())
+}
+
+func (j *judged) duplicateTarget() *field.Error {
 	name := j.target[strings.LastIndexByte(j.target, ' ')+1:]
-	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, field.Duplicate(j.path.Child("target", "name"), name))
+	return field.Duplicate(j.path.Child("target", "name"), name)
 }
 
 // targetKey names a workload, with its name last.

@@ -58,6 +58,9 @@ func (r *Renderer) Lease(release Release, name string, files ...[]byte) (*Object
 	if err != nil {
 		return nil, err
 	}
+	if input.manifests.given {
+		return nil, errors.New("a TritonLease is rendered by Installation.TritonLease")
+	}
 	if err := input.Only(name); err != nil {
 		return nil, err
 	}
@@ -69,7 +72,7 @@ func (r *Renderer) Lease(release Release, name string, files ...[]byte) (*Object
 	if len(leases) == 0 {
 		return nil, noLease(name, nil)
 	}
-	return in.lease(leases[0], nil)
+	return in.objectsOf(in.judgeOne(leases[0], nil))
 }
 
 // Install decides about everything in the input but its leases. The error is a
@@ -92,11 +95,20 @@ func (r *Renderer) Install(release Release, input *Input) (*Installation, error)
 // caller's, and decides how long it lasts. The error is a policy.Refusal whose
 // paths begin with spec. It is for a Release of a Controller.
 func (in *Installation) TritonLease(lease *v1alpha1.TritonLease) (*Objects, error) {
-	value, err := lease.Spec.Lease.Map()
+	j, reasons, err := in.judgeTritonLease(lease)
 	if err != nil {
 		return nil, err
 	}
-	return in.lease(source.LeaseOf(lease.Name, value), &policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew})
+	return in.objectsOf(j, reasons)
+}
+
+func (in *Installation) judgeTritonLease(lease *v1alpha1.TritonLease) (*judged, policy.Refusal, error) {
+	value, err := lease.Spec.Map()
+	if err != nil {
+		return nil, nil, err
+	}
+	j, reasons := in.judgeOne(source.LeaseOf(lease.Name, value), &policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew})
+	return j, reasons, nil
 }
 
 // Lease renders one lease as typed objects, which are the caller's. The first
@@ -107,13 +119,13 @@ func (in *Installation) Lease(name string, lease *values.Lease) (*Objects, error
 	if err != nil {
 		return nil, err
 	}
-	return in.lease(source.LeaseOf(name, value), nil)
+	return in.objectsOf(in.judgeOne(source.LeaseOf(name, value), nil))
 }
 
-func (in *Installation) lease(lease source.Lease, term *policy.TermRequest) (*Objects, error) {
-	j, err := in.judgeOne(lease, term)
-	if err != nil {
-		return nil, err
+// objectsOf returns the objects of a lease, or the reasons against it.
+func (in *Installation) objectsOf(j *judged, reasons policy.Refusal) (*Objects, error) {
+	if len(reasons) > 0 {
+		return nil, reasons
 	}
 	const weight = 100_000 // of the objects of a small lease, in bytes
 	form := in.objects.put(j.variant(), new(objectForm), weight+j.form.weight)

@@ -12,9 +12,11 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync"
 
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/manifest"
 	"github.com/triton-leases/tms/internal/schema"
 )
 
@@ -35,6 +37,8 @@ type Renderer struct {
 	chart   *helmchart.Chart
 	schema  *schema.Schema // nil where the chart has none
 	foreign bool           // the chart is not ours: it judges by itself
+	// tritonLeases is the schema of manifests, which few need.
+	tritonLeases func() (*schema.Schema, error)
 }
 
 // New returns a Renderer. It fails where the chart cannot be loaded, or is not for
@@ -52,7 +56,9 @@ func New(options Options) (*Renderer, error) {
 	if r.chart, err = r.chart.For(cmp.Or(options.KubeVersion, DefaultKubeVersion)); err != nil {
 		return nil, err
 	}
-	switch text := r.chart.Schema(); {
+	text := r.chart.Schema()
+	r.tritonLeases = sync.OnceValues(func() (*schema.Schema, error) { return manifest.NewSchema(text) })
+	switch {
 	case text == nil:
 	case r.foreign:
 		r.schema, err = schema.Compile(text)
@@ -65,7 +71,8 @@ func New(options Options) (*Renderer, error) {
 // Render renders values files, of which a later one overrides an earlier one,
 // as helm template does with several -f. Where the values are refused, the error
 // is a policy.Refusal with every reason at once; a file that cannot be read as
-// one YAML mapping gives another error.
+// one YAML mapping gives another error. A file may hold TritonLeases instead, as
+// RenderInput says.
 func (r *Renderer) Render(release Release, files ...[]byte) (*Result, error) {
 	input, err := inputOf(files)
 	if err != nil {
@@ -84,10 +91,18 @@ func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result
 	return r.RenderInput(release, input)
 }
 
-// RenderInput is Render for values that come from several places.
+// RenderInput is Render for values that come from several places. Where the input
+// has TritonLeases, it renders what the controller of the release would make of
+// them, and nothing else; reasons against them are Refusals.
 func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 	if r.foreign {
+		if input.manifests.given {
+			return nil, errors.New("TritonLeases are rendered from the embedded chart alone")
+		}
 		return r.renderForeign(release, input.values.Map())
+	}
+	if input.manifests.given {
+		return r.renderTritonLeases(release, input)
 	}
 	in, leases, judgement, err := r.judge(release, input)
 	if err != nil {
@@ -106,24 +121,34 @@ func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 
 // byEngine renders each lease in the engine.
 func (in *Installation) byEngine(leases []*judged) ([]section, error) {
+	made, err := in.runAll(leases)
+	if err != nil {
+		return nil, err
+	}
+	documents := slices.Concat(made.others, in.renderer.leaseDocuments(made))
+	slices.SortStableFunc(documents, helmchart.Compare)
+	return sectionsOf(documents), nil
+}
+
+func (in *Installation) runAll(leases []*judged) (*rendered, error) {
 	all := make([]granted, len(leases))
 	for i := range leases {
 		all[i] = leases[i].granted()
 	}
-	made, err := in.run(all)
-	if err != nil {
-		return nil, err
-	}
-	documents := made.others
+	return in.run(all)
+}
+
+// leaseDocuments returns the documents that the engine made of leases.
+func (r *Renderer) leaseDocuments(made *rendered) []helmchart.Document {
+	var documents []helmchart.Document
 	for t, texts := range made.ofLeases {
 		for _, text := range texts {
-			document := in.renderer.leaseDocument(t)
+			document := r.leaseDocument(t)
 			document.Text = text
 			documents = append(documents, document)
 		}
 	}
-	slices.SortStableFunc(documents, helmchart.Compare)
-	return sectionsOf(documents), nil
+	return documents
 }
 
 // errFewAlike says that forms would save nothing.
@@ -149,13 +174,20 @@ func (in *Installation) fillSections(leases []*judged, samples []*sample, manife
 	for i, document := range common {
 		sections = append(sections, section{document.with(i, leases, manifests), one})
 	}
-	for t := range leaseTemplates {
-		if slices.ContainsFunc(samples, func(s *sample) bool { return s.manifests.texts[t] != nil }) {
-			sections = append(sections, section{in.renderer.leaseDocument(t), t})
-		}
-	}
+	sections = append(sections, in.renderer.leaseSections(samples)...)
 	slices.SortStableFunc(sections, func(a, b section) int { return helmchart.Compare(a.Document, b.Document) })
 	return sections, nil
+}
+
+// leaseSections returns a section for each template that makes something of a sample.
+func (r *Renderer) leaseSections(samples []*sample) []section {
+	var sections []section
+	for t := range leaseTemplates {
+		if slices.ContainsFunc(samples, func(s *sample) bool { return s.manifests.texts[t] != nil }) {
+			sections = append(sections, section{r.leaseDocument(t), t})
+		}
+	}
+	return sections
 }
 
 // leaseDocument returns a document of one of the leaseTemplates, without its text.

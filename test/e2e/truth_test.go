@@ -33,6 +33,9 @@ func TestServerAccepts(t *testing.T) {
 		s.accepts(namespace, "golden "+filepath.Base(file), string(text))
 	}
 	for _, file := range examples {
+		if filepath.Base(file) == "lease.yaml" {
+			continue // a TritonLease, not values
+		}
 		for _, version := range []int{3, 4} {
 			text, err := h.Helm(version).Run(s.Context(), "template", "tms", h.Chart, "--namespace", namespace, "--values", file)
 			s.must(err)
