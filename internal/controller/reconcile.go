@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -137,7 +138,7 @@ func (p *pass) grant(objects *render.Objects) {
 
 // checkTarget refuses the younger one of two leases that would pull at one workload.
 func (p *pass) checkTarget(ctx context.Context) error {
-	key := targetOf(p.lease)
+	key := scaled(p.lease)
 	if key == "" {
 		return nil
 	}
@@ -148,7 +149,7 @@ func (p *pass) checkTarget(ctx context.Context) error {
 	for i := range same.Items {
 		if other := &same.Items[i]; older(other, p.lease) {
 			p.lookAgain(foreignPeriod)
-			return policy.Refusal{duplicateTarget(p.lease, other)}
+			return policy.Refusal{policy.DuplicateTarget(field.NewPath("spec"), p.lease.Spec.Target.Name, other.Name)}
 		}
 	}
 	return nil

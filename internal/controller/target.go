@@ -1,11 +1,6 @@
 package controller
 
 import (
-	"cmp"
-	"fmt"
-	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -16,20 +11,19 @@ const targetIndex = "target"
 
 func indexTarget(object client.Object) []string {
 	if lease, ok := object.(*v1alpha1.TritonLease); ok {
-		if key := targetOf(lease); key != "" {
-			return []string{key}
+		if workload := scaled(lease); workload != "" {
+			return []string{workload}
 		}
 	}
 	return nil
 }
 
-// targetOf names the workload that a lease scales, where somebody else deploys it.
-func targetOf(lease *v1alpha1.TritonLease) string {
-	target := lease.Spec.Target
-	if target == nil || !lease.Spec.Autoscaling.Enable {
+// scaled names the workload that a lease scales, where somebody else deploys it.
+func scaled(lease *v1alpha1.TritonLease) string {
+	if lease.Spec.Target == nil || !lease.Spec.Autoscaling.Enable {
 		return ""
 	}
-	return strings.Join([]string{cmp.Or(target.APIVersion, "apps/v1"), cmp.Or(target.Kind, "Deployment"), target.Name}, " ")
+	return lease.Spec.Target.Workload()
 }
 
 // older orders leases by age, and by name where they are of one second.
@@ -38,10 +32,4 @@ func older(a, b *v1alpha1.TritonLease) bool {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}
 	return a.Name < b.Name
-}
-
-func duplicateTarget(lease, older *v1alpha1.TritonLease) *field.Error {
-	duplicate := field.Duplicate(field.NewPath("spec", "target", "name"), lease.Spec.Target.Name)
-	duplicate.Detail = fmt.Sprintf("TritonLease %s scales it already", older.Name)
-	return duplicate
 }

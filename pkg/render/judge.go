@@ -1,7 +1,6 @@
 package render
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -126,7 +125,8 @@ func (in *Installation) judge(lease source.Lease, o *outline) *judged {
 	} else {
 		j.Request = f.request(o.leaves)
 		if f.lease.Target != nil && j.Request.Enable {
-			j.target = targetKey(f.text(o.leaves, "target.apiVersion"), f.text(o.leaves, "target.kind"), f.text(o.leaves, "target.name"))
+			target := values.Target{APIVersion: f.text(o.leaves, "target.apiVersion"), Kind: f.text(o.leaves, "target.kind"), Name: f.text(o.leaves, "target.name")}
+			j.target = target.Workload()
 		}
 		in.grant(j, f.text(o.leaves, "image"), f.pod)
 	}
@@ -176,7 +176,7 @@ func (in *Installation) judgeByValue(j *judged) {
 	j.misnamed = len(j.byPolicy)
 	j.Request = lease.Autoscaling
 	if t := lease.Target; t != nil && j.Request.Enable {
-		j.target = targetKey(t.APIVersion, t.Kind, t.Name)
+		j.target = t.Workload()
 	}
 	in.grant(j, lease.Image, in.pod(lease))
 }
@@ -201,20 +201,13 @@ func refusal(err error) policy.Refusal {
 	return reasons
 }
 
-// refuseTarget refuses a second lease of one workload: two autoscalers would pull
-// at it, and two rules record the same series.
+// refuseTarget refuses a second lease of one workload.
 func (j *judged) refuseTarget() {
-	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, j.duplicateTarget())
+	j.byPolicy = slices.Insert(j.byPolicy, j.misnamed, j.duplicateTarget(""))
 }
 
-func (j *judged) duplicateTarget() *field.Error {
-	name := j.target[strings.LastIndexByte(j.target, ' ')+1:]
-	return field.Duplicate(j.path.Child("target", "name"), name)
-}
-
-// targetKey names a workload, with its name last.
-func targetKey(apiVersion, kind, name string) string {
-	return strings.Join([]string{cmp.Or(apiVersion, "apps/v1"), cmp.Or(kind, "Deployment"), name}, " ")
+func (j *judged) duplicateTarget(other string) *field.Error {
+	return policy.DuplicateTarget(j.path, j.target[strings.LastIndexByte(j.target, ' ')+1:], other)
 }
 
 // pod returns what the policy must know of the lease's pods, nil where somebody

@@ -113,9 +113,7 @@ func refuseTargets(inNamespace []*preview) Refusals {
 			continue
 		}
 		if first := oldest[target]; first != nil {
-			reason := p.judged.duplicateTarget()
-			reason.Detail = fmt.Sprintf("TritonLease %s scales it already", first.lease.Name)
-			refused = append(refused, p.refuse(reason)...)
+			refused = append(refused, p.refuse(p.judged.duplicateTarget(first.lease.Name))...)
 			continue
 		}
 		oldest[target] = p

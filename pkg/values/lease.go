@@ -1,6 +1,11 @@
 package values
 
-import "github.com/triton-leases/tms/pkg/policy"
+import (
+	"cmp"
+	"strings"
+
+	"github.com/triton-leases/tms/pkg/policy"
+)
 
 // Lease is a Triton, or several replicas of it, serving a set of models. It has
 // Models (we run Triton) or Target (somebody else does), never both.
@@ -21,6 +26,12 @@ type Model struct {
 	// URI is what Triton reads itself (s3://, gs://, as://), pvc://<claim>[/<path>],
 	// or an absolute path in the image.
 	URI string `json:"uri"`
+}
+
+// Workload names what the target is, with its name last: no two autoscaled leases
+// may have the same.
+func (t *Target) Workload() string {
+	return strings.Join([]string{cmp.Or(t.APIVersion, "apps/v1"), cmp.Or(t.Kind, "Deployment"), t.Name}, " ")
 }
 
 // Target is a workload that somebody else deploys.
