@@ -96,6 +96,10 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 // judge decides what the lease is granted. Where it is refused, it returns nothing,
 // and what ran before goes on as it was.
 func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
+	if reasons := tooLarge(p.lease); reasons != nil {
+		p.refuse(reasons)
+		return nil, nil
+	}
 	objects, err := in.TritonLease(p.lease)
 	if err == nil {
 		err = p.checkTarget(ctx)
@@ -118,7 +122,7 @@ func (p *pass) grant(objects *render.Objects) {
 	for i, model := range p.lease.Spec.Models {
 		names[i] = model.Name
 	}
-	p.status.Models = strings.Join(names, ",")
+	p.status.Models = shorten(strings.Join(names, ","), mostModels)
 	sentences := make([]string, 0, len(granted.Adjustments)+len(granted.Warnings))
 	for _, adjustment := range granted.Adjustments {
 		sentences = append(sentences, adjustment.String())
