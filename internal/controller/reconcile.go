@@ -96,6 +96,7 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 // judge decides what the lease is granted. Where it is refused, it returns nothing,
 // and what ran before goes on as it was.
 func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
+	var refusal policy.Refusal
 	if reasons := tooLarge(p.lease); reasons != nil {
 		p.refuse(reasons)
 		return nil, nil
@@ -103,8 +104,11 @@ func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Obje
 	objects, err := in.TritonLease(p.lease)
 	if err == nil {
 		err = p.checkTarget(ctx)
+	} else if !errors.As(err, &refusal) {
+		// Such as a verbatim part that no object can have. It does not get better by
+		// itself, and the lease ends in its time all the same.
+		err = policy.Refusal{field.Invalid(field.NewPath("spec"), p.lease.Name, err.Error())}
 	}
-	var refusal policy.Refusal
 	if errors.As(err, &refusal) {
 		p.refuse(refusal)
 		return nil, nil
