@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -114,6 +116,25 @@ func (p *pass) apply(ctx context.Context, s *step) error {
 	}
 	if s.state == drifted && s.live.GetResourceVersion() != s.want.object.GetResourceVersion() {
 		p.happened("Corrected", s.live, "%s %s was changed by somebody else, and is as the lease asks again", s.kind.Kind, name)
+	}
+	return nil
+}
+
+// clear deletes what a lease consists of that is being deleted. The garbage collector
+// does so once the lease is gone, which a finalizer of somebody else may put off for ever.
+func (p *pass) clear(ctx context.Context) error {
+	if controllerutil.ContainsFinalizer(p.lease, metav1.FinalizerOrphanDependents) {
+		return nil
+	}
+	if err := p.findOwned(ctx); err != nil {
+		return err
+	}
+	for kind, objects := range p.owned {
+		for _, object := range objects {
+			if err := p.prune(ctx, kind.Kind, object); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

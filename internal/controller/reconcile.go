@@ -53,7 +53,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !lease.DeletionTimestamp.IsZero() {
-		return reconcile.Result{}, nil // the garbage collector does the rest
+		p := &pass{reconciler: r, lease: lease}
+		return reconcile.Result{}, p.clear(ctx)
 	}
 	p := &pass{reconciler: r, lease: lease, status: &lease.DeepCopy().Status, at: r.now()}
 	ended, err := p.look(ctx)

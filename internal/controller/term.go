@@ -40,7 +40,8 @@ func (p *pass) keepTerm(ctx context.Context, interval time.Duration) (ended bool
 // end deletes the lease, but not one that was renewed in this moment. What it
 // consists of goes with it.
 func (p *pass) end(ctx context.Context) error {
-	err := p.Delete(ctx, p.lease, client.Preconditions{UID: &p.lease.UID, ResourceVersion: &p.lease.ResourceVersion})
+	err := p.Delete(ctx, p.lease, client.Preconditions{UID: &p.lease.UID, ResourceVersion: &p.lease.ResourceVersion},
+		client.PropagationPolicy("Foreground")) // in the background the finalizer that orphans would win
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
