@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -31,6 +33,9 @@ func (p *pass) make(ctx context.Context, objects *render.Objects) error {
 		return err
 	}
 	unwanted := p.unwanted(steps)
+	if err := p.addOrphans(ctx, unwanted, steps, objects.Lease.ObjectName); err != nil {
+		return err
+	}
 	// An autoscaler goes before its Deployment is told a number of replicas.
 	for _, object := range unwanted[autoscalerKind] {
 		if err := p.prune(ctx, autoscalerKind, object); err != nil {
@@ -97,6 +102,28 @@ func (p *pass) unwanted(steps []*step) map[string][]client.Object {
 		}
 	}
 	return rest
+}
+
+// addOrphans adds those that an earlier lease of this name left behind when it was
+// deleted without them, and that this one does not have.
+func (p *pass) addOrphans(ctx context.Context, unwanted map[string][]client.Object, steps []*step, name string) error {
+	for _, k := range p.kinds {
+		if !k.watched.Load() || slices.ContainsFunc(steps, func(s *step) bool { return s.kind == k }) {
+			continue
+		}
+		object := k.empty()
+		err := p.Get(ctx, client.ObjectKey{Namespace: p.lease.Namespace, Name: name}, object)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read %s %s: %w", k.Kind, name, err)
+		}
+		if metav1.GetControllerOf(object) == nil && belongs(object, p.lease) {
+			unwanted[k.Kind] = append(unwanted[k.Kind], object)
+		}
+	}
+	return nil
 }
 
 // apply brings one object to what it should be. What is so already is left alone.
