@@ -87,6 +87,9 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 	if objects != nil {
 		err = p.make(ctx, objects)
 	}
+	if apierrors.IsConflict(err) { // what is in memory is behind, or a name was taken just now: the next look tells
+		return false, err
+	}
 	p.observe(objects, err)
 	if errors.As(err, new(conflict)) { // which its condition tells, and trying again does not mend
 		err = nil

@@ -56,7 +56,12 @@ func (p *pass) keepReplicas(ctx context.Context, steps []*step) error {
 	if err := unstructured.SetNestedField(deployment.want.object.Object, int64(*replicas), "spec", "replicas"); err != nil {
 		return fmt.Errorf("keep replicas: %w", err)
 	}
-	return deployment.want.seal()
+	if err := deployment.want.seal(); err != nil {
+		return err
+	}
+	// What is in memory may be behind somebody who scales: then this is a conflict.
+	deployment.want.object.SetResourceVersion(deployment.live.GetResourceVersion())
+	return nil
 }
 
 // handOver has another owner hold the number of replicas before this one gives it up.
@@ -69,6 +74,7 @@ func (p *pass) handOver(ctx context.Context, deployment *step) error {
 	held.SetGroupVersionKind(deployment.kind.GroupVersionKind)
 	held.SetNamespace(deployment.live.GetNamespace())
 	held.SetName(deployment.live.GetName())
+	held.SetResourceVersion(deployment.live.GetResourceVersion()) // nobody may have scaled it meanwhile
 	if err := p.Apply(ctx, client.ApplyConfigurationFromUnstructured(held), replicasOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("%s %s: hold the replicas: %w", deploymentKind, held.GetName(), err)
 	}
