@@ -57,7 +57,7 @@ func (p *pass) renewedAt() *metav1.Time {
 	renewed := p.lease.Status.RenewedAt
 	asked := p.lease.Spec.RenewTime
 	switch {
-	case asked == nil:
+	case asked == nil || asked.Before(&p.lease.CreationTimestamp): // which renews nothing, and may be a time that JSON cannot tell
 	case asked.After(p.at):
 		p.lookAgain(asked.Sub(p.at))
 	case renewed == nil || renewed.Before(asked):
@@ -81,6 +81,8 @@ func (p *pass) expiresAt(duration time.Duration) *metav1.Time {
 	promised := p.lease.Status.ExpiresAt
 	fromNow := p.at.Add(duration)
 	switch {
+	case promised == nil && p.wasRefused(): // and has nothing until now
+		end = fromNow
 	case promised == nil && p.lease.Status.Granted != nil: // it had no end
 		end = fromNow
 	case promised != nil && end.Before(promised.Time):
@@ -88,6 +90,11 @@ func (p *pass) expiresAt(duration time.Duration) *metav1.Time {
 	}
 	at := metav1.NewTime(end.Truncate(time.Second))
 	return &at
+}
+
+// wasRefused says whether the lease was refused when it was looked at last.
+func (p *pass) wasRefused() bool {
+	return p.lease.Status.Granted == nil && meta.IsStatusConditionFalse(p.lease.Status.Conditions, v1alpha1.ConditionGranted)
 }
 
 func later(a, b time.Time) time.Time {

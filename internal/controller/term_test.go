@@ -82,3 +82,31 @@ func TestRenewedAt(t *testing.T) {
 		})
 	}
 }
+
+func TestFirstGrantAfterRefusalIsFromNow(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	lease := new(v1alpha1.TritonLease)
+	lease.CreationTimestamp = metav1.NewTime(now.Add(-time.Hour))
+	lease.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionGranted, Status: no}}
+	p := &pass{lease: lease, status: new(v1alpha1.TritonLeaseStatus), at: now}
+	if got := p.expiresAt(time.Minute); !got.Time.Equal(now.Add(time.Minute)) {
+		t.Errorf("it ends at %s, want a minute from now, %s", got, now)
+	}
+}
+
+func TestRenewalBeforeTheCreation(t *testing.T) {
+	lease := new(v1alpha1.TritonLease)
+	lease.CreationTimestamp = metav1.Now()
+	p := &pass{lease: lease, at: time.Now()}
+	for _, text := range []string{"0000-01-01T00:00:00+23:59", "0001-01-01T00:00:00Z"} {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := metav1.NewTime(at)
+		lease.Spec.RenewTime = &asked
+		if got := p.renewedAt(); got != nil {
+			t.Errorf("%s renews at %s", text, got)
+		}
+	}
+}
