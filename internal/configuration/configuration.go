@@ -109,6 +109,9 @@ func (c *Configuration) Installation(namespace string) (*render.Installation, er
 
 func (c *Configuration) install(text []byte, namespace string) (*render.Installation, error) {
 	input := new(render.Input)
+	if len(bytes.TrimSpace(text)) == 0 { // half written, more likely than meant
+		return nil, errors.New("the file is empty")
+	}
 	if err := input.Add(text); err != nil {
 		return nil, err
 	}
