@@ -35,6 +35,10 @@ func (p *pass) happened(reason string, related client.Object, format string, arg
 	case "Refused", "Adjusted", "Conflict", "Corrected", "Failed", "Idle", "NoMetrics":
 		kind = corev1.EventTypeWarning
 	}
+	if related != nil { // of any version: otherwise no two events are the same
+		related = related.DeepCopyObject().(client.Object)
+		related.SetResourceVersion("")
+	}
 	p.news = append(p.news, news{related, kind, reason, fmt.Sprintf(format, args...)})
 }
 
