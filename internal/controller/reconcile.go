@@ -64,7 +64,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if apierrors.IsConflict(err) { // somebody changed the lease meanwhile, which is news of its own
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
-	return reconcile.Result{RequeueAfter: p.next}, err
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: p.next}, nil
 }
 
 // look does what is to be done, and says whether the lease has ended.
