@@ -33,6 +33,9 @@ type TritonLeaseSpec struct {
 
 // TritonLeaseStatus is what the controller saw and did last.
 type TritonLeaseStatus struct {
+	// Installation is the tms-server that looks after the lease, as namespace/release.
+	// Others leave it alone.
+	Installation string `json:"installation,omitempty"`
 	// Models are the names of the models, for people who list leases.
 	Models string `json:"models,omitempty"`
 	// ObservedGeneration is the generation of the spec that the rest is about.

@@ -6,11 +6,15 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -32,6 +36,7 @@ the one that it runs in.`
 // options are the flags.
 type options struct {
 	config, release        string
+	releaseNamespace       string
 	kubeconfig             string
 	namespaces             []string
 	elect                  bool
@@ -50,6 +55,7 @@ func newRoot() *cobra.Command {
 	flags := root.Flags()
 	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: values of the chart, as in its ConfigMap; it is read again when it changes")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the release that the server belongs to, which begins the names of what leases consist of")
+	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of that release; the two together are what leases of other installations are told apart by")
 	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces whose leases to look after; all where none is named")
 	flags.BoolVar(&o.elect, "leader-elect", false, "make sure that one of several replicas acts at a time")
 	flags.StringVar(&o.electionNamespace, "leader-elect-namespace", "", "namespace of the object by which the leader is elected; that of the pod where it runs in a cluster")
@@ -79,11 +85,19 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := o.manager(logger)
+	cluster, err := o.cluster()
 	if err != nil {
 		return err
 	}
-	if err := controller.Setup(ctx, mgr, current); err != nil {
+	namespaces, err := o.watched(ctx, cluster, logger)
+	if err != nil {
+		return err
+	}
+	mgr, err := o.manager(cluster, namespaces, logger)
+	if err != nil {
+		return err
+	}
+	if err := controller.Setup(ctx, mgr, current, client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release}, namespaces); err != nil {
 		return err
 	}
 	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
@@ -106,11 +120,8 @@ func (o *options) logger() (logr.Logger, error) {
 	return logger, nil
 }
 
-func (o *options) manager(logger logr.Logger) (manager.Manager, error) {
-	scheme, err := controller.Scheme()
-	if err != nil {
-		return nil, err
-	}
+// cluster says how to reach the cluster.
+func (o *options) cluster() (*rest.Config, error) {
 	if o.kubeconfig != "" {
 		if err := os.Setenv("KUBECONFIG", o.kubeconfig); err != nil {
 			return nil, fmt.Errorf("--kubeconfig: %w", err)
@@ -121,8 +132,37 @@ func (o *options) manager(logger logr.Logger) (manager.Manager, error) {
 		return nil, fmt.Errorf("find the cluster: %w", err)
 	}
 	cluster.QPS = -1 // the API server itself shares its time out fairly
+	return cluster, nil
+}
+
+// watched returns the namespaces to look after, and says which have to be left out.
+func (o *options) watched(ctx context.Context, cluster *rest.Config, logger logr.Logger) (controller.Namespaces, error) {
+	namespaces := controller.Namespaces{Asked: o.namespaces}
+	clients, err := kubernetes.NewForConfig(cluster)
+	if err != nil {
+		return namespaces, fmt.Errorf("client: %w", err)
+	}
+	if namespaces.Watched, err = controller.Watchable(ctx, clients, o.namespaces); err != nil {
+		return namespaces, err
+	}
+	if len(o.namespaces) > 0 && len(namespaces.Watched) == 0 {
+		return namespaces, fmt.Errorf("--namespaces: there are no rights in any of %v", o.namespaces)
+	}
+	for _, namespace := range o.namespaces {
+		if !slices.Contains(namespaces.Watched, namespace) {
+			logger.Error(nil, "no rights in a namespace: its leases are not looked after", "namespace", namespace)
+		}
+	}
+	return namespaces, nil
+}
+
+func (o *options) manager(cluster *rest.Config, namespaces controller.Namespaces, logger logr.Logger) (manager.Manager, error) {
+	scheme, err := controller.Scheme()
+	if err != nil {
+		return nil, err
+	}
 	return manager.New(cluster, manager.Options{
-		Scheme: scheme, Cache: controller.Cache(o.namespaces), Client: controller.Client(), Logger: logger,
+		Scheme: scheme, Cache: controller.Cache(namespaces), Client: controller.Client(), Logger: logger,
 		LeaderElection: o.elect, LeaderElectionID: "tms-server." + o.release, LeaderElectionNamespace: o.electionNamespace,
 		LeaderElectionReleaseOnCancel: true, // which is safe because the process ends when the manager does
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probes,

@@ -24,6 +24,8 @@ type Configuration struct {
 	lock  sync.Mutex
 	text  []byte    // that is in force
 	since time.Time // when it was read
+	// seen is another text, that was there once.
+	seen []byte
 	// tried is the text that was read last, and problem why it is not in force.
 	tried   []byte
 	problem error
@@ -45,7 +47,7 @@ func Read(path, release string) (*Configuration, error) {
 }
 
 // Reload reads the file again and says whether another configuration is in force
-// since. Where the file cannot be read, or is not coherent, what was in force stays
+// since, which it is when it was read twice. Where the file cannot be read, or is not coherent, what was in force stays
 // in force; the error is returned once, and kept until the file is better.
 func (c *Configuration) Reload() (changed bool, err error) {
 	text, err := os.ReadFile(c.path)
@@ -55,6 +57,11 @@ func (c *Configuration) Reload() (changed bool, err error) {
 		return false, c.fail(text, err)
 	}
 	if c.tried != nil && bytes.Equal(text, c.tried) {
+		c.seen = nil
+		return false, nil
+	}
+	if c.text != nil && !bytes.Equal(text, c.seen) { // which may be half written still
+		c.seen = text
 		return false, nil
 	}
 	if !bytes.Equal(text, c.text) {

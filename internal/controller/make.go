@@ -46,10 +46,12 @@ func (p *pass) make(ctx context.Context, objects *render.Objects) error {
 	if err := p.keepReplicas(ctx, steps); err != nil {
 		return err
 	}
+	var problems []error // of one object, which is no reason to have the others wait
 	for _, s := range steps {
-		if err := p.apply(ctx, s); err != nil {
-			return err
-		}
+		problems = append(problems, p.apply(ctx, s))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
 	}
 	for kind, rest := range unwanted {
 		for _, object := range rest {
@@ -150,7 +152,7 @@ func (p *pass) apply(ctx context.Context, s *step) error {
 // clear deletes what a lease consists of that is being deleted. The garbage collector
 // does so once the lease is gone, which a finalizer of somebody else may put off for ever.
 func (p *pass) clear(ctx context.Context) error {
-	if controllerutil.ContainsFinalizer(p.lease, metav1.FinalizerOrphanDependents) {
+	if p.lease.Status.Installation != p.installation || controllerutil.ContainsFinalizer(p.lease, metav1.FinalizerOrphanDependents) {
 		return nil
 	}
 	if err := p.findOwned(ctx); err != nil {

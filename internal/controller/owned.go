@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,7 +32,7 @@ type watchedKind struct {
 }
 
 func indexOwner(object client.Object) []string {
-	if owner := metav1.GetControllerOf(object); owner != nil && owner.Kind == "TritonLease" {
+	if owner := metav1.GetControllerOf(object); owner != nil && owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
 		return []string{string(owner.UID)}
 	}
 	return nil

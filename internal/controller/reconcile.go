@@ -28,6 +28,7 @@ type reconciler struct {
 	live          client.Reader // reads from the API server
 
 	configuration *configuration.Configuration
+	installation  string
 	kinds         []*watchedKind
 	recorder      events.EventRecorder
 	requests      requests
@@ -41,6 +42,8 @@ type pass struct {
 	status *v1alpha1.TritonLeaseStatus // as it becomes
 	owned  map[*watchedKind][]client.Object
 	at     time.Time
+	// duplicate says that the workload which the lease scales is another's.
+	duplicate bool
 	// next is how long nothing needs to be looked at, 0 where only a change will tell.
 	next time.Duration
 	news []news
@@ -52,22 +55,45 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.Get(ctx, request.NamespacedName, lease); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	p := &pass{reconciler: r, lease: lease, at: r.now()}
 	if !lease.DeletionTimestamp.IsZero() {
-		p := &pass{reconciler: r, lease: lease}
 		return reconcile.Result{}, p.clear(ctx)
 	}
-	p := &pass{reconciler: r, lease: lease, status: &lease.DeepCopy().Status, at: r.now()}
+	if ours, err := p.claim(ctx); !ours {
+		return again(err)
+	}
+	p.status = &p.lease.DeepCopy().Status
 	ended, err := p.look(ctx)
 	if !ended {
 		err = errors.Join(err, p.report(ctx))
 	}
+	if err != nil {
+		return again(err)
+	}
+	return reconcile.Result{RequeueAfter: p.next}, nil
+}
+
+// again says when to look at a lease again after an error.
+func again(err error) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) { // somebody changed the lease meanwhile, which is news of its own
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
-	if err != nil {
-		return reconcile.Result{}, err
+	return reconcile.Result{}, err
+}
+
+// claim makes the lease this installation's, where it is nobody's, before anything is
+// made: two that look after one namespace would each take back what the other does.
+func (p *pass) claim(ctx context.Context) (ours bool, err error) {
+	if p.lease.Status.Installation != "" {
+		return p.lease.Status.Installation == p.installation, nil
 	}
-	return reconcile.Result{RequeueAfter: p.next}, nil
+	claimed := p.lease.DeepCopy()
+	claimed.Status.Installation = p.installation
+	if err := p.Status().Update(ctx, claimed); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	p.lease = claimed
+	return true, nil
 }
 
 // look does what is to be done, and says whether the lease has ended.
@@ -83,6 +109,11 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 	objects, err := p.judge(ctx, in)
 	if err != nil {
 		return false, err
+	}
+	if objects == nil {
+		if err := p.tighten(ctx, in); err != nil {
+			return false, err
+		}
 	}
 	if ended, err := p.keepTerm(ctx, in.Terms().Interval()); ended || err != nil {
 		return ended, err
@@ -104,10 +135,6 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 // and what ran before goes on as it was.
 func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
 	var refusal policy.Refusal
-	if reasons := tooLarge(p.lease); reasons != nil {
-		p.refuse(reasons)
-		return nil, nil
-	}
 	objects, err := in.TritonLease(p.lease)
 	if err == nil {
 		err = p.checkTarget(ctx)
@@ -133,7 +160,7 @@ func (p *pass) grant(objects *render.Objects) {
 	for i, model := range p.lease.Spec.Models {
 		names[i] = model.Name
 	}
-	p.status.Models = shorten(strings.Join(names, ","), mostModels)
+	p.status.Models = shorten(strings.Join(names, ","), mostNames)
 	sentences := make([]string, 0, len(granted.Adjustments)+len(granted.Warnings))
 	for _, adjustment := range granted.Adjustments {
 		sentences = append(sentences, adjustment.String())
@@ -149,25 +176,6 @@ func (p *pass) grant(objects *render.Objects) {
 	}
 	p.tell(v1alpha1.ConditionGranted)
 	p.status.Granted = granted
-}
-
-// checkTarget refuses the younger one of two leases that would pull at one workload.
-func (p *pass) checkTarget(ctx context.Context) error {
-	key := scaled(p.lease)
-	if key == "" {
-		return nil
-	}
-	var same v1alpha1.TritonLeaseList
-	if err := p.List(ctx, &same, client.InNamespace(p.lease.Namespace), client.MatchingFields{targetIndex: key}); err != nil {
-		return err
-	}
-	for i := range same.Items {
-		if other := &same.Items[i]; older(other, p.lease) {
-			p.lookAgain(foreignPeriod)
-			return policy.Refusal{policy.DuplicateTarget(field.NewPath("spec"), p.lease.Spec.Target.Name, other.Name)}
-		}
-	}
-	return nil
 }
 
 // foreignPeriod is how often something is looked at that nobody watches.

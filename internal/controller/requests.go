@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,6 +22,9 @@ type requests struct{ api rest.Interface }
 // served says whether any of the pods that a selector selects served a request
 // within the time that the recorded series looks back. The error says why nobody knows.
 func (r requests) served(ctx context.Context, namespace string, selector map[string]string) (bool, error) {
+	const patience = 5 * time.Second // with what is behind the API, of which many leases ask
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	text, err := r.api.Get().
 		AbsPath("/apis/custom.metrics.k8s.io/v1beta1/namespaces", namespace, "pods", "*", requestRate).
 		Param("labelSelector", labels.SelectorFromSet(selector).String()).

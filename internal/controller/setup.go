@@ -40,15 +40,15 @@ func Scheme() (*runtime.Scheme, error) {
 
 // Cache says what is kept in memory: all TritonLeases of the namespaces (none means
 // all), and of other kinds only what belongs to one, without what nobody here reads.
-func Cache(namespaces []string) cache.Options {
+func Cache(namespaces Namespaces) cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{managedByLabel: managedBy})
 	options := cache.Options{DefaultTransform: trim, ByObject: map[client.Object]cache.ByObject{}}
 	for _, k := range kinds() {
 		options.ByObject[k.empty()] = cache.ByObject{Label: ours}
 	}
-	if len(namespaces) > 0 {
+	if len(namespaces.Asked) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, namespace := range namespaces {
+		for _, namespace := range namespaces.Watched {
 			options.DefaultNamespaces[namespace] = cache.Config{}
 		}
 	}
@@ -71,14 +71,15 @@ func trim(object any) (any, error) {
 	return object, nil
 }
 
-// Setup adds the controller to a manager whose cache is as Cache says.
-func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Configuration) error {
+// Setup adds the controller to a manager whose cache is as Cache says. The
+// installation is the namespace and the name of the server's release.
+func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Configuration, installation client.ObjectKey, namespaces Namespaces) error {
 	clients, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
 	r := &reconciler{
-		Client: mgr.GetClient(), live: mgr.GetAPIReader(), configuration: current,
+		Client: mgr.GetClient(), live: mgr.GetAPIReader(), configuration: current, installation: installation.String(),
 		recorder: mgr.GetEventRecorder(managedBy), requests: requests{clients.RESTClient()}, now: time.Now,
 	}
 	for _, k := range kinds() {
@@ -105,7 +106,7 @@ func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Conf
 	if err := c.Watch(source.Channel(everything, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
 		return fmt.Errorf("watch the configuration: %w", err)
 	}
-	w := &watcher{reconciler: r, manager: mgr, controller: c, everything: everything}
+	w := &watcher{reconciler: r, api: clients, namespaces: namespaces, manager: mgr, controller: c, everything: everything}
 	if err := w.watchKnown(ctx); err != nil {
 		return err
 	}

@@ -45,9 +45,7 @@ func (p *pass) happened(reason string, related client.Object, format string, arg
 // set sets a condition of the status.
 func (p *pass) set(condition string, status metav1.ConditionStatus, reason, message string) {
 	const most = 32768 // the longest message that the definition allows
-	if len(message) > most {
-		message = strings.ToValidUTF8(message[:most-3], "") + "..."
-	}
+	message = shorten(message, most)
 	meta.SetStatusCondition(&p.status.Conditions, metav1.Condition{
 		Type: condition, Status: status, Reason: reason, Message: message, ObservedGeneration: p.lease.Generation,
 	})
@@ -74,7 +72,7 @@ func (p *pass) report(ctx context.Context) error {
 		changed := p.lease.DeepCopy()
 		changed.Status = *p.status
 		if err := p.Status().Update(ctx, changed); err != nil {
-			return fmt.Errorf("write the status: %w", err)
+			return client.IgnoreNotFound(err)
 		}
 		p.lease = changed
 	}
@@ -88,13 +86,21 @@ func (p *pass) report(ctx context.Context) error {
 func (p *pass) announce() {
 	const most = 1000
 	for _, n := range p.news {
-		if len(n.note) > most {
-			n.note = strings.ToValidUTF8(n.note[:most], "") + "..."
-		}
+		n.note = shorten(n.note, most)
 		if n.related == nil {
 			p.recorder.Eventf(p.lease, nil, n.kind, n.reason, "Reconcile", "%s", n.note)
 		} else {
 			p.recorder.Eventf(p.lease, n.related, n.kind, n.reason, "Reconcile", "%s", n.note)
 		}
 	}
+}
+
+// mostNames is how much of the names of models people see who list leases.
+const mostNames = 1000
+
+func shorten(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most-3], "") + "..."
+	}
+	return text
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -22,6 +23,8 @@ import (
 // has all leases looked at again after either.
 type watcher struct {
 	*reconciler
+	api        kubernetes.Interface
+	namespaces Namespaces
 	manager    manager.Manager
 	controller controller.Controller
 	everything chan<- event.GenericEvent
@@ -30,6 +33,7 @@ type watcher struct {
 const (
 	configurationPeriod = 2 * time.Second
 	kindsPeriod         = 15 * time.Second
+	rightsPeriod        = time.Minute
 )
 
 // Start implements manager.Runnable.
@@ -37,6 +41,8 @@ func (w *watcher) Start(ctx context.Context) error {
 	file, api := time.NewTicker(configurationPeriod), time.NewTicker(kindsPeriod)
 	defer file.Stop()
 	defer api.Stop()
+	rights := time.NewTicker(rightsPeriod)
+	defer rights.Stop()
 	for {
 		again := false
 		select {
@@ -44,6 +50,10 @@ func (w *watcher) Start(ctx context.Context) error {
 			return nil
 		case <-file.C:
 			again = w.reload(ctx)
+		case <-rights.C:
+			if err := w.checkRights(ctx); err != nil {
+				return err
+			}
 		case <-api.C:
 			before := w.unknownKinds()
 			if err := w.watchKnown(ctx); err != nil {

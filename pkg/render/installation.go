@@ -93,6 +93,22 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 // Terms are how long leases at run time may last.
 func (in *Installation) Terms() *policy.Terms { return in.terms }
 
+// Tighten returns what is left of a grant within bounds that may have changed since.
+// Of a lease that cannot scale any more nothing is autoscaled.
+func (in *Installation) Tighten(granted policy.Grant) policy.Grant {
+	request := policy.Request{Enable: granted.Autoscaled, Replicas: policy.ReplicaRequest{
+		Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas,
+	}}
+	for _, target := range granted.Metrics {
+		request.Metrics.Set(target.Metric, &policy.MetricRequest{Threshold: &target.Threshold})
+	}
+	tightened, err := in.policy.Grant(field.NewPath("spec"), request, nil)
+	if err != nil {
+		return policy.Grant{}
+	}
+	return tightened
+}
+
 // path is where a lease stands, for errors and adjustments.
 func (in *Installation) path(lease string) *field.Path {
 	if in.release.Controller {

@@ -103,6 +103,9 @@ func (in *Installation) TritonLease(lease *v1alpha1.TritonLease) (*Objects, erro
 }
 
 func (in *Installation) judgeTritonLease(lease *v1alpha1.TritonLease) (*judged, policy.Refusal, error) {
+	if reasons := tooLarge(lease); len(reasons) > 0 {
+		return new(judged), reasons, nil
+	}
 	value, err := lease.Spec.Map()
 	if err != nil {
 		return nil, nil, err

@@ -28,10 +28,19 @@ type Model struct {
 	URI string `json:"uri"`
 }
 
-// Workload names what the target is, with its name last: no two autoscaled leases
-// may have the same.
-func (t *Target) Workload() string {
-	return strings.Join([]string{cmp.Or(t.APIVersion, "apps/v1"), cmp.Or(t.Kind, "Deployment"), t.Name}, " ")
+// Workload names what the target is by group, kind and name, whatever its version: no
+// two autoscaled leases may have the same.
+func (t *Target) Workload() string { return t.kind() + " " + t.Name }
+
+// IsDeployment says whether the target is one.
+func (t *Target) IsDeployment() bool { return t.kind() == "apps Deployment" }
+
+func (t *Target) kind() string {
+	group, _, grouped := strings.Cut(cmp.Or(t.APIVersion, "apps/v1"), "/")
+	if !grouped {
+		group = "" // that of pods and Services
+	}
+	return group + " " + cmp.Or(t.Kind, "Deployment")
 }
 
 // Target is a workload that somebody else deploys.

@@ -311,7 +311,8 @@ Result: nothing.
 {{- end -}}
 {{- if and .lease.target (default dict .lease.autoscaling).enable -}}
 {{- with .lease.target -}}
-{{- $key := printf "%s %s %s" (default "apps/v1" .apiVersion) (default "Deployment" .kind) .name -}}
+{{- $group := regexReplaceAll "/?[^/]*$" (default "apps/v1" .apiVersion) "" -}}
+{{- $key := printf "%s %s %s" $group (default "Deployment" .kind) .name -}}
 {{- if hasKey $args.targets $key -}}
 {{- include "tms.error" (list $args.state (printf "%s.target.name: Duplicate value: %q" $args.path .name)) -}}
 {{- end -}}

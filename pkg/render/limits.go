@@ -1,9 +1,8 @@
-package controller
+package render
 
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -17,8 +16,6 @@ const (
 	// without bounds 200 kB of JSON take gigabytes of memory.
 	mostText  = 256 << 10
 	mostDepth = 32
-	// mostModels is how much of the names of models people see who list leases.
-	mostModels = 1000
 )
 
 // tooLarge says what is too large in a lease to be looked at.
@@ -54,11 +51,4 @@ func depth(text []byte) int {
 		}
 	}
 	return deepest
-}
-
-func shorten(text string, most int) string {
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most-3], "") + "..."
-	}
-	return text
 }

@@ -1,8 +1,10 @@
-package controller
+package render
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/values"
@@ -13,9 +15,7 @@ func TestDepth(t *testing.T) {
 		`1`: 0, `{}`: 1, `{"a":[{}],"b":{}}`: 3, `["{[\\\"{", "]"]`: 1,
 		strings.Repeat("[", 50) + strings.Repeat("]", 50): 50,
 	} {
-		if got := depth([]byte(text)); got != want {
-			t.Errorf("depth(%s) = %d, want %d", text, got, want)
-		}
+		require.Equal(t, want, depth([]byte(text)), text)
 	}
 }
 
@@ -25,15 +25,9 @@ func TestTooLarge(t *testing.T) {
 		deep = map[string]any{"a": deep}
 	}
 	lease := new(v1alpha1.TritonLease)
-	if reasons := tooLarge(lease); reasons != nil {
-		t.Errorf("an empty lease: %v", reasons)
-	}
+	require.Empty(t, tooLarge(lease))
 	lease.Spec.Triton = &values.Triton{Affinity: values.Verbatim(deep.(map[string]any))}
-	if tooLarge(lease) == nil {
-		t.Error("100 deep is accepted")
-	}
+	require.EqualError(t, tooLarge(lease), "spec: Forbidden: must not be nested more than 32 deep")
 	lease.Spec.Triton = &values.Triton{Args: []string{strings.Repeat("x", mostText)}}
-	if tooLarge(lease) == nil {
-		t.Error("a lease of more than the limit is accepted")
-	}
+	require.EqualError(t, tooLarge(lease), "spec: Too long: may not be more than 262144 bytes")
 }
