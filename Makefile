@@ -37,7 +37,8 @@ test: ## run the tests, which need nothing but Go
 	go test -shuffle=on $(RACE) ./...
 
 golden: ## write the golden files and the expectations of scripts anew
-	go test ./pkg/render ./internal/helmchart ./internal/crd -run 'Golden|Notes' -update
+	go test ./internal/crd -run Golden -update
+	go test ./pkg/render ./internal/helmchart -run 'Golden|Notes' -update
 	UPDATE_SCRIPTS=1 go test ./cmd/tms-render
 
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting

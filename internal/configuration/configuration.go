@@ -47,8 +47,9 @@ func Read(path, release string) (*Configuration, error) {
 }
 
 // Reload reads the file again and says whether another configuration is in force
-// since, which it is when it was read twice. Where the file cannot be read, or is not coherent, what was in force stays
-// in force; the error is returned once, and kept until the file is better.
+// since. A text is in force when it was read twice, because the first time it may be
+// half written. Where the file cannot be read, or is not coherent, what was in force
+// stays in force; the error is returned once, and kept until the file is better.
 func (c *Configuration) Reload() (changed bool, err error) {
 	text, err := os.ReadFile(c.path)
 	c.lock.Lock()
