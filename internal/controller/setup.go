@@ -99,7 +99,7 @@ func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Conf
 	if err != nil {
 		return err
 	}
-	if err := c.Watch(source.Kind(mgr.GetCache(), client.Object(new(v1alpha1.TritonLease)), new(handler.EnqueueRequestForObject), predicate.GenerationChangedPredicate{})); err != nil {
+	if err := c.Watch(source.Kind(mgr.GetCache(), client.Object(new(v1alpha1.TritonLease)), new(handler.EnqueueRequestForObject), predicate.Predicate(predicate.Funcs{UpdateFunc: asked}))); err != nil {
 		return fmt.Errorf("watch leases: %w", err)
 	}
 	everything := make(chan event.GenericEvent)
@@ -133,6 +133,15 @@ func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, queue
 			queue.Add(request)
 		}
 	}
+}
+
+// asked says whether somebody asked something of a lease, or gave it up. What this
+// process itself writes in a status is no news.
+func asked(e event.UpdateEvent) bool {
+	before, wasLease := e.ObjectOld.(*v1alpha1.TritonLease)
+	after, isLease := e.ObjectNew.(*v1alpha1.TritonLease)
+	return !wasLease || !isLease || before.Generation != after.Generation ||
+		before.Status.Installation != after.Status.Installation && after.Status.Installation == ""
 }
 
 // changed says whether an object changed in a way that matters.
