@@ -76,6 +76,9 @@ e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minu
 e2e: $(BIN)/helm3 $(BIN)/helm4 ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
+load: ## measure thousands of TritonLeases on a real control plane: LEASES=1000,5000; WRITE=docs keeps the table
+	$(MAKE) -C test/e2e --no-print-directory load
+
 # The flags are those of test/e2e, so that what both need of Kubernetes is compiled once.
 simulate: ## compare the default behavior with others, in simulated time
 	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
@@ -110,4 +113,4 @@ verify: generate ## fail where a generated file is not up to date, or go.mod is 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e simulate bench yamllint generate verify clean
+.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint generate verify clean

@@ -136,12 +136,13 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
 	var refusal policy.Refusal
 	objects, err := in.TritonLease(p.lease)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = p.checkTarget(ctx)
-	} else if !errors.As(err, &refusal) {
-		// Such as a verbatim part that no object can have. It does not get better by
-		// itself, and the lease ends in its time all the same.
-		err = policy.Refusal{field.Invalid(field.NewPath("spec"), p.lease.Name, err.Error())}
+	case !errors.As(err, &refusal):
+		// What is handed on verbatim is nothing that Kubernetes knows. Who tries again
+		// finds the same.
+		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
 	}
 	if errors.As(err, &refusal) {
 		p.refuse(refusal)

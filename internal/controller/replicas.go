@@ -70,7 +70,8 @@ func (p *pass) handOver(ctx context.Context, deployment *step) error {
 	if replicas == nil {
 		return nil
 	}
-	held := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": int64(*replicas)}}}
+	// An autoscaler leaves alone what has no replicas, for ever.
+	held := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": max(int64(*replicas), 1)}}}
 	held.SetGroupVersionKind(deployment.kind.GroupVersionKind)
 	held.SetNamespace(deployment.live.GetNamespace())
 	held.SetName(deployment.live.GetName())

@@ -41,10 +41,12 @@ func Scheme() (*runtime.Scheme, error) {
 // Cache says what is kept in memory: all TritonLeases of the namespaces (none means
 // all), and of other kinds only what belongs to one, without what nobody here reads.
 func Cache(namespaces Namespaces) cache.Options {
-	ours := labels.SelectorFromSet(labels.Set{managedByLabel: managedBy})
-	options := cache.Options{DefaultTransform: trim, ByObject: map[client.Object]cache.ByObject{}}
-	for _, k := range kinds() {
-		options.ByObject[k.empty()] = cache.ByObject{Label: ours}
+	options := cache.Options{
+		DefaultTransform: trim,
+		// The kinds are not named here: one that the API server does not know, for want
+		// of the Prometheus Operator, would keep the server from starting.
+		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{managedByLabel: managedBy}),
+		ByObject:             map[client.Object]cache.ByObject{new(v1alpha1.TritonLease): {Label: labels.Everything()}},
 	}
 	if len(namespaces.Asked) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}

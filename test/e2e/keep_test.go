@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -26,9 +28,14 @@ func keep(ctx context.Context, h *harness.Harness) error {
 	if err := h.Cluster.Apply(ctx, restrictedNamespace(namespace, nil)); err != nil {
 		return err
 	}
-	release := helm.Release{Name: "tms", Namespace: namespace, Chart: h.Chart}
-	if _, err := h.Helm(4).Install(ctx, release, shortened, queueLease("resnet50", 4, 100000)); err != nil {
+	release := helm.Release{Name: "tms", Namespace: namespace, Chart: h.Chart, Flags: []string{"--take-ownership", "--force-conflicts"}}
+	if _, err := h.Helm(4).Install(ctx, release, shortened, serverValues, "server: {namespaces: ["+namespace+"]}", queueLease("resnet50", 4, 100000)); err != nil {
 		return err
+	}
+	lease := filepath.Join(h.Dir, "lease.yaml")
+	text := fmt.Sprintf("apiVersion: tms.triton-leases.dev/v1alpha1\nkind: TritonLease\nmetadata: {name: mine, namespace: %s}\nspec: %s\n", namespace, scaled(3))
+	if err := os.WriteFile(lease, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("a lease to play with: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/load", func(w http.ResponseWriter, r *http.Request) {
@@ -57,11 +64,13 @@ runs a command beside it (or a shell, with kubectl and helm on the PATH):
   $E curl -s '%s/load?rate=200'        # requests per second for inference/tms-resnet50
   $E curl -s '%s/load?rate=2'
   $E curl -s '%s/load?jammed=true'
+  $E kubectl apply -f %s
+  $E kubectl get tl -A -w
   $E helm upgrade tms %s -n inference -f ...
 
 KUBECONFIG=%s
 Each Triton here takes 20 requests per second. Logs: %s
-`, h.Enter(), playground, playground, playground, h.Chart, h.Cluster.Kubeconfig, h.Logs())
+`, h.Enter(), playground, playground, playground, lease, h.Chart, h.Cluster.Kubeconfig, h.Logs())
 	<-ctx.Done()
 	return nil
 }

@@ -20,11 +20,7 @@ import (
 	"github.com/triton-leases/tms/test/e2e/process"
 )
 
-// Where pods find the API server.
-const (
-	apiServiceIP = "10.96.0.1"
-	apiPort      = "16443"
-)
+const apiPort = "16443"
 
 // Config says where a cluster lives.
 type Config struct {
@@ -34,11 +30,20 @@ type Config struct {
 	Bins string
 	// NodeIP is the address that the API server listens on.
 	NodeIP string
-	// ServiceRange is the CIDR of Services.
-	ServiceRange string
-	Processes    *process.Group
+	// ServiceRange is the CIDR of Services, APIServiceIP its first address, where
+	// pods find the API server.
+	ServiceRange, APIServiceIP string
+	// Loopback is the address of what only the control plane itself talks to.
+	Loopback string
+	// Name begins the names of its processes where there is another control plane.
+	Name      string
+	Processes *process.Group
 	// HPASync is how often the HorizontalPodAutoscaler controller looks.
 	HPASync time.Duration
+	// Flags are added to those of a component.
+	Flags map[string][]string
+	// NoScheduler leaves the scheduler out, where there is no node either.
+	NoScheduler bool
 }
 
 // Cluster is a control plane that runs.
@@ -52,8 +57,14 @@ type Cluster struct {
 
 // Start starts the control plane and returns once it can take pods.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
-	if err := makePKI(filepath.Join(config.Dir, "pki"), config.NodeIP); err != nil {
+	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("folder of the control plane: %w", err)
+	}
+	if err := makePKI(filepath.Join(config.Dir, "pki"), config.NodeIP, config.APIServiceIP); err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(config.Dir, auditPolicyFile), []byte(auditPolicy), 0o644); err != nil {
+		return nil, fmt.Errorf("audit policy: %w", err)
 	}
 	c := &Cluster{config: config, components: map[string]*process.Process{}}
 	var err error
@@ -77,7 +88,11 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := c.run("kube-controller-manager", "kube-scheduler"); err != nil {
+	managers := []string{"kube-controller-manager", "kube-scheduler"}
+	if config.NoScheduler {
+		managers = managers[:1]
+	}
+	if err := c.run(managers...); err != nil {
 		return nil, err
 	}
 	// Pods are refused until the controller of service accounts has come round, which takes some six seconds.
@@ -100,7 +115,7 @@ func (c *Cluster) until(ctx context.Context, what string, try func(context.Conte
 }
 
 // APIHost and APIPort are what pods find in their environment.
-func (c *Cluster) APIHost() string { return apiServiceIP }
+func (c *Cluster) APIHost() string { return c.config.APIServiceIP }
 
 // APIPort is the port that goes with APIHost.
 func (c *Cluster) APIPort() string { return "443" }
@@ -117,6 +132,15 @@ func (c *Cluster) Crash(component string) error {
 		return fmt.Errorf("no component %q", component)
 	}
 	return p.Crash()
+}
+
+// Stop ends the control plane. There is nothing to save.
+func (c *Cluster) Stop() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, p := range c.components {
+		p.Stop(now)
+	}
 }
 
 // Output is what a command printed.

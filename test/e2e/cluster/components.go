@@ -14,8 +14,8 @@ func (c *Cluster) run(names ...string) error {
 		if err != nil {
 			return err
 		}
-		argv := append([]string{filepath.Join(c.config.Bins, "kubestack"), name}, flags...)
-		p, err := c.config.Processes.Start(process.Spec{Name: name, Argv: argv, Restart: true})
+		argv := append(append([]string{filepath.Join(c.config.Bins, "kubestack"), name}, flags...), c.config.Flags[name]...)
+		p, err := c.config.Processes.Start(process.Spec{Name: c.config.Name + name, Argv: argv, Restart: true})
 		if err != nil {
 			return err
 		}
@@ -25,7 +25,7 @@ func (c *Cluster) run(names ...string) error {
 }
 
 func (c *Cluster) flags(component string) ([]string, error) {
-	const client, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
+	client, peer := "http://"+c.config.Loopback+":2379", "http://"+c.config.Loopback+":2380"
 	switch component {
 	case "etcd":
 		return []string{
@@ -49,12 +49,14 @@ func (c *Cluster) flags(component string) ([]string, error) {
 			"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
 			"--requestheader-username-headers=X-Remote-User",
 			"--proxy-client-cert-file=" + c.pki("front-proxy.crt"), "--proxy-client-key-file=" + c.pki("front-proxy.key"),
+			"--audit-policy-file=" + filepath.Join(c.config.Dir, auditPolicyFile), "--audit-log-path=" + filepath.Join(c.config.Dir, auditLog),
+			"--audit-log-maxsize=4096", // one file: Calls counts in its bytes
 		}, nil
 	case "kube-controller-manager":
 		kubeconfig, err := c.kubeconfig(component)
 		return []string{
 			"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
-			"--bind-address=127.0.0.1", "--leader-elect=false", "--use-service-account-credentials=true", "--allocate-node-cidrs=false",
+			"--bind-address=" + c.config.Loopback, "--leader-elect=false", "--use-service-account-credentials=true", "--allocate-node-cidrs=false",
 			"--root-ca-file=" + c.pki("ca.crt"), "--service-account-private-key-file=" + c.pki("sa.key"),
 			fmt.Sprintf("--horizontal-pod-autoscaler-sync-period=%s", c.config.HPASync),
 			"--horizontal-pod-autoscaler-initial-readiness-delay=1s",
@@ -64,7 +66,7 @@ func (c *Cluster) flags(component string) ([]string, error) {
 		kubeconfig, err := c.kubeconfig(component)
 		return []string{
 			"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
-			"--bind-address=127.0.0.1", "--leader-elect=false",
+			"--bind-address=" + c.config.Loopback, "--leader-elect=false",
 		}, err
 	}
 	return nil, fmt.Errorf("no component %q", component)

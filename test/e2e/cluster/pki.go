@@ -94,7 +94,7 @@ func writePEM(path, kind string, der []byte, mode os.FileMode) error {
 }
 
 // makePKI makes everything that the control plane and its clients present.
-func makePKI(folder, nodeIP string) error {
+func makePKI(folder, nodeIP, apiServiceIP string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("folder of certificates: %w", err)
 	}

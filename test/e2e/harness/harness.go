@@ -29,6 +29,8 @@ type Paths struct {
 	Bins, Tools string
 	// Chart is the chart under test.
 	Chart string
+	// Server is tms-server: a program, or the folder of its unpacked image.
+	Server string
 	// Dir is the folder of this run, Results that of its plots.
 	Dir, Results string
 }
@@ -62,7 +64,8 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 		return h, err
 	}
 	if h.Cluster, err = cluster.Start(ctx, cluster.Config{
-		Dir: h.Dir, Bins: h.Bins, NodeIP: netns.NodeIP, ServiceRange: netns.ServiceRange, Processes: h.processes, HPASync: 2 * time.Second,
+		Dir: h.Dir, Bins: h.Bins, NodeIP: netns.NodeIP, ServiceRange: netns.ServiceRange, APIServiceIP: netns.APIServiceIP,
+		Loopback: "127.0.0.1", Processes: h.processes, HPASync: 2 * time.Second,
 	}); err != nil {
 		return h, fmt.Errorf("control plane: %w", err)
 	}
@@ -80,6 +83,9 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	}
 	images := monitoring.Images(h.Bins)
 	images["nvcr.io/nvidia/tritonserver"] = h.Fleet
+	if images["e2e.invalid/tms-server"], err = serverRunner(h.Server); err != nil {
+		return h, err
+	}
 	certificate, key := h.Cluster.CertificateFiles()
 	if h.Node, err = node.Start(ctx, node.Config{
 		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images,
@@ -104,10 +110,10 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 func (h *Harness) check() error {
 	for _, path := range []string{
 		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
-		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"),
+		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"), h.Server,
 	} {
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, and helm with make bin/helm3 bin/helm4; E2E_BINS and TOOLS name other folders", err)
+			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, helm with make bin/helm3 bin/helm4, and tms-server with make -C test/e2e server; E2E_BINS, TOOLS and E2E_SERVER name other places", err)
 		}
 	}
 	return nil
@@ -119,6 +125,19 @@ func (h *Harness) Logs() string { return filepath.Join(h.Dir, "logs") }
 // Helm returns helm in the version 3 or 4.
 func (h *Harness) Helm(version int) helm.Helm {
 	return helm.Helm{Binary: filepath.Join(h.Tools, fmt.Sprintf("helm%d", version)), Kubeconfig: h.Cluster.Kubeconfig, Home: h.Dir}
+}
+
+// Run runs a process beside the cluster, until the end of the run at the latest.
+func (h *Harness) Run(spec process.Spec) (*process.Process, error) { return h.processes.Start(spec) }
+
+// Other starts another control plane, with nothing in it that runs pods. It is as
+// long there as this one is.
+func (h *Harness) Other(ctx context.Context, name string) (*cluster.Cluster, error) {
+	dir := filepath.Join(h.Dir, name)
+	return cluster.Start(ctx, cluster.Config{
+		Dir: dir, Bins: h.Bins, NodeIP: netns.OtherIP, ServiceRange: netns.OtherServiceRange, APIServiceIP: netns.OtherAPIServiceIP,
+		Loopback: "127.0.0.2", Name: name + "-", Processes: h.processes, HPASync: 2 * time.Second, NoScheduler: true,
+	})
 }
 
 // Stop ends everything. Where failed, the logs stay.

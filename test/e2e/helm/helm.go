@@ -36,17 +36,21 @@ func (h Helm) Run(ctx context.Context, args ...string) (string, error) {
 }
 
 // Release is a release of a chart in a namespace.
-type Release struct{ Name, Namespace, Chart string }
+type Release struct {
+	Name, Namespace, Chart string
+	// Flags are added to helm install and helm upgrade.
+	Flags []string
+}
 
 // Install installs a release, or upgrades it, and waits until its pods are ready.
 // Each text is one values file, of which a later one overrides an earlier one.
 func (h Helm) Install(ctx context.Context, r Release, values ...string) (string, error) {
-	return h.with(ctx, values, "install", r.Name, r.Chart, "--namespace", r.Namespace, "--wait", "--timeout", "4m")
+	return h.with(ctx, r, values, "install")
 }
 
 // Upgrade upgrades a release and waits until its pods are ready.
 func (h Helm) Upgrade(ctx context.Context, r Release, values ...string) (string, error) {
-	return h.with(ctx, values, "upgrade", r.Name, r.Chart, "--namespace", r.Namespace, "--wait", "--timeout", "4m")
+	return h.with(ctx, r, values, "upgrade")
 }
 
 // Uninstall removes a release and waits until it is gone.
@@ -55,7 +59,8 @@ func (h Helm) Uninstall(ctx context.Context, r Release) error {
 	return err
 }
 
-func (h Helm) with(ctx context.Context, values []string, args ...string) (string, error) {
+func (h Helm) with(ctx context.Context, r Release, values []string, command string) (string, error) {
+	args := append([]string{command, r.Name, r.Chart, "--namespace", r.Namespace, "--wait", "--timeout", "4m"}, r.Flags...)
 	for _, text := range values {
 		file, err := os.CreateTemp(h.Home, "values-*.yaml")
 		if err != nil {

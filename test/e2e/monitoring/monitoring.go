@@ -24,12 +24,15 @@ var manifests embed.FS
 func Images(bins string) map[string]node.Runner {
 	images := map[string]node.Runner{}
 	for repository, binary := range map[string]string{
-		"quay.io/prometheus-operator/prometheus-config-reloader": "prometheus-config-reloader",
-		"registry.k8s.io/prometheus-adapter/prometheus-adapter":  "adapter",
-		"registry.k8s.io/metrics-server/metrics-server":          "metrics-server",
-		"registry.k8s.io/kube-state-metrics/kube-state-metrics":  "kube-state-metrics",
+		"registry.k8s.io/prometheus-adapter/prometheus-adapter": "adapter",
+		"registry.k8s.io/metrics-server/metrics-server":         "metrics-server",
+		"registry.k8s.io/kube-state-metrics/kube-state-metrics": "kube-state-metrics",
 	} {
 		images[repository] = node.Binary{Path: filepath.Join(bins, binary)}
+	}
+	// It may miss a change of a file, and looks again after three minutes.
+	images["quay.io/prometheus-operator/prometheus-config-reloader"] = node.Binary{
+		Path: filepath.Join(bins, "prometheus-config-reloader"), Args: []string{"--watch-interval=5s"},
 	}
 	// These listen on all addresses where they are not told otherwise.
 	images["quay.io/prometheus/prometheus"] = node.Binary{Path: filepath.Join(bins, "prometheus"), Args: []string{"--web.listen-address=:9090"}}

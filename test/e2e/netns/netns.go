@@ -22,6 +22,13 @@ const (
 	// (AnyIP): every address in them can be listened on without being added.
 	PodRange     = "10.244.0.0/16"
 	ServiceRange = "10.96.0.0/16"
+	// OtherRange has the address of another control plane in the same namespace.
+	OtherRange        = "10.9.1.0/24"
+	OtherIP           = "10.9.1.1"
+	OtherServiceRange = "10.97.0.0/16"
+	OtherAPIServiceIP = "10.97.0.1"
+	// APIServiceIP is where pods find the API server.
+	APIServiceIP = "10.96.0.1"
 )
 
 // inside marks the process that runs in the namespace.
@@ -78,7 +85,7 @@ func Configure() error {
 	if err := netlink.AddrAdd(loopback, node); err != nil {
 		return fmt.Errorf("add %s: %w", NodeIP, err)
 	}
-	for _, cidr := range []string{PodRange, ServiceRange} {
+	for _, cidr := range []string{PodRange, ServiceRange, OtherRange} {
 		_, network, err := net.ParseCIDR(cidr)
 		if err != nil {
 			return fmt.Errorf("range: %w", err)

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/api/v1/resource"
 )
 
 // Runner runs containers of one image.
@@ -29,6 +31,7 @@ type Container struct {
 	Log *os.File
 
 	cpu     atomic.Pointer[func() float64]
+	process atomic.Pointer[os.Process]
 	dir     string // of the pod
 	logFile string
 	etc     string
@@ -46,6 +49,18 @@ func (c *Container) usage() float64 {
 	return 0
 }
 
+// send sends a signal to the process of the container, where it is one.
+func (c *Container) send(signal syscall.Signal) error {
+	process := c.process.Load()
+	if process == nil {
+		return fmt.Errorf("the container %s is no process", c.Name)
+	}
+	if err := process.Signal(signal); err != nil {
+		return fmt.Errorf("send %s to the container %s: %w", signal, c.Name, err)
+	}
+	return nil
+}
+
 func (p *pod) container(spec corev1.Container) (*Container, error) {
 	path := p.logFile(spec.Name)
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -57,8 +72,14 @@ func (p *pod) container(spec corev1.Container) (*Container, error) {
 	}
 	for _, e := range spec.Env {
 		value := e.Value
-		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil {
+		switch {
+		case e.ValueFrom == nil:
+		case e.ValueFrom.FieldRef != nil:
 			value = p.field(e.ValueFrom.FieldRef.FieldPath)
+		case e.ValueFrom.ResourceFieldRef != nil:
+			if value, err = resource.ExtractContainerResourceValue(e.ValueFrom.ResourceFieldRef, &spec); err != nil {
+				return nil, fmt.Errorf("variable %s of %s: %w", e.Name, spec.Name, err)
+			}
 		}
 		environment[e.Name] = expand(value, environment)
 	}

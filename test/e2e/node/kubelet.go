@@ -55,7 +55,7 @@ func (n *Node) resources(w http.ResponseWriter, _ *http.Request) {
 			if s.running == nil {
 				continue
 			}
-			used := s.usage()
+			used := s.container.usage()
 			sum += used
 			labels := fmt.Sprintf("{container=%q,namespace=%q,pod=%q}", c.Name, p.object.Namespace, p.object.Name)
 			_, _ = fmt.Fprintf(&cpu, "container_cpu_usage_seconds_total%s %g %d\n", labels, used+1e-6, now)

@@ -2,9 +2,8 @@
 // pods that the scheduler binds to it, gives each an address on the loopback
 // device, mounts volumes, runs containers, probes them and says how they are.
 //
-// What it does not do: images, users, cgroups, limits and security contexts
-// (the API server's Pod Security admission judges those), exec, attach and
-// port-forward.
+// What it does not do: images, cgroups, limits, capabilities and seccomp (the API
+// server's Pod Security admission judges those), exec, attach and port-forward.
 package node
 
 import (
@@ -14,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -203,14 +203,32 @@ func (n *Node) forget(uid types.UID) {
 // CrashContainer kills a container without a warning, as the kernel would for
 // want of memory. The node starts it again.
 func (n *Node) CrashContainer(namespace, name, container string) error {
+	p, err := n.pod(namespace, name)
+	if err != nil {
+		return err
+	}
+	return p.crash(container)
+}
+
+// SignalContainer sends a signal to the process of a container. SIGSTOP pauses it,
+// as a machine that is out of breath would, until SIGCONT.
+func (n *Node) SignalContainer(namespace, name, container string, signal syscall.Signal) error {
+	p, err := n.pod(namespace, name)
+	if err != nil {
+		return err
+	}
+	return p.signal(container, signal)
+}
+
+func (n *Node) pod(namespace, name string) (*pod, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range n.pods {
 		if p.object.Namespace == namespace && p.object.Name == name {
-			return p.crash(container)
+			return p, nil
 		}
 	}
-	return fmt.Errorf("no pod %s/%s on the node", namespace, name)
+	return nil, fmt.Errorf("no pod %s/%s on the node", namespace, name)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +42,7 @@ type state struct {
 	running        *metav1.Time
 	exit           *corev1.ContainerStateTerminated
 	crash          context.CancelCauseFunc
-	usage          func() float64
+	container      *Container
 }
 
 func newPod(n *Node, object *corev1.Pod, ip string) *pod {
@@ -73,6 +74,17 @@ func (p *pod) crash(container string) error {
 	}
 	s.crash(errCrash)
 	return nil
+}
+
+// signal sends a signal to one container.
+func (p *pod) signal(container string, signal syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.containers[container]
+	if s == nil || s.running == nil {
+		return fmt.Errorf("no container %s runs in pod %s", container, p.object.Name)
+	}
+	return s.container.send(signal)
 }
 
 // run is the life of the pod.
@@ -168,7 +180,7 @@ func (p *pod) once(parent context.Context, c corev1.Container) (code int32) {
 	now := metav1.Now()
 	p.set(func() {
 		s := p.containers[c.Name]
-		s.running, s.exit, s.crash, s.ready, s.started, s.usage = &now, nil, cancel, false, false, container.usage
+		s.running, s.exit, s.crash, s.ready, s.started, s.container = &now, nil, cancel, false, false, container
 	})
 	var probes sync.WaitGroup
 	probes.Go(func() { p.probe(ctx, c, cancel) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"k8s.io/utils/ptr"
 )
 
 // Binary runs the containers of an image as a real process in a root of its own,
@@ -25,6 +28,24 @@ type Binary struct {
 	Path string
 	// Args come before those of the container.
 	Args []string
+	// Files are the other files of the image, by their paths in it.
+	Files map[string]string
+}
+
+// Image returns what runs the containers of an image whose files were unpacked
+// into a folder, and whose entry point is a program of its first level.
+func Image(folder, entrypoint string) (Binary, error) {
+	b := Binary{Path: filepath.Join(folder, entrypoint), Files: map[string]string{}}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() && path != b.Path {
+			b.Files[strings.TrimPrefix(path, folder)] = path
+		}
+		return err
+	})
+	if err != nil {
+		return b, fmt.Errorf("unpacked image: %w", err)
+	}
+	return b, nil
 }
 
 // ContainerArgument as first argument has a program call ContainerMain.
@@ -33,8 +54,12 @@ const ContainerArgument = "e2e-container"
 // sandbox is what the process in the new mount namespace is told.
 type sandbox struct {
 	Root, Dir string
+	Hostname  string
 	Mounts    []bind
 	Argv, Env []string
+	// ReadOnly is readOnlyRootFilesystem, User runAsUser.
+	ReadOnly bool
+	User     int
 }
 
 type bind struct {
@@ -67,10 +92,11 @@ func (b Binary) run(ctx context.Context, c *Container) (int32, error) {
 	}
 	cmd := exec.Command("/proc/self/exe", ContainerArgument, file)
 	cmd.Stdout, cmd.Stderr, cmd.Env = c.Log, c.Log, []string{}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start: %w", err)
 	}
+	c.process.Store(cmd.Process)
 	done := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
@@ -94,7 +120,7 @@ func (b Binary) run(ctx context.Context, c *Container) (int32, error) {
 
 func (b Binary) sandbox(c *Container) sandbox {
 	name := "/bin/" + filepath.Base(b.Path)
-	s := sandbox{Root: filepath.Join(c.dir, "root-"+c.Name), Dir: c.WorkingDir, Argv: []string{name}, Mounts: []bind{
+	s := sandbox{Root: filepath.Join(c.dir, "root-"+c.Name), Dir: c.WorkingDir, Hostname: c.Pod.Name, Argv: []string{name}, Mounts: []bind{
 		{Source: b.Path, Target: name},
 		{Source: filepath.Join(c.etc, "resolv.conf"), Target: "/etc/resolv.conf"},
 		{Source: filepath.Join(c.dir, "hosts"), Target: "/etc/hosts"},
@@ -102,13 +128,23 @@ func (b Binary) sandbox(c *Container) sandbox {
 		{Source: "/dev/urandom", Target: "/dev/urandom"},
 		{Source: "/proc", Target: "/proc"},
 	}}
+	for target, source := range b.Files {
+		s.Mounts = append(s.Mounts, bind{Source: source, Target: target})
+	}
+	if context := c.Pod.Spec.SecurityContext; context != nil {
+		s.User = int(ptr.Deref(context.RunAsUser, 0))
+	}
+	if context := c.SecurityContext; context != nil {
+		s.User = int(ptr.Deref(context.RunAsUser, int64(s.User)))
+		s.ReadOnly = ptr.Deref(context.ReadOnlyRootFilesystem, false)
+	}
 	mounts := slices.Clone(c.VolumeMounts)
 	sort.SliceStable(mounts, func(i, j int) bool { return len(mounts[i].MountPath) < len(mounts[j].MountPath) })
 	for _, m := range mounts {
 		s.Mounts = append(s.Mounts, bind{Source: filepath.Join(c.dir, "volumes", m.Name, m.SubPath), Target: m.MountPath, Volume: true})
 	}
 	for _, argument := range append(append([]string{}, b.Args...), c.Args...) {
-		argument = strings.Replace(argument, "listen-address=:", "listen-address="+c.IP+":", 1)
+		argument = strings.Replace(argument, "-address=:", "-address="+c.IP+":", 1)
 		s.Argv = append(s.Argv, expand(argument, c.Environment))
 	}
 	for key, value := range c.Environment {
@@ -124,73 +160,6 @@ func WriteResolver(dir, nameserver string) error {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte("nameserver "+nameserver+"\noptions ndots:1\n"), 0o644); err != nil {
 		return fmt.Errorf("resolv.conf of containers: %w", err)
-	}
-	return nil
-}
-
-// ContainerMain turns this process into the container that the file describes.
-// It returns only where that fails.
-func ContainerMain(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	var s sandbox
-	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("leave the mounts of the host: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Join(s.Root, "tmp"), 0o1777); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	for _, m := range s.Mounts {
-		if err := m.mount(s.Root); err != nil {
-			return err
-		}
-	}
-	if err := syscall.Chroot(s.Root); err != nil {
-		return fmt.Errorf("chroot: %w", err)
-	}
-	if s.Dir == "" {
-		s.Dir = "/"
-	}
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return fmt.Errorf("working directory: %w", err)
-	}
-	if err := os.Chdir(s.Dir); err != nil {
-		return fmt.Errorf("working directory: %w", err)
-	}
-	return fmt.Errorf("run %v: %w", s.Argv, syscall.Exec(s.Argv[0], s.Argv, s.Env))
-}
-
-func (b bind) mount(root string) error {
-	target := filepath.Join(root, b.Target)
-	info, err := os.Stat(b.Source)
-	if os.IsNotExist(err) && b.Volume { // a folder in an emptyDir that nobody has made yet
-		if err = os.MkdirAll(b.Source, 0o755); err == nil {
-			info, err = os.Stat(b.Source)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("mount %s: %w", b.Target, err)
-	}
-	if info.IsDir() {
-		err = os.MkdirAll(target, 0o755)
-	} else if err = os.MkdirAll(filepath.Dir(target), 0o755); err == nil {
-		var file *os.File
-		if file, err = os.OpenFile(target, os.O_CREATE, 0o644); err == nil {
-			err = file.Close()
-		} else if os.IsExist(err) || os.IsPermission(err) {
-			err = nil
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("mount %s: %w", b.Target, err)
-	}
-	if err := syscall.Mount(b.Source, target, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
-		return fmt.Errorf("mount %s on %s: %w", b.Source, b.Target, err)
 	}
 	return nil
 }

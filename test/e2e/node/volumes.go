@@ -53,6 +53,9 @@ func (p *pod) writeVolumes(ctx context.Context) error {
 			return fmt.Errorf("volume %s: %w", v.Name, err)
 		}
 		if files == nil { // an emptyDir or a claim is a folder
+			if err := makeShared(dir); err != nil {
+				return fmt.Errorf("volume %s: %w", v.Name, err)
+			}
 			continue
 		}
 		writer, err := volumeutil.NewAtomicWriter(dir, "e2e")

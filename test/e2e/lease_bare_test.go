@@ -1,0 +1,125 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/test/e2e/cluster"
+	"github.com/triton-leases/tms/test/e2e/helm"
+	"github.com/triton-leases/tms/test/e2e/process"
+)
+
+// TestLeaseBare: in a cluster without the Prometheus Operator, leases run that do
+// not scale, and one that would says what is missing, and goes on when it comes. It
+// has a control plane of its own, where the server looks after all namespaces with
+// the rights that the chart gives it for that; nothing there runs pods.
+func TestLeaseBare(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-bare")
+	bare, err := h.Other(s.Context(), "bare")
+	s.must(err)
+	s.Cleanup(bare.Stop)
+	s.step("another control plane is ready")
+	const home, namespace = "tms-home", "team"
+	for _, name := range []string{home, namespace} {
+		s.must(bare.Apply(s.Context(), restrictedNamespace(name, nil)))
+	}
+	release := helm.Release{Name: "tms", Namespace: home, Chart: h.Chart, Flags: []string{"--wait=false"}}
+	tool := h.Helm(3)
+	tool.Kubeconfig = bare.Kubeconfig
+	_, err = tool.Install(s.Context(), release, shortened, serverValues, "server: {metrics: {enabled: false}, replicas: 0}")
+	s.must(err)
+	l := s.leasesIn(&server{cluster: bare, release: release, account: home + ":tms-server"}, namespace)
+	s.startServer(bare, l.server)
+
+	l.apply("plain", "{"+vision+"}")
+	l.is("plain", "Granted", metav1.ConditionTrue, "Granted")
+	l.is("plain", "Ready", metav1.ConditionFalse, "Starting")
+	l.is("plain", "Autoscaling", metav1.ConditionFalse, "NotAsked")
+	l.apply("scaled", scaled(3))
+	l.is("scaled", "Granted", metav1.ConditionTrue, "Granted")
+	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "KindsMissing", "PodMonitor", "PrometheusRule", "install the Prometheus Operator")
+	for _, name := range []string{"plain", "scaled"} {
+		l.pretends(name)
+		l.serves(name)
+	}
+	objects, err := l.all(s.Context())
+	if err == nil {
+		s.fatal("the kinds of the Prometheus Operator are there: %s", kindsOf(objects))
+	}
+	l.quiet(10 * time.Second)
+
+	bundle, err := os.ReadFile(filepath.Join(h.Bins, "bundle.yaml"))
+	s.must(err)
+	for part := range strings.SplitSeq(string(bundle), "\n---\n") {
+		if strings.Contains(part, "name: podmonitors.monitoring.coreos.com") || strings.Contains(part, "name: prometheusrules.monitoring.coreos.com") {
+			s.must(bare.Apply(s.Context(), part))
+		}
+	}
+	s.step("the kinds of the Prometheus Operator are there")
+	l.has("scaled", scales)
+	l.has("plain", runs)
+	// There is no custom metrics API; the autoscaler says so.
+	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "FailedGetPodsMetric")
+	l.serves("scaled")
+	l.delete("scaled")
+	l.gone("scaled")
+}
+
+// startServer runs a server as a process, with the rights of its service account
+// and the configuration of its release.
+func (s *scene) startServer(c *cluster.Cluster, v *server) {
+	s.Helper()
+	dir := s.TempDir()
+	namespace, account, _ := strings.Cut(v.account, ":")
+	token, err := c.Kubectl(s.Context(), "", "create", "token", account, "-n", namespace)
+	s.must(err)
+	admin, err := os.ReadFile(c.Kubeconfig)
+	s.must(err)
+	users := strings.Index(string(admin), "users:")
+	contexts := strings.Index(string(admin), "contexts:")
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	s.must(os.WriteFile(kubeconfig, []byte(string(admin[:users])+
+		fmt.Sprintf("users: [{name: admin, user: {token: %s}}]\n", strings.TrimSpace(token.Stdout))+string(admin[contexts:])), 0o600))
+	m, err := c.Client.CoreV1().ConfigMaps(namespace).Get(s.Context(), configurationMap, metav1.GetOptions{})
+	s.must(err)
+	config := filepath.Join(dir, "values.yaml")
+	s.must(os.WriteFile(config, []byte(m.Data["values.yaml"]), 0o600))
+	p, err := h.Run(process.Spec{Name: s.name + "-server", Argv: []string{
+		h.ServerBinary(), "--config=" + config, "--release-name=" + v.release.Name, "--kubeconfig=" + kubeconfig,
+		"--leader-elect", "--leader-elect-namespace=" + namespace, "--metrics-bind-address=127.0.0.2:8080", "--health-probe-bind-address=127.0.0.2:8081",
+	}})
+	s.must(err)
+	s.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		p.Stop(ctx)
+		if !s.Failed() && p.ExitCode() != 0 {
+			s.Errorf("the server ended with %d", p.ExitCode())
+		}
+	})
+}
+
+// pretends has the pods of a lease be ready, which nothing there runs.
+func (l *leases) pretends(name string) {
+	l.Helper()
+	l.eventually(name+" has a pod", func() (bool, string) {
+		pods, err := l.pods(name)
+		for _, pod := range pods {
+			pod.Status.Phase = corev1.PodRunning
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+			_, err = l.cluster.Client.CoreV1().Pods(l.namespace).UpdateStatus(l.Context(), &pod, metav1.UpdateOptions{})
+		}
+		return err == nil && len(pods) > 0, fmt.Sprint(len(pods), err)
+	})
+}

@@ -1,0 +1,61 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestLeaseDelete: what a lease consists of goes with it, however it is deleted, or
+// stays where somebody asks for that, and belongs to the next lease of its name.
+func TestLeaseDelete(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-delete")
+	l := s.leases()
+	const name = "resnet50"
+	remove := func(cascade string) {
+		s.Helper()
+		_, err := h.Cluster.Kubectl(s.Context(), "", "delete", "tl", name, "-n", l.namespace, "--cascade="+cascade)
+		s.must(err)
+		s.step("deleted with --cascade=%s", cascade)
+	}
+	for _, cascade := range []string{"background", "foreground"} {
+		l.apply(name, scaled(3))
+		l.has(name, scales)
+		remove(cascade)
+		l.gone(name)
+	}
+
+	l.apply(name, scaled(3))
+	l.serves(name)
+	l.has(name, scales)
+	liveOn := l.lives(name)
+	remove("orphan")
+	if objects, err := l.made(name); err != nil || kindsOf(objects) != scales {
+		s.fatal("what it consisted of is gone: %s (%v)", kindsOf(objects), err)
+	}
+	l.apply(name, scaled(2))
+	l.has(name, scales)
+	l.maximum(name, 2)
+	l.serves(name)
+	liveOn()
+
+	s.step("a lease that is made again at once is no conflict with what is left of its former self")
+	for maximum := range 3 {
+		l.delete(name)
+		l.apply(name, scaled(maximum+1))
+		l.maximum(name, int32(maximum+1))
+		l.has(name, scales)
+		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
+		l.serves(name)
+	}
+	told, err := l.events(name)
+	s.must(err)
+	if told["Conflict"] != "" {
+		s.fatal("the user was told to delete what is going anyway: %s", told["Conflict"])
+	}
+	l.delete(name)
+	l.gone(name)
+}

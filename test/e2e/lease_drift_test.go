@@ -1,0 +1,96 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestLeaseDrift: what somebody changes of what the lease says is corrected; what
+// they add, and the lease says nothing about, is theirs.
+func TestLeaseDrift(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-drift")
+	l := s.leases()
+	const name = "resnet50"
+	object := objectName(name)
+	l.apply(name, scaled(3))
+	l.has(name, scales)
+	l.serves(name)
+	kubectl := func(args ...string) {
+		s.Helper()
+		_, err := h.Cluster.Kubectl(s.Context(), "", append(args, "-n", l.namespace)...)
+		s.must(err)
+		s.step("somebody: kubectl %v", args)
+	}
+
+	s.step("additions of others")
+	for _, kind := range []string{"deployment", "service", "hpa", "podmonitor"} {
+		kubectl("annotate", kind, object, "example.com/mine=yes")
+		kubectl("label", kind, object, "example.com/mine=yes")
+	}
+	kubectl("patch", "service", object, "--type=merge", "-p", `{"spec":{"sessionAffinity":"ClientIP"}}`)
+
+	s.step("changes by others")
+	kubectl("patch", "hpa", object, "--type=merge", "-p", `{"spec":{"maxReplicas":99}}`)
+	s.eventually("the maximum is 3 again", func() (bool, string) {
+		a, gist := hpa(s.Context(), l.namespace, object)
+		return a.Spec.MaxReplicas == 3, gist
+	})
+	l.told(name, "Corrected", "HorizontalPodAutoscaler "+object)
+
+	kubectl("set", "image", "deployment/"+object, "triton=example.com/other:1")
+	s.eventually("the image is Triton's again", func() (bool, string) {
+		d, err := h.Cluster.Client.AppsV1().Deployments(l.namespace).Get(s.Context(), object, metav1.GetOptions{})
+		s.must(err)
+		image := d.Spec.Template.Spec.Containers[0].Image
+		return image != "example.com/other:1", image
+	})
+	l.told(name, "Corrected", "Deployment "+object)
+	l.serves(name)
+
+	for _, kind := range []string{"service", "poddisruptionbudget", "prometheusrule"} {
+		kubectl("delete", kind, object)
+		l.has(name, scales)
+	}
+	for _, kind := range []string{"service", "deployment", "podmonitor"} {
+		kubectl("label", kind, object, "app.kubernetes.io/managed-by-")
+		l.has(name, scales)
+		kubectl("label", kind, object, "app.kubernetes.io/managed-by=me", "--overwrite")
+		l.has(name, scales)
+		kubectl("label", kind, object, "tms.triton-leases.dev/lease=other", "--overwrite")
+		l.has(name, scales)
+		kubectl("patch", kind, object, "--type=merge", "-p", `{"metadata":{"ownerReferences":null}}`)
+		l.has(name, scales)
+	}
+	l.serves(name)
+
+	for _, kind := range []string{"deployment", "hpa", "podmonitor"} {
+		out, err := h.Cluster.Kubectl(s.Context(), "", "get", kind, object, "-n", l.namespace, "-o",
+			`jsonpath={.metadata.annotations.example\.com/mine}{.metadata.labels.example\.com/mine}`)
+		s.must(err)
+		if out.Stdout != "yesyes" {
+			s.fatal("the additions to the %s are gone: %q", kind, out.Stdout)
+		}
+	}
+	s.step("what others added is there")
+	kubectl("delete", "hpa", object)
+	l.has(name, scales)
+	l.quiet(10 * time.Second)
+	l.counted("app.kubernetes.io/managed-by=tms-server", len(consists))
+}
+
+// counted checks how many objects of the kinds of leases have a label.
+func (l *leases) counted(label string, want int) {
+	l.Helper()
+	objects, err := l.all(l.Context())
+	l.must(err)
+	if len(objects) != want {
+		l.fatal("%d objects have %s: %s", len(objects), label, kindsOf(objects))
+	}
+	l.step("%s", fmt.Sprintf("%d objects have %s", want, label))
+}

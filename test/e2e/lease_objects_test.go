@@ -1,0 +1,130 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// object is any object that a lease consists of.
+type object struct {
+	Kind              string
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              map[string]any
+}
+
+// consists are the kinds of objects that leases consist of, and where they are.
+var consists = []struct{ kind, path, plural string }{
+	{"Deployment", "/apis/apps/v1", "deployments"},
+	{"HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers"},
+	{"PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets"},
+	{"PodMonitor", "/apis/monitoring.coreos.com/v1", "podmonitors"},
+	{"PrometheusRule", "/apis/monitoring.coreos.com/v1", "prometheusrules"},
+	{"Service", "/api/v1", "services"},
+}
+
+// Kinds that leases have, by name.
+const (
+	runs   = "Deployment PodDisruptionBudget Service"
+	scales = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service"
+)
+
+// all returns the objects of the namespace that the server made.
+func (l *leases) all(ctx context.Context) ([]object, error) {
+	var objects []object
+	for _, c := range consists {
+		var list struct{ Items []object }
+		if err := l.read(ctx, c.path+"/namespaces/"+l.namespace+"/"+c.plural, &list); err != nil {
+			return nil, err
+		}
+		for _, o := range list.Items {
+			if o.Labels["app.kubernetes.io/managed-by"] == "tms-server" {
+				o.Kind = c.kind
+				objects = append(objects, o)
+			}
+		}
+	}
+	return objects, nil
+}
+
+// made returns what a lease consists of.
+func (l *leases) made(lease string) ([]object, error) {
+	objects, err := l.all(l.Context())
+	return slices.DeleteFunc(objects, func(o object) bool { return o.Labels["tms.triton-leases.dev/lease"] != lease }), err
+}
+
+func kindsOf(objects []object) string {
+	var kinds []string
+	for _, o := range objects {
+		kinds = append(kinds, o.Kind)
+	}
+	slices.Sort(kinds)
+	return strings.Join(kinds, " ")
+}
+
+// has waits until a lease consists of objects of these kinds, each one its own.
+func (l *leases) has(lease, kinds string) {
+	l.Helper()
+	l.eventually(fmt.Sprintf("%s consists of %s", lease, kinds), func() (bool, string) {
+		owner, err := l.get(lease)
+		if err != nil {
+			return false, err.Error()
+		}
+		objects, err := l.made(lease)
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, o := range objects {
+			if fault := faultOf(o, owner); fault != "" {
+				return false, fault
+			}
+		}
+		return kindsOf(objects) == kinds, kindsOf(objects)
+	})
+}
+
+// faultOf says what is wrong with an object of a lease.
+func faultOf(o object, owner *tritonLease) string {
+	name := o.Kind + " " + o.Name
+	if o.Name != objectName(owner.Name) {
+		return name + " is called otherwise"
+	}
+	controller := metav1.GetControllerOf(&o)
+	if controller == nil || controller.UID != owner.UID || len(o.OwnerReferences) != 1 {
+		return fmt.Sprintf("%s is owned by %v", name, o.OwnerReferences)
+	}
+	for _, entry := range o.ManagedFields {
+		if entry.Manager == "tms-server" && entry.Operation != metav1.ManagedFieldsOperationApply {
+			return fmt.Sprintf("%s was not applied: %s", name, entry.Operation)
+		}
+	}
+	if !slices.ContainsFunc(o.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == "tms-server" }) {
+		return name + " has no fields of tms-server"
+	}
+	return ""
+}
+
+// orphans returns the objects of the namespace that no lease owns.
+func (l *leases) orphans(ctx context.Context) (string, error) {
+	var living struct{ Items []tritonLease }
+	if err := l.read(ctx, "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+l.namespace+"/tritonleases", &living); err != nil {
+		return "", err
+	}
+	owners := map[string]bool{}
+	for _, lease := range living.Items {
+		owners[string(lease.UID)] = true
+	}
+	objects, err := l.all(ctx)
+	var found []string
+	for _, o := range objects {
+		if owner := metav1.GetControllerOf(&o); owner == nil || !owners[string(owner.UID)] {
+			found = append(found, o.Kind+"/"+o.Name)
+		}
+	}
+	return strings.Join(found, " "), err
+}

@@ -1,0 +1,227 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/triton-leases/tms/test/e2e/cluster"
+	"github.com/triton-leases/tms/test/e2e/harness"
+	"github.com/triton-leases/tms/test/e2e/helm"
+)
+
+// server is a tms-server that is installed.
+type server struct {
+	cluster *cluster.Cluster
+	release helm.Release
+	// values are those that it was installed with.
+	values []string
+	// account is its service account, <namespace>:<name>.
+	account string
+}
+
+// serverValues has tms-server look after leases, with bounds that the scenarios share.
+const serverValues = `
+images: {server: ` + harness.ServerImage + `}
+server:
+  enabled: true
+  leases: {autoRenew: {interval: 12s}}
+  autoscaling:
+    replicas: {default: {maximum: 3}, limits: {maximum: 4}}
+    metrics: {queueTime: {enabled: true, threshold: {default: 100000}}}
+triton: {podDisruptionBudget: {maxUnavailable: 1}}
+`
+
+// shared is the server of all scenarios that need none of their own. It looks
+// after their namespaces, e2e-<scenario>, and no others.
+var shared = struct {
+	sync.Once
+	*server
+	scenarios []string
+}{scenarios: []string{
+	"lease-scales", "lease-schema", "lease-refused", "lease-prune", "lease-drift", "lease-conflict", "lease-expiry",
+	"lease-idle", "lease-busy", "lease-unmeasured", "lease-images", "lease-target", "lease-delete", "lease-replicas", "lease-trouble",
+}}
+
+// leases returns the TritonLeases of this scenario's namespace, which the shared
+// server looks after.
+func (s *scene) leases() *leases {
+	s.Helper()
+	return s.leasesIn(s.sharedServer(), "e2e-"+s.name)
+}
+
+func (s *scene) sharedServer() *server {
+	s.Helper()
+	shared.Do(func() {
+		var namespaces []string
+		for _, scenario := range shared.scenarios {
+			name := "e2e-" + scenario
+			namespaces = append(namespaces, name)
+			s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(name, nil)))
+		}
+		const own = "e2e-tms"
+		s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(own, nil)))
+		shared.server = s.installServer(3, own, fmt.Sprintf("server: {namespaces: [%s], allowlist: [%s]}", strings.Join(namespaces, ", "), allowed))
+	})
+	if shared.server == nil {
+		s.fatal("the server that scenarios share is not there")
+	}
+	return shared.server
+}
+
+// ownLeases returns the TritonLeases of a namespace of this scenario, and installs
+// a server there that looks after no other.
+func (s *scene) ownLeases(version int, values ...string) *leases {
+	s.Helper()
+	namespace := s.namespace("", nil)
+	own := fmt.Sprintf("server: {namespaces: [%s], crd: {enabled: false}}", namespace)
+	s.sharedServer() // which brings the kind
+	return s.leasesIn(s.installServer(version, namespace, append([]string{own}, values...)...), namespace)
+}
+
+// installServer installs a release tms, and waits until it is ready.
+func (s *scene) installServer(version int, namespace string, values ...string) *server {
+	s.Helper()
+	values = append([]string{serverValues}, values...)
+	release := s.install(version, namespace, "tms", values...)
+	return &server{cluster: h.Cluster, release: release, values: values, account: namespace + ":tms-server"}
+}
+
+// leasesIn are the leases of a namespace. When the scenario ends they end, and
+// the server must have been refused nothing that it asked for in its name.
+func (s *scene) leasesIn(server *server, namespace string) *leases {
+	l := &leases{scene: s, server: server, namespace: namespace, since: server.cluster.Now()}
+	s.namespaces = append(s.namespaces, namespace)
+	s.Cleanup(func() {
+		l.permitted()
+		if s.Failed() || os.Getenv("KEEP") != "" {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_, _ = server.cluster.Kubectl(ctx, "", "delete", "tl", "--all", "--wait=false", "-n", namespace)
+	})
+	return l
+}
+
+// permitted checks that the server was refused nothing since it was asked last.
+func (l *leases) permitted() {
+	l.Helper()
+	calls, err := l.cluster.Calls(l.account, l.since)
+	if err != nil {
+		l.Errorf("%v", err)
+	}
+	for _, call := range calls {
+		if call.Status.Code == http.StatusForbidden {
+			l.Errorf("the server has no right to do what it tried: %v", call)
+			l.step("FAILED: the server has no right to do what it tried: %v", call)
+		}
+	}
+	l.since = l.cluster.Now()
+}
+
+// calls returns what the server asked of the API server in the namespace.
+func (l *leases) calls(since cluster.Mark) []cluster.Call {
+	all, err := l.cluster.Calls(l.account, since)
+	if err != nil {
+		l.step("%v", err)
+	}
+	var calls []cluster.Call
+	for _, call := range all {
+		if call.Object.Namespace == l.namespace && call.Object.Resource != "leases" { // by which the leader is elected
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
+
+// serverPods returns the pods of a server that are not on their way out, by name.
+func (v *server) serverPods(ctx context.Context) (map[string]corev1.Pod, error) {
+	list, err := v.cluster.Client.CoreV1().Pods(v.release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=server"})
+	if err != nil {
+		return nil, err
+	}
+	pods := map[string]corev1.Pod{}
+	for _, pod := range list.Items {
+		if pod.DeletionTimestamp == nil {
+			pods[pod.Name] = pod
+		}
+	}
+	return pods, nil
+}
+
+// leader is one life of a pod of the server that leads: <pod>_<random>.
+type leader string
+
+func (l leader) pod() string {
+	pod, _, _ := strings.Cut(string(l), "_")
+	return pod
+}
+
+// leader returns who leads, and since when that was last said.
+func (v *server) leader(ctx context.Context) (leader, time.Time, error) {
+	lock, err := v.cluster.Client.CoordinationV1().Leases(v.release.Namespace).Get(ctx, "tms-server."+v.release.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return leader(ptr.Deref(lock.Spec.HolderIdentity, "")), ptr.Deref(lock.Spec.RenewTime, metav1.MicroTime{}).Time, nil
+}
+
+// leads waits until somebody leads, another than the former one, and returns who.
+func (l *leases) leads(former leader) (now leader) {
+	l.Helper()
+	l.eventually("somebody leads", func() (bool, string) {
+		var at time.Time
+		var err error
+		now, at, err = l.leader(l.Context())
+		// One that was killed is in there until its time is over.
+		return err == nil && now != "" && now != former && time.Since(at) < 5*time.Second, fmt.Sprintf("%s, at %v (%v)", now, at, err)
+	})
+	return now
+}
+
+// metric returns the sum of the samples of a metric of a pod of the server, whose
+// labels contain a text.
+func (v *server) metric(ctx context.Context, pod corev1.Pod, name, labels string) (float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Status.PodIP+":8080/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	sum, found := 0.0, false
+	for line := range strings.Lines(string(text)) {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || rest[0] != '{' && rest[0] != ' ' || !strings.Contains(rest, labels) {
+			continue
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(strings.TrimSpace(rest), " ")+1:]), 64)
+		if err != nil {
+			return 0, err
+		}
+		sum, found = sum+value, true
+	}
+	if !found {
+		return 0, fmt.Errorf("%s has no metric %s with %q", pod.Name, name, labels)
+	}
+	return sum, nil
+}

@@ -1,0 +1,73 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestLeaseServers: the pods of the server are as a careful cluster asks for, go
+// one at a time, and hand over to each other.
+func TestLeaseServers(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-servers")
+	l := s.ownLeases(4) // in a namespace that enforces the restricted Pod Security Standard
+	pods, err := l.serverPods(s.Context())
+	s.must(err)
+	if len(pods) != 2 {
+		s.fatal("there are %d servers", len(pods))
+	}
+	for name, pod := range pods {
+		c := pod.Spec.Containers[0]
+		if !*c.SecurityContext.ReadOnlyRootFilesystem || *pod.Spec.SecurityContext.RunAsUser == 0 || c.Resources.Limits.Memory().IsZero() {
+			s.fatal("%s runs as %+v with %+v", name, pod.Spec.SecurityContext, c)
+		}
+	}
+	policies, err := h.Cluster.Client.NetworkingV1().NetworkPolicies(l.namespace).List(s.Context(), metav1.ListOptions{})
+	s.must(err)
+	if len(policies.Items) != 1 || len(policies.Items[0].Spec.Ingress) != 1 || len(policies.Items[0].Spec.Ingress[0].Ports) != 1 ||
+		policies.Items[0].Spec.Ingress[0].Ports[0].Port.String() != "metrics" {
+		s.fatal("the network policies are %+v", policies.Items)
+	}
+	l.apply("before", "{"+vision+"}")
+	l.serves("before")
+	s.step("a lease cannot have the name of the server")
+	l.apply("server", scaled(2))
+	l.is("server", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-server", "PodDisruptionBudget tms-server", "PodMonitor tms-server")
+	l.delete("server")
+
+	evict := func(name string) error {
+		return h.Cluster.Client.PolicyV1().Evictions(l.namespace).Evict(s.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: l.namespace}})
+	}
+	s.eventually("the PodDisruptionBudget knows the pods", func() (bool, string) {
+		b, err := h.Cluster.Client.PolicyV1().PodDisruptionBudgets(l.namespace).Get(s.Context(), "tms-server", metav1.GetOptions{})
+		return err == nil && b.Status.DisruptionsAllowed == 1, fmt.Sprint(b.Status, err)
+	})
+	leader := l.leads("")
+	s.must(evict(leader.pod()))
+	s.step("evicted %s, which led", leader)
+	for name := range pods {
+		if name == leader.pod() {
+			continue
+		}
+		if err := evict(name); !apierrors.IsTooManyRequests(err) {
+			s.fatal("the last server can be evicted: %v", err)
+		}
+		s.step("the other one cannot go meanwhile")
+	}
+	l.leads(leader)
+	l.apply("after", "{"+vision+"}")
+	l.serves("after")
+	s.becomes(l.namespace, "tms-server", 2)
+	s.eventually("Prometheus reads the metrics of both", func() (bool, string) {
+		samples, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`tms_leases{namespace=%q,condition="Ready",status="True",reason="Serving"} == 2`, l.namespace))
+		return err == nil && len(samples) == 2, fmt.Sprint(samples, err)
+	})
+	l.quiet(5 * time.Second)
+}

@@ -1,0 +1,60 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestLeaseTarget: a lease on somebody else's Deployment scales it, and makes
+// nothing else. The younger one of two on the same is refused, until the older goes.
+func TestLeaseTarget(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-target")
+	l := s.leases()
+	const target, autoscales = "triton-legacy", "HorizontalPodAutoscaler PodMonitor PrometheusRule"
+	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(foreignTriton, "NAMESPACE", l.namespace)))
+	const spec = `{target: {name: triton-legacy, selector: {app: triton}, metricsPort: metrics, container: triton}, autoscaling: {enable: true, replicas: {maximum: 3}}}`
+	l.apply("older", spec)
+	l.has("older", autoscales)
+	l.is("older", "Ready", metav1.ConditionUnknown, "Target")
+	s.reads(l.namespace, objectName("older"), queueMetric)
+	l.is("older", "Autoscaling", metav1.ConditionTrue, "Scaling")
+	if lease := l.see("older"); lease.Status.Address != "" {
+		s.fatal("the address of somebody else's Triton is %q", lease.Status.Address)
+	}
+
+	s.pause(time.Second) // leases are older or younger by seconds
+	l.apply("younger", spec)
+	l.is("younger", "Granted", metav1.ConditionFalse, "Refused", `spec.target.name: Duplicate value: "triton-legacy"`, "older")
+	l.has("younger", "")
+
+	s.load(l.namespace+"/"+target, 300)
+	s.becomes(l.namespace, target, 3)
+	l.counts("older", 3)
+	l.has("older", autoscales)
+
+	s.step("the older one goes: the younger one scales, and the Deployment stays")
+	l.delete("older")
+	l.is("younger", "Granted", metav1.ConditionTrue, "Granted")
+	l.has("younger", autoscales)
+	s.reads(l.namespace, objectName("younger"), queueMetric)
+	s.load(l.namespace+"/"+target, 1)
+	s.becomes(l.namespace, target, 1)
+	s.step("the lease runs a Triton itself, and then again scales that of somebody else")
+	l.patch("younger", `{"target":null,"models":[{"name":"resnet50","uri":"s3://models/vision"}]}`)
+	l.serves("younger")
+	l.has("younger", scales)
+	l.patch("younger", `{"models":null,"target":{"name":"triton-legacy","selector":{"app":"triton"}}}`)
+	l.is("younger", "Ready", metav1.ConditionUnknown, "Target")
+	l.has("younger", autoscales)
+	l.delete("younger")
+	l.gone("younger")
+	if _, err := h.Cluster.Client.AppsV1().Deployments(l.namespace).Get(s.Context(), target, metav1.GetOptions{}); err != nil {
+		s.fatal("the Deployment of somebody else: %v", err)
+	}
+}

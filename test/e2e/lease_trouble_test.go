@@ -1,0 +1,54 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestLeaseTrouble: what is granted, and Kubernetes does not take, is said in
+// Kubernetes' words, without a loop; and goes on when it is mended.
+func TestLeaseTrouble(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-trouble")
+	l := s.leases()
+	for name, c := range map[string]struct{ triton, says string }{
+		"unmounted": {`{volumeMounts: [{name: absent, mountPath: /data}]}`, `volumeMounts`},
+		"capable":   {`{securityContext: {capabilities: {add: [SYS_ADMIN]}}}`, `violates PodSecurity "restricted:latest"`},
+	} {
+		l.apply(name, `{`+vision+`, triton: `+c.triton+`}`)
+		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
+		l.is(name, "Ready", metav1.ConditionFalse, "Failed", c.says)
+		l.told(name, "Failed", c.says)
+	}
+	for name, c := range map[string]struct{ spec, says string }{
+		"mistyped":              {`{` + vision + `, triton: {affinity: {nodeAffinity: 5}}}`, "affinity.nodeAffinity"},
+		"misspelt":              {`{` + vision + `, triton: {affinity: {nodeAffinty: {}}}}`, "nodeAffinty"},
+		strings.Repeat("a", 63): {`{` + vision + `}`, "63"},
+	} {
+		l.apply(name, c.spec)
+		l.is(name, "Granted", metav1.ConditionFalse, "Refused", c.says)
+		l.is(name, "Ready", metav1.ConditionFalse, "Refused")
+		l.has(name, "")
+	}
+	before := l.cluster.Now()
+	s.pause(20 * time.Second)
+	if calls := l.calls(before); len(calls) > 40 {
+		s.fatal("it tried %d calls in twenty seconds, the last of them %v", len(calls), calls[len(calls)-1])
+	}
+
+	l.patch("unmounted", `{"triton":{"volumeMounts":null}}`)
+	l.serves("unmounted")
+	l.patch("capable", `{"triton":{"securityContext":null}}`)
+	l.serves("capable")
+	s.step("a Triton that dies is started again, and the lease says so meanwhile")
+	pods, err := l.pods("unmounted")
+	s.must(err)
+	s.must(h.Node.CrashContainer(l.namespace, pods[0].Name, "triton"))
+	l.is("unmounted", "Ready", metav1.ConditionFalse, "Starting", "0 of 1 replicas serve")
+	l.serves("unmounted")
+}

@@ -1,0 +1,98 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/test/e2e/helm"
+)
+
+// before is a commit of the chart that knows no tms-server.
+const before = "41ca9b4"
+
+// TestLeaseUpgrade: a release of the chart as it was before tms-server turns it on.
+// An uninstall leaves the kind, the leases and what they run; an install takes them
+// over as they are.
+func TestLeaseUpgrade(t *testing.T) {
+	t.Parallel()
+	s := play(t, "lease-upgrade")
+	s.sharedServer() // which brings the kind, that this release takes over
+	namespace := s.namespace("", nil)
+	release := helm.Release{Name: "tms", Namespace: namespace, Chart: s.chartOf(before)}
+	values := queueLease("installed", 3, 100000)
+	_, err := h.Helm(4).Install(s.Context(), release, shortened, values)
+	s.must(err)
+	s.step("helm4 installed the chart of %s", before)
+	own := []string{shortened, values, serverValues, fmt.Sprintf("server: {namespaces: [%s]}", namespace)}
+	l := s.leasesIn(&server{cluster: h.Cluster, release: release, account: namespace + ":tms-server"}, namespace)
+	s.becomes(namespace, "tms-installed", 1)
+	installedLives := l.lives("installed")
+
+	release.Chart, release.Flags = h.Chart, []string{"--take-ownership", "--force-conflicts"}
+	_, err = h.Helm(4).Upgrade(s.Context(), release, own...)
+	s.must(err)
+	s.step("helm4 upgraded to this chart, with tms-server")
+	installedLives()
+	l.apply("resnet50", scaled(3))
+	l.serves("resnet50")
+	l.apply("plain", "{"+vision+"}")
+	l.serves("plain")
+	s.step("the two kinds of leases do not take names from each other")
+	l.apply("installed", scaled(3))
+	l.is("installed", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-installed")
+	installedLives()
+	l.delete("installed")
+
+	l.has("resnet50", scales)
+	liveOn := l.lives("resnet50", "plain")
+	l.permitted()
+	s.must(h.Helm(4).Uninstall(s.Context(), release))
+	s.step("helm4 uninstalled it")
+	s.eventually("nothing of the release is left but the kind", func() (bool, string) {
+		pods, err := l.serverPods(s.Context())
+		installed, failed := l.pods("installed")
+		return err == nil && failed == nil && len(pods) == 0 && len(installed) == 0, fmt.Sprint(len(pods), len(installed), err, failed)
+	})
+	uid := l.see("resnet50").UID
+	l.since = h.Cluster.Now() // the rights went while the pods ended
+	liveOn()
+	l.has("resnet50", scales)
+	l.has("plain", runs)
+	s.reads(namespace, objectName("resnet50"), queueMetric)
+
+	release.Flags = nil
+	_, err = h.Helm(4).Install(s.Context(), release, own...)
+	s.must(err)
+	s.step("helm4 installed it again")
+	l.patch("plain", `{"duration":"1h"}`)
+	l.is("plain", "Granted", metav1.ConditionTrue, "Granted")
+	l.patch("resnet50", `{"autoscaling":{"replicas":{"maximum":2}}}`)
+	l.maximum("resnet50", 2)
+	l.serves("resnet50")
+	l.has("resnet50", scales)
+	l.has("plain", runs)
+	liveOn()
+	if l.see("resnet50").UID != uid {
+		s.fatal("the lease is another one")
+	}
+}
+
+// chartOf writes the chart of a commit into a folder, and returns that.
+func (s *scene) chartOf(commit string) string {
+	s.Helper()
+	if err := exec.CommandContext(s.Context(), "git", "cat-file", "-e", commit).Run(); err != nil {
+		s.Skipf("this clone does not have the commit %s: %v", commit, err)
+	}
+	dir := s.TempDir()
+	script := fmt.Sprintf(`git -C %q archive %s charts/tms | tar -x -C %q`, filepath.Join("..", ".."), commit, dir)
+	if out, err := exec.CommandContext(s.Context(), "bash", "-o", "pipefail", "-c", script).CombinedOutput(); err != nil {
+		s.fatal("the chart of %s: %v: %s", commit, err, out)
+	}
+	return filepath.Join(dir, "charts", "tms")
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report is the table of all fleets, in markdown.
+func report(all []result) string {
+	var text strings.Builder
+	_, _ = fmt.Fprintf(&text, "One run on %d cores (%s/%s, %s), which etcd, the API server, the controller manager and tms-server share.\n\n",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	table := [][]string{{"Leases"}}
+	for _, r := range all {
+		table[0] = append(table[0], thousands(r.leases))
+	}
+	row := func(what string, value func(result) string) {
+		cells := []string{what}
+		for _, r := range all {
+			cells = append(cells, value(r))
+		}
+		table = append(table, cells)
+	}
+	each := func(calls float64, r result) float64 { return calls / float64(r.leases) }
+	row("created, as fast as the API server takes them", func(r result) string { return round(r.created) })
+	row("all granted, and everything made", func(r result) string { return round(r.made) })
+	row("API calls for each lease, until nothing changes any more", func(r result) string {
+		return fmt.Sprintf("%.1f, %.1f of them writes", each(r.settled.calls, r), each(r.settled.calls-r.settled.reads, r))
+	})
+	row("CPU time for each lease, until then", func(r result) string { return fmt.Sprintf("%.1f ms", 1000*each(r.settled.cpu, r)) })
+	row("API calls in a minute without a change", func(r result) string { return fmt.Sprintf("%.0f", r.idle) })
+	row("resident memory without leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) })
+	row("resident memory with all leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.after/mebi) })
+	row("memory for each lease", func(r result) string { return fmt.Sprintf("%.0f KiB", each(r.after-r.before, r)/1024) })
+	row("a changed configuration is in force for all", func(r result) string { return round(r.againTook) })
+	row("API calls for each lease in that", func(r result) string { return fmt.Sprintf("%.1f", each(r.again.calls, r)) })
+	row("a new lease is made, with nothing else to do: median, worst", func(r result) string { return medianWorst(r.alone) })
+	row("a new lease is made, while that goes on: median, worst", func(r result) string { return medianWorst(r.among) })
+
+	widths := make([]int, len(table[0]))
+	for _, cells := range table {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	line := func(cells []string) {
+		_, _ = fmt.Fprintf(&text, "| %-*s |", widths[0], cells[0])
+		for i, cell := range cells[1:] {
+			_, _ = fmt.Fprintf(&text, " %*s |", widths[i+1], cell)
+		}
+		text.WriteString("\n")
+	}
+	line(table[0])
+	text.WriteString("|" + strings.Repeat("-", widths[0]+2) + "|")
+	for _, width := range widths[1:] {
+		text.WriteString(strings.Repeat("-", width+1) + ":|")
+	}
+	text.WriteString("\n")
+	for _, cells := range table[1:] {
+		line(cells)
+	}
+	return text.String()
+}
+
+func medianWorst(sorted []time.Duration) string {
+	return fmt.Sprintf("%s, %s", round(sorted[len(sorted)/2]), round(sorted[len(sorted)-1]))
+}
+
+func round(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%.0f ms", 1000*d.Seconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}
+
+const beginMark, endMark = "<!-- load -->\n", "<!-- /load -->"
+
+// write puts the table between the marks in performance.md.
+func write(folder, table string) error {
+	path := filepath.Join(folder, "performance.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(text), beginMark)
+	_, after, ended := strings.Cut(rest, endMark)
+	if !found || !ended {
+		return fmt.Errorf("%s has no place for the table, between %q and %q", path, strings.TrimSpace(beginMark), endMark)
+	}
+	return os.WriteFile(path, []byte(before+beginMark+table+endMark+after), 0o644)
+}
