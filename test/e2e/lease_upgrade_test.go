@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,8 +11,8 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// before is a commit of the chart that knows no tms-server.
-const before = "41ca9b4"
+// withoutServer is the chart as it was before it knew tms-server, packaged.
+const withoutServer = "testdata/tms-without-server.tgz"
 
 // TestLeaseUpgrade: a release of the chart as it was before tms-server turns it on.
 // An uninstall leaves the kind, the leases and what they run; an install takes them
@@ -24,11 +22,11 @@ func TestLeaseUpgrade(t *testing.T) {
 	s := play(t, "lease-upgrade")
 	s.sharedServer() // which brings the kind, that this release takes over
 	namespace := s.namespace("", nil)
-	release := helm.Release{Name: "tms", Namespace: namespace, Chart: s.chartOf(before)}
+	release := helm.Release{Name: "tms", Namespace: namespace, Chart: withoutServer}
 	values := queueLease("installed", 3, 100000)
 	_, err := h.Helm(4).Install(s.Context(), release, shortened, values)
 	s.must(err)
-	s.step("helm4 installed the chart of %s", before)
+	s.step("helm4 installed the chart before tms-server")
 	own := []string{shortened, values, serverValues, fmt.Sprintf("server: {namespaces: [%s]}", namespace)}
 	l := s.leasesIn(&server{cluster: h.Cluster, release: release, account: namespace + ":tms-server"}, namespace)
 	s.becomes(namespace, "tms-installed", 1)
@@ -81,18 +79,4 @@ func TestLeaseUpgrade(t *testing.T) {
 	if l.see("resnet50").UID != uid {
 		s.fatal("the lease is another one")
 	}
-}
-
-// chartOf writes the chart of a commit into a folder, and returns that.
-func (s *scene) chartOf(commit string) string {
-	s.Helper()
-	if err := exec.CommandContext(s.Context(), "git", "cat-file", "-e", commit).Run(); err != nil {
-		s.Skipf("this clone does not have the commit %s: %v", commit, err)
-	}
-	dir := s.TempDir()
-	script := fmt.Sprintf(`git -C %q archive %s charts/tms | tar -x -C %q`, filepath.Join("..", ".."), commit, dir)
-	if out, err := exec.CommandContext(s.Context(), "bash", "-o", "pipefail", "-c", script).CombinedOutput(); err != nil {
-		s.fatal("the chart of %s: %v: %s", commit, err, out)
-	}
-	return filepath.Join(dir, "charts", "tms")
 }
