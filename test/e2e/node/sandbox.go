@@ -28,6 +28,8 @@ type Binary struct {
 	Path string
 	// Args come before those of the container.
 	Args []string
+	// Defaults do, too, where the container does not have the flag itself.
+	Defaults []string
 	// Files are the other files of the image, by their paths in it.
 	Files map[string]string
 }
@@ -143,7 +145,14 @@ func (b Binary) sandbox(c *Container) sandbox {
 	for _, m := range mounts {
 		s.Mounts = append(s.Mounts, bind{Source: filepath.Join(c.dir, "volumes", m.Name, m.SubPath), Target: m.MountPath, Volume: true})
 	}
-	for _, argument := range append(append([]string{}, b.Args...), c.Args...) {
+	given := slices.Clone(b.Args)
+	for _, argument := range b.Defaults {
+		flag, _, _ := strings.Cut(argument, "=")
+		if !slices.ContainsFunc(c.Args, func(own string) bool { return strings.HasPrefix(own, flag+"=") }) {
+			given = append(given, argument)
+		}
+	}
+	for _, argument := range append(given, c.Args...) {
 		argument = strings.Replace(argument, "-address=:", "-address="+c.IP+":", 1)
 		s.Argv = append(s.Argv, expand(argument, c.Environment))
 	}
