@@ -15,10 +15,12 @@ import (
 func TestServerAccepts(t *testing.T) {
 	t.Parallel()
 	s := play(t, "server-side-truth")
-	// The goldens are rendered for this namespace.
+	// The goldens are rendered for the first; some have rights in the others.
 	const namespace = "inference"
-	s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(namespace, nil)))
-	s.namespaces = append(s.namespaces, namespace)
+	for _, name := range []string{namespace, "vision", "text"} {
+		s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(name, nil)))
+		s.namespaces = append(s.namespaces, name)
+	}
 	root := filepath.Join("..", "..")
 	goldens, err := filepath.Glob(filepath.Join(root, "testdata", "golden", "*.yaml"))
 	s.must(err)
@@ -30,7 +32,7 @@ func TestServerAccepts(t *testing.T) {
 	for _, file := range goldens {
 		text, err := os.ReadFile(file)
 		s.must(err)
-		s.accepts(namespace, "golden "+filepath.Base(file), string(text))
+		s.accepts("golden "+filepath.Base(file), string(text))
 	}
 	for _, file := range examples {
 		if filepath.Base(file) == "lease.yaml" {
@@ -39,19 +41,19 @@ func TestServerAccepts(t *testing.T) {
 		for _, version := range []int{3, 4} {
 			text, err := h.Helm(version).Run(s.Context(), "template", "tms", h.Chart, "--namespace", namespace, "--values", file)
 			s.must(err)
-			s.accepts(namespace, "example "+filepath.Base(file)+" by "+h.Helm(version).Name(), text)
+			s.accepts("example "+filepath.Base(file)+" by "+h.Helm(version).Name(), text)
 		}
 	}
 }
 
 // accepts applies manifests without keeping them. Failures do not end the
 // scenario, so that all of them are seen at once.
-func (s *scene) accepts(namespace, what, manifests string) {
+func (s *scene) accepts(what, manifests string) {
 	if !strings.Contains(manifests, "kind:") {
 		s.step("%s renders nothing", what)
 		return
 	}
-	out, err := h.Cluster.Kubectl(s.Context(), manifests, "apply", "--server-side", "--dry-run=server", "--namespace", namespace, "-f", "-")
+	out, err := h.Cluster.Kubectl(s.Context(), manifests, "apply", "--server-side", "--dry-run=server", "-f", "-")
 	switch {
 	case err != nil:
 		s.step("FAILED: %s: %v", what, err)
