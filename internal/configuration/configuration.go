@@ -37,7 +37,7 @@ type Configuration struct {
 // release is that of the server; its name begins the names of what leases consist of.
 // The error is a policy.Refusal where the configuration is not coherent.
 func Read(path, release string) (*Configuration, error) {
-	renderer, err := render.New(render.Options{})
+	renderer, err := render.New(render.Options{Memory: mostRemembered})
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +93,14 @@ func (c *Configuration) InForce() (since time.Time, problem error) {
 	return c.since, c.problem
 }
 
-// mostInstallations is how many namespaces are kept at once. Each holds the forms
-// of its leases, which take some hundred kilobytes; to make one takes milliseconds.
-const mostInstallations = 256
+const (
+	// mostInstallations is how many namespaces are kept at once. To make one takes
+	// milliseconds.
+	mostInstallations = 128
+	// mostRemembered is about how many bytes each keeps of the forms of its leases,
+	// and as many of their objects: a dozen forms.
+	mostRemembered = 1 << 20
+)
 
 // Installation returns what renders the leases of a namespace.
 func (c *Configuration) Installation(namespace string) (*render.Installation, error) {

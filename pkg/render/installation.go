@@ -58,6 +58,7 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 		renderer: r, release: release, rest: sound, decoded: decoded,
 		prefix: fullname(r.chart.Name(), release.Name, decoded),
 		images: decoded.AllowedImages(), leases: field.NewPath("leases"),
+		forms: memory[string, *form]{most: r.memory}, objects: memory[variant, *objectForm]{most: r.memory},
 	}
 	in.prefixed = objectName.MatchString(in.prefix + "-0")
 	refused.byPolicy = release.validate()

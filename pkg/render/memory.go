@@ -9,10 +9,13 @@ type memory[K comparable, V any] struct {
 	lock    sync.Mutex
 	entries map[K]V
 	weight  int
+	// most is about how many bytes it holds.
+	most int
 }
 
-// mostWeight is about how many bytes a memory holds.
-const mostWeight = 64 << 20
+// mostRemembered is about how many bytes an Installation remembers of forms, and of
+// their objects, where Options do not say.
+const mostRemembered = 64 << 20
 
 func (m *memory[K, V]) get(key K) (V, bool) {
 	m.lock.Lock()
@@ -28,7 +31,7 @@ func (m *memory[K, V]) put(key K, value V, weight int) V {
 	if known, ok := m.entries[key]; ok {
 		return known
 	}
-	if m.weight += weight; m.entries == nil || m.weight > mostWeight {
+	if m.weight += weight; m.entries == nil || m.weight > m.most {
 		m.entries, m.weight = map[K]V{}, weight
 	}
 	m.entries[key] = value

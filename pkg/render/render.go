@@ -30,6 +30,10 @@ type Options struct {
 	Chart fs.FS
 	// KubeVersion is the version of Kubernetes to render for, such as v1.37.0.
 	KubeVersion string
+	// Memory is about how many bytes an Installation remembers of forms of leases, and
+	// as many of their objects; 0 means 64 MiB. What was forgotten is found out anew,
+	// which takes milliseconds. A server with many Installations wants it small.
+	Memory int
 }
 
 // Renderer renders values. It is safe for concurrent use.
@@ -37,6 +41,7 @@ type Renderer struct {
 	chart   *helmchart.Chart
 	schema  *schema.Schema // nil where the chart has none
 	foreign bool           // the chart is not ours: it judges by itself
+	memory  int
 	// tritonLeases is the schema of manifests, which few need.
 	tritonLeases func() (*schema.Schema, error)
 }
@@ -44,7 +49,7 @@ type Renderer struct {
 // New returns a Renderer. It fails where the chart cannot be loaded, or is not for
 // the version of Kubernetes.
 func New(options Options) (*Renderer, error) {
-	r := &Renderer{foreign: options.Chart != nil}
+	r := &Renderer{memory: cmp.Or(options.Memory, mostRemembered), foreign: options.Chart != nil}
 	folder := options.Chart
 	if folder == nil {
 		folder = charts.TMS()
