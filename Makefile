@@ -30,8 +30,9 @@ help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/tms-render
+build: ## build bin/tms-render and bin/tmsctl
 	go build -trimpath -o $(BIN)/tms-render ./cmd/tms-render
+	go build -trimpath -o $(BIN)/tmsctl ./cmd/tmsctl
 
 test: ## run the tests, which need nothing but Go
 	go test -shuffle=on $(RACE) ./...
@@ -39,7 +40,7 @@ test: ## run the tests, which need nothing but Go
 golden: ## write the golden files and the expectations of scripts anew
 	go test ./internal/crd -run Golden -update
 	go test ./pkg/render ./internal/helmchart -run 'Golden|Notes' -update
-	UPDATE_SCRIPTS=1 go test ./cmd/tms-render
+	UPDATE_SCRIPTS=1 go test ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl
 
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
@@ -73,7 +74,7 @@ image-test: image ## unpack the image, run it, and build it again
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
 
-e2e: $(BIN)/helm3 $(BIN)/helm4 ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
+e2e: build $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
 load: ## measure thousands of TritonLeases on a real control plane: LEASES=1000,5000; WRITE=docs keeps the table
@@ -101,16 +102,33 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 
 ##@ Generated files
 
-generate: $(BIN)/helm-docs ## write the copies of values.schema.json and values.yaml, and the chart's README.md
+PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
+GENERATED := values.schema.json charts/tms/files/values.yaml charts/tms/README.md api/tms
+generate: $(BIN)/helm-docs $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, and the Go of proto/
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
+	rm -rf api/tms
+	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
 
 verify: generate ## fail where a generated file is not up to date, or go.mod is not tidy
 	go mod tidy -diff
-	git diff --exit-code -- values.schema.json charts/tms/files/values.yaml charts/tms/README.md
+	git diff --exit-code -- $(GENERATED)
+	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); [ -z "$$new" ] || { echo "not in git: $$new"; exit 1; }
+
+# What is on main is what programs were built with. Without it, as in a shallow clone,
+# or before it has an API, there is nothing to break.
+proto: $(BIN)/buf ## lint proto/, and fail where it breaks the programs of main
+	cd proto && $(BIN)/buf lint
+	@base=$$(git rev-parse -q --verify origin/main || git rev-parse -q --verify main || true); \
+	if [ -z "$$base" ] || ! git cat-file -e "$$base:proto" 2> /dev/null; then \
+		echo 'proto: there is no proto/ on main, or no main: skipped what could break'; exit; \
+	fi; \
+	was=$$(mktemp -d); trap 'rm -rf "$$was"' EXIT; \
+	git archive "$$base" proto | tar -x -C "$$was"; \
+	cd proto && $(BIN)/buf breaking --against "$$was/proto"
 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint generate verify clean
+.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint generate verify proto clean

@@ -30,6 +30,7 @@ func (l *TritonLease) DeepCopy() *TritonLease {
 	copied.Spec.Duration = generic.Pointer(l.Spec.Duration)
 	copied.Spec.AutoRenew = generic.Pointer(l.Spec.AutoRenew)
 	copied.Spec.RenewTime = l.Spec.RenewTime.DeepCopy()
+	copied.Spec.AcquireBy = l.Spec.AcquireBy.DeepCopy()
 	copied.Status.Conditions = slices.Clone(l.Status.Conditions)
 	if l.Status.Granted != nil {
 		copied.Status.Granted = &Granted{Grant: l.Status.Granted.Grant.DeepCopy(), Term: l.Status.Granted.Term}

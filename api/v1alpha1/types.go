@@ -29,6 +29,9 @@ type TritonLeaseSpec struct {
 	// RenewTime is when somebody renewed the lease. One that lies in the future
 	// does not count before it comes.
 	RenewTime *metav1.Time `json:"renewTime,omitempty"`
+	// AcquireBy is when the lease is released again, unless whoever asked for it has
+	// taken this away because it has it now.
+	AcquireBy *metav1.Time `json:"acquireBy,omitempty"`
 }
 
 // TritonLeaseStatus is what the controller saw and did last.
@@ -44,9 +47,10 @@ type TritonLeaseStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Granted is what the lease has within the administrator's bounds.
 	Granted *Granted `json:"granted,omitempty"`
-	// Replicas are those that there are now, and WantedReplicas those that the
-	// Deployment is asked for.
+	// Replicas are those that there are now, ReadyReplicas those of them that serve,
+	// and WantedReplicas those that the Deployment is asked for.
 	Replicas       int32 `json:"replicas,omitempty"`
+	ReadyReplicas  int32 `json:"readyReplicas,omitempty"`
 	WantedReplicas int32 `json:"wantedReplicas,omitempty"`
 	// Address is where clients reach the Triton, such as tms-resnet50.inference.svc.
 	Address string `json:"address,omitempty"`

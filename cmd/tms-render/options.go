@@ -57,9 +57,3 @@ func (o *renderOptions) addFlags(command *cobra.Command) {
 	_ = command.MarkFlagDirname("chart")
 	_ = command.MarkFlagFilename("values", "yaml", "yml", "json")
 }
-
-func flagNames(command *cobra.Command) []string {
-	var names []string
-	command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	return names
-}

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/spf13/cobra"
 
-	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/commandline"
 )
 
 const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton Inference Server:
@@ -51,9 +48,7 @@ func newRoot(s streams) *cobra.Command {
 		DisableAutoGenTag: true,
 		RunE:              func(*cobra.Command, []string) error { return o.run(s) },
 	}
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return usageError{suggestFlag(command, err)}
-	})
+	root.SetFlagErrorFunc(commandline.FlagError)
 	o.addFlags(root)
 	root.AddCommand(newExplain(s), newChart(s), newSchema(s), newVersion(s))
 	return root
@@ -64,32 +59,8 @@ func noArguments(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	var names []string
-	for _, sub := range command.Commands() {
-		names = append(names, sub.Name())
-	}
-	if best := schema.Nearest(args[0], names); best != "" {
-		return usageError{fmt.Errorf("unknown command %q, did you mean %q?", args[0], best)}
-	}
-	return usageError{fmt.Errorf("unexpected argument %q: values files are given with -f", args[0])}
-}
-
-// suggestFlag adds the flag that was probably meant to an error about an unknown one.
-func suggestFlag(command *cobra.Command, err error) error {
-	var unknown string
-	if n, _ := fmt.Sscanf(err.Error(), "unknown flag: --%s", &unknown); n != 1 {
+	if err := commandline.UnknownCommand(command, args[0]); err != nil {
 		return err
 	}
-	if best := schema.Nearest(unknown, flagNames(command)); best != "" {
-		return fmt.Errorf("%w, did you mean --%s?", err, best)
-	}
-	return err
-}
-
-// oneOf refuses the value of a flag that is none of the allowed ones.
-func oneOf(flag, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return usageError{fmt.Errorf("--%s %s: must be one of %v", flag, value, allowed)}
+	return commandline.Usagef("unexpected argument %q: values files are given with -f", args[0])
 }

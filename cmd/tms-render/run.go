@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
-	"golang.org/x/term"
+	"github.com/triton-leases/tms/internal/commandline"
 )
 
 // Exit statuses that scripts can rely on.
@@ -25,9 +23,6 @@ type streams struct {
 	err io.Writer
 }
 
-// usageError is a wrong command line.
-type usageError struct{ error }
-
 // errStrict ends a command whose warnings were printed already.
 var errStrict = errors.New("adjusted under --strict")
 
@@ -39,7 +34,7 @@ func run(args []string, s streams) int {
 	command.SetOut(s.out)
 	command.SetErr(s.err)
 	err := command.Execute()
-	var usage usageError
+	var usage commandline.UsageError
 	switch {
 	case err == nil:
 		return exitDone
@@ -52,30 +47,4 @@ func run(args []string, s streams) int {
 		_, _ = fmt.Fprintln(s.err, err)
 		return exitFailed
 	}
-}
-
-// onTerminal says whether a person watches what is written to w.
-func onTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// colour returns text in a colour where a person watches and wants one.
-func colour(w io.Writer, code, text string) string {
-	if !onTerminal(w) || os.Getenv("NO_COLOR") != "" {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
-
-const yellow = "33"
-
-// warn prints sentences for a person.
-func warn(w io.Writer, sentences []string) {
-	mark := colour(w, yellow, "WARNING:")
-	buffer := bufio.NewWriter(w)
-	for _, sentence := range sentences {
-		_, _ = buffer.WriteString(mark + " " + sentence + "\n")
-	}
-	_ = buffer.Flush()
 }

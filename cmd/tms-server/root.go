@@ -27,7 +27,8 @@ import (
 const longHelp = `tms-server looks after leases at run time: objects of the kind TritonLease. It
 grants each what the administrator's bounds allow, makes the Deployment, Service,
 HorizontalPodAutoscaler, PodMonitor and PrometheusRule that it consists of, keeps
-them so, and deletes it when its time is over.
+them so, and deletes it when its time is over. With --api-bind-address it serves an
+API to acquire leases by.
 
 The chart tms installs it with server.enabled. It keeps no state: end it at any
 moment, and another one goes on. It connects to the cluster as kubectl does, or to
@@ -43,6 +44,8 @@ type options struct {
 	electionNamespace      string
 	metricsAddress, probes string
 	logLevel               string
+	allowlist              allowlistName
+	api                    apiOptions
 }
 
 func newRoot() *cobra.Command {
@@ -55,7 +58,7 @@ func newRoot() *cobra.Command {
 	flags := root.Flags()
 	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: values of the chart, as in its ConfigMap; it is read again when it changes")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the release that the server belongs to, which begins the names of what leases consist of")
-	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of that release; the two together are what leases of other installations are told apart by")
+	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of that release: the two together tell the leases of other installations apart; it is that of API requests which name none")
 	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces whose leases to look after; all where none is named")
 	flags.BoolVar(&o.elect, "leader-elect", false, "make sure that one of several replicas acts at a time")
 	flags.StringVar(&o.electionNamespace, "leader-elect-namespace", "", "namespace of the object by which the leader is elected; that of the pod where it runs in a cluster")
@@ -63,6 +66,8 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
 	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&o.logLevel, "log-level", "info", "how much to say: debug, info or error")
+	flags.Var(&o.allowlist, "allowlist", "ConfigMap with images of Triton that leases may have beside those of the configuration, which AllowlistService changes")
+	o.api.addFlags(flags)
 	_ = root.MarkFlagRequired("config") // the flag is there
 	_ = root.MarkFlagFilename("config", "yaml")
 	return root
@@ -81,6 +86,9 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := o.api.validate(); err != nil {
+		return err
+	}
 	current, err := configuration.Read(o.config, o.release)
 	if err != nil {
 		return err
@@ -97,7 +105,13 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := controller.Setup(ctx, mgr, current, client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release}, namespaces); err != nil {
+	if err := controller.Setup(ctx, mgr, controller.Options{
+		Configuration: current, Namespaces: namespaces, Allowlist: o.allowlist.key(),
+		Installation: client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release},
+	}); err != nil {
+		return err
+	}
+	if err := o.api.add(ctx, mgr, o.releaseNamespace, namespaces.Watched, current, o.allowlist); err != nil {
 		return err
 	}
 	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
@@ -162,7 +176,7 @@ func (o *options) manager(cluster *rest.Config, namespaces controller.Namespaces
 		return nil, err
 	}
 	return manager.New(cluster, manager.Options{
-		Scheme: scheme, Cache: controller.Cache(namespaces), Client: controller.Client(), Logger: logger,
+		Scheme: scheme, Cache: controller.Cache(namespaces, o.allowlist.key()), Client: controller.Client(), Logger: logger,
 		LeaderElection: o.elect, LeaderElectionID: "tms-server." + o.release, LeaderElectionNamespace: o.electionNamespace,
 		LeaderElectionReleaseOnCancel: true, // which is safe because the process ends when the manager does
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probes,

@@ -96,6 +96,9 @@ func (d *dice) values() object {
 	if server["enabled"] == true && !rest.sometimes(8) {
 		v["images"] = object{"server": "example.com/server:1"}
 		rest.server(server)
+		rest.maybe(2, server, "apiService", (*dice).apiService)
+	} else {
+		rest.maybe(8, server, "apiService", (*dice).apiService)
 	}
 	rest.maybe(8, server, "leases", func(d *dice) any {
 		return object{
@@ -125,6 +128,25 @@ func (d *dice) server(s object) {
 	d.maybe(4, s, "resources", func(d *dice) any {
 		return pick[any](d, object{"limits": object{"memory": pick[any](d, "512Mi", 1500000000, 0.5, "1e9", nil)}}, object{"limits": nil}, nil)
 	})
+}
+
+// apiService is mostly one that can be served.
+func (d *dice) apiService() any {
+	a := object{"enabled": !d.sometimes(4)}
+	a["tls"] = pick[any](d,
+		object{"secretName": "tls"}, object{"enabled": false},
+		object{"certManager": object{"issuerRef": object{"name": "company", "kind": pick[any](d, "ClusterIssuer", nil), "group": pick[any](d, "example.com", nil)}}},
+		object{"certManager": object{"issuerRef": object{"name": "company"}, "dnsNames": []any{"tms.example.com", "*.example.com", "tms.example.com"}}},
+		object{"secretName": "tls", "certManager": object{"issuerRef": object{"name": "company"}}},
+		object{"enabled": false, "secretName": pick(d, "tls", "")}, object{"enabled": nil}, nil,
+	)
+	d.maybe(3, a, "type", func(d *dice) any { return pick[any](d, "NodePort", "LoadBalancer", "ClusterIP", nil) })
+	d.maybe(4, a, "port", func(d *dice) any { return pick[any](d, 30000, 32768, 443, nil) })
+	d.maybe(4, a, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
+	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "0s", "1h1m1s1ms", "000ms", nil) })
+	d.maybe(4, a, "callsPerSecond", func(d *dice) any { return pick[any](d, 1, 1000000, nil) })
+	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	return a
 }
 
 func (d *dice) config() object {

@@ -29,6 +29,10 @@ type Configuration struct {
 	// tried is the text that was read last, and problem why it is not in force.
 	tried   []byte
 	problem error
+	// images are those of Triton that the text allows.
+	images []string
+	// allowed are images of Triton that leases may have beside those of the text.
+	allowed []string
 	// installations are by namespace.
 	installations map[string]*render.Installation
 }
@@ -66,9 +70,11 @@ func (c *Configuration) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	if !bytes.Equal(text, c.text) {
-		if _, err := c.install(text, "default"); err != nil {
+		in, err := c.install(text, "default")
+		if err != nil {
 			return false, c.fail(text, err)
 		}
+		c.images = in.AllowedImages()
 		c.text, c.since, c.installations, changed = text, time.Now(), map[string]*render.Installation{}, true
 	}
 	c.tried, c.problem = text, nil
@@ -113,6 +119,7 @@ func (c *Configuration) Installation(namespace string) (*render.Installation, er
 	if err != nil {
 		return nil, err
 	}
+	in.Allow(c.allowed...)
 	if len(c.installations) >= mostInstallations {
 		clear(c.installations)
 	}

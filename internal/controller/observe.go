@@ -20,6 +20,10 @@ func (p *pass) observe(objects *render.Objects, problem error) {
 	deployment, _ := first(p.ownedOf(deploymentKind)).(*appsv1.Deployment)
 	autoscaler, _ := first(p.ownedOf(autoscalerKind)).(*autoscalingv2.HorizontalPodAutoscaler)
 	p.observeAddress(objects)
+	p.status.ReadyReplicas = 0
+	if deployment != nil {
+		p.status.ReadyReplicas = deployment.Status.AvailableReplicas
+	}
 	switch {
 	case p.lease.Spec.Target != nil && autoscaler != nil:
 		p.status.Replicas, p.status.WantedReplicas = autoscaler.Status.CurrentReplicas, autoscaler.Status.DesiredReplicas
@@ -63,10 +67,7 @@ func (p *pass) observeAddress(objects *render.Objects) {
 func (p *pass) observeReady(deployment *appsv1.Deployment, refused bool, problem error) {
 	defer p.tellTrouble()
 	const condition = v1alpha1.ConditionReady
-	serving := int32(0)
-	if deployment != nil {
-		serving = deployment.Status.AvailableReplicas
-	}
+	serving := p.status.ReadyReplicas
 	switch {
 	case errors.As(problem, new(conflict)):
 		p.set(condition, no, "Conflict", problem.Error())

@@ -98,6 +98,9 @@ func (p *pass) claim(ctx context.Context) (ours bool, err error) {
 
 // look does what is to be done, and says whether the lease has ended.
 func (p *pass) look(ctx context.Context) (ended bool, err error) {
+	if ended, err := p.abandoned(ctx); ended || err != nil {
+		return ended, err
+	}
 	if err := p.findOwned(ctx); err != nil {
 		return false, err
 	}

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -40,13 +42,20 @@ func Scheme() (*runtime.Scheme, error) {
 
 // Cache says what is kept in memory: all TritonLeases of the namespaces (none means
 // all), and of other kinds only what belongs to one, without what nobody here reads.
-func Cache(namespaces Namespaces) cache.Options {
+// The ConfigMap of the allowlist is kept where it has a name.
+func Cache(namespaces Namespaces, allowlist client.ObjectKey) cache.Options {
 	options := cache.Options{
 		DefaultTransform: trim,
 		// The kinds are not named here: one that the API server does not know, for want
 		// of the Prometheus Operator, would keep the server from starting.
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{managedByLabel: managedBy}),
 		ByObject:             map[client.Object]cache.ByObject{new(v1alpha1.TritonLease): {Label: labels.Everything()}},
+	}
+	if allowlist.Name != "" {
+		options.ByObject[new(corev1.ConfigMap)] = cache.ByObject{
+			Label: labels.Everything(), Field: fields.OneTermEqualSelector("metadata.name", allowlist.Name),
+			Namespaces: map[string]cache.Config{allowlist.Namespace: {}},
+		}
 	}
 	if len(namespaces.Asked) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
@@ -73,15 +82,25 @@ func trim(object any) (any, error) {
 	return object, nil
 }
 
-// Setup adds the controller to a manager whose cache is as Cache says. The
-// installation is the namespace and the name of the server's release.
-func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Configuration, installation client.ObjectKey, namespaces Namespaces) error {
+// Options are what the controller works with.
+type Options struct {
+	Configuration *configuration.Configuration
+	// Installation is the namespace and the name of the server's release.
+	Installation client.ObjectKey
+	Namespaces   Namespaces
+	// Allowlist is the ConfigMap of images that leases may have; it has no name where
+	// there is none.
+	Allowlist client.ObjectKey
+}
+
+// Setup adds the controller to a manager whose cache is as Cache says.
+func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	clients, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
 	r := &reconciler{
-		Client: mgr.GetClient(), live: mgr.GetAPIReader(), configuration: current, installation: installation.String(),
+		Client: mgr.GetClient(), live: mgr.GetAPIReader(), configuration: options.Configuration, installation: options.Installation.String(),
 		recorder: mgr.GetEventRecorder(managedBy), requests: requests{clients.RESTClient()}, now: time.Now,
 	}
 	for _, k := range kinds() {
@@ -108,11 +127,16 @@ func Setup(ctx context.Context, mgr manager.Manager, current *configuration.Conf
 	if err := c.Watch(source.Channel(everything, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
 		return fmt.Errorf("watch the configuration: %w", err)
 	}
-	w := &watcher{reconciler: r, api: clients, namespaces: namespaces, manager: mgr, controller: c, everything: everything}
+	w := &watcher{reconciler: r, api: clients, namespaces: options.Namespaces, manager: mgr, controller: c, everything: everything, allowed: make(chan struct{}, 1)}
 	if err := w.watchKnown(ctx); err != nil {
 		return err
 	}
-	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), current)); err != nil {
+	if options.Allowlist.Name != "" {
+		if err := w.watchAllowlist(ctx); err != nil {
+			return err
+		}
+	}
+	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), options.Configuration)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return mgr.Add(w)

@@ -34,6 +34,22 @@ func (p *pass) keepTerm(ctx context.Context, interval time.Duration) (ended bool
 		p.lookAgain(left)
 		return false, nil
 	}
+	p.happened("Expired", nil, "the lease ended at %s", p.status.ExpiresAt.UTC().Format(time.RFC3339))
+	return true, p.end(ctx)
+}
+
+// abandoned deletes the lease where nobody acquired it in time: neither the program
+// that asked for it, nor the server in between, need be there any more.
+func (p *pass) abandoned(ctx context.Context) (ended bool, err error) {
+	by := p.lease.Spec.AcquireBy
+	if by == nil {
+		return false, nil
+	}
+	if left := by.Sub(p.at); left > 0 {
+		p.lookAgain(left)
+		return false, nil
+	}
+	p.happened("NotAcquired", nil, "the lease was not acquired by %s, and is released", by.UTC().Format(time.RFC3339))
 	return true, p.end(ctx)
 }
 
@@ -45,7 +61,6 @@ func (p *pass) end(ctx context.Context) error {
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	p.happened("Expired", nil, "the lease ended at %s", p.status.ExpiresAt.UTC().Format(time.RFC3339))
 	p.announce()
 	return nil
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/kubernetes"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -16,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/configuration"
 )
 
 // watcher looks for what no watch tells of: a changed file of configuration, and
@@ -28,6 +32,7 @@ type watcher struct {
 	manager    manager.Manager
 	controller controller.Controller
 	everything chan<- event.GenericEvent
+	allowed    chan struct{} // has something when the allowlist changed
 }
 
 const (
@@ -50,6 +55,8 @@ func (w *watcher) Start(ctx context.Context) error {
 			return nil
 		case <-file.C:
 			again = w.reload(ctx)
+		case <-w.allowed:
+			again = true
 		case <-rights.C:
 			if err := w.checkRights(ctx); err != nil {
 				return err
@@ -82,6 +89,27 @@ func (w *watcher) reload(ctx context.Context) bool {
 		log.FromContext(ctx).Info("the configuration changed: all leases are judged again")
 	}
 	return changed
+}
+
+// watchAllowlist has the configuration allow what the ConfigMap of the allowlist says.
+func (w *watcher) watchAllowlist(ctx context.Context) error {
+	informer, err := w.manager.GetCache().GetInformer(ctx, new(corev1.ConfigMap), cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch the allowlist: %w", err)
+	}
+	read := func(object any) {
+		list, ok := object.(*corev1.ConfigMap)
+		if ok && w.configuration.Allow(configuration.AllowedBy(list)) {
+			select {
+			case w.allowed <- struct{}{}:
+			default:
+			}
+		}
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: read, UpdateFunc: func(_, now any) { read(now) }, DeleteFunc: func(any) { read(new(corev1.ConfigMap)) },
+	})
+	return err
 }
 
 func (w *watcher) unknownKinds() int {

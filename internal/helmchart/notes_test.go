@@ -16,7 +16,7 @@ import (
 func TestNotes(t *testing.T) {
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)
-	for _, name := range []string{"default", "clamped", "switched-off", "server", "server-namespaces"} {
+	for _, name := range []string{"default", "clamped", "switched-off", "server", "server-namespaces", "server-api"} {
 		text, err := os.ReadFile("../../charts/tms/ci/" + name + "-values.yaml")
 		require.NoError(t, err)
 		var values map[string]any

@@ -2,12 +2,21 @@ package render
 
 import "github.com/triton-leases/tms/pkg/values"
 
-// ignored names the keys that mean nothing: those of NVIDIA TMS, and the image of a
-// server that is not installed.
+// ignored names the keys that mean nothing: those of NVIDIA TMS, the image of a
+// server that is not installed, and what TMS says of an API that is not served.
 func ignored(v *values.Values) []string {
 	var warnings []string
 	if v.Images.Server != "" && !v.Server.Enabled {
 		warnings = append(warnings, "images.server: has no effect while server.enabled is false")
+	}
+	if api := v.Server.APIService; !api.Enabled {
+		// A default that was removed or repeated asks for nothing.
+		if api.Type != "" && api.Type != "ClusterIP" {
+			warnings = append(warnings, "server.apiService.type: has no effect while server.apiService.enabled is false")
+		}
+		if api.Port != 0 && api.Port != 30345 {
+			warnings = append(warnings, "server.apiService.port: has no effect while server.apiService.enabled is false")
+		}
 	}
 	for _, key := range []struct {
 		path  string
@@ -16,7 +25,6 @@ func ignored(v *values.Values) []string {
 		{"images.sidecar", v.Images.Sidecar},
 		{"images.mongodb", v.Images.MongoDB},
 		{"images.rest", v.Images.REST},
-		{"server.apiService", v.Server.APIService},
 		{"server.modelRepositories", v.Server.ModelRepositories},
 		{"server.metrics.reportingWindow", v.Server.Metrics.ReportingWindow},
 		{"server.metrics.minimumVisibility", v.Server.Metrics.MinimumVisibility},

@@ -95,7 +95,9 @@ func (in *Input) Only(names ...string) error {
 // onlyLeases removes what belongs to no lease.
 func (in *Input) onlyLeases() {
 	in.values.Delete("extraObjects")
-	in.values.Add(source.File{Values: map[string]any{"server": map[string]any{"enabled": false}, "images": map[string]any{"server": ""}}})
+	in.values.Add(source.File{Values: map[string]any{
+		"server": map[string]any{"enabled": false, "apiService": nil}, "images": map[string]any{"server": ""},
+	}})
 }
 
 // configuration returns what tms-server knows of the values: not their leases, and

@@ -2,6 +2,7 @@ package render
 
 import (
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -81,6 +82,7 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 				field.Required(field.NewPath("images", "server"), "the image of tms-server, which server.enabled installs"))
 		}
 	}
+	refused.byPolicy = append(refused.byPolicy, checkAPI(&decoded.Server, in.prefix+"-server")...)
 	in.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.byPolicy = append(refused.byPolicy, refusal(err)...)
 	refused.leftOut = func(key string) bool {
@@ -93,6 +95,13 @@ func (r *Renderer) install(release Release, input *Input) (*Installation, refusa
 
 // Terms are how long leases at run time may last.
 func (in *Installation) Terms() *policy.Terms { return in.terms }
+
+// Allow has leases have more images of Triton than the values allow. It must be
+// called before anything is rendered.
+func (in *Installation) Allow(images ...string) { in.images = append(in.images, images...) }
+
+// AllowedImages are the images of Triton that leases may have, the default first.
+func (in *Installation) AllowedImages() []string { return slices.Clone(in.images) }
 
 // Tighten returns what is left of a grant within bounds that may have changed since.
 // Of a lease that cannot scale any more nothing is autoscaled.

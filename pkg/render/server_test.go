@@ -22,7 +22,7 @@ import (
 )
 
 // rights are all that tms-server has, with what it needs them for. What is not
-// here it may not do: secrets, pods, and to change leases are no oversight.
+// here it may not do: secrets and pods are no oversight.
 var rights = map[string]string{
 	"tms.triton-leases.dev/tritonleases get list watch delete": "it looks after them, and deletes those that have ended",
 	"tms.triton-leases.dev/tritonleases/status update":         "it says what they were granted",
@@ -40,6 +40,21 @@ var rights = map[string]string{
 	"coordination.k8s.io/leases create":                      "leader election",
 	"coordination.k8s.io/leases get update [tms-server.tms]": "leader election",
 	"/events create patch":                                   "leader election",
+}
+
+// ofAPI are those that it has while it serves its API.
+var ofAPI = map[string]string{
+	"tms.triton-leases.dev/tritonleases create patch":               "it makes leases for who calls, and renews them",
+	"/configmaps get list watch patch [tms-server-allowlist]":       "it changes the allowlist for who calls",
+	"/configmaps get list watch patch [inference-server-allowlist]": "the same in an installation of another name",
+	"authentication.k8s.io/tokenreviews create":                     "it asks who calls",
+	"authorization.k8s.io/subjectaccessreviews create":              "it asks what he may",
+}
+
+// ofEditors are those of people to whom an administrator gives the allowlist.
+var ofEditors = map[string]string{
+	"/configmaps get update [tms-server-allowlist]":       "AllowlistService asks for them",
+	"/configmaps get update [inference-server-allowlist]": "the same in an installation of another name",
 }
 
 // ofPeople are those of people who have the roles admin, edit and view of a namespace.
@@ -65,10 +80,19 @@ func rightsOf(rules []rbacv1.PolicyRule) []string {
 }
 
 // TestServerHasTheLeastRights: each right is in the list, and each of the list is
-// given, in the namespaces that tms-server looks after, or in all.
+// given, in the namespaces that tms-server looks after, or in all. Those of its API it
+// has while that is served.
 func TestServerHasTheLeastRights(t *testing.T) {
-	for name, namespaces := range map[string][]string{"server": {""}, "server-namespaces": {"vision", "inference"}} {
-		given, people, bound := map[string]bool{}, map[string]bool{}, map[string]string{}
+	for name, test := range map[string]struct {
+		namespaces []string
+		ofAPI      int
+		bound      int // beside the role in each of the namespaces
+	}{
+		"server":            {[]string{""}, 0, 1},
+		"server-api":        {[]string{""}, 4, 2},
+		"server-namespaces": {[]string{"vision", "inference"}, 2, 1}, // an administrator lets it ask who calls
+	} {
+		given, forAPI, people, editors, bound := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
 		var where []string
 		result := mustRender(t, ours(t), read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
 		for document := range result.Documents() {
@@ -77,15 +101,22 @@ func TestServerHasTheLeastRights(t *testing.T) {
 				var role rbacv1.ClusterRole
 				require.NoError(t, document.Decode(&role))
 				require.Nil(t, role.AggregationRule)
-				mine, table := given, rights
+				mine, table, servers := given, rights, true
+				if strings.HasSuffix(role.Name, "-allowlist-editor") {
+					mine, table, servers = editors, ofEditors, false
+				}
 				for label := range role.Labels {
 					if strings.HasPrefix(label, "rbac.authorization.k8s.io/aggregate-to-") {
-						mine, table = people, ofPeople
+						mine, table, servers = people, ofPeople, false
 					}
 				}
 				for _, right := range rightsOf(role.Rules) {
-					require.Contains(t, table, right, "%s %s", document.Kind, role.Name)
 					require.NotContains(t, right, "*")
+					if _, known := ofAPI[right]; known && servers {
+						forAPI[right] = true
+						continue
+					}
+					require.Contains(t, table, right, "%s %s", document.Kind, role.Name)
 					mine[right] = true
 				}
 				if slices.Contains(rightsOf(role.Rules), "apps/deployments get list watch create patch delete") {
@@ -113,8 +144,10 @@ func TestServerHasTheLeastRights(t *testing.T) {
 			}
 		}
 		require.Len(t, given, len(rights))
-		require.ElementsMatch(t, namespaces, where)
-		require.Len(t, bound, 1+len(namespaces), "each role is bound, and each binding is of another role")
+		require.Len(t, forAPI, test.ofAPI)
+		require.Equal(t, test.ofAPI > 0, len(editors) == 1)
+		require.ElementsMatch(t, test.namespaces, where)
+		require.Len(t, bound, test.bound+len(test.namespaces), "each role is bound but that of editors, and each binding is of another role")
 		if name == "server" {
 			require.Len(t, people, len(ofPeople))
 		}
@@ -128,9 +161,10 @@ var clusterScoped = []string{"ClusterRole", "ClusterRoleBinding", "CustomResourc
 // CustomResourceDefinition, and one for some namespaces may have nothing of the cluster.
 func TestServersDoNotClash(t *testing.T) {
 	namespaces := []byte("server: {namespaces: [vision, a]}")
+	secret := withAPI("{secretName: mine}")
 	names := map[string]string{}
 	for _, release := range []render.Release{{Name: "tms", Namespace: "a"}, {Name: "tms", Namespace: "b"}, {Name: "other", Namespace: "a"}} {
-		for _, more := range [][]byte{nil, namespaces} {
+		for _, more := range [][]byte{nil, namespaces, secret} {
 			result, err := ours(t).Render(release, withServer, more)
 			require.NoError(t, err)
 			for document := range result.Documents() {
@@ -149,9 +183,9 @@ func TestServersDoNotClash(t *testing.T) {
 			}
 		}
 	}
-	result := mustRender(t, ours(t), withServer, namespaces, []byte("server: {crd: {enabled: false}}"))
+	result := mustRender(t, ours(t), secret, namespaces, []byte("server: {crd: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
 	for document := range result.Documents() {
-		require.NotContains(t, clusterScoped, document.Kind)
+		require.NotContains(t, clusterScoped, document.Kind, document.Text)
 	}
 }
 
@@ -217,7 +251,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	require.NoError(t, err)
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	judged := 0
-	for _, name := range []string{"server", "server-namespaces", "pod", "tms"} {
+	for _, name := range []string{"server", "server-api", "server-namespaces", "pod", "tms"} {
 		result := mustRender(t, ours(t), read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
 		for document := range result.Documents() {
 			var template corev1.PodTemplateSpec
@@ -238,7 +272,7 @@ func TestPodsAreRestricted(t *testing.T) {
 			judged++
 		}
 	}
-	require.Greater(t, judged, 6)
+	require.Greater(t, judged, 7)
 }
 
 func decodeMetadata(document render.Document, object *metav1.PartialObjectMetadata) error {

@@ -25,10 +25,51 @@ type Server struct {
 	Tolerations        []Verbatim        `json:"tolerations,omitempty"`
 	Affinity           Verbatim          `json:"affinity,omitempty"`
 	PriorityClassName  string            `json:"priorityClassName,omitempty"`
+	APIService         APIService        `json:"apiService"`
 
 	// Keys of NVIDIA TMS that have no meaning here.
-	APIService        any `json:"apiService,omitempty"`
 	ModelRepositories any `json:"modelRepositories,omitempty"`
+}
+
+// APIService is how tms-server serves the API of leases.
+type APIService struct {
+	Enabled bool `json:"enabled"`
+	// Type and Port are those of the Service.
+	Type        string            `json:"type,omitempty"`
+	Port        int64             `json:"port,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	TLS         APITLS            `json:"tls"`
+	// AcquireTimeout is how long a caller may wait for a lease.
+	AcquireTimeout policy.Duration `json:"acquireTimeout,omitempty"`
+	CallsPerSecond int64           `json:"callsPerSecond,omitempty"`
+	ClusterRole    ClusterRole     `json:"clusterRole"`
+}
+
+// APITLS says where the certificate of the API comes from.
+type APITLS struct {
+	// Enabled is nil where the default was removed: only who says false has no TLS.
+	Enabled     *bool       `json:"enabled,omitempty"`
+	SecretName  string      `json:"secretName,omitempty"`
+	CertManager CertManager `json:"certManager"`
+}
+
+// CertManager is what a Certificate of cert-manager is made of, where the issuer
+// has a name.
+type CertManager struct {
+	IssuerRef IssuerRef `json:"issuerRef"`
+	DNSNames  []string  `json:"dnsNames,omitempty"`
+}
+
+// IssuerRef names who signs a Certificate.
+type IssuerRef struct {
+	Name  string `json:"name,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+	Group string `json:"group,omitempty"`
+}
+
+// ClusterRole is the right to ask who calls, which counts in the whole cluster.
+type ClusterRole struct {
+	Enabled bool `json:"enabled"`
 }
 
 // CRD is what a cluster has once of all installations.

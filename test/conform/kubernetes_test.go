@@ -12,7 +12,7 @@ import (
 )
 
 // TestKubeconform validates every golden and every rendered example strictly
-// against the schemas of Kubernetes and of prometheus-operator.
+// against the schemas of Kubernetes, of prometheus-operator and of cert-manager.
 func TestKubeconform(t *testing.T) {
 	files := glob(t, project+"/testdata/golden/*.yaml")
 	for _, example := range glob(t, project+"/examples/*.yaml") {
@@ -34,6 +34,7 @@ func TestKubeconformRefuses(t *testing.T) {
 	for name, keys := range map[string][]string{
 		"queue-time": {"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"},
 		"server":     {"roleRef:", "verbs:", "policyTypes:", "automountServiceAccountToken:", "additionalPrinterColumns:", "maxUnavailable:"},
+		"server-api": {"appProtocol:", "resourceNames:", "issuerRef:", "dnsNames:", "rotationPolicy:"},
 	} {
 		golden := string(read(t, project+"/testdata/golden/"+name+".yaml"))
 		for _, right := range keys {

@@ -31,6 +31,13 @@ func TestLeaseConfiguration(t *testing.T) {
 		l.serves(name)
 	}
 	running := l.lives(many...)
+	s.step("a lease that is refused goes on with what it has")
+	l.apply("stubborn", scaled(4))
+	l.serves("stubborn")
+	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":5}}}`)
+	const contradiction = "must not exceed spec.autoscaling.replicas.maximum (4)"
+	l.is("stubborn", "Granted", metav1.ConditionFalse, "Refused", contradiction)
+	l.maximum("stubborn", 4)
 
 	l.configure("server: {autoscaling: {replicas: {limits: {maximum: 2}, default: {maximum: 2}}}}")
 	for _, name := range many {
@@ -40,6 +47,15 @@ func TestLeaseConfiguration(t *testing.T) {
 		l.maximum(name, 2)
 	}
 	l.is("modest", "Granted", metav1.ConditionTrue, "Granted")
+
+	s.step("the lease that is refused has no more than others")
+	l.maximum("stubborn", 2)
+	if lease := l.is("stubborn", "Granted", metav1.ConditionFalse, "Refused", contradiction); lease.Status.Granted.MaxReplicas != 2 {
+		s.fatal("its status says %+v", *lease.Status.Granted)
+	}
+	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":1}}}`)
+	l.is("stubborn", "Granted", metav1.ConditionTrue, "Adjusted", "asked 4, granted 2")
+	l.has("stubborn", scales)
 
 	// In YAML, and by hand: helm refuses such values.
 	good := l.configured()

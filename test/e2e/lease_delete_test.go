@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,6 +57,18 @@ func TestLeaseDelete(t *testing.T) {
 	if told["Conflict"] != "" {
 		s.fatal("the user was told to delete what is going anyway: %s", told["Conflict"])
 	}
+	s.step("a finalizer of somebody else keeps the lease, and not what it consists of")
+	_, err = h.Cluster.Kubectl(s.Context(), "", "patch", "tl", name, "-n", l.namespace, "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/keep"]}}`)
+	s.must(err)
 	l.delete(name)
+	s.eventually("what it consisted of is gone", func() (bool, string) {
+		objects, err := l.made(name)
+		return err == nil && len(objects) == 0, fmt.Sprint(kindsOf(objects), err)
+	})
+	if l.see(name).DeletionTimestamp == nil {
+		s.fatal("the lease is not on its way out")
+	}
+	_, err = h.Cluster.Kubectl(s.Context(), "", "patch", "tl", name, "-n", l.namespace, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	s.must(err)
 	l.gone(name)
 }

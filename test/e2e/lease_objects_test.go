@@ -98,13 +98,10 @@ func faultOf(o object, owner *tritonLease) string {
 	if controller == nil || controller.UID != owner.UID || len(o.OwnerReferences) != 1 {
 		return fmt.Sprintf("%s is owned by %v", name, o.OwnerReferences)
 	}
-	for _, entry := range o.ManagedFields {
-		if entry.Manager == "tms-server" && entry.Operation != metav1.ManagedFieldsOperationApply {
-			return fmt.Sprintf("%s was not applied: %s", name, entry.Operation)
-		}
-	}
-	if !slices.ContainsFunc(o.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == "tms-server" }) {
-		return name + " has no fields of tms-server"
+	if !slices.ContainsFunc(o.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
+		return e.Manager == "tms-server" && e.Operation == metav1.ManagedFieldsOperationApply
+	}) {
+		return name + " was not applied by tms-server"
 	}
 	return ""
 }

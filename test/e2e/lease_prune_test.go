@@ -46,7 +46,6 @@ func TestLeasePrune(t *testing.T) {
 		s.fatal("the Deployment was told to have %d replicas on the way", n)
 	}
 	liveOn()
-
 }
 
 // TestLeaseReplicas: how many replicas a lease has is said by its autoscaler, by the

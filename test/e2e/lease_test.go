@@ -24,9 +24,10 @@ import (
 type tritonLease struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		RenewTime *metav1.Time
+		RenewTime, AcquireBy *metav1.Time
 	}
 	Status struct {
+		Installation             string
 		Models, Address          string
 		ObservedGeneration       int64
 		Conditions               []metav1.Condition

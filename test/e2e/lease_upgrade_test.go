@@ -76,6 +76,7 @@ func TestLeaseUpgrade(t *testing.T) {
 	l.has("resnet50", scales)
 	l.has("plain", runs)
 	liveOn()
+	l.belongs("resnet50", namespace+"/tms")
 	if l.see("resnet50").UID != uid {
 		s.fatal("the lease is another one")
 	}

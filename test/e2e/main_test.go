@@ -96,6 +96,7 @@ func findPaths() (harness.Paths, error) {
 	paths := harness.Paths{
 		Bins: os.Getenv("E2E_BINS"), Tools: os.Getenv("TOOLS"), Dir: os.Getenv("E2E_DIR"), Results: os.Getenv("E2E_RESULTS"),
 		Chart: filepath.Join(root, "charts", "tms"), Server: os.Getenv("E2E_SERVER"),
+		Tmsctl: os.Getenv("E2E_TMSCTL"),
 	}
 	if chart := os.Getenv("E2E_CHART"); chart != "" {
 		paths.Chart = chart
@@ -109,6 +110,9 @@ func findPaths() (harness.Paths, error) {
 	}
 	if paths.Tools == "" {
 		paths.Tools = filepath.Join(root, "bin")
+	}
+	if paths.Tmsctl == "" {
+		paths.Tmsctl = filepath.Join(root, "dist", "tmsctl")
 	}
 	if paths.Server == "" {
 		paths.Server = filepath.Join(root, "dist", "tms-server-files")

@@ -1,5 +1,5 @@
 // Schemas writes the JSON schemas against which kubeconform checks what we
-// render, without any other source than two pinned Go modules:
+// render, without any other source than three pinned Go modules:
 //
 //	go run . DIR
 //
@@ -15,7 +15,8 @@
 //	kubeconform -strict -schema-location 'DIR/{{ .ResourceKind }}{{ .KindSuffix }}.json'
 //
 // The built-in kinds come from Kubernetes' OpenAPI document, the monitoring
-// kinds from the CRDs of prometheus-operator. What the schemas can't say, and
+// kinds from the CRDs of prometheus-operator, and Certificate from those of
+// cert-manager. What the schemas can't say, and
 // so nothing here checks: enumerations of the built-in kinds (Kubernetes keeps
 // them in prose only), uniqueness of list keys, and CEL rules.
 package main
@@ -49,11 +50,24 @@ var (
 		"github.com/prometheus-operator/prometheus-operator", "v0.85.0",
 		"h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
 	}
+	certManager = source{
+		"github.com/cert-manager/cert-manager", "v1.19.1",
+		"h1:Txh8L/nLWTDcb7ZnXuXbTe15BxQnLbLirXmbNk0fGgY=",
+	}
 )
 
-// resources are the custom resources of monitoring.coreos.com that we render or
-// that an operator may set beside ours.
-var resources = []string{"podmonitors", "prometheusrules", "servicemonitors"}
+// resources are the custom resources that we render or that an operator may set
+// beside ours, by the folder of a module that their definitions are in.
+var resources = []struct {
+	source source
+	folder string
+	files  []string
+}{
+	{operator, "example/prometheus-operator-crd", []string{
+		"monitoring.coreos.com_podmonitors.yaml", "monitoring.coreos.com_prometheusrules.yaml", "monitoring.coreos.com_servicemonitors.yaml",
+	}},
+	{certManager, "deploy/crds", []string{"cert-manager.io_certificates.yaml"}},
+}
 
 func main() {
 	if len(os.Args) != 2 {
@@ -71,10 +85,6 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	operatorDir, err := operator.download()
-	if err != nil {
-		return err
-	}
 
 	all, err := readOpenAPI(filepath.Join(kubernetesDir, "api", "openapi-spec", "swagger.json"))
 	if err != nil {
@@ -82,12 +92,17 @@ func run(dir string) error {
 	}
 	kinds := all.kinds()
 	for _, resource := range resources {
-		file := "monitoring.coreos.com_" + resource + ".yaml"
-		custom, err := readCRD(filepath.Join(operatorDir, "example", "prometheus-operator-crd", file))
+		dir, err := resource.source.download()
 		if err != nil {
 			return err
 		}
-		kinds = append(kinds, custom...)
+		for _, file := range resource.files {
+			custom, err := readCRD(filepath.Join(dir, filepath.FromSlash(resource.folder), file))
+			if err != nil {
+				return err
+			}
+			kinds = append(kinds, custom...)
+		}
 	}
 	return write(dir, all, kinds)
 }

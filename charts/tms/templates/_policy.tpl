@@ -135,7 +135,7 @@ Arguments: root, state. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.judge.foreign: keys of NVIDIA TMS that mean nothing here.
+tms.judge.foreign: keys of NVIDIA TMS that mean nothing here, or not as it is installed.
 Arguments: root, state. Result: nothing.
 */}}
 {{- define "tms.judge.foreign" -}}
@@ -145,10 +145,20 @@ Arguments: root, state. Result: nothing.
 {{- if and $images.server (not $server.enabled) -}}
 {{- include "tms.warn" (list $state "images.server: has no effect while server.enabled is false") -}}
 {{- end -}}
+{{- $api := default dict $server.apiService -}}
+{{- if not $api.enabled -}}
+{{- /* A default that was removed or repeated asks for nothing. */ -}}
+{{- if not (has (default "" $api.type) (list "" "ClusterIP")) -}}
+{{- include "tms.warn" (list $state "server.apiService.type: has no effect while server.apiService.enabled is false") -}}
+{{- end -}}
+{{- if not (has (include "tms.int" (default 0 $api.port)) (list "0" "30345")) -}}
+{{- include "tms.warn" (list $state "server.apiService.port: has no effect while server.apiService.enabled is false") -}}
+{{- end -}}
+{{- end -}}
 {{- $metrics := default dict $server.metrics -}}
 {{- range list
   (list "images" $images "sidecar") (list "images" $images "mongodb") (list "images" $images "rest")
-  (list "server" $server "apiService") (list "server" $server "modelRepositories")
+  (list "server" $server "modelRepositories")
   (list "server.metrics" $metrics "reportingWindow") (list "server.metrics" $metrics "minimumVisibility") -}}
 {{- $map := index . 1 -}}
 {{- $key := index . 2 -}}
@@ -261,6 +271,7 @@ Arguments: root, window (the rate window in milliseconds), state. Result: nothin
 {{- if and $server.enabled (not (default dict .root.Values.images).server) -}}
 {{- include "tms.error" (list $state "images.server: Required value: the image of tms-server, which server.enabled installs") -}}
 {{- end -}}
+{{- include "tms.judge.api" (dict "root" .root "server" $server "state" $state) -}}
 {{- $leases := default dict $server.leases -}}
 {{- $duration := default dict $leases.duration -}}
 {{- $default := include "tms.milliseconds" (default "" $duration.default) | int64 -}}
@@ -275,6 +286,53 @@ Arguments: root, window (the rate window in milliseconds), state. Result: nothin
 {{- if lt (include "tms.milliseconds" $interval | int64) .window -}}
 {{- $rateWindow := (default dict (default dict $server.autoscaling).prometheus).rateWindow -}}
 {{- include "tms.error" (list $state (printf "server.leases.autoRenew.interval: Invalid value: %q: must be at least server.autoscaling.prometheus.rateWindow (%s)" $interval (default "" $rateWindow))) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.api: whether the API would be served as it is said.
+Arguments: root, server, state. Result: nothing.
+*/}}
+{{- define "tms.judge.api" -}}
+{{- $state := .state -}}
+{{- $api := default dict .server.apiService -}}
+{{- if $api.enabled -}}
+{{- if not .server.enabled -}}
+{{- include "tms.error" (list $state "server.apiService.enabled: Invalid value: true: needs server.enabled, which installs tms-server") -}}
+{{- end -}}
+{{- $name := printf "%s-server" (include "tms.fullname" .root) -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $name) -}}
+{{- include "tms.error" (list $state (printf "server.apiService: Invalid value: %q: the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the release, or set fullnameOverride" $name)) -}}
+{{- end -}}
+{{- $port := include "tms.int" (default 0 $api.port) | int64 -}}
+{{- if eq $port 0 -}}
+{{- include "tms.error" (list $state "server.apiService.port: Required value: the port of the Service") -}}
+{{- else if and (eq (default "" $api.type) "NodePort") (or (lt $port 30000) (gt $port 32767)) -}}
+{{- include "tms.error" (list $state (printf "server.apiService.port: Invalid value: %d: must be from 30000 to 32767 with the type NodePort, where it is the port of the nodes, too" $port)) -}}
+{{- end -}}
+{{- include "tms.judge.tls" (dict "tls" (default dict $api.tls) "state" $state) -}}
+{{- if and $api.acquireTimeout (eq (include "tms.milliseconds" $api.acquireTimeout) "0") -}}
+{{- include "tms.error" (list $state (printf "server.apiService.acquireTimeout: Invalid value: %q: must be longer than 0" $api.acquireTimeout)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.judge.tls: whether exactly one of the three choices is made. None of them is a
+default, because one needs a secret, one cert-manager, and one shows tokens to others.
+Arguments: tls, state. Result: nothing.
+*/}}
+{{- define "tms.judge.tls" -}}
+{{- $issuer := (default dict (default dict .tls.certManager).issuerRef).name -}}
+{{- /* A default that was removed does not turn it off. */ -}}
+{{- $off := eq (toString .tls.enabled) "false" -}}
+{{- if and .tls.secretName $issuer -}}
+{{- include "tms.error" (list .state (printf "server.apiService.tls.secretName: Invalid value: %q: must be empty beside certManager.issuerRef.name, which has cert-manager keep a secret of its own" .tls.secretName)) -}}
+{{- end -}}
+{{- if and $off (or .tls.secretName $issuer) -}}
+{{- include "tms.error" (list .state "server.apiService.tls.enabled: Invalid value: false: must be true where secretName or certManager.issuerRef.name is set") -}}
+{{- else if not (or $off .tls.secretName $issuer) -}}
+{{- include "tms.error" (list .state "server.apiService.tls: Required value: one of secretName, a secret with the certificate of the API; certManager.issuerRef.name, who signs one; and enabled: false, which serves the API without TLS, so that tokens can be read on their way") -}}
 {{- end -}}
 {{- end -}}
 

@@ -25,12 +25,13 @@ const dnsAddress = "127.0.0.1"
 
 // Paths are where the harness finds and leaves things.
 type Paths struct {
-	// Bins are the components (bins.sh), Tools the folder of helm3 and helm4.
+	// Bins are the components (bins.sh), Tools the folder of helm3, helm4, grpcurl and buf.
 	Bins, Tools string
 	// Chart is the chart under test.
 	Chart string
-	// Server is tms-server: a program, or the folder of its unpacked image.
-	Server string
+	// Server is tms-server: a program, or the folder of its unpacked image. Tmsctl is
+	// the program tmsctl.
+	Server, Tmsctl string
 	// Dir is the folder of this run, Results that of its plots.
 	Dir, Results string
 }
@@ -81,11 +82,16 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	if err := node.WriteResolver(pods, dnsAddress); err != nil {
 		return h, err
 	}
+	// Commands that scenarios run find Services as pods do.
+	if err := netns.Resolve(filepath.Join(pods, "resolv.conf")); err != nil {
+		return h, err
+	}
 	images := monitoring.Images(h.Bins)
 	images["nvcr.io/nvidia/tritonserver"] = h.Fleet
 	if images["e2e.invalid/tms-server"], err = serverRunner(h.Server); err != nil {
 		return h, err
 	}
+	images["registry.example.com/tms-server"] = images["e2e.invalid/tms-server"] // as the documents call it
 	certificate, key := h.Cluster.CertificateFiles()
 	if h.Node, err = node.Start(ctx, node.Config{
 		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images,
@@ -111,9 +117,10 @@ func (h *Harness) check() error {
 	for _, path := range []string{
 		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
 		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"), h.Server,
+		filepath.Join(h.Tools, "grpcurl"), filepath.Join(h.Tools, "buf"), h.Tmsctl,
 	} {
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, helm with make bin/helm3 bin/helm4, and tms-server with make -C test/e2e server; E2E_BINS, TOOLS and E2E_SERVER name other places", err)
+			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, the tools with make -C test/e2e tools, and tms-server and tmsctl with make -C test/e2e server; E2E_BINS, TOOLS, E2E_SERVER and E2E_TMSCTL name other places", err)
 		}
 	}
 	return nil

@@ -24,8 +24,11 @@ func namespace(i int) string { return fmt.Sprintf("team-%02d", i%namespaces) }
 
 // parts are the kinds of objects that each lease consists of here.
 var parts = []struct{ path, plural string }{
-	{"/apis/apps/v1", "deployments"}, {"/api/v1", "services"}, {"/apis/autoscaling/v2", "horizontalpodautoscalers"},
-	{"/apis/monitoring.coreos.com/v1", "podmonitors"}, {"/apis/monitoring.coreos.com/v1", "prometheusrules"},
+	{"/apis/apps/v1", "deployments"},
+	{"/api/v1", "services"},
+	{"/apis/autoscaling/v2", "horizontalpodautoscalers"},
+	{"/apis/monitoring.coreos.com/v1", "podmonitors"},
+	{"/apis/monitoring.coreos.com/v1", "prometheusrules"},
 }
 
 // create creates a lease. No two ask for the same.

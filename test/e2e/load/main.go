@@ -26,10 +26,11 @@ func main() {
 		os.Exit(code)
 	}
 	sizes := flag.String("leases", "1000,5000", "how many leases, each number on a control plane of its own")
+	acquires := flag.Int("acquires", 500, "how many calls of Acquire at once; 0 leaves them out")
 	docs := flag.String("write", "", "write the table into performance.md in this folder, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, *sizes, *docs)
+	err := run(ctx, *sizes, *acquires, *docs)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -37,7 +38,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, sizes, docs string) error {
+func run(ctx context.Context, sizes string, acquires int, docs string) error {
 	p := places{bins: os.Getenv("E2E_BINS"), server: os.Getenv("E2E_SERVER"), chart: "../../charts/tms"}
 	if p.bins == "" || p.server == "" {
 		return fmt.Errorf("run make load, which builds what this needs and says where it is")
@@ -47,6 +48,9 @@ func run(ctx context.Context, sizes, docs string) error {
 	}
 	var all []result
 	for size := range strings.SplitSeq(sizes, ",") {
+		if size == "" {
+			continue
+		}
 		leases, err := strconv.Atoi(size)
 		if err != nil {
 			return fmt.Errorf("-leases: %w", err)
@@ -57,10 +61,28 @@ func run(ctx context.Context, sizes, docs string) error {
 		}
 		all = append(all, r)
 	}
-	table := report(all)
-	fmt.Print(table)
-	if docs == "" {
-		return nil
+	var calls []acquired
+	for _, how := range []struct{ waits, kill bool }{{false, false}, {true, false}, {true, true}} {
+		if acquires == 0 {
+			break
+		}
+		r, err := p.acquire(ctx, acquires, how.waits, how.kill)
+		if err != nil {
+			return fmt.Errorf("%d calls of Acquire: %w", acquires, err)
+		}
+		calls = append(calls, r)
 	}
-	return write(docs, table)
+	for _, table := range []struct{ mark, text string }{{"load", report(all)}, {"api-load", reportCalls(calls)}} {
+		if table.text == "" {
+			continue
+		}
+		fmt.Print(table.text)
+		if docs == "" {
+			continue
+		}
+		if err := write(docs, table.mark, table.text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -18,7 +18,12 @@ import (
 )
 
 // places are where things are.
-type places struct{ bins, server, chart string }
+type places struct {
+	bins, server, chart string
+	// api has servers serve the API: so many, of which one leads.
+	api     bool
+	servers int
+}
 
 // place is a control plane with a server.
 type place struct {
@@ -26,6 +31,7 @@ type place struct {
 	api    rest.Interface
 	config string // file of the server's configuration
 
+	servers   []*process.Process
 	dir       string
 	processes *process.Group
 }
@@ -40,14 +46,16 @@ func (p places) start(ctx context.Context) (*place, error) {
 	if a.processes, err = process.NewGroup(filepath.Join(dir, "logs")); err != nil {
 		return a, err
 	}
+	// What makes ReplicaSets and pods of Deployments is not what is measured.
+	managers := []string{"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20"}
+	if p.api { // or is not there, because we say which Deployments are ready
+		managers = append(managers, "--controllers=*,-deployment-controller,-replicaset-controller,-horizontal-pod-autoscaler-controller")
+	}
 	if a.Cluster, err = cluster.Start(ctx, cluster.Config{
 		Dir: dir, Bins: p.bins, NodeIP: netns.NodeIP, ServiceRange: netns.ServiceRange, APIServiceIP: netns.APIServiceIP,
 		Loopback: "127.0.0.1", Processes: a.processes, NoScheduler: true,
 		HPASync: time.Hour, // there are no metrics to look at
-		Flags: map[string][]string{
-			// What makes ReplicaSets and pods of Deployments is not what is measured.
-			"kube-controller-manager": {"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20"},
-		},
+		Flags:   map[string][]string{"kube-controller-manager": managers},
 	}); err != nil {
 		return a, err
 	}
@@ -102,12 +110,30 @@ func (p places) serve(a *place) error {
 	if info, err := os.Stat(binary); err == nil && info.IsDir() {
 		binary = filepath.Join(binary, "tms-server")
 	}
-	_, err := a.processes.Start(process.Spec{
-		Name: "tms-server", Env: []string{"GOMEMLIMIT=966367641"}, Argv: []string{
-			binary, "--config=" + a.config, "--kubeconfig=" + a.Kubeconfig, "--metrics-bind-address=" + metricsAddress, "--health-probe-bind-address=0",
-		},
-	})
-	return err
+	for i := range max(1, p.servers) {
+		spec := process.Spec{
+			Name: fmt.Sprintf("tms-server-%d", i), Env: []string{"GOMEMLIMIT=966367641"}, Restart: p.servers > 1, Argv: []string{
+				binary, "--config=" + a.config, "--kubeconfig=" + a.Kubeconfig, "--health-probe-bind-address=0",
+			},
+		}
+		metrics := metricsAddress
+		if i > 0 {
+			metrics = "0"
+		}
+		spec.Argv = append(spec.Argv, "--metrics-bind-address="+metrics)
+		if p.servers > 1 {
+			spec.Argv = append(spec.Argv, "--leader-elect", "--leader-elect-namespace=default")
+		}
+		if p.api {
+			spec.Argv = append(spec.Argv, "--api-bind-address="+apiAddress(i), "--insecure-no-tls", "--calls-per-second=10000", "--calls-burst=10000")
+		}
+		server, err := a.processes.Start(spec)
+		if err != nil {
+			return err
+		}
+		a.servers = append(a.servers, server)
+	}
+	return nil
 }
 
 // configure writes the configuration of the server, in which every lease has another

@@ -11,9 +11,9 @@ import (
 
 // report is the table of all fleets, in markdown.
 func report(all []result) string {
-	var text strings.Builder
-	_, _ = fmt.Fprintf(&text, "One run on %d cores (%s/%s, %s), which etcd, the API server, the controller manager and tms-server share.\n\n",
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	if len(all) == 0 {
+		return ""
+	}
 	table := [][]string{{"Leases"}}
 	for _, r := range all {
 		table[0] = append(table[0], thousands(r.leases))
@@ -41,6 +41,50 @@ func report(all []result) string {
 	row("a new lease is made, with nothing else to do: median, worst", func(r result) string { return medianWorst(r.alone) })
 	row("a new lease is made, while that goes on: median, worst", func(r result) string { return medianWorst(r.among) })
 
+	return markdown(table)
+}
+
+// reportCalls is the table of calls of Acquire.
+func reportCalls(all []acquired) string {
+	if len(all) == 0 {
+		return ""
+	}
+	table := [][]string{{fmt.Sprintf("%d calls of Acquire at once", all[0].calls), "which do not wait", "which wait until it serves", "the same, servers killed"}}
+	row := func(what string, value func(acquired) string) {
+		cells := []string{what}
+		for _, r := range all {
+			cells = append(cells, value(r))
+		}
+		table = append(table, cells)
+	}
+	unlessKilled := func(value func(acquired) string) func(acquired) string {
+		return func(r acquired) string {
+			if r.kills > 0 {
+				return "-"
+			}
+			return value(r)
+		}
+	}
+	row("answered: median", func(r acquired) string { return round(r.percentile(50)) })
+	row("answered: 99 of 100", func(r acquired) string { return round(r.percentile(99)) })
+	row("answered: all", func(r acquired) string { return round(r.all) })
+	row("servers killed meanwhile", func(r acquired) string { return fmt.Sprint(r.kills) })
+	row("tries for each", func(r acquired) string { return fmt.Sprintf("%.1f", float64(r.tries)/float64(r.calls)) })
+	row("API calls for each lease, until nothing changes any more", unlessKilled(func(r acquired) string {
+		return fmt.Sprintf("%.1f, %.1f of them writes", r.settled.calls/float64(r.calls), (r.settled.calls-r.settled.reads)/float64(r.calls))
+	}))
+	row("CPU time for each lease, until then", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.1f ms", 1000*r.settled.cpu/float64(r.calls)) }))
+	row("resident memory before", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) }))
+	row("resident memory, most", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.most/mebi) }))
+	row("leases without a caller, or callers without a lease", func(acquired) string { return "0" }) // it fails otherwise
+	return markdown(table)
+}
+
+// markdown is a table, and where it was measured.
+func markdown(table [][]string) string {
+	var text strings.Builder
+	_, _ = fmt.Fprintf(&text, "One run on %d cores (%s/%s, %s), which etcd, the API server, the controller manager and tms-server share.\n\n",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	widths := make([]int, len(table[0]))
 	for _, cells := range table {
 		for i, cell := range cells {
@@ -87,10 +131,9 @@ func thousands(n int) string {
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
-const beginMark, endMark = "<!-- load -->\n", "<!-- /load -->"
-
-// write puts the table between the marks in performance.md.
-func write(folder, table string) error {
+// write puts a table between its marks in performance.md.
+func write(folder, mark, table string) error {
+	beginMark, endMark := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
 	path := filepath.Join(folder, "performance.md")
 	text, err := os.ReadFile(path)
 	if err != nil {

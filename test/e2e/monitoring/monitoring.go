@@ -32,7 +32,7 @@ func Images(bins string) map[string]node.Runner {
 	}
 	// It may miss a change of a file, and looks again after three minutes.
 	images["quay.io/prometheus-operator/prometheus-config-reloader"] = node.Binary{
-		Path: filepath.Join(bins, "prometheus-config-reloader"), Defaults: []string{"--watch-interval=5s"},
+		Path: filepath.Join(bins, "prometheus-config-reloader"), Args: []string{"--watch-interval=5s"},
 	}
 	// These listen on all addresses where they are not told otherwise.
 	images["quay.io/prometheus/prometheus"] = node.Binary{Path: filepath.Join(bins, "prometheus"), Args: []string{"--web.listen-address=:9090"}}

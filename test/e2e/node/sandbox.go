@@ -26,10 +26,8 @@ import (
 // listen on the address of its pod, and localhost is that address too.
 type Binary struct {
 	Path string
-	// Args come before those of the container.
+	// Args come before those of the container, but for flags that it sets itself.
 	Args []string
-	// Defaults do, too, where the container does not have the flag itself.
-	Defaults []string
 	// Files are the other files of the image, by their paths in it.
 	Files map[string]string
 }
@@ -145,14 +143,11 @@ func (b Binary) sandbox(c *Container) sandbox {
 	for _, m := range mounts {
 		s.Mounts = append(s.Mounts, bind{Source: filepath.Join(c.dir, "volumes", m.Name, m.SubPath), Target: m.MountPath, Volume: true})
 	}
-	given := slices.Clone(b.Args)
-	for _, argument := range b.Defaults {
+	own := slices.DeleteFunc(slices.Clone(b.Args), func(argument string) bool {
 		flag, _, _ := strings.Cut(argument, "=")
-		if !slices.ContainsFunc(c.Args, func(own string) bool { return strings.HasPrefix(own, flag+"=") }) {
-			given = append(given, argument)
-		}
-	}
-	for _, argument := range append(given, c.Args...) {
+		return slices.ContainsFunc(c.Args, func(other string) bool { return strings.HasPrefix(other, flag+"=") })
+	})
+	for _, argument := range append(own, c.Args...) {
 		argument = strings.Replace(argument, "-address=:", "-address="+c.IP+":", 1)
 		s.Argv = append(s.Argv, expand(argument, c.Environment))
 	}

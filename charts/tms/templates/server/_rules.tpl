@@ -1,5 +1,6 @@
 {{/*
 tms.server.rules: what tms-server may do in the namespaces that it looks after.
+Argument: the root context.
 Result: YAML.
 */}}
 {{- define "tms.server.rules" -}}
@@ -7,6 +8,12 @@ Result: YAML.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases"]
   verbs: ["get", "list", "watch", "delete"]
+{{- if include "tms.server.api" . }}
+# Who calls its API has it make leases, and renew them, where he may do so himself.
+- apiGroups: ["tms.triton-leases.dev"]
+  resources: ["tritonleases"]
+  verbs: ["create", "patch"]
+{{- end }}
 # It says in their status what they were granted and how they are.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases/status"]

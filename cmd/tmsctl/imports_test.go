@@ -1,0 +1,19 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestImports: tmsctl stays small because it knows nothing of clusters and charts.
+func TestImports(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "connectrpc.com/connect\n")
+	for _, large := range []string{"k8s.io/client-go", "helm.sh/", "sigs.k8s.io/controller-runtime", "k8s.io/api/"} {
+		require.NotContains(t, "\n"+string(out), "\n"+large, strings.TrimSuffix(large, "/"))
+	}
+}

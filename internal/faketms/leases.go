@@ -1,0 +1,112 @@
+package faketms
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+)
+
+// find returns a lease, and nil where it is not there.
+func (s *Server) find(namespace, id string) *tmsv1.Lease {
+	for _, lease := range s.leases {
+		if lease.Id == id && (namespace == "" || namespace == lease.Namespace) {
+			return lease
+		}
+	}
+	return nil
+}
+
+func notFound(id string) error {
+	return connect.NewError(connect.CodeNotFound, errors.New("there is no lease "+id))
+}
+
+// Release deletes a lease.
+func (s *Server) Release(ctx context.Context, r *connect.Request[tmsv1.ReleaseRequest]) (*connect.Response[tmsv1.ReleaseResponse], error) {
+	if err := s.came("Release", r.Msg, r.Header()); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	stalling := s.stalling
+	s.mu.Unlock()
+	if stalling {
+		s.held <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	s.remove(r.Msg.Id)
+	return connect.NewResponse(&tmsv1.ReleaseResponse{}), nil
+}
+
+func (s *Server) remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leases = slices.DeleteFunc(s.leases, func(lease *tmsv1.Lease) bool { return lease.Id == id })
+}
+
+// Renew has the duration count from an hour after the beginning.
+func (s *Server) Renew(_ context.Context, r *connect.Request[tmsv1.RenewRequest]) (*connect.Response[tmsv1.RenewResponse], error) {
+	if err := s.came("Renew", r.Msg, r.Header()); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lease := s.find(r.Msg.Namespace, r.Msg.Id)
+	if lease == nil {
+		return nil, notFound(r.Msg.Id)
+	}
+	if lasts := lease.Granted.GetDuration().AsDuration(); lasts > 0 {
+		lease.ExpiresAt = timestamppb.New(created.Add(lasts).Add(lasts))
+	}
+	return connect.NewResponse(&tmsv1.RenewResponse{ExpiresAt: lease.ExpiresAt}), nil
+}
+
+// Status tells of one lease.
+func (s *Server) Status(_ context.Context, r *connect.Request[tmsv1.StatusRequest]) (*connect.Response[tmsv1.StatusResponse], error) {
+	if err := s.came("Status", r.Msg, r.Header()); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lease := s.find(r.Msg.Namespace, r.Msg.Id)
+	if lease == nil {
+		return nil, notFound(r.Msg.Id)
+	}
+	return connect.NewResponse(&tmsv1.StatusResponse{Lease: lease}), nil
+}
+
+// List tells of the leases of a namespace, with the place to go on at as the token.
+func (s *Server) List(_ context.Context, r *connect.Request[tmsv1.ListRequest]) (*connect.Response[tmsv1.ListResponse], error) {
+	if err := s.came("List", r.Msg, r.Header()); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	namespace := cmp.Or(r.Msg.Namespace, "default")
+	var leases []*tmsv1.Lease
+	for _, lease := range s.leases {
+		if namespace == "-" || namespace == lease.Namespace {
+			leases = append(leases, lease)
+		}
+	}
+	slices.SortFunc(leases, func(a, b *tmsv1.Lease) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Id, b.Id))
+	})
+	begin, _ := strconv.Atoi(r.Msg.PageToken)
+	end := begin + cmp.Or(int(r.Msg.PageSize), 100)
+	answer := &tmsv1.ListResponse{Leases: leases[min(begin, len(leases)):min(end, len(leases))]}
+	if end < len(leases) {
+		answer.NextPageToken = strconv.Itoa(end)
+	}
+	if s.circular {
+		answer.Leases, answer.NextPageToken = leases, "again"
+	}
+	return connect.NewResponse(answer), nil
+}

@@ -1,0 +1,131 @@
+package client_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+	"github.com/triton-leases/tms/pkg/client"
+)
+
+func TestList(t *testing.T) {
+	fake, c := serve(t)
+	var want []string
+	for i := range 7 {
+		want = append(want, fmt.Sprintf("lease-%d", i))
+		fake.Put(&tmsv1.Lease{Namespace: "default", Id: want[i]})
+	}
+	list := func(request *tmsv1.ListRequest) (ids []string, err error) {
+		for lease, err := range c.List(t.Context(), request) {
+			if err != nil {
+				return ids, err
+			}
+			ids = append(ids, lease.Id)
+		}
+		return ids, nil
+	}
+	request := &tmsv1.ListRequest{PageSize: 3}
+	for range 2 { // the same each time
+		ids, err := list(request)
+		require.NoError(t, err)
+		require.Equal(t, want, ids)
+	}
+	require.Len(t, fake.Calls("List"), 6)
+
+	ids, err := list(nil)
+	require.NoError(t, err)
+	require.Equal(t, want, ids)
+
+	// Who stops early does not fetch the rest.
+	pages := len(fake.Calls("List"))
+	for _, err := range c.List(t.Context(), request) {
+		require.NoError(t, err)
+		break
+	}
+	require.Len(t, fake.Calls("List"), pages+1)
+
+	// What came before a failure is there, and the failure is the last.
+	fake.Fail("List", nil, connect.NewError(connect.CodePermissionDenied, errors.New("no")))
+	ids, err = list(request)
+	require.Equal(t, want[:3], ids)
+	var failure *client.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, connect.CodePermissionDenied, failure.Code)
+}
+
+// TestListRound: a server whose pages go round in a circle.
+func TestListRound(t *testing.T) {
+	fake, c := serve(t)
+	fake.Put(&tmsv1.Lease{Namespace: "default", Id: "a"})
+	fake.PageForever()
+	seen := 0
+	for _, err := range c.List(t.Context(), nil) {
+		if seen++; err != nil {
+			require.ErrorContains(t, err, "the page after this one is this one")
+		}
+	}
+	require.Equal(t, 3, seen)
+}
+
+func TestLeases(t *testing.T) {
+	_, c := serve(t)
+	lease, err := c.Acquire(t.Context(), &tmsv1.AcquireRequest{Name: "a"}, nil)
+	require.NoError(t, err)
+	renewed, err := c.Renew(t.Context(), &tmsv1.RenewRequest{Id: "a"})
+	require.NoError(t, err)
+	require.Equal(t, 24*time.Hour, renewed.ExpiresAt.AsTime().Sub(lease.ExpiresAt.AsTime()))
+	lease, err = status(t, c)
+	require.NoError(t, err)
+	require.Equal(t, renewed.ExpiresAt.AsTime(), lease.ExpiresAt.AsTime())
+	for range 2 {
+		require.NoError(t, c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"}))
+	}
+	_, err = status(t, c)
+	require.EqualError(t, err, "tms.v1.LeaseService/Status: not_found: there is no lease a")
+	_, err = c.Renew(t.Context(), &tmsv1.RenewRequest{Id: "a"})
+	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
+}
+
+func TestAllowlist(t *testing.T) {
+	_, c := serve(t)
+	added, err := c.AppendToAllowlist(t.Context(), "a:1", "b:1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:1", "b:1"}, added)
+	added, err = c.AppendToAllowlist(t.Context(), "b:1", "c:1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"c:1"}, added)
+	removed, err := c.RemoveFromAllowlist(t.Context(), "b:1", "d:1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"b:1"}, removed)
+	images, err := c.Allowlist(t.Context())
+	require.NoError(t, err)
+	require.Len(t, images, 3)
+	require.True(t, images[0].InValues)
+}
+
+// TestViolations: what is wrong with single fields of a request is told apart.
+func TestViolations(t *testing.T) {
+	fake, c := serve(t)
+	refusal := connect.NewError(connect.CodeInvalidArgument, errors.New("2 fields"))
+	detail, err := connect.NewErrorDetail(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+		{Field: "spec.models[0].uri", Description: "must have a scheme"},
+		{Field: "name", Description: "must be a DNS label"},
+	}})
+	require.NoError(t, err)
+	refusal.AddDetail(detail)
+	fake.Fail("Acquire", refusal)
+	_, err = c.Acquire(t.Context(), nil, nil)
+	var failure *client.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, []client.Violation{
+		{Field: "spec.models[0].uri", Message: "must have a scheme"}, {Field: "name", Message: "must be a DNS label"},
+	}, failure.Violations)
+	require.Equal(t, "tms.v1.LeaseService/Acquire: invalid_argument: spec.models[0].uri: must have a scheme\n"+
+		"tms.v1.LeaseService/Acquire: invalid_argument: name: must be a DNS label", err.Error())
+}

@@ -1,0 +1,134 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/test/e2e/helm"
+)
+
+// TestAPIAllowlist: what people allow by the API counts at once, and is theirs: neither
+// upgrades nor another installation of the release change it.
+func TestAPIAllowlist(t *testing.T) {
+	t.Parallel()
+	s := play(t, "api-allowlist")
+	a := s.ownAPI(3)
+	const more, most = "nvcr.io/nvidia/tritonserver:26.06-py3", "nvcr.io/nvidia/tritonserver:26.05-py3"
+	scientist := a.person("scientist", allVerbs...)
+	editor := a.person("editor")
+	a.kubectl("create", "rolebinding", "editor", "-n", a.namespace, "--role=tms-server-allowlist-editor", "--serviceaccount="+a.namespace+":editor")
+	viewer := a.person("viewer")
+	a.kubectl("create", "role", "viewer", "-n", a.namespace, "--verb=get", "--resource=configmaps", "--resource-name=tms-server-allowlist")
+	a.kubectl("create", "rolebinding", "viewer", "-n", a.namespace, "--role=viewer", "--serviceaccount="+a.namespace+":viewer")
+	a.codes(viewer, "AllowlistService/List", fields{}, "ok")
+	a.codes(editor, "AllowlistService/List", fields{}, "ok")
+	for c, methods := range map[*caller][]string{viewer: {"Append", "Remove"}, scientist: {"Append", "Remove", "List"}} {
+		for _, method := range methods {
+			a.codes(c, "AllowlistService/"+method, allowlistRequest(method, more), "permission_denied")
+		}
+	}
+
+	servers := a.lifes()
+	named := func(name, image string) fields {
+		request := a.asks(fields{"name": name, "no_wait": true})
+		request["spec"].(fields)["triton_image"] = image
+		return request
+	}
+	a.codes(scientist, "Acquire", named("first", more), "failed_precondition")
+	s.must(editor.call(s.Context(), "AllowlistService/Append", allowlistRequest("Append", more), nil))
+	s.step("appended %s", more)
+	a.codes(scientist, "Acquire", named("first", more), "ok")
+	a.serves("first")
+	if d, err := h.Cluster.Client.AppsV1().Deployments(a.namespace).Get(s.Context(), objectName("first"), metav1.GetOptions{}); err != nil || d.Spec.Template.Spec.Containers[0].Image != more {
+		s.fatal("the lease does not run %s: %v", more, err)
+	}
+	liveOn := a.lives("first")
+	out := editor.tmsctl("allowlist", "rm", more, "-z")
+	if out != more+"\n" {
+		s.fatal("tmsctl allowlist rm says %q", out)
+	}
+	a.codes(scientist, "Acquire", named("second", more), "failed_precondition")
+	liveOn()
+	s.must(editor.call(s.Context(), "AllowlistService/Append", fields{"images": []string{more, most, more}}, nil))
+	s.must(editor.call(s.Context(), "AllowlistService/Append", fields{"images": []string{most}}, nil))
+	listed := func(c *caller) (images []string, err error) {
+		var response struct {
+			Images []struct {
+				Image    string
+				InValues bool
+			}
+		}
+		err = c.call(s.Context(), "AllowlistService/List", fields{}, &response)
+		for _, image := range response.Images {
+			if !image.InValues {
+				images = append(images, image.Image)
+			}
+		}
+		return images, err
+	}
+	same := func(after string) {
+		s.Helper()
+		s.eventually("the list is as it was, after "+after, func() (bool, string) {
+			images, err := listed(editor)
+			return err == nil && slices.Equal(images, []string{more, most}), fmt.Sprint(images, err)
+		})
+	}
+	same("it was changed")
+	if now := a.lifes(); now != servers {
+		s.fatal("the servers were restarted: %s, and now %s", servers, now)
+	}
+	s.step("no server was restarted")
+
+	release := a.release
+	upgrade := func(version int) {
+		s.Helper()
+		_, err := h.Helm(version).Upgrade(s.Context(), release, append([]string{shortened}, append(a.values, "server: {logLevel: debug}", fmt.Sprintf("server: {apiService: {callsPerSecond: %d}}", 20+version))...)...)
+		s.must(err)
+		same(fmt.Sprintf("helm%d upgrade", version))
+	}
+	upgrade(3)
+	upgrade(4)
+	a.permitted()
+	s.must(h.Helm(4).Uninstall(s.Context(), release))
+	a.eventually("the release is gone, and the list is there", func() (bool, string) {
+		pods, err := a.serverPods(s.Context())
+		_, failed := h.Cluster.Client.CoreV1().ConfigMaps(a.namespace).Get(s.Context(), "tms-server-allowlist", metav1.GetOptions{})
+		return err == nil && failed == nil && len(pods) == 0, fmt.Sprint(len(pods), err, failed)
+	})
+	for _, version := range []int{3, 4} {
+		s.must(a.reinstall(version, release))
+		same(fmt.Sprintf("helm%d install", version))
+		a.since = h.Cluster.Now()
+		a.codes(scientist, "Acquire", named(fmt.Sprintf("again%d", version), most), "ok")
+		if version == 3 {
+			s.must(h.Helm(version).Uninstall(s.Context(), release))
+		}
+	}
+	liveOn()
+}
+
+// reinstall installs a release that was uninstalled.
+func (a *api) reinstall(version int, release helm.Release) error {
+	release.Flags = nil
+	_, err := h.Helm(version).Install(a.Context(), release, append([]string{shortened}, a.values...)...)
+	a.step("helm%d install", version)
+	return err
+}
+
+// lifes tells of each life of each server.
+func (a *api) lifes() string {
+	a.Helper()
+	pods, err := a.serverPods(a.Context())
+	a.must(err)
+	var lifes []string
+	for name, pod := range pods {
+		lifes = append(lifes, fmt.Sprintf("%s/%d", name, pod.Status.ContainerStatuses[0].RestartCount))
+	}
+	slices.Sort(lifes)
+	return fmt.Sprint(lifes)
+}

@@ -1,0 +1,124 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestAPIClients: programs that others wrote understand the API, by reflection where
+// they can, and all of them see the same leases.
+func TestAPIClients(t *testing.T) {
+	t.Parallel()
+	s := play(t, "api-clients")
+	a := s.api()
+	me := a.person("me", allVerbs...)
+	a.may(me, "List", fields{"namespace": a.namespace})
+	authorization := "authorization: Bearer " + me.token
+	grpcurl := func(method, body string) (string, error) {
+		return me.run(s.Context(), "grpcurl", "-cacert", a.file, "-H", authorization, "-d", body, a.host+":30345", "tms.v1.LeaseService/"+method)
+	}
+	buf := func(protocol string) client {
+		return func(method, body string) (string, error) {
+			return me.run(s.Context(), "buf", "curl", "--cacert", a.file, "--protocol", protocol, "-H", authorization, "-d", body, a.url+"/tms.v1.LeaseService/"+method)
+		}
+	}
+	curl := func(method, body string) (string, error) {
+		if method == "Acquire" { // which is a stream, that curl does not put into frames
+			return buf("connect")(method, body)
+		}
+		return me.run(s.Context(), "curl", "--silent", "--show-error", "--fail-with-body", "--cacert", a.file,
+			"--header", authorization, "--json", body, a.url+"/tms.v1.LeaseService/"+method)
+	}
+	out, err := me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "list")
+	s.must(err)
+	for _, service := range []string{"tms.v1.LeaseService", "tms.v1.AllowlistService", "grpc.health.v1.Health"} {
+		if !strings.Contains(out, service) {
+			s.fatal("reflection does not tell of %s: %s", service, out)
+		}
+	}
+	out, err = me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "grpc.health.v1.Health/Check")
+	s.must(err)
+	if !strings.Contains(out, `"SERVING"`) {
+		s.fatal("the health of the server is %s", out)
+	}
+	s.step("reflection and health tell of it without a token")
+	_, err = me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "tms.v1.LeaseService/List")
+	if err == nil || !strings.Contains(err.Error(), "Code: Unauthenticated") {
+		s.fatal("grpcurl without a token: %v", err)
+	}
+
+	for name, call := range map[string]client{
+		"grpcurl": grpcurl, "buf-grpc": buf("grpc"), "buf-grpcweb": buf("grpcweb"), "buf-connect": buf("connect"), "curl": curl,
+	} {
+		a.speaks(name, call)
+	}
+	if out := me.tmsctl("lease", "create", "--name", "tmsctl", "-m", "name=resnet50,uri=s3://models/vision", "--no-wait"); out != "Lease tmsctl\n" {
+		s.fatal("tmsctl lease create: %q", out)
+	}
+	for args, want := range map[string]string{"lease list": "tmsctl", "lease status tmsctl": "s3://models/vision"} {
+		if out := me.tmsctl(strings.Fields(args)...); !strings.Contains(out, want) {
+			s.fatal("tmsctl %s: %q", args, out)
+		}
+	}
+	a.has("tmsctl", runs)
+	me.tmsctl("lease", "release", "tmsctl")
+	a.gone("tmsctl")
+	a.nothing()
+}
+
+// client calls a method of LeaseService with JSON, and returns JSON.
+type client func(method, body string) (string, error)
+
+// speaks has a client do all that there is to do.
+func (a *api) speaks(name string, call client) {
+	a.Helper()
+	must := func(method, body string, into any) {
+		a.Helper()
+		out, err := call(method, body)
+		if err == nil && into != nil {
+			err = json.Unmarshal([]byte(out), into)
+		}
+		if err != nil {
+			a.fatal("%s: %s: %v: %s", name, method, err, out)
+		}
+	}
+	one := fmt.Sprintf(`{"namespace": %q, "id": %q}`, a.namespace, name)
+	var acquired struct {
+		Lease    apiLease
+		Complete bool
+	}
+	must("Acquire", fmt.Sprintf(`{"namespace": %q, "name": %q, "no_wait": true, "spec": {"models": [{"name": "resnet50", "uri": "s3://models/vision"}],
+  "autoscaling": {"max_replicas": 50}}}`, a.namespace, name), &acquired)
+	if acquired.Lease.ID != name || !acquired.Complete {
+		a.fatal("%s: Acquire: %+v", name, acquired)
+	}
+	a.has(name, scales)
+	var list struct{ Leases []apiLease }
+	must("List", fmt.Sprintf(`{"namespace": %q}`, a.namespace), &list)
+	found := false
+	for _, lease := range list.Leases {
+		found = found || lease.ID == name
+	}
+	if !found {
+		a.fatal("%s: List: %+v", name, list)
+	}
+	a.eventually(name+" sees what was adjusted", func() (bool, string) {
+		var status struct{ Lease apiLease }
+		must("Status", one, &status)
+		granted := status.Lease.Granted
+		return granted != nil && granted.MaxReplicas == "4" && len(granted.Adjustments) == 1 &&
+			strings.HasPrefix(granted.Adjustments[0].Message, "spec.autoscaling.max_replicas: asked 50, granted 4"), fmt.Sprintf("%+v", granted)
+	})
+	must("Renew", one, nil)
+	must("Release", one, nil)
+	a.gone(name)
+	must("Release", one, nil) // again, which is no error
+	if out, err := call("Status", one); err == nil || !strings.Contains(strings.ToLower(strings.ReplaceAll(out+err.Error(), "_", "")), "notfound") {
+		a.fatal("%s: Status of a lease that is gone: %s %v", name, out, err)
+	}
+	a.step("%s: acquired, listed, looked at, renewed and released", name)
+}

@@ -1,0 +1,136 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/triton-leases/tms/test/e2e/call"
+	"github.com/triton-leases/tms/test/e2e/triton"
+)
+
+// TestAPIShutdown: a server that is told to end sends its callers to another one, and a
+// new certificate is shown without a restart.
+func TestAPIShutdown(t *testing.T) {
+	t.Parallel()
+	s := play(t, "api-shutdown")
+	a := s.ownAPI(4)
+	me := a.person("me", allVerbs...)
+	a.may(me, "List", fields{"namespace": a.namespace})
+	const name = "slow"
+	workload := a.namespace + "/" + objectName(name)
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.LoadTime = time.Hour })
+	request := a.asks(fields{"name": name, "request_id": "the one that I want"})
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	defer cancel()
+	leader := a.leads("")
+	pods, err := a.serverPods(s.Context())
+	s.must(err)
+	for pod, object := range pods { // each goes while a call waits that it answers
+		here := me.at(object.Status.PodIP)
+		began, ended := make(chan bool, 1), make(chan error, 1)
+		go func() {
+			_, err := here.acquire(ctx, request, func(apiLease) {
+				select {
+				case began <- true:
+				default:
+				}
+			})
+			ended <- err
+		}()
+		select {
+		case <-began:
+		case err := <-ended:
+			s.fatal("Acquire at %s: %v", pod, err)
+		case <-ctx.Done():
+			s.fatal("Acquire at %s says nothing", pod)
+		}
+		s.must(h.Cluster.Client.CoreV1().Pods(a.namespace).Delete(s.Context(), pod, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](10)}))
+		s.step("deleted %s, which led: %t", pod, pod == leader.pod())
+		err := <-ended
+		if code, _ := codeOf(err); code != "unavailable" {
+			s.fatal("the call ends with %v", err)
+		} else if failure, ok := err.(*call.Error); !ok {
+			s.fatal("the call is cut off: %v", err)
+		} else {
+			s.step("the call ends with %v", failure)
+		}
+		s.eventually("another one is there instead", func() (bool, string) {
+			now, err := a.serverPods(s.Context())
+			_, still := now[pod]
+			return err == nil && !still && len(now) == 2, fmt.Sprint(len(now), err)
+		})
+		s.becomes(a.namespace, "tms-server", 2)
+	}
+	s.eventually("its pod is there", func() (bool, string) {
+		pods, err := a.pods(name)
+		return err == nil && len(pods) == 1 && pods[0].Status.Phase == corev1.PodRunning, fmt.Sprint(len(pods), err)
+	})
+	uid := a.see(name).UID
+	again := a.caller(name, me.token)
+	result := make(chan error, 1)
+	go func() {
+		id, tries, err := again.asksFor(ctx, request)
+		if err == nil && id != name {
+			err = fmt.Errorf("got the lease %q", id)
+		}
+		s.step("the client has its lease %s after %d tries: %v", id, tries, err)
+		result <- err
+	}()
+	h.Fleet.Change(workload, func(b *triton.Behavior) { b.LoadTime = 0 })
+	made, err := a.pods(name)
+	s.must(err)
+	s.must(h.Node.CrashContainer(a.namespace, made[0].Name, "triton")) // which loads anew
+	s.must(<-result)
+	if lease := a.see(name); lease.UID != uid || lease.Spec.AcquireBy != nil {
+		s.fatal("it is another lease, or is not kept: %+v", lease)
+	}
+	a.renewsCertificate(me)
+}
+
+// renewsCertificate replaces the certificate.
+func (a *api) renewsCertificate(me *caller) {
+	a.Helper()
+	pods, err := a.serverPods(a.Context())
+	a.must(err)
+	shown := func(address string) (*big.Int, error) {
+		dialer := tls.Dialer{Config: &tls.Config{RootCAs: a.pool, ServerName: a.host, MinVersion: tls.VersionTLS12}}
+		conn, err := dialer.DialContext(a.Context(), "tcp", net.JoinHostPort(address, "30345"))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = conn.Close() }()
+		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber, nil
+	}
+	list := fields{"namespace": a.namespace}
+	former := map[string]*caller{} // on connections that are there already
+	for name, pod := range pods {
+		former[name] = me.at(pod.Status.PodIP)
+		a.codes(former[name], "List", list, "ok")
+	}
+	before := a.lifes()
+	for range 2 {
+		serial := a.certify(a.authority, a.namespace)
+		for name, pod := range pods {
+			a.eventually(name+" shows the new certificate", func() (bool, string) {
+				now, err := shown(pod.Status.PodIP)
+				return err == nil && now.Cmp(serial) == 0, fmt.Sprint(now, err)
+			})
+			a.must(former[name].call(a.Context(), "List", list, nil))
+		}
+	}
+	a.codes(a.caller("new", me.token), "List", list, "ok")
+	if now := a.lifes(); now != before {
+		a.fatal("servers were restarted: %s, and now %s", before, now)
+	}
+}

@@ -1,0 +1,216 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// hostile are texts that mean something to somebody on their way.
+var hostile = map[string]string{
+	"escape":   "a\x1b[31;1mred\x1b[0m\x1b]0;title\x07",
+	"newline":  "a\n{\"level\":\"INFO\",\"msg\":\"e2e-forged\"}\n",
+	"yaml":     "a\nspec: {replicas: 99}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: e2e-forged}\n",
+	"template": `{{ .Values }}{{ range $i := until 9 }}x{{ end }}`,
+	"promql":   `a"} or vector(1e9) or {b="`,
+	"argument": "a --model-repository=/etc $(HOSTNAME) `id` ; id",
+	"path":     "../../../etc/passwd",
+	"long":     strings.Repeat("long", 2560),
+	"bidi":     "a\u202eexe.txt\u2028b\u0085c",
+	"nul":      "a\x00b",
+	"space":    " ",
+}
+
+// TestAPIStrings: texts that mean something to a shell, a terminal, a log, YAML, a
+// template or Prometheus are refused, or arrive as they are.
+func TestAPIStrings(t *testing.T) {
+	t.Parallel()
+	s := play(t, "api-strings")
+	a := s.api()
+	me := a.person("me", allVerbs...)
+	a.kubectl("create", "rolebinding", "editor", "-n", a.release.Namespace, "--role=tms-server-allowlist-editor", "--serviceaccount="+a.namespace+":me")
+	a.may(me, "List", fields{"namespace": a.namespace})
+	a.may(me, "AllowlistService/List", fields{})
+	spec := func(changes fields) fields {
+		spec := fields{"models": []fields{{"name": "resnet50", "uri": "s3://models/vision"}}, "autoscaling": fields{"max_replicas": 2}}
+		for key, value := range changes {
+			spec[key] = value
+		}
+		return a.asks(fields{"no_wait": true, "spec": spec})
+	}
+	places := map[string]func(text string) (method string, request fields){
+		"namespace":    func(x string) (string, fields) { return "Acquire", a.asks(fields{"namespace": x, "no_wait": true}) },
+		"name":         func(x string) (string, fields) { return "Acquire", a.asks(fields{"name": x, "no_wait": true}) },
+		"request_id":   func(x string) (string, fields) { return "Acquire", a.asks(fields{"request_id": x, "no_wait": true}) },
+		"triton_image": func(x string) (string, fields) { return "Acquire", spec(fields{"triton_image": x}) },
+		"model": func(x string) (string, fields) {
+			return "Acquire", spec(fields{"models": []fields{{"name": x, "uri": "s3://a/b"}}})
+		},
+		"uri": func(x string) (string, fields) {
+			return "Acquire", spec(fields{"models": []fields{{"name": "m", "uri": "s3://a/" + x}}})
+		},
+		"scheme": func(x string) (string, fields) {
+			return "Acquire", spec(fields{"models": []fields{{"name": "m", "uri": x}}})
+		},
+		"cpus":       func(x string) (string, fields) { return "Acquire", spec(fields{"resources": fields{"cpus": x}}) },
+		"memory":     func(x string) (string, fields) { return "Acquire", spec(fields{"resources": fields{"memory": x}}) },
+		"status":     func(x string) (string, fields) { return "Status", a.id(x) },
+		"renew":      func(x string) (string, fields) { return "Renew", a.id(x) },
+		"release":    func(x string) (string, fields) { return "Release", a.id(x) },
+		"list":       func(x string) (string, fields) { return "List", fields{"namespace": x} },
+		"page_token": func(x string) (string, fields) { return "List", fields{"namespace": a.namespace, "page_token": x} },
+		"append":     func(x string) (string, fields) { return "AllowlistService/Append", allowlistRequest("Append", x) },
+		"remove":     func(x string) (string, fields) { return "AllowlistService/Remove", allowlistRequest("Remove", x) },
+	}
+	granted, refused := 0, 0
+	for place, make := range places {
+		for kind, text := range hostile {
+			method, request := make(text)
+			var err error
+			s.eventually(fmt.Sprintf("%s takes %s, or refuses it", place, kind), func() (bool, string) {
+				var code string
+				code, err = codeOf(me.call(s.Context(), method, request, nil))
+				return code != "resource_exhausted", code
+			})
+			code, _ := codeOf(err)
+			switch code {
+			case "ok":
+				granted++
+				s.step("%s: %s is taken", place, kind)
+			case "invalid_argument", "failed_precondition", "not_found", "permission_denied":
+				refused++
+				unprintable(s, place+": "+kind, err.Error())
+				if len(err.Error()) > 2000 {
+					s.Errorf("%s: %s: the answer has %d bytes", place, kind, len(err.Error()))
+				}
+			default:
+				s.Errorf("%s: %s: %v", place, kind, err)
+			}
+		}
+	}
+	s.step("%d are granted, %d refused", granted, refused)
+	a.arrived()
+
+	var all struct{ Leases []apiLease }
+	s.must(me.call(s.Context(), "List", fields{"namespace": a.namespace, "page_size": 500}, &all))
+	out := me.tmsctl("lease", "list")
+	unprintable(s, "tmsctl lease list", out)
+	for _, lease := range all.Leases {
+		unprintable(s, "tmsctl lease status", me.tmsctl("lease", "status", lease.ID))
+	}
+	for kind, text := range hostile {
+		if strings.Contains(text, "\x00") {
+			continue // which no argument of a command can have
+		}
+		out, err := me.run(s.Context(), "tmsctl", "lease", "create", "-n", a.namespace, "--no-wait", "--name", text, "-m", "name=m,uri=s3://a/b")
+		if err == nil {
+			s.fatal("tmsctl acquires a lease with the name of %s: %s", kind, out)
+		}
+		unprintable(s, "tmsctl lease create, "+kind, out+err.Error())
+	}
+	for _, lease := range all.Leases {
+		s.must(me.call(s.Context(), "Release", a.id(lease.ID), nil))
+	}
+	a.nothing()
+}
+
+// unprintable checks that a text can be shown on a terminal.
+func unprintable(s *scene, what, text string) {
+	s.Helper()
+	for _, r := range text {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r == '\r' || r == '\u2028' || r == '\u0085' {
+			s.Errorf("%s has the character %U: %q", what, r, text)
+			s.step("FAILED: %s has the character %U: %q", what, r, text)
+			return
+		}
+	}
+}
+
+// arrived checks what is in the cluster, and in the logs, after hostile texts came.
+func (a *api) arrived() {
+	a.Helper()
+	var list struct {
+		Items []struct {
+			tritonLease
+			Spec struct{ Models []struct{ Name, URI string } }
+		}
+	}
+	a.must(a.read(a.Context(), "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+a.namespace+"/tritonleases", &list))
+	for _, lease := range list.Items {
+		a.is(lease.Name, "Granted", metav1.ConditionTrue, "Granted")
+		a.eventually(lease.Name+" consists of its objects", func() (bool, string) {
+			objects, err := a.made(lease.Name)
+			return err == nil && (kindsOf(objects) == runs || kindsOf(objects) == scales), fmt.Sprint(kindsOf(objects), err)
+		})
+		d, err := a.cluster.Client.AppsV1().Deployments(a.namespace).Get(a.Context(), objectName(lease.Name), metav1.GetOptions{})
+		a.must(err)
+		whole := 0
+		for _, argument := range append(d.Spec.Template.Spec.Containers[0].Command, d.Spec.Template.Spec.Containers[0].Args...) {
+			for _, model := range lease.Spec.Models {
+				if argument == "--load-model="+model.Name || argument == "--model-repository="+model.URI {
+					whole++
+				}
+			}
+		}
+		a.step("%s is granted %q, of which %d arguments are made", lease.Name, lease.Spec.Models, whole)
+		for _, c := range a.see(lease.Name).Status.Conditions {
+			unprintable(a.scene, "condition of "+lease.Name, c.Message)
+		}
+	}
+	a.eventually("nothing is there that no lease owns", func() (bool, string) {
+		orphans, err := a.orphans(a.Context())
+		return err == nil && orphans == "", fmt.Sprint(orphans, err)
+	})
+	for _, namespace := range []string{a.namespace, a.release.Namespace, "default"} {
+		maps, err := a.cluster.Client.CoreV1().ConfigMaps(namespace).List(a.Context(), metav1.ListOptions{})
+		a.must(err)
+		for _, m := range maps.Items {
+			if strings.Contains(m.Name, "forged") {
+				a.fatal("there is the ConfigMap %s", m.Name)
+			}
+			if m.Name == "tms-server-allowlist" && strings.TrimSpace(m.Data["images"]) != "" {
+				a.step("the allowlist is %q", m.Data)
+			}
+		}
+		events, err := a.cluster.Client.CoreV1().Events(namespace).List(a.Context(), metav1.ListOptions{})
+		a.must(err)
+		for _, event := range events.Items {
+			if strings.HasPrefix(event.Source.Component, "tms") || event.ReportingController == "tms-server" {
+				unprintable(a.scene, "event "+event.Name, event.Message)
+			}
+		}
+	}
+	pods, err := a.serverPods(a.Context())
+	a.must(err)
+	for name, pod := range pods {
+		a.written(name, pod)
+	}
+}
+
+// written checks that each line of the log of a server is one that it wrote.
+func (a *api) written(name string, pod corev1.Pod) {
+	a.Helper()
+	text, err := os.ReadFile(filepath.Join(h.Logs(), fmt.Sprintf("pod-%s-%s-tms-server.log", pod.Namespace, name)))
+	a.must(err)
+	for line := range bytes.Lines(text) {
+		var entry struct{ Msg string }
+		if json.Unmarshal(line, &entry) != nil || entry.Msg == "" || strings.Contains(entry.Msg, "e2e-forged") {
+			a.fatal("the log of %s has the line %q", name, line)
+		}
+	}
+	unprintable(a.scene, "the log of "+name, string(text))
+	if pod.Status.ContainerStatuses[0].RestartCount > 0 {
+		a.fatal("%s was restarted", name)
+	}
+	a.step("%s wrote %d lines, all of them its own", name, bytes.Count(text, []byte("\n")))
+}
