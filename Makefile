@@ -74,7 +74,7 @@ image-test: image ## unpack the image, run it, and build it again
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
 
-e2e: build $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
+e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
 load: ## measure thousands of TritonLeases on a real control plane: LEASES=1000,5000; WRITE=docs keeps the table
@@ -92,6 +92,9 @@ bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## time the library, and the process agai
 
 yamllint: # which ct runs: Debian's, because there is no Go module of it
 	@command -v yamllint > /dev/null || { apt-get update -qq && apt-get install -y -qq yamllint > /dev/null; }
+
+guidetools: # which the lease guide uses, and not every machine has
+	@command -v curl openssl > /dev/null || { apt-get update -qq && apt-get install -y -qq curl openssl > /dev/null; }
 
 $(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
 	rm -rf $@ && cd tools/schemas && go run . $@
@@ -131,4 +134,4 @@ proto: $(BIN)/buf ## lint proto/, and fail where it breaks the programs of main
 clean: ## remove what was built
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint generate verify proto clean
+.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint guidetools generate verify proto clean
