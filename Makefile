@@ -94,7 +94,7 @@ yamllint: # which ct runs: Debian's, because there is no Go module of it
 	@command -v yamllint > /dev/null || { apt-get update -qq && apt-get install -y -qq yamllint > /dev/null; }
 
 guidetools: # which the lease guide uses, and not every machine has
-	@command -v curl openssl > /dev/null || { apt-get update -qq && apt-get install -y -qq curl openssl > /dev/null; }
+	@command -v curl > /dev/null && command -v openssl > /dev/null || { apt-get update -qq && apt-get install -y -qq curl openssl > /dev/null; }
 
 $(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
 	rm -rf $@ && cd tools/schemas && go run . $@
