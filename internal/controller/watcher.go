@@ -140,7 +140,7 @@ func (w *watcher) watchKnown(ctx context.Context) error {
 		}
 		owner := handler.EnqueueRequestForOwner(w.manager.GetScheme(), w.manager.GetRESTMapper(), new(v1alpha1.TritonLease), handler.OnlyControllerOwner())
 		matters := predicate.Funcs{UpdateFunc: changed}
-		if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.empty(), owner, predicate.Predicate(matters))); err != nil {
+		if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.empty(), handler.EventHandler(followUp{owner}), predicate.Predicate(matters))); err != nil {
 			return fmt.Errorf("watch %s: %w", k.Kind, err)
 		}
 		k.watched.Store(true)

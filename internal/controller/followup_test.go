@@ -1,0 +1,33 @@
+package controller
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// TestFollowUpsWait: what people ask comes before what objects tell, and that before
+// what is judged again.
+func TestFollowUpsWait(t *testing.T) {
+	queue := priorityqueue.New[reconcile.Request]("test")
+	t.Cleanup(queue.ShutDown)
+	request := func(name string) reconcile.Request {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+	}
+	queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request("old"))
+	object := &appsv1.Deployment{}
+	object.Name = "told"
+	followUp{&handler.EnqueueRequestForObject{}}.Create(t.Context(), event.CreateEvent{Object: object}, queue)
+	queue.Add(request("new"))
+	for _, want := range []string{"new", "told", "old"} {
+		got, _, _ := queue.GetWithPriority()
+		require.Equal(t, want, got.Name)
+		queue.Done(got)
+	}
+}
