@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -48,7 +48,7 @@ func newExplain(s streams) *cobra.Command {
 		Short: "Show what each lease asked for, what it was granted, and the bound that decided",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if err := commandline.OneOf("output", o.output, "table", "json"); err != nil {
+			if err := cli.OneOf("output", o.output, "table", "json"); err != nil {
 				return err
 			}
 			judgement, err := o.judge(s)
@@ -61,7 +61,7 @@ func newExplain(s streams) *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(e)
 			}
-			commandline.Warn(s.err, e.Warnings)
+			cli.Warn(s.err, e.Warnings)
 			return e.table(s.out)
 		},
 	}

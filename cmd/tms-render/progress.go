@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -16,7 +16,7 @@ const manyLeases = 1000
 // showProgress draws a bar while the manifests of a fleet are written, where a
 // person watches. The function that it returns removes the bar.
 func showProgress(result *render.Result, w io.Writer) (remove func()) {
-	if len(result.Leases) < manyLeases || !commandline.OnTerminal(w) {
+	if len(result.Leases) < manyLeases || !cli.OnTerminal(w) {
 		return func() {}
 	}
 	drawn := -1

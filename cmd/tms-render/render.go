@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -18,7 +18,7 @@ func (o *renderOptions) run(s streams) error {
 	if err != nil {
 		return err
 	}
-	commandline.Warn(s.err, result.Warnings)
+	cli.Warn(s.err, result.Warnings)
 	if o.strict && len(result.Warnings) > 0 {
 		return errStrict
 	}
@@ -47,14 +47,14 @@ func (o *renderOptions) write(result *render.Result, s streams) error {
 
 // check finds what is wrong with the flags alone.
 func (o *renderOptions) check() error {
-	if err := commandline.OneOf("output", o.output, "yaml", "json"); err != nil {
+	if err := cli.OneOf("output", o.output, "yaml", "json"); err != nil {
 		return err
 	}
 	if o.outputDir != "" && o.output != "yaml" {
-		return commandline.Usagef("--output-dir writes yaml: leave --output out")
+		return cli.Usagef("--output-dir writes yaml: leave --output out")
 	}
 	if o.outputDir != "" && len(o.leases) > 0 {
-		return commandline.Usagef("--output-dir holds a whole release: leave --lease out, or print to standard output")
+		return cli.Usagef("--output-dir holds a whole release: leave --lease out, or print to standard output")
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 		return nil, err
 	}
 	if o.chart != "" && in.TritonLeases() > 0 {
-		return nil, commandline.Usagef("--chart renders another chart, and TritonLeases are rendered from the embedded one: leave --chart out")
+		return nil, cli.Usagef("--chart renders another chart, and TritonLeases are rendered from the embedded one: leave --chart out")
 	}
 	result, err := renderer.RenderInput(o.installation(), &in.Input)
 	if err != nil {

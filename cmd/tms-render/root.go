@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton Inference Server:
@@ -48,7 +48,7 @@ func newRoot(s streams) *cobra.Command {
 		DisableAutoGenTag: true,
 		RunE:              func(*cobra.Command, []string) error { return o.run(s) },
 	}
-	root.SetFlagErrorFunc(commandline.FlagError)
+	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
 	root.AddCommand(newExplain(s), newChart(s), newSchema(s), newVersion(s))
 	return root
@@ -59,8 +59,8 @@ func noArguments(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if err := commandline.UnknownCommand(command, args[0]); err != nil {
+	if err := cli.UnknownCommand(command, args[0]); err != nil {
 		return err
 	}
-	return commandline.Usagef("unexpected argument %q: values files are given with -f", args[0])
+	return cli.Usagef("unexpected argument %q: values files are given with -f", args[0])
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 // Exit statuses that scripts can rely on.
@@ -34,7 +34,7 @@ func run(args []string, s streams) int {
 	command.SetOut(s.out)
 	command.SetErr(s.err)
 	err := command.Execute()
-	var usage commandline.UsageError
+	var usage cli.UsageError
 	switch {
 	case err == nil:
 		return exitDone

@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/triton-leases/tms/internal/access"
-	"github.com/triton-leases/tms/internal/api"
-	"github.com/triton-leases/tms/internal/api/allowlist"
-	"github.com/triton-leases/tms/internal/api/lease"
-	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/internal/auth"
+	"github.com/triton-leases/tms/internal/server"
+	"github.com/triton-leases/tms/internal/server/allowlist"
+	"github.com/triton-leases/tms/internal/server/lease"
+	"github.com/triton-leases/tms/internal/config"
 )
 
 // apiOptions are the flags of the API.
@@ -25,7 +25,7 @@ type apiOptions struct {
 	certFile, keyFile string
 	plain, open       bool
 	longest           time.Duration
-	limits            access.Limits
+	limits            auth.Limits
 	streams           int
 }
 
@@ -78,7 +78,7 @@ func (o *apiOptions) validate() error {
 }
 
 // add adds the API to a manager.
-func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *configuration.Configuration, list allowlistName) error {
+func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *config.Config, list allowlistName) error {
 	if !o.enabled() {
 		return nil
 	}
@@ -86,10 +86,10 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace str
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	control := access.New(clients)
+	control := auth.New(clients)
 	logger := ctrl.Log.WithName("api")
 	if o.open {
-		control = access.Open()
+		control = auth.Open()
 		logger.Info("WARNING: the API does not ask who calls: everybody who reaches it may do everything (--insecure-no-authentication)")
 	}
 	if o.plain {
@@ -99,7 +99,7 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace str
 	if err != nil {
 		return err
 	}
-	server := api.New(api.Config{
+	server := server.New(server.Config{
 		Address: o.address, CertFile: o.certFile, KeyFile: o.keyFile, Access: control, Limits: o.limits, Streams: o.streams,
 		Metrics: metrics.Registry,
 	})

@@ -15,12 +15,11 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/internal/controller"
 )
 
@@ -89,7 +88,7 @@ func (o *options) run(ctx context.Context) error {
 	if err := o.api.validate(); err != nil {
 		return err
 	}
-	current, err := configuration.Read(o.config, o.release)
+	current, err := config.Read(o.config, o.release)
 	if err != nil {
 		return err
 	}
@@ -141,7 +140,7 @@ func (o *options) cluster() (*rest.Config, error) {
 			return nil, fmt.Errorf("--kubeconfig: %w", err)
 		}
 	}
-	cluster, err := config.GetConfig()
+	cluster, err := ctrl.GetConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
 	}

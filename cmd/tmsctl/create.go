@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/client"
 )
 
@@ -47,7 +47,7 @@ func newCreate(o *options, s streams) *cobra.Command {
 				return err
 			}
 			if len(args) > 0 {
-				return commandline.Usagef("unexpected argument %q: models are given with --model, and the name of the lease with --name", args[0])
+				return cli.Usagef("unexpected argument %q: models are given with --model, and the name of the lease with --name", args[0])
 			}
 			return nil
 		},
@@ -100,7 +100,7 @@ func warnOf(s streams, granted *tmsv1.Grant) {
 	for _, warning := range granted.GetWarnings() {
 		sentences = append(sentences, printable(warning))
 	}
-	commandline.Warn(s.err, sentences)
+	cli.Warn(s.err, sentences)
 }
 
 func adjusted(a *tmsv1.Adjustment) string {

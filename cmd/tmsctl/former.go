@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 // What TMS had and this has not is refused with what to do instead, and not shown.
@@ -22,9 +22,9 @@ func addFormerFlags(flags *pflag.FlagSet) {
 func formerFlags(flags *pflag.FlagSet) error {
 	switch {
 	case flags.Changed("triton-pool"):
-		return commandline.Usagef("--triton-pool: there are no pools: each lease has a Triton of its own; leave it out")
+		return cli.Usagef("--triton-pool: there are no pools: each lease has a Triton of its own; leave it out")
 	case flags.Changed("quota"):
-		return commandline.Usagef("--quota: quotas are those of Kubernetes: leave it out, and have a ResourceQuota in the namespace")
+		return cli.Usagef("--quota: quotas are those of Kubernetes: leave it out, and have a ResourceQuota in the namespace")
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func former(use, sentence string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Hidden: true, DisableFlagParsing: true,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return commandline.Usagef("%s: %s", command.Name(), sentence)
+			return cli.Usagef("%s: %s", command.Name(), sentence)
 		},
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 // leaseColumns is what -z prints of a lease. Scripts count them: new ones go to the end.
@@ -108,7 +108,7 @@ func newList(o *options, s streams) *cobra.Command {
 		Long: "List leases.\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if all && o.namespace != "" {
-				return commandline.Usagef("--namespace and --all-namespaces are both given: leave one of them out")
+				return cli.Usagef("--namespace and --all-namespaces are both given: leave one of them out")
 			}
 			c, err := o.connect()
 			if err != nil {

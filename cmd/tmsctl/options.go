@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/client"
 )
 
@@ -53,18 +53,18 @@ func (o *options) addFlags(root *cobra.Command) {
 func (o *options) check(flags *pflag.FlagSet) error {
 	for _, name := range []string{"target", "token", "token-file", "ca-file"} {
 		if flag := flags.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
-			return commandline.Usagef("--%s is empty", name)
+			return cli.Usagef("--%s is empty", name)
 		}
 	}
 	switch {
 	case o.token != "" && o.tokenFile != "":
-		return commandline.Usagef("--token and --token-file are both given: leave one of them out")
+		return cli.Usagef("--token and --token-file are both given: leave one of them out")
 	case o.porcelain && o.output != "":
-		return commandline.Usagef("--porcelain and --output are both given: leave one of them out")
+		return cli.Usagef("--porcelain and --output are both given: leave one of them out")
 	case flags.Changed("timeout") && o.timeout <= 0:
-		return commandline.Usagef("--timeout %s: must be longer than nothing", o.timeout)
+		return cli.Usagef("--timeout %s: must be longer than nothing", o.timeout)
 	case flags.Changed("output"):
-		return commandline.OneOf("output", o.output, "json", "yaml")
+		return cli.OneOf("output", o.output, "json", "yaml")
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (o *options) connect(more ...client.Option) (*client.Client, error) {
 	}
 	c, err := client.New(saved.URL, clientOptions...)
 	if err != nil {
-		return nil, commandline.UsageError{Reason: err}
+		return nil, cli.UsageError{Reason: err}
 	}
 	return c, nil
 }
@@ -124,7 +124,7 @@ func (o *options) findTarget() (target, error) {
 		return target{}, err
 	}
 	if named = cmp.Or(named, saved.Default); named == "" {
-		return target{}, commandline.UsageError{Reason: errors.New("no server is named: give its URL with --target, or save it with 'tmsctl target add'")}
+		return target{}, cli.UsageError{Reason: errors.New("no server is named: give its URL with --target, or save it with 'tmsctl target add'")}
 	}
 	return saved.find(named)
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/client"
 )
 
@@ -32,7 +32,7 @@ type progress struct {
 
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w}
-	if file, ok := w.(*os.File); ok && commandline.OnTerminal(w) {
+	if file, ok := w.(*os.File); ok && cli.OnTerminal(w) {
 		p.width = func() int {
 			width, _, err := term.GetSize(int(file.Fd()))
 			if err != nil || width < 1 {

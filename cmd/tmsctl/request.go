@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/schema"
 )
 
@@ -57,7 +57,7 @@ func (c *createOptions) addFlags(command *cobra.Command) {
 func (c *createOptions) request(flags *pflag.FlagSet) (*tmsv1.AcquireRequest, error) {
 	spec := &tmsv1.LeaseSpec{TritonImage: c.image}
 	if len(c.models) == 0 {
-		return nil, commandline.Usagef("a lease needs at least one --model name=<name>,uri=<uri>")
+		return nil, cli.Usagef("a lease needs at least one --model name=<name>,uri=<uri>")
 	}
 	for _, text := range c.models {
 		model, err := parseModel(text)
@@ -75,13 +75,13 @@ func (c *createOptions) request(flags *pflag.FlagSet) (*tmsv1.AcquireRequest, er
 	}
 	if flags.Changed("duration") {
 		if c.duration < 0 || c.duration%time.Second != 0 {
-			return nil, commandline.Usagef("--duration %s: must be whole seconds, and 0s for no end", c.duration)
+			return nil, cli.Usagef("--duration %s: must be whole seconds, and 0s for no end", c.duration)
 		}
 		spec.Duration = durationpb.New(c.duration)
 	}
 	spec.AutoRenew = given(flags, "auto-renew", c.autoRenew)
 	if flags.Changed("wait") && flags.Changed("no-wait") && c.wait == c.noWait {
-		return nil, commandline.Usagef("--wait and --no-wait are both given: leave one of them out")
+		return nil, cli.Usagef("--wait and --no-wait are both given: leave one of them out")
 	}
 	return &tmsv1.AcquireRequest{RequestId: c.requestID, Name: c.name, Spec: spec, NoWait: c.noWait || !c.wait}, nil
 }
@@ -98,7 +98,7 @@ func (c *createOptions) autoscaling(flags *pflag.FlagSet) (*tmsv1.Autoscaling, e
 	if !c.autoscale {
 		for _, name := range []string{"autoscaling-min-replicas", "autoscaling-max-replicas", "autoscaling-metric"} {
 			if flags.Changed(name) {
-				return nil, commandline.Usagef("--%s has no meaning without --enable-autoscaling", name)
+				return nil, cli.Usagef("--%s has no meaning without --enable-autoscaling", name)
 			}
 		}
 		return nil, nil
@@ -114,7 +114,7 @@ func (c *createOptions) autoscaling(flags *pflag.FlagSet) (*tmsv1.Autoscaling, e
 			return nil, err
 		}
 		if named[metric.Metric] {
-			return nil, commandline.Usagef("--autoscaling-metric %s: is named twice", metricName(metric.Metric))
+			return nil, cli.Usagef("--autoscaling-metric %s: is named twice", metricName(metric.Metric))
 		}
 		named[metric.Metric] = true
 		asked.Metrics = append(asked.Metrics, metric)
@@ -127,7 +127,7 @@ func parseModel(text string) (*tmsv1.Model, error) {
 	name, uri, ok := strings.Cut(text, ",uri=")
 	name, named := strings.CutPrefix(name, "name=")
 	if !ok || !named || name == "" || uri == "" || strings.Contains(name, ",") {
-		return nil, commandline.Usagef("--model %s: must be name=<name>,uri=<uri>, in this order", text)
+		return nil, cli.Usagef("--model %s: must be name=<name>,uri=<uri>, in this order", text)
 	}
 	return &tmsv1.Model{Name: name, Uri: uri}, nil
 }
@@ -138,16 +138,16 @@ func parseMetric(text string) (*tmsv1.MetricRequest, error) {
 	metric, ok := metricsByName[name]
 	if !ok {
 		if best := schema.Nearest(name, metricNames()); best != "" {
-			return nil, commandline.Usagef("--autoscaling-metric %s: unknown metric, did you mean %q?", text, best)
+			return nil, cli.Usagef("--autoscaling-metric %s: unknown metric, did you mean %q?", text, best)
 		}
-		return nil, commandline.Usagef("--autoscaling-metric %s: unknown metric: must be one of %v", text, metricNames())
+		return nil, cli.Usagef("--autoscaling-metric %s: unknown metric: must be one of %v", text, metricNames())
 	}
 	enabled := true
 	asked := &tmsv1.MetricRequest{Metric: metric, Enabled: &enabled}
 	if hasThreshold {
 		threshold, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
-			return nil, commandline.Usagef("--autoscaling-metric %s: the threshold must be a whole number of %s", text, unit(metric))
+			return nil, cli.Usagef("--autoscaling-metric %s: the threshold must be a whole number of %s", text, unit(metric))
 		}
 		asked.Threshold = &threshold
 	}

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 // asked is what lease create asks for with these flags, and one model before them.
@@ -112,7 +112,7 @@ func TestRequestRefused(t *testing.T) {
 	} {
 		_, err := asked(t, flags...)
 		require.ErrorContains(t, err, want)
-		var usage commandline.UsageError
+		var usage cli.UsageError
 		require.ErrorAs(t, err, &usage)
 	}
 	var c createOptions

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 const longHelp = `tmsctl acquires leases of Triton Inference Server from tms-server, and looks after
@@ -67,7 +67,7 @@ func newRoot(o *options, s streams) *cobra.Command {
 		DisableAutoGenTag: true,
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command.Flags()) },
 	}
-	root.SetFlagErrorFunc(commandline.FlagError)
+	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
 	root.AddCommand(newLease(o, s), newAllowlist(o, s), newTarget(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")
@@ -87,13 +87,13 @@ func group(command *cobra.Command) {
 		if len(args) == 0 {
 			return nil
 		}
-		if err := commandline.UnknownCommand(command, args[0]); err != nil {
+		if err := cli.UnknownCommand(command, args[0]); err != nil {
 			return err
 		}
-		return commandline.Usagef("unknown command %q: must be one of %s", args[0], subcommands(command))
+		return cli.Usagef("unknown command %q: must be one of %s", args[0], subcommands(command))
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		return commandline.Usagef("a command is missing: one of %s", subcommands(command))
+		return cli.Usagef("a command is missing: one of %s", subcommands(command))
 	}
 }
 
@@ -114,9 +114,9 @@ func exactly(names ...string) cobra.PositionalArgs {
 		many := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
 		switch {
 		case len(args) < len(names):
-			return commandline.UsageError{Reason: errors.New("missing: " + strings.Join(names[len(args):], " "))}
+			return cli.UsageError{Reason: errors.New("missing: " + strings.Join(names[len(args):], " "))}
 		case len(args) > len(names) && !many:
-			return commandline.Usagef("unexpected argument %q", args[len(names)])
+			return cli.Usagef("unexpected argument %q", args[len(names)])
 		}
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 // streams are what a command writes.
@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	command, err := root.ExecuteContextC(ctx)
-	var usage commandline.UsageError
+	var usage cli.UsageError
 	switch {
 	case err == nil:
 		return exitDone

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/faketms"
+	"github.com/triton-leases/tms/internal/testing/faketms"
 )
 
 func TestMain(m *testing.M) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/client"
 )
 
@@ -57,14 +57,14 @@ func newTargetAdd(o *options, s streams) *cobra.Command {
 func (o *options) newTarget(name, url string) (target, error) {
 	switch {
 	case !targetName.MatchString(name):
-		return target{}, commandline.Usagef("%q cannot be the name of a target: must be letters, digits, dots, underscores and hyphens", name)
+		return target{}, cli.Usagef("%q cannot be the name of a target: must be letters, digits, dots, underscores and hyphens", name)
 	case o.token != "":
-		return target{}, commandline.Usagef("a token is not saved: keep it in a file, and give that with --token-file")
+		return target{}, cli.Usagef("a token is not saved: keep it in a file, and give that with --token-file")
 	case o.skipVerify:
-		return target{}, commandline.Usagef("--insecure-skip-tls-verify is not saved: give --ca-file")
+		return target{}, cli.Usagef("--insecure-skip-tls-verify is not saved: give --ca-file")
 	}
 	if _, err := client.New(url); err != nil {
-		return target{}, commandline.UsageError{Reason: err}
+		return target{}, cli.UsageError{Reason: err}
 	}
 	added := target{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile}
 	for _, file := range []*string{&added.CAFile, &added.TokenFile} {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/triton-leases/tms/internal/commandline"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/schema"
 )
 
@@ -125,12 +125,12 @@ func (t *targets) find(name string) (target, error) {
 		return found, nil
 	}
 	if !targetName.MatchString(name) {
-		return target{}, commandline.Usagef("target %q: must be a URL, https://<host>:<port>, or the name of a saved target", name)
+		return target{}, cli.Usagef("target %q: must be a URL, https://<host>:<port>, or the name of a saved target", name)
 	}
 	if best := schema.Nearest(name, t.names()); best != "" {
-		return target{}, commandline.Usagef("there is no target %q, did you mean %q?", name, best)
+		return target{}, cli.Usagef("there is no target %q, did you mean %q?", name, best)
 	}
-	return target{}, commandline.Usagef("there is no target %q: save it with 'tmsctl target add %s <url>'", name, name)
+	return target{}, cli.Usagef("there is no target %q: save it with 'tmsctl target add %s <url>'", name, name)
 }
 
 func (t *targets) add(name string, added target) {

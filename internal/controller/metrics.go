@@ -8,18 +8,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/internal/config"
 )
 
 // collector makes the metrics of the server out of what is in memory when they are read.
 type collector struct {
 	client.Reader
-	configuration *configuration.Configuration
+	configuration *config.Config
 
 	leases, coherent, changed *prometheus.Desc
 }
 
-func newCollector(reader client.Reader, current *configuration.Configuration) *collector {
+func newCollector(reader client.Reader, current *config.Config) *collector {
 	return &collector{
 		Reader: reader, configuration: current,
 		leases: prometheus.NewDesc("tms_leases",

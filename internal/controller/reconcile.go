@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -27,7 +27,7 @@ type reconciler struct {
 	client.Client               // reads what is watched from memory
 	live          client.Reader // reads from the API server
 
-	configuration *configuration.Configuration
+	configuration *config.Config
 	installation  string
 	kinds         []*watchedKind
 	recorder      events.EventRecorder

@@ -28,7 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/internal/config"
 )
 
 // Scheme knows TritonLease and what leases consist of.
@@ -84,7 +84,7 @@ func trim(object any) (any, error) {
 
 // Options are what the controller works with.
 type Options struct {
-	Configuration *configuration.Configuration
+	Configuration *config.Config
 	// Installation is the namespace and the name of the server's release.
 	Installation client.ObjectKey
 	Namespaces   Namespaces

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/configuration"
+	"github.com/triton-leases/tms/internal/config"
 )
 
 // watcher looks for what no watch tells of: a changed file of configuration, and
@@ -99,7 +99,7 @@ func (w *watcher) watchAllowlist(ctx context.Context) error {
 	}
 	read := func(object any) {
 		list, ok := object.(*corev1.ConfigMap)
-		if ok && w.configuration.Allow(configuration.AllowedBy(list)) {
+		if ok && w.configuration.Allow(config.AllowedBy(list)) {
 			select {
 			case w.allowed <- struct{}{}:
 			default:

@@ -27,9 +27,9 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/crd"
-	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/pkg/values"
 )
@@ -138,7 +138,7 @@ func leases(t *testing.T, random *rand.Rand) []map[string]any {
 		for i := range data {
 			data[i] = byte(random.UintN(256))
 		}
-		text, _ := anyvalues.YAML(data)
+		text, _ := randvalues.YAML(data)
 		texts = append(texts, text)
 	}
 	var all []map[string]any
@@ -156,7 +156,7 @@ func leases(t *testing.T, random *rand.Rand) []map[string]any {
 					continue
 				}
 				if broken > 0 {
-					anyvalues.Break(random, lease)
+					randvalues.Break(random, lease)
 				}
 				if !fraction(lease) {
 					all = append(all, whole(lease).(map[string]any))

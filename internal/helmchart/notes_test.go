@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/helmchart"
 )
 

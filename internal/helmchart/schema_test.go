@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/schema"
 )
@@ -49,7 +49,7 @@ func TestSchemaDecidesAsHelm(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
 		for range 10 {
 			broken := clone(t, values)
-			anyvalues.Break(random, broken)
+			randvalues.Break(random, broken)
 			agree(broken)
 		}
 	}
@@ -60,7 +60,7 @@ func TestSchemaDecidesAsHelm(t *testing.T) {
 // inputs returns the values of all files of the tests, and some random ones.
 func inputs(t *testing.T) []map[string]any {
 	t.Helper()
-	corpus, err := anyvalues.Corpus("../..", 50)
+	corpus, err := randvalues.Corpus("../..", 50)
 	require.NoError(t, err)
 	all := make([]map[string]any, len(corpus))
 	for i, text := range corpus {

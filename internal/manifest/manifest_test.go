@@ -20,7 +20,7 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/crd"
 	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/internal/manifest"
@@ -174,7 +174,7 @@ func TestNullsAsTheServer(t *testing.T) {
 // leases returns those of all values files of the tests, and some made at random.
 func leases(t *testing.T) []map[string]any {
 	t.Helper()
-	texts, err := anyvalues.Corpus("../..", 100)
+	texts, err := randvalues.Corpus("../..", 100)
 	require.NoError(t, err)
 	var all []map[string]any
 	for _, text := range texts {

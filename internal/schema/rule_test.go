@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
 
 // TestRuleDecidesAsValidator holds the short cut to the validator: both accept,
@@ -25,14 +25,14 @@ func TestRuleDecidesAsValidator(t *testing.T) {
 
 	accepted, refused := 0, 0
 	random := rand.New(rand.NewPCG(9, 10))
-	corpus, err := anyvalues.Corpus("../..", 100)
+	corpus, err := randvalues.Corpus("../..", 100)
 	require.NoError(t, err)
 	for _, text := range corpus {
 		for broken := range 40 {
 			var values map[string]any
 			require.NoError(t, yaml.Unmarshal(text, &values))
 			for range min(broken, 2) {
-				anyvalues.Break(random, values)
+				randvalues.Break(random, values)
 			}
 			err := validator.Validate(values)
 			require.Equal(t, err == nil, s.rule.accepts(values), "%v: %v", values, err)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
 
 // FuzzReadFile holds the reader of fleets to the reader of YAML: whatever the
@@ -72,7 +72,7 @@ func texts(t testing.TB) [][]byte {
 		[]byte("server: {}\nleases:\n\n  # all\n  a-1:\n    models:\n    - name: m # the first\n      uri: pvc://c/x\n    - {name: n, uri: '/m'}\n  b:\n    triton:\n      args: [--log-verbose=1, a b, \"c: d\"]\n      env:\n        - name: A\n          value: |\n            two\n            lines\nenabled: true\n"),
 		[]byte("leases:\n    a:\n        autoscaling: {enable: true, replicas: {maximum: 12}}\n        triton: {resources: {limits: {nvidia.com/gpu: 1, memory: 16Gi, cpu: 0.5}}}\n"),
 	}
-	corpus, err := anyvalues.Corpus("../..", 30)
+	corpus, err := randvalues.Corpus("../..", 30)
 	require.NoError(t, err)
 	return append(all, corpus...)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/faketms"
+	"github.com/triton-leases/tms/internal/testing/faketms"
 	"github.com/triton-leases/tms/pkg/client"
 )
 

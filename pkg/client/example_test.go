@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/faketms"
+	"github.com/triton-leases/tms/internal/testing/faketms"
 	"github.com/triton-leases/tms/pkg/client"
 )
 

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/anyvalues"
-	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -41,7 +41,7 @@ func FuzzAgreement(f *testing.F) {
 	}
 	judgedByGo, judgedByChart := ours(f), twin(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, name := anyvalues.YAML(data)
+		text, name := randvalues.YAML(data)
 		release := render.Release{Name: name, Namespace: "ns"}
 		got, err := judgedByGo.Render(release, text)
 		wanted, wantedErr := judgedByChart.Render(release, text)
@@ -93,7 +93,7 @@ func TestAgreementReachesAll(t *testing.T) {
 	r := ours(t)
 	outcomes := map[string]int{}
 	for _, data := range seeds(300) {
-		text, name := anyvalues.YAML(data)
+		text, name := randvalues.YAML(data)
 		result, err := r.Render(render.Release{Name: name, Namespace: "ns"}, text)
 		var refusal policy.Refusal
 		switch {

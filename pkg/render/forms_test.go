@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/triton-leases/tms/internal/anyvalues"
-	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -25,7 +25,7 @@ func FuzzForms(f *testing.F) {
 	}
 	filled, byEngine := ours(f), twin(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, name := anyvalues.Fleet(data)
+		text, name := randvalues.Fleet(data)
 		release := render.Release{Name: name, Namespace: "ns"}
 		wanted, err := byEngine.Render(release, text)
 		if err != nil {
@@ -67,7 +67,7 @@ func TestFormsAreUsed(t *testing.T) {
 	r := ours(t)
 	filled, rendered := 0, 0
 	for _, data := range seeds(200) {
-		text, name := anyvalues.Fleet(data)
+		text, name := randvalues.Fleet(data)
 		result, err := r.Render(render.Release{Name: name, Namespace: "ns"}, text)
 		switch {
 		case err != nil:

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
 
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 	"github.com/triton-leases/tms/pkg/values"
@@ -25,7 +25,7 @@ func TestObjectsOfForms(t *testing.T) {
 	r := ours(t)
 	compared := 0
 	for _, data := range seeds(40) {
-		text, _ := anyvalues.Fleet(data)
+		text, _ := randvalues.Fleet(data)
 		result, err := r.Render(release, text)
 		if err != nil {
 			continue

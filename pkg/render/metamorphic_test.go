@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/triton-leases/tms/internal/anyvalues"
-	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -21,7 +21,7 @@ func FuzzGrantedAgain(f *testing.F) {
 	}
 	r := ours(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, _ := anyvalues.YAML(data)
+		text, _ := randvalues.YAML(data)
 		first, err := r.Render(release, text)
 		if err != nil {
 			t.Skip("refused")

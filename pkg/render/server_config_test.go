@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/anyvalues"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
@@ -154,7 +154,7 @@ func TestServerReadsTheConfiguration(t *testing.T) {
 	}
 	same := 0
 	for _, data := range seeds(80) {
-		text, _ := anyvalues.YAML(data)
+		text, _ := randvalues.YAML(data)
 		if readsTheSame(t, r, text, withServer) {
 			same++
 		}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/triton-leases/tms/internal/anyvalues"
-	"github.com/triton-leases/tms/internal/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -65,7 +65,7 @@ func TestHelmAgreesOnAnyValues(t *testing.T) {
 		for i := range data {
 			data[i] = byte(random.UintN(256))
 		}
-		values, name := anyvalues.YAML(data)
+		values, name := randvalues.YAML(data)
 		r := render.Release{Name: name, Namespace: "ns"}
 		result, err := renderer(t).Render(r, values)
 		helm3, err3 := helm("helm3", t, r, values)

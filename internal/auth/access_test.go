@@ -1,0 +1,186 @@
+package auth
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/stretchr/testify/require"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
+
+// TestAuthenticateRemembers: for seconds, whatever the answer was.
+func TestAuthenticateRemembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		s.users["opaque"] = authenticationv1.UserInfo{Username: "ann"}
+		for range 3 {
+			require.Equal(t, "ann", s.who(t, "opaque"))
+			require.Empty(t, s.who(t, "wrong"))
+		}
+		require.Equal(t, 2, s.tokens)
+
+		delete(s.users, "opaque")
+		s.users["wrong"] = authenticationv1.UserInfo{Username: "bob"}
+		time.Sleep(remembered - time.Nanosecond)
+		require.Equal(t, "ann", s.who(t, "opaque"))
+		require.Empty(t, s.who(t, "wrong"))
+		time.Sleep(time.Millisecond)
+		require.Empty(t, s.who(t, "opaque"), "it was revoked")
+		require.Equal(t, "bob", s.who(t, "wrong"))
+		require.Equal(t, 4, s.tokens)
+	})
+}
+
+// TestExpiry: a token counts until it ends, however short that is.
+func TestExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		soon, past := ending(time.Now().Add(2*time.Second)), ending(time.Now())
+		s.users[soon], s.users[past] = authenticationv1.UserInfo{Username: "ann"}, authenticationv1.UserInfo{Username: "ann"}
+		require.Empty(t, s.who(t, past))
+		require.Zero(t, s.tokens, "which nobody has to be asked about")
+		require.Equal(t, "ann", s.who(t, soon))
+		time.Sleep(2*time.Second - time.Nanosecond)
+		require.Equal(t, "ann", s.who(t, soon))
+		time.Sleep(time.Millisecond)
+		require.Empty(t, s.who(t, soon), "at once, though the answer would be remembered for longer")
+		require.Equal(t, 1, s.tokens)
+	})
+}
+
+// TestOddTokens: what says no end, or says it oddly, is for the API server to judge.
+func TestOddTokens(t *testing.T) {
+	for name, test := range map[string]struct {
+		token    string
+		reviewed int
+	}{
+		"opaque":               {"abc", 1},
+		"three parts":          {"a.b.c", 1},
+		"no base64":            {"e30.%.c2ln", 1},
+		"no JSON":              {jwt(`{`), 1},
+		"a list":               {jwt(`[]`), 1},
+		"no end":               {jwt(`{"sub":"ann"}`), 1},
+		"an end in words":      {jwt(`{"exp":"tomorrow"}`), 1},
+		"no end yet":           {jwt(`{"exp":0}`), 1},
+		"an end long ago":      {jwt(`{"exp":1}`), 0},
+		"more than can be":     {jwt(`{"exp":1e300}`), 0},
+		"as long as may be":    {strings.Repeat("a", longest), 1},
+		"too long":             {strings.Repeat("a", longest+1), 0},
+		"none":                 {"", 0},
+		"with hostile letters": {"\x1b[2J\x00", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newAPIServer()
+			require.Empty(t, s.who(t, test.token))
+			require.Equal(t, test.reviewed, s.tokens)
+			s = newAPIServer()
+			s.users[test.token] = authenticationv1.UserInfo{Username: "ann"}
+			require.Equal(t, test.reviewed == 1, s.who(t, test.token) == "ann")
+		})
+	}
+}
+
+func TestHeader(t *testing.T) {
+	for header, token := range map[string]string{
+		"Bearer a": "a", "bearer a": "a", "BEARER  a ": "a", "Bearer": "", "": "", "Basic a": "", "a": "", " Bearer a": "", "Bearer\ta": "",
+		"Bearer a b": "", "Bearer a\tb": "", "Bearer a,Bearer b": "",
+	} {
+		got, ok := tokenOf(header)
+		require.Equal(t, token != "", ok, "%q", header)
+		if ok {
+			require.Equal(t, token, got, "%q", header)
+		}
+	}
+}
+
+// TestAuthorize: what Kubernetes is asked, and for how long its answer counts.
+func TestAuthorize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		var asked authorizationv1.SubjectAccessReviewSpec
+		s.may = func(spec authorizationv1.SubjectAccessReviewSpec) bool {
+			asked = spec
+			return groupMay("serving")(spec)
+		}
+		what := Attributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"}
+		user := authenticationv1.UserInfo{Username: "ann", UID: "1", Groups: []string{"serving"}, Extra: map[string]authenticationv1.ExtraValue{"k": {"v"}}}
+		ann := context.WithValue(t.Context(), userKey{}, user)
+		for range 3 {
+			require.NoError(t, s.Authorize(ann, what))
+		}
+		require.Equal(t, 1, s.accesses)
+		require.Equal(t, authorizationv1.SubjectAccessReviewSpec{
+			User: "ann", UID: "1", Groups: []string{"serving"}, Extra: map[string]authorizationv1.ExtraValue{"k": {"v"}},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"},
+		}, asked)
+
+		for range 2 {
+			err := s.Authorize(as(t.Context(), "ann"), what)
+			require.Equal(t, connect.CodePermissionDenied, connect.CodeOf(err), "another ann, who is not in the group")
+			require.ErrorContains(t, err, `user "ann" cannot get r.g in the namespace "ns"`)
+		}
+		require.Equal(t, 2, s.accesses)
+		require.NoError(t, s.Authorize(ann, what))
+
+		for _, other := range []Attributes{
+			{Verb: "delete", Group: "g", Resource: "r", Namespace: "ns", Name: "a"},
+			{Verb: "get", Group: "h", Resource: "r", Namespace: "ns", Name: "a"},
+			{Verb: "get", Group: "g", Resource: "s", Namespace: "ns", Name: "a"},
+			{Verb: "get", Group: "g", Resource: "r", Name: "a"},
+			{Verb: "get", Group: "g", Resource: "r", Namespace: "ns"},
+		} {
+			before := s.accesses
+			require.NoError(t, s.Authorize(ann, other))
+			require.Equal(t, before+1, s.accesses, "%+v is a question of its own", other)
+		}
+
+		s.may = groupMay("nobody")
+		time.Sleep(remembered - time.Nanosecond)
+		require.NoError(t, s.Authorize(ann, what))
+		time.Sleep(time.Millisecond)
+		require.Error(t, s.Authorize(ann, what), "the right was taken away")
+	})
+}
+
+// TestForbidden: the sentence says nothing of the object, and holds no letter of a name
+// that a terminal would obey.
+func TestForbidden(t *testing.T) {
+	s := newAPIServer()
+	hostile := as(t.Context(), "\x1b[2Jann\u202e\n")
+	err := s.Authorize(hostile, Attributes{Verb: "list", Resource: "configmaps", Name: "secret"})
+	require.EqualError(t, err, `permission_denied: user "\x1b[2Jann\u202e\n" cannot list configmaps at the cluster scope`)
+	require.EqualError(t, s.Authorize(t.Context(), Attributes{Verb: "get", Resource: "r", Namespace: "ns"}),
+		`permission_denied: user "system:anonymous" cannot get r in the namespace "ns"`, "who did not come through the gate is nobody")
+}
+
+// TestAPIServerDown: the caller learns that, and nothing more; nothing is remembered.
+func TestAPIServerDown(t *testing.T) {
+	s := newAPIServer()
+	s.users["t"], s.may = authenticationv1.UserInfo{Username: "ann", Groups: []string{"serving"}}, groupMay("serving")
+	s.down = errDown
+	ann := as(t.Context(), "ann", "serving")
+	_, authenticateErr := s.Authenticate(t.Context(), "Bearer t")
+	for _, err := range []error{authenticateErr, s.Authorize(ann, Attributes{Verb: "get"})} {
+		require.EqualError(t, err, "unavailable: the API server of Kubernetes does not answer; try again")
+	}
+	gone, cancel := context.WithCancel(ann)
+	cancel()
+	require.ErrorIs(t, s.Authorize(gone, Attributes{Verb: "get"}), context.Canceled)
+	s.down = nil
+	require.Equal(t, "ann", s.who(t, "t"))
+	require.NoError(t, s.Authorize(ann, Attributes{Verb: "get"}))
+}
+
+// TestOpen: only who says so lets everybody in.
+func TestOpen(t *testing.T) {
+	open := Open()
+	user, err := open.Authenticate(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, "system:anonymous", user.Username)
+	require.NoError(t, open.Authorize(t.Context(), Attributes{Verb: "delete", Resource: "everything"}))
+}

@@ -1,0 +1,106 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/values"
+)
+
+const five = `server: {autoscaling: {enable: true, replicas: {limits: {maximum: 5}}, metrics: {queueTime: {enabled: true}}}}`
+
+func TestReload(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	write(five)
+	c, err := config.Read(file, "tms")
+	require.NoError(t, err)
+	require.EqualValues(t, 5, most(t, c), "5 is the most")
+	first, problem := c.InForce()
+	require.NoError(t, problem)
+
+	reload := func(changed bool, problem string) {
+		t.Helper()
+		got, err := c.Reload()
+		if err == nil && !got { // the file counts when it is read for the second time
+			got, err = c.Reload()
+		}
+		require.Equal(t, changed, got)
+		if problem == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, problem)
+		}
+	}
+	reload(false, "") // nothing changed
+
+	const incoherent = "server.autoscaling.replicas.default.maximum: Invalid value: 5: must not exceed server.autoscaling.replicas.limits.maximum (4)"
+	write(`server: {autoscaling: {enable: true, replicas: {limits: {maximum: 4}}}}`)
+	reload(false, incoherent)
+	reload(false, "") // which is said once
+	require.EqualValues(t, 5, most(t, c), "what was in force stays in force")
+	since, problem := c.InForce()
+	require.ErrorContains(t, problem, incoherent)
+	require.Equal(t, first, since)
+
+	write("leases: {a: {models: [{name: m, uri: /models}]}}")
+	reload(false, "at run time they are objects of the kind TritonLease")
+	write("server: {")
+	reload(false, "configuration: ")
+	require.NoError(t, os.Remove(file))
+	reload(false, "no such file")
+	reload(false, "")
+
+	write("server: {autoscaling: {enable: true}}\n") // while it is being written
+	got, err := c.Reload()
+	require.NoError(t, err)
+	require.False(t, got)
+	write(five) // as it was
+	reload(false, "")
+	since, problem = c.InForce()
+	require.NoError(t, problem)
+	require.Equal(t, first, since)
+
+	write(`server: {autoscaling: {enable: true, replicas: {limits: {maximum: 7}}, metrics: {queueTime: {enabled: true}}}}`)
+	reload(true, "")
+	require.EqualValues(t, 7, most(t, c))
+	since, _ = c.InForce()
+	require.True(t, since.After(first))
+}
+
+func TestReadRefuses(t *testing.T) {
+	_, err := config.Read(filepath.Join(t.TempDir(), "absent.yaml"), "tms")
+	require.ErrorContains(t, err, "no such file")
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("server: {leases: {autoRenew: {interval: 1s}}, unknown: 1}"), 0o600))
+	_, err = config.Read(file, "tms")
+	var refusal policy.Refusal
+	require.ErrorAs(t, err, &refusal)
+}
+
+// most returns how many replicas a lease is granted that wants a hundred.
+func most(t *testing.T, c *config.Config) int64 {
+	t.Helper()
+	in, err := c.Installation("ns")
+	require.NoError(t, err)
+	maximum := int64(100)
+	objects, err := in.TritonLease(&v1alpha1.TritonLease{
+		ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "ns"},
+		Spec: v1alpha1.TritonLeaseSpec{Lease: values.Lease{
+			Models:      []values.Model{{Name: "m", URI: "/models"}},
+			Autoscaling: policy.Request{Enable: true, Replicas: policy.ReplicaRequest{Maximum: &maximum}},
+		}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "tms-a", objects.Deployment.Name)
+	require.Equal(t, "ns", objects.Deployment.Namespace)
+	require.Equal(t, "tms-server", objects.Deployment.Labels["app.kubernetes.io/managed-by"])
+	return objects.Lease.Grant.MaxReplicas
+}

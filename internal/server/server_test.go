@@ -1,0 +1,220 @@
+package server
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
+	"github.com/triton-leases/tms/internal/auth"
+)
+
+// TestShutdown: what waits ends with a code to try again by, what runs may finish, and
+// meanwhile the server says that it is not the one to ask.
+func TestShutdown(t *testing.T) {
+	for name, by := range protocols {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				finish := make(chan struct{})
+				var r *running
+				r = serve(t, &leases{
+					status: func(context.Context, *tmsv1.StatusRequest) (*tmsv1.StatusResponse, error) {
+						<-finish
+						return new(tmsv1.StatusResponse), nil
+					},
+					acquire: func(ctx context.Context, _ *tmsv1.AcquireRequest, send func(*tmsv1.AcquireResponse) error) error {
+						if err := send(new(tmsv1.AcquireResponse)); err != nil {
+							return err
+						}
+						select {
+						case <-r.Stopping():
+							return connect.NewError(connect.CodeUnavailable, errors.New("the server ends"))
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					},
+				})
+				client, _ := r.client(t, by)
+				stream, err := client.Acquire(context.Background(), connect.NewRequest(new(tmsv1.AcquireRequest)))
+				require.NoError(t, err)
+				require.True(t, stream.Receive())
+				statusErr := make(chan error, 1)
+				go func() {
+					_, err := status(client, "a")
+					statusErr <- err
+				}()
+				synctest.Wait()
+				ended := make(chan error, 1)
+				go func() { ended <- r.end() }()
+				require.False(t, stream.Receive())
+				requireCode(t, connect.CodeUnavailable, stream.Err())
+				require.NoError(t, stream.Close())
+
+				checker := &health{grpchealth.NewStaticChecker("a"), r.Stopping()}
+				answer, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: "a"})
+				require.NoError(t, err)
+				require.Equal(t, grpchealth.StatusNotServing, answer.Status)
+
+				close(finish)
+				require.NoError(t, <-statusErr)
+				require.NoError(t, <-ended)
+			})
+		})
+	}
+}
+
+// TestShutdownGivesUp: a call that does not end cannot keep the server.
+func TestShutdownGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := make(chan struct{})
+		r := serve(t, &leases{status: func(ctx context.Context, _ *tmsv1.StatusRequest) (*tmsv1.StatusResponse, error) {
+			<-ctx.Done()
+			close(gone)
+			return nil, ctx.Err()
+		}})
+		client, _ := r.client(t, protocols["gRPC"])
+		go func() { _, _ = status(client, "a") }()
+		synctest.Wait()
+		require.ErrorIs(t, r.end(), context.DeadlineExceeded)
+		<-gone
+	})
+}
+
+// TestHealthAndReflection: what probes and grpcurl ask.
+func TestHealthAndReflection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := serve(t, &leases{})
+		_, caller := r.client(t, protocols["gRPC"])
+		checker := &health{grpchealth.NewStaticChecker(tmsv1connect.LeaseServiceName), r.Stopping()}
+		for _, service := range []string{"", tmsv1connect.LeaseServiceName} {
+			answer, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: service})
+			require.NoError(t, err)
+			require.Equal(t, grpchealth.StatusServing, answer.Status)
+		}
+		_, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: "unknown"})
+		requireCode(t, connect.CodeNotFound, err)
+
+		stream := grpcreflect.NewClient(caller, "http://server", connect.WithGRPC()).NewStream(context.Background())
+		names, err := stream.ListServices()
+		require.NoError(t, err)
+		services := make([]string, len(names))
+		for i, name := range names {
+			services[i] = string(name)
+		}
+		require.ElementsMatch(t, []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName, grpchealth.HealthV1ServiceName}, services)
+		files, err := stream.FileContainingSymbol(tmsv1connect.LeaseServiceName)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		require.IsType(t, new(descriptorpb.FileDescriptorProto), proto.Message(files[0]))
+		_, err = stream.Close()
+		require.NoError(t, err)
+	})
+}
+
+// TestTwoServers: nothing is registered but where the configuration says.
+func TestTwoServers(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	config := Config{Access: auth.Open(), Metrics: registry, Address: "127.0.0.1:0"}
+	one, other := New(config), New(config)
+	one.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	other.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	_, err := one.handler()
+	require.NoError(t, err)
+	require.ErrorContains(t, other.Start(t.Context()), "metrics: ", "and not a panic")
+	other.config.Metrics = prometheus.NewRegistry()
+	_, err = other.handler()
+	require.NoError(t, err)
+}
+
+// TestStartRefuses: what it cannot serve as it was told, it does not serve.
+func TestStartRefuses(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, taken.Close()) }()
+	config := Config{Access: auth.Open(), Metrics: prometheus.NewRegistry(), Address: taken.Addr().String()}
+	require.ErrorContains(t, New(config).Start(t.Context()), "listen: ")
+
+	config.Address, config.CertFile, config.KeyFile = "127.0.0.1:0", filepath.Join(t.TempDir(), "none"), "none"
+	server := New(config)
+	server.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	require.ErrorContains(t, server.Start(t.Context()), "certificate: ")
+	require.False(t, server.NeedLeaderElection())
+}
+
+// TestTLS: HTTP/1.1 and HTTP/2 by TLS, with a certificate that is replaced meanwhile.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	writeCertificate(t, cert, key, 1)
+	server := New(Config{
+		Access: auth.Open(), Limits: unlimited, Streams: 100, Metrics: prometheus.NewRegistry(), CertFile: cert, KeyFile: key,
+	})
+	server.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	start(t, server, listener)
+
+	for _, by := range protocols {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
+		transport.Protocols.SetHTTP1(!by.http2)
+		transport.Protocols.SetHTTP2(by.http2)
+		client := tmsv1connect.NewLeaseServiceClient(&http.Client{Transport: transport}, "https://"+listener.Addr().String(), by.options...)
+		lease, err := status(client, "a")
+		require.NoError(t, err)
+		require.Equal(t, "a", lease.GetId())
+		transport.CloseIdleConnections()
+	}
+	_, err = tls.Dial("tcp", listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	require.Error(t, err)
+
+	require.EqualValues(t, 1, serial(t, listener))
+	writeCertificate(t, cert, key, 2)
+	for serial(t, listener) != 2 { // the time limit of the test is that of the loop
+		require.NoError(t, t.Context().Err())
+	}
+}
+
+// serial is that of the certificate which a server has now.
+func serial(t *testing.T, listener net.Listener) int64 {
+	t.Helper()
+	connection, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer func() { _ = connection.Close() }()
+	return connection.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+}
+
+// writeCertificate writes a key, and a certificate of it.
+func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), 0o600))
+	require.NoError(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600))
+}

@@ -1,0 +1,295 @@
+// Package anyvalues makes values of the chart out of random bytes, for tests
+// that hold for any values. The schema accepts all of them; the policy refuses
+// some, because refusals must agree too.
+package randvalues
+
+import (
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+)
+
+// YAML returns a values file and the name of a release, decided by the bytes:
+// the same bytes give the same values, and few bytes give simple ones.
+func YAML(data []byte) (values []byte, release string) {
+	d := &dice{data: data}
+	release = pick(d.part(), "tms", "r", "my-tms-release", "a-release-name-that-is-just-as-long-as-helm-can-allow")
+	text, err := yaml.Marshal(d.values())
+	if err != nil {
+		panic(err) // it is made of what YAML can hold
+	}
+	return text, release
+}
+
+// dice turns bytes into decisions. Where no byte is left every decision is the first.
+type dice struct {
+	data  []byte
+	parts int // that were given away
+}
+
+func (d *dice) roll(sides int) int {
+	if len(d.data) == 0 {
+		return 0
+	}
+	n := int(d.data[0]) % sides
+	d.data = d.data[1:]
+	return n
+}
+
+// part returns dice with every eighth byte of their own, so that what is decided
+// last does not starve.
+func (d *dice) part() *dice {
+	own := &dice{}
+	for i := d.parts; i < len(d.data); i += 8 {
+		own.data = append(own.data, d.data[i])
+	}
+	d.parts++
+	return own
+}
+
+// sometimes is true once in n times.
+func (d *dice) sometimes(n int) bool { return d.roll(n) == n-1 }
+
+func pick[T any](d *dice, options ...T) T { return options[d.roll(len(options))] }
+
+type object = map[string]any
+
+// maybe sets a key once in n times.
+func (d *dice) maybe(n int, o object, key string, value func(*dice) any) {
+	if d.sometimes(n) {
+		o[key] = value(d)
+	}
+}
+
+func (d *dice) values() object {
+	server := object{"autoscaling": d.part().config()}
+	v := object{"server": server}
+	leases := object{}
+	fleet := d.part()
+	for range pick(fleet, 1, 2, 3, 0) {
+		leases[pick(fleet, "a", "b", "resnet50", "0", "lease-with-a-long-name", "on", "server")] = fleet.lease()
+	}
+	v["leases"] = leases
+	d.part().maybe(3, v, "triton", (*dice).triton)
+	names := d.part()
+	names.maybe(4, v, "nameOverride", func(d *dice) any { return pick(d, "triton", "tms", "") })
+	names.maybe(4, v, "fullnameOverride", func(d *dice) any { return pick(d, "inference", "") })
+	d.part().maybe(4, v, "kubernetes", func(d *dice) any {
+		return object{
+			"customLabels":      object{"team": "vision", "empty": "", "number": "1"},
+			"customAnnotations": object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'", "<no value>")},
+			"partOf":            pick(d, "", "platform"),
+		}
+	})
+	rest := d.part()
+	rest.maybe(4, v, "images", func(d *dice) any {
+		return object{
+			pick(d, "triton", "server", "rest", "mongodb"): "example.com/image:1",
+			"sidecar": pick[any](d, nil, "x"),
+			"secrets": []any{"pull"},
+		}
+	})
+	rest.maybe(2, server, "allowlist", func(d *dice) any {
+		return pick(d, []any{"example.com/other:1"}, []any{"example.com/other:1", "example.com/image:1"})
+	})
+	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
+	if server["enabled"] == true && !rest.sometimes(8) {
+		v["images"] = object{"server": "example.com/server:1"}
+		rest.server(server)
+		rest.maybe(2, server, "apiService", (*dice).apiService)
+	} else {
+		rest.maybe(8, server, "apiService", (*dice).apiService)
+	}
+	rest.maybe(8, server, "leases", func(d *dice) any {
+		return object{
+			"duration":  object{"default": pick(d, "1h", "1h30m", "2h", "0s"), "maximum": pick(d, "0s", "90m")},
+			"autoRenew": object{"default": !d.sometimes(2), "interval": pick(d, "2h", "90m", "10s")},
+		}
+	})
+	rest.maybe(4, v, "extraObjects", func(d *dice) any {
+		return []any{object{
+			"apiVersion": "v1", "kind": pick(d, "ConfigMap", "Service", "Deployment", "Custom"),
+			"metadata": object{"name": "extra"}, "data": object{"x": "{{ 1 }}\n---\n"},
+		}}
+	})
+	return v
+}
+
+// server sets how tms-server runs, and removes defaults of it.
+func (d *dice) server(s object) {
+	d.maybe(2, s, "namespaces", func(d *dice) any { return pick[any](d, []any{"a", "ns"}, []any{"1", "a", "1"}, []any{}, nil) })
+	d.maybe(4, s, "crd", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "metrics", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "networkPolicy", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "replicas", func(d *dice) any { return pick[any](d, 0, 1000740000, nil) })
+	d.maybe(4, s, "logLevel", func(d *dice) any { return pick[any](d, "debug", nil) })
+	d.maybe(4, s, "affinity", func(d *dice) any { return pick[any](d, object{"nodeAffinity": object{}}, nil) })
+	d.maybe(4, s, "podSecurityContext", func(d *dice) any { return pick[any](d, object{"runAsUser": 1000740000}, object{"runAsUser": nil}, nil) })
+	d.maybe(4, s, "resources", func(d *dice) any {
+		return pick[any](d, object{"limits": object{"memory": pick[any](d, "512Mi", 1500000000, 0.5, "1e9", nil)}}, object{"limits": nil}, nil)
+	})
+}
+
+// apiService is mostly one that can be served.
+func (d *dice) apiService() any {
+	a := object{"enabled": !d.sometimes(4)}
+	a["tls"] = pick[any](d,
+		object{"secretName": "tls"}, object{"enabled": false},
+		object{"certManager": object{"issuerRef": object{"name": "company", "kind": pick[any](d, "ClusterIssuer", nil), "group": pick[any](d, "example.com", nil)}}},
+		object{"certManager": object{"issuerRef": object{"name": "company"}, "dnsNames": []any{"tms.example.com", "*.example.com", "tms.example.com"}}},
+		object{"secretName": "tls", "certManager": object{"issuerRef": object{"name": "company"}}},
+		object{"enabled": false, "secretName": pick(d, "tls", "")}, object{"enabled": nil}, nil,
+	)
+	d.maybe(3, a, "type", func(d *dice) any { return pick[any](d, "NodePort", "LoadBalancer", "ClusterIP", nil) })
+	d.maybe(4, a, "port", func(d *dice) any { return pick[any](d, 30000, 32768, 443, nil) })
+	d.maybe(4, a, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
+	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "0s", "1h1m1s1ms", "000ms", nil) })
+	d.maybe(4, a, "callsPerSecond", func(d *dice) any { return pick[any](d, 1, 1000000, nil) })
+	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	return a
+}
+
+func (d *dice) config() object {
+	c := object{"enable": !d.sometimes(8)}
+	d.maybe(2, c, "replicas", func(d *dice) any { return d.bounds() })
+	metrics := object{
+		// Mostly one metric is in effect, so that most leases are not refused.
+		"queueTime":      d.metric(object{"enabled": true}, 1000, 10000, 250000, 1e15),
+		"cpuUtilization": d.metric(object{}, 1, 50, 100, 5000),
+		"gpuUtilization": d.metric(object{}, 1, 50, 90, 100),
+	}
+	c["metrics"] = metrics
+	d.maybe(4, c, "prometheus", func(d *dice) any {
+		return object{
+			"scrapeInterval":     pick(d, "15s", "5s", "1m", "1500ms", "5m"),
+			"evaluationInterval": pick(d, "15s", "30s"),
+			"rateWindow":         pick(d, "4m", "5m", "4m30s", "20s", "1h1m1s1ms", "0240s"),
+			"ruleLabels":         object{"team": pick(d, "a", "b")},
+			"ruleLables":         object{"team": "a", "release": pick(d, "prometheus", "other")},
+			"alerts":             object{"enabled": !d.sometimes(3)},
+		}
+	})
+	return c
+}
+
+// bounds are coherent, but for one in eight.
+func (d *dice) bounds() object {
+	lower := 1 + d.roll(3)
+	upper := lower + d.roll(3)
+	limit := upper + d.roll(10)
+	minimum := lower + d.roll(upper-lower+1)
+	maximum := minimum + d.roll(limit-minimum+1)
+	if d.sometimes(8) {
+		lower, minimum, limit = d.roll(5), d.roll(5), d.roll(12)
+	}
+	return object{
+		"default": object{"minimum": minimum, "maximum": maximum},
+		"limits":  object{"maximum": limit, "minimum": object{"lowerBound": lower, "upperBound": upper}},
+	}
+}
+
+func (d *dice) metric(m object, numbers ...float64) object {
+	d.maybe(3, m, "enabled", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(6, m, "enable", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(2, m, "allowed", func(d *dice) any { return !d.sometimes(8) })
+	d.maybe(3, m, "threshold", func(d *dice) any {
+		lowest := d.roll(len(numbers))
+		standard := lowest + d.roll(len(numbers)-lowest)
+		highest := standard + d.roll(len(numbers)-standard)
+		return object{
+			"minimum": numbers[lowest],
+			"default": numbers[standard],
+			"maximum": pick(d, 0, numbers[highest]),
+		}
+	})
+	return m
+}
+
+func (d *dice) lease() object {
+	l := object{}
+	if d.sometimes(4) {
+		l["target"] = d.target()
+	} else {
+		l["models"] = d.models()
+		d.maybe(3, l, "triton", (*dice).triton)
+		d.maybe(12, l, "image", func(d *dice) any { return pick(d, "example.com/other:1", "example.com/image:1") })
+	}
+	request := object{"enable": !d.sometimes(6)}
+	d.maybe(2, request, "replicas", func(d *dice) any {
+		r := object{}
+		d.maybe(3, r, "minimum", func(d *dice) any { return pick[any](d, 1, 2, 0, 3, 8) })
+		d.maybe(2, r, "maximum", func(d *dice) any { return pick[any](d, 4, 2, 1, 0, 9, 50, 2147483647) })
+		return r
+	})
+	metrics := object{}
+	for _, name := range []string{"queueTime", "cpuUtilization", "gpuUtilization"} {
+		often := 6
+		if name == "queueTime" {
+			often = 2 // it is mostly in effect
+		}
+		d.maybe(often, metrics, name, func(d *dice) any {
+			m := object{}
+			d.maybe(4, m, "enabled", func(d *dice) any { return !d.sometimes(4) })
+			d.maybe(12, m, "enable", func(d *dice) any { return !d.sometimes(3) })
+			d.maybe(2, m, "threshold", func(d *dice) any {
+				return pick[any](d, 60, 90, 10000, 0, 1, 101, 200000, 1e6, 2147483647)
+			})
+			return m
+		})
+	}
+	if len(metrics) > 0 {
+		request["metrics"] = metrics
+	}
+	l["autoscaling"] = request
+	return l
+}
+
+func (d *dice) models() []any {
+	var models []any
+	for range 1 + d.roll(3) {
+		models = append(models, object{
+			"name": pick(d, "m", "n", "1", "true", "A_b.c-d"),
+			"uri":  pick(d, "s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", `s3://h:9000/b/{{x}}"'$(y)`),
+		})
+	}
+	return models
+}
+
+func (d *dice) target() object {
+	t := object{"name": pick(d, "legacy", "a.b", "c", "d"), "selector": object{"app": pick(d, "triton", "on", "1")}}
+	d.maybe(3, t, "kind", func(d *dice) any { return pick(d, "StatefulSet", "Deployment") })
+	d.maybe(3, t, "apiVersion", func(d *dice) any { return pick(d, "apps/v1", "argoproj.io/v1alpha1") })
+	d.maybe(3, t, "metricsPort", func(d *dice) any { return pick(d, "http-metrics", "8002x") })
+	d.maybe(3, t, "container", func(*dice) any { return "server" })
+	return t
+}
+
+func (d *dice) triton() any {
+	t := object{}
+	d.maybe(3, t, "resources", func(d *dice) any {
+		r := object{}
+		d.maybe(2, r, "requests", func(d *dice) any { return object{"cpu": pick[any](d, "500m", 2, 0, "0", 0.5, "0.0", "1e3")} })
+		d.maybe(2, r, "limits", func(d *dice) any {
+			return object{pick(d, "nvidia.com/gpu", "cpu", "memory", "nvidia.com/mig-1g.5gb"): pick[any](d, 1, "1", 0, "0")}
+		})
+		return r
+	})
+	d.maybe(4, t, "replicas", func(d *dice) any { return d.roll(4) })
+	d.maybe(4, t, "args", func(d *dice) any { return []any{"--log-verbose=1", pick(d, "", "a\nb", "{{ x }}", "\"'")}[d.roll(2):] })
+	d.maybe(4, t, "env", func(d *dice) any { return []any{object{"name": "A", "value": pick(d, "", "on", "1", "a: b\n---")}} })
+	d.maybe(4, t, "sharedMemorySize", func(d *dice) any { return pick[any](d, "2Gi", 1073741824, 0.5) })
+	d.maybe(4, t, "podDisruptionBudget", func(d *dice) any {
+		return pick(d, object{"minAvailable": 1}, object{"maxUnavailable": "50%"}, object{"minAvailable": 0}, object{})
+	})
+	d.maybe(4, t, "strategy", func(d *dice) any {
+		return pick[any](d, object{"type": "Recreate"}, object{"rollingUpdate": object{"maxSurge": 0, "maxUnavailable": 1}}, object{})
+	})
+	d.maybe(4, t, "nodeSelector", func(d *dice) any { return object{"zone": pick(d, "1", "on")} })
+	d.maybe(4, t, "probes", func(d *dice) any { return object{"startup": object{"failureThreshold": 1 + d.roll(100)}} })
+	d.maybe(4, t, "podSecurityContext", func(d *dice) any { return object{"runAsUser": pick[any](d, 1000740000, 0)} })
+	d.maybe(4, t, "volumes", func(d *dice) any {
+		return []any{object{"name": fmt.Sprintf("v%d", d.roll(3)), "emptyDir": object{}}}
+	})
+	d.maybe(4, t, "terminationGracePeriodSeconds", func(d *dice) any { return d.roll(100) })
+	return t
+}
