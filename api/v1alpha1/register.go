@@ -6,10 +6,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// GroupVersion is that of TritonLease.
+// GroupVersion is the API group and version of TritonLease.
 var GroupVersion = schema.GroupVersion{Group: "tms.triton-leases.dev", Version: "v1alpha1"}
 
-// AddToScheme makes a scheme know TritonLease.
+// AddToScheme adds TritonLease to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &TritonLease{}, &TritonLeaseList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -94,7 +94,7 @@ func rows(lease *render.Lease) []row {
 	if lease.Namespace() != "" {
 		all = append(all, duration(lease))
 	}
-	adjustments := map[string]policy.Adjustment{}
+	adjustments := map[string]v1alpha1.Adjustment{}
 	for _, adjustment := range lease.Grant.Adjustments {
 		adjustments[adjustment.Field] = adjustment
 	}
@@ -128,9 +128,7 @@ func scaling(lease *render.Lease) []row {
 			Granted: target.Threshold,
 			Decided: "server.autoscaling.metrics." + string(target.Metric) + ".threshold.default",
 		}
-		if asked := request.Metrics.Get(target.Metric); asked != nil {
-			r.Asked = asked.Threshold
-		}
+		r.Asked = request.Metrics[target.Metric].Threshold
 		all = append(all, r)
 	}
 	return all
@@ -138,7 +136,7 @@ func scaling(lease *render.Lease) []row {
 
 // duration returns how long a TritonLease lasts. 0 has no end.
 func duration(lease *render.Lease) row {
-	seconds := func(d policy.Duration) int64 { return int64(d.Value() / time.Second) }
+	seconds := func(d v1alpha1.Duration) int64 { return int64(d.Value() / time.Second) }
 	r := row{
 		Field: lease.Path() + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
 		Decided: "server.leases.duration.default",

@@ -11,7 +11,6 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/pkg/policy"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 const five = `server: {autoscaling: {enable: true, replicas: {limits: {maximum: 5}}, metrics: {queueTime: {enabled: true}}}}`
@@ -93,9 +92,9 @@ func most(t *testing.T, c *config.Config) int64 {
 	maximum := int64(100)
 	objects, err := in.TritonLease(&v1alpha1.TritonLease{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "ns"},
-		Spec: v1alpha1.TritonLeaseSpec{Lease: values.Lease{
-			Models:      []values.Model{{Name: "m", URI: "/models"}},
-			Autoscaling: policy.Request{Enable: true, Replicas: policy.ReplicaRequest{Maximum: &maximum}},
+		Spec: v1alpha1.TritonLeaseSpec{Lease: v1alpha1.LeaseSpec{
+			Models:      []v1alpha1.Model{{Name: "m", URI: "/models"}},
+			Autoscaling: v1alpha1.Autoscaling{Enable: true, Replicas: v1alpha1.ReplicaRange{Maximum: &maximum}},
 		}},
 	})
 	require.NoError(t, err)

@@ -14,9 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // TestObserve: what the conditions say of what there is.
@@ -37,7 +35,7 @@ func TestObserve(t *testing.T) {
 	fixed := &render.Objects{}
 	scaled := &render.Objects{HorizontalPodAutoscaler: autoscaler()}
 	scaled.Lease.Request.Enable = true
-	scaled.Lease.Grant = policy.Grant{Autoscaled: true, MinReplicas: 1, MaxReplicas: 4}
+	scaled.Lease.Grant = v1alpha1.Grant{Autoscaled: true, MinReplicas: 1, MaxReplicas: 4}
 	off := &render.Objects{}
 	off.Lease.Request.Enable = true
 
@@ -74,7 +72,7 @@ func TestObserve(t *testing.T) {
 				p.status.Granted = &v1alpha1.Granted{}
 			}
 			if test.target {
-				p.lease.Spec.Target = &values.Target{}
+				p.lease.Spec.Target = &v1alpha1.Target{}
 			}
 			p.observe(test.objects, test.problem)
 			require.Equal(t, test.ready, says(p, v1alpha1.ConditionReady, test.ready))

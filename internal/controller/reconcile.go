@@ -169,7 +169,9 @@ func (p *pass) grant(objects *render.Objects) {
 	for _, adjustment := range granted.Adjustments {
 		sentences = append(sentences, adjustment.String())
 	}
-	sentences = append(sentences, granted.Warnings...)
+	for _, w := range granted.Warnings {
+		sentences = append(sentences, w.String())
+	}
 	switch {
 	case len(sentences) == 0:
 		p.set(v1alpha1.ConditionGranted, yes, "Granted", "the lease has what it asks for")

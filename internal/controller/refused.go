@@ -41,7 +41,7 @@ func (p *pass) tighten(ctx context.Context, in *render.Installation) error {
 }
 
 // bound brings the replicas of an autoscaler within a grant.
-func (p *pass) bound(ctx context.Context, autoscaler *autoscalingv2.HorizontalPodAutoscaler, grant policy.Grant) error {
+func (p *pass) bound(ctx context.Context, autoscaler *autoscalingv2.HorizontalPodAutoscaler, grant v1alpha1.Grant) error {
 	minimum, maximum := int32(grant.MinReplicas), int32(grant.MaxReplicas)
 	before := autoscaler.DeepCopy()
 	if before.Spec.MaxReplicas == maximum && before.Spec.MinReplicas != nil && *before.Spec.MinReplicas == minimum {

@@ -27,11 +27,10 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/crd"
-	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/schema"
-	"github.com/triton-leases/tms/pkg/values"
+	"github.com/triton-leases/tms/internal/testing/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
 
 func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
@@ -217,7 +216,7 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 	}
 	switch {
 	case property.XPreserveUnknownFields != nil: // Kubernetes' to define
-		require.Equal(t, reflect.TypeFor[values.Verbatim](), typ, path)
+		require.Equal(t, reflect.TypeFor[v1alpha1.RawJSON](), typ, path)
 	case property.Items != nil:
 		require.Equal(t, reflect.Slice, typ.Kind(), path)
 		compare(t, path+"[]", *property.Items.Schema, typ.Elem())

@@ -7,13 +7,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/schema"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 var (
-	verbatim = reflect.TypeFor[values.Verbatim]()
-	quantity = reflect.TypeFor[values.Quantity]()
+	verbatim = reflect.TypeFor[v1alpha1.RawJSON]()
+	quantity = reflect.TypeFor[v1alpha1.RawJSON]()
 )
 
 // asStored returns a value of a type as the API server stores it: without the

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
 // TermConfig is how long leases at run time may last: the values key server.leases.
@@ -19,9 +21,9 @@ type TermConfig struct {
 // A duration of 0 has no end.
 type DurationBounds struct {
 	// Default is the duration of a lease that names none.
-	Default Duration `json:"default"`
+	Default v1alpha1.Duration `json:"default"`
 	// Maximum is the longest duration; 0 means no upper limit.
-	Maximum Duration `json:"maximum"`
+	Maximum v1alpha1.Duration `json:"maximum"`
 }
 
 // RenewalBounds is what the administrator says of leases that are extended while
@@ -33,21 +35,13 @@ type RenewalBounds struct {
 	Allowed bool `json:"allowed"`
 	// Interval is how far back a request counts, and how long before its end a
 	// lease is looked at.
-	Interval Duration `json:"interval"`
+	Interval v1alpha1.Duration `json:"interval"`
 }
 
-// TermRequest is how long a lease asks to last. A nil pointer means that it did not ask.
+// TermRequest is how long a lease asks to last. A nil pointer means that it does not ask.
 type TermRequest struct {
-	Duration  *Duration `json:"duration,omitempty"`
-	AutoRenew *bool     `json:"autoRenew,omitempty"`
-}
-
-// Term is how long a lease lasts.
-type Term struct {
-	// Duration is counted from the creation, or from the last renewal. 0 has no end.
-	Duration Duration `json:"duration,omitempty"`
-	// AutoRenew says that the lease is extended while it serves requests.
-	AutoRenew bool `json:"autoRenew,omitempty"`
+	Duration  *v1alpha1.Duration
+	AutoRenew *bool
 }
 
 // Terms is an administrator's TermConfig that was found coherent.
@@ -61,7 +55,7 @@ const (
 // NewTerms returns the terms of a configuration, or a Refusal with every
 // incoherence at once. A renewal looks back over a rate, so its interval may not
 // be shorter than the window over which rates are taken.
-func NewTerms(config TermConfig, rateWindow Duration) (*Terms, error) {
+func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	var reasons field.ErrorList
 	path := field.NewPath("server", "leases")
 	if standard := path.Child("duration", "default"); endless(config.Duration.Default) && !endless(config.Duration.Maximum) {
@@ -87,37 +81,37 @@ func (t *Terms) Interval() time.Duration { return t.config.AutoRenew.Interval.Va
 // Grant judges one request. The path is where the lease stands, such as spec. A
 // duration out of bounds is clamped, and an Adjustment in seconds says so. The
 // error is a Refusal.
-func (t *Terms) Grant(path *field.Path, request TermRequest) (Term, []Adjustment, error) {
-	term := Term{Duration: t.config.Duration.Default, AutoRenew: t.config.AutoRenew.Default}
-	var adjustments []Adjustment
+func (t *Terms) Grant(path *field.Path, request TermRequest) (v1alpha1.Term, []v1alpha1.Adjustment, error) {
+	term := v1alpha1.Term{Duration: t.config.Duration.Default, AutoRenew: t.config.AutoRenew.Default}
+	var adjustments []v1alpha1.Adjustment
 	if asked := request.Duration; asked != nil {
-		if !durationPattern.MatchString(string(*asked)) || *asked == "" {
-			return Term{}, nil, Refusal{field.Invalid(path.Child("duration"), string(*asked), "must be a duration such as 30m or 8h")}
+		if !asked.Valid() {
+			return v1alpha1.Term{}, nil, Refusal{field.Invalid(path.Child("duration"), string(*asked), "must be a duration such as 30m or 8h")}
 		}
 		if term.Duration = *asked; length(*asked) > length(t.config.Duration.Maximum) {
 			term.Duration = t.config.Duration.Maximum
-			adjustments = []Adjustment{{
+			adjustments = []v1alpha1.Adjustment{{
 				Field: path.Child("duration").String(), Asked: seconds(*asked), Granted: seconds(term.Duration), Unit: "s", Limit: durationMaximum,
 			}}
 		}
 	}
 	if asked := request.AutoRenew; asked != nil && *asked != term.AutoRenew {
 		if term.AutoRenew = *asked; !t.config.AutoRenew.Allowed {
-			return Term{}, nil, Refusal{field.Forbidden(path.Child("autoRenew"),
+			return v1alpha1.Term{}, nil, Refusal{field.Forbidden(path.Child("autoRenew"),
 				fmt.Sprintf("a lease may not turn automatic renewal %s (%s is false)", onOff(*asked), autoRenewAllowed))}
 		}
 	}
 	return term, adjustments, nil
 }
 
-func endless(d Duration) bool { return d.Value() == 0 }
+func endless(d v1alpha1.Duration) bool { return d.Value() == 0 }
 
 // length orders durations: one without an end is the longest.
-func length(d Duration) time.Duration {
+func length(d v1alpha1.Duration) time.Duration {
 	if endless(d) {
 		return math.MaxInt64
 	}
 	return d.Value()
 }
 
-func seconds(d Duration) int64 { return int64(d.Value() / time.Second) }
+func seconds(d v1alpha1.Duration) int64 { return int64(d.Value() / time.Second) }

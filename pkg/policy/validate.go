@@ -8,21 +8,20 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Policy is an administrator's configuration that was found coherent. Its
-// methods are pure and safe for concurrent use, as long as nobody changes the
-// maps of the configuration that it was made of.
+// Policy is an administrator's configuration that is coherent. Its methods are pure
+// and safe for concurrent use, as long as the maps of the Config do not change.
 type Policy struct {
 	config Config
 	window time.Duration
-	// lowest and highest are the paths of the bounds of each threshold.
-	lowest, highest PerMetric[string]
 }
 
-// New returns the policy of a configuration. Where the configuration is not
-// coherent it returns a Refusal with every incoherence at once; it does not
-// matter for that whether Config.Enable is set.
+// New returns the policy of a configuration. If the configuration is not coherent,
+// New returns a Refusal with every incoherence at once, whether or not Config.Enable
+// is set.
 func New(config Config) (*Policy, error) {
 	path := field.NewPath("server", "autoscaling")
 	reasons := slices.Concat(
@@ -33,12 +32,7 @@ func New(config Config) (*Policy, error) {
 	if len(reasons) > 0 {
 		return nil, Refusal(reasons)
 	}
-	p := &Policy{config: config, window: config.Prometheus.RateWindow.Value()}
-	for metric := range config.Metrics.All() {
-		p.lowest.Set(metric, serverMetrics+string(metric)+".threshold.minimum")
-		p.highest.Set(metric, serverMetrics+string(metric)+".threshold.maximum")
-	}
-	return p, nil
+	return &Policy{config: config, window: config.Prometheus.RateWindow.Value()}, nil
 }
 
 // number is one of the administrator's numbers, and where it stands.
@@ -94,26 +88,26 @@ func validateReplicas(path *field.Path, bounds ReplicaBounds) field.ErrorList {
 	)
 }
 
-func validateMetrics(path *field.Path, metrics PerMetric[MetricBounds]) field.ErrorList {
+func validateMetrics(path *field.Path, bounds map[v1alpha1.MetricName]MetricBounds) field.ErrorList {
 	var reasons field.ErrorList
-	for metric, bounds := range metrics.All() {
-		at := path.Child(string(metric), "threshold")
+	for _, metric := range metrics {
+		threshold := bounds[metric.Name].Threshold
+		at := path.Child(string(metric.Name), "threshold")
 		var (
-			standard = number{at.Child("default"), bounds.Threshold.Default}
-			minimum  = number{at.Child("minimum"), bounds.Threshold.Minimum}
-			maximum  = number{at.Child("maximum"), bounds.Threshold.Maximum}
+			standard = number{at.Child("default"), threshold.Default}
+			minimum  = number{at.Child("minimum"), threshold.Minimum}
+			maximum  = number{at.Child("maximum"), threshold.Maximum}
 		)
 		reasons = append(reasons, found(minimum.positive(), standard.atLeast(minimum))...)
 		if maximum.value != 0 {
 			reasons = append(reasons, found(standard.atMost(maximum))...)
 		}
-		// A GPU is never busier than 100 percent. A CPU may be: it is measured
-		// against the request, not against what the container may use.
-		if metric == GPUUtilization {
-			for _, n := range []number{standard, minimum, maximum} {
-				if n.value > 100 {
-					reasons = append(reasons, field.Invalid(n.path, n.value, "must not exceed 100 percent"))
-				}
+		if metric.Highest == 0 {
+			continue
+		}
+		for _, n := range []number{standard, minimum, maximum} {
+			if n.value > metric.Highest {
+				reasons = append(reasons, field.Invalid(n.path, n.value, fmt.Sprintf("must not exceed %d %s", metric.Highest, metric.Unit)))
 			}
 		}
 	}
@@ -130,7 +124,7 @@ func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList
 	var reasons field.ErrorList
 	intervals := []struct {
 		name  string
-		value Duration
+		value v1alpha1.Duration
 	}{
 		{"scrapeInterval", prometheus.ScrapeInterval},
 		{"evaluationInterval", prometheus.EvaluationInterval},

@@ -8,9 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/render"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // fleet returns values with n autoscaled leases, each clamped in one number.
@@ -62,14 +61,14 @@ func BenchmarkLease(b *testing.B) {
 	require.NoError(b, input.Add(fleet(0)))
 	installation, err := r.Install(release, &input)
 	require.NoError(b, err)
-	lease := func(i int) *values.Lease {
+	lease := func(i int) *v1alpha1.LeaseSpec {
 		maximum, threshold := int64(8+i%9), int64(10000+i)
-		return &values.Lease{
-			Models: []values.Model{{Name: fmt.Sprintf("model-%d", i), URI: fmt.Sprintf("s3://models/%d", i%7)}},
-			Autoscaling: policy.Request{
+		return &v1alpha1.LeaseSpec{
+			Models: []v1alpha1.Model{{Name: fmt.Sprintf("model-%d", i), URI: fmt.Sprintf("s3://models/%d", i%7)}},
+			Autoscaling: v1alpha1.Autoscaling{
 				Enable:   true,
-				Replicas: policy.ReplicaRequest{Maximum: &maximum},
-				Metrics:  policy.PerMetric[*policy.MetricRequest]{QueueTime: &policy.MetricRequest{Threshold: &threshold}},
+				Replicas: v1alpha1.ReplicaRange{Maximum: &maximum},
+				Metrics:  perMetric[*v1alpha1.MetricRequest]{QueueTime: &v1alpha1.MetricRequest{Threshold: &threshold}},
 			},
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/helmchart"
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // policyTemplate is the chart's twin of the judgement, which Go's takes the place of.
@@ -22,14 +22,14 @@ type grants struct {
 }
 
 type leaseGrant struct {
-	Name        string                  `json:"name"`
-	Path        string                  `json:"path"`
-	Renewed     bool                    `json:"renewed,omitempty"`
-	Autoscaled  bool                    `json:"autoscaled"`
-	MinReplicas int64                   `json:"minReplicas,omitempty"`
-	MaxReplicas int64                   `json:"maxReplicas,omitempty"`
-	Metrics     map[policy.Metric]int64 `json:"metrics,omitempty"`
-	Adjustments []string                `json:"adjustments,omitempty"`
+	Name        string                        `json:"name"`
+	Path        string                        `json:"path"`
+	Renewed     bool                          `json:"renewed,omitempty"`
+	Autoscaled  bool                          `json:"autoscaled"`
+	MinReplicas int64                         `json:"minReplicas,omitempty"`
+	MaxReplicas int64                         `json:"maxReplicas,omitempty"`
+	Metrics     map[v1alpha1.MetricName]int64 `json:"metrics,omitempty"`
+	Adjustments []string                      `json:"adjustments,omitempty"`
 }
 
 // granted is a lease for the engine: its value, and what it was granted.
@@ -47,7 +47,7 @@ func (j *judged) granted() granted {
 		Autoscaled:  j.Grant.Autoscaled,
 		MinReplicas: j.Grant.MinReplicas,
 		MaxReplicas: j.Grant.MaxReplicas,
-		Metrics:     make(map[policy.Metric]int64, len(j.Grant.Metrics)),
+		Metrics:     make(map[v1alpha1.MetricName]int64, len(j.Grant.Metrics)),
 		Adjustments: j.adjustments,
 	}
 	for _, target := range j.Grant.Metrics {

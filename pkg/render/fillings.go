@@ -3,8 +3,6 @@ package render
 import (
 	"fmt"
 	"strconv"
-
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // fillings are what the templates put in the manifests of a lease, and what is
@@ -12,7 +10,7 @@ import (
 type fillings struct {
 	name             string
 	minimum, maximum string // numbers of replicas
-	thresholds       policy.PerMetric[string]
+	thresholds       perMetric[string]
 	adjustments      []string // sentences
 	texts            []string // that the outline of the lease found
 }
@@ -77,7 +75,7 @@ func asNumber(mark string) int64 {
 type grantForm struct {
 	autoscaled  bool
 	renewed     bool
-	metrics     policy.PerMetric[bool] // those in effect
+	metrics     perMetric[bool] // those in effect
 	adjustments int
 }
 

@@ -1,8 +1,10 @@
 package render
 
 import (
+	"maps"
 	"strconv"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/source"
@@ -19,14 +21,14 @@ type form struct {
 	name   schema.Leaf
 	checks []check
 	// lease is the first lease. Of others only the leaves are different.
-	lease  *values.Lease
+	lease  *v1alpha1.LeaseSpec
 	pod    *policy.Pod
 	leaves map[string]int // by path
 	weight int            // of what is kept of it, in bytes
 	// asked are the leaves that the request is made of, -1 where there is none.
 	asked struct {
 		minimum, maximum int
-		thresholds       policy.PerMetric[int]
+		thresholds       perMetric[int]
 	}
 }
 
@@ -137,15 +139,16 @@ func (f *form) findAsked() {
 }
 
 // request returns what a lease of this form asks for.
-func (f *form) request(leaves []leaf) policy.Request {
+func (f *form) request(leaves []leaf) v1alpha1.Autoscaling {
 	asked := f.lease.Autoscaling
 	asked.Replicas.Minimum = askedFor(leaves, f.asked.minimum)
 	asked.Replicas.Maximum = askedFor(leaves, f.asked.maximum)
+	asked.Metrics = maps.Clone(asked.Metrics)
 	for metric, threshold := range f.asked.thresholds.All() {
-		if first := asked.Metrics.Get(metric); first != nil {
-			asked.Metrics.Set(metric, &policy.MetricRequest{
+		if first, ok := asked.Metrics[metric]; ok {
+			asked.Metrics[metric] = v1alpha1.MetricRequest{
 				Enabled: generic.Pointer(first.Enabled), Enable: generic.Pointer(first.Enable), Threshold: askedFor(leaves, threshold),
-			})
+			}
 		}
 	}
 	return asked

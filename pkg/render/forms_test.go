@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/testing/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/source"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
@@ -105,16 +106,16 @@ func (in *Installation) AllowedImages() []string { return slices.Clone(in.images
 
 // Tighten returns what is left of a grant within bounds that may have changed since.
 // Of a lease that cannot scale any more nothing is autoscaled.
-func (in *Installation) Tighten(granted policy.Grant) policy.Grant {
-	request := policy.Request{Enable: granted.Autoscaled, Replicas: policy.ReplicaRequest{
+func (in *Installation) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
+	request := v1alpha1.Autoscaling{Enable: granted.Autoscaled, Replicas: v1alpha1.ReplicaRange{
 		Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas,
-	}}
-	for _, target := range granted.Metrics {
-		request.Metrics.Set(target.Metric, &policy.MetricRequest{Threshold: &target.Threshold})
+	}, Metrics: map[v1alpha1.MetricName]v1alpha1.MetricRequest{}}
+	for _, m := range granted.Metrics {
+		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Threshold: &m.Threshold}
 	}
 	tightened, err := in.policy.Grant(field.NewPath("spec"), request, nil)
 	if err != nil {
-		return policy.Grant{}
+		return v1alpha1.Grant{}
 	}
 	return tightened
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
@@ -76,11 +77,11 @@ func TestInstallation(t *testing.T) {
 	}))
 	installation, err := r.Install(release, &input)
 	require.NoError(t, err)
-	lease := func() *values.Lease {
+	lease := func() *v1alpha1.LeaseSpec {
 		on, threshold := true, int64(20000)
-		return &values.Lease{
-			Models:      []values.Model{{Name: "m", URI: "/m"}},
-			Autoscaling: policy.Request{Enable: true, Metrics: policy.PerMetric[*policy.MetricRequest]{QueueTime: &policy.MetricRequest{Enabled: &on, Threshold: &threshold}}},
+		return &v1alpha1.LeaseSpec{
+			Models:      []v1alpha1.Model{{Name: "m", URI: "/m"}},
+			Autoscaling: v1alpha1.Autoscaling{Enable: true, Metrics: perMetric[*v1alpha1.MetricRequest]{QueueTime: &v1alpha1.MetricRequest{Enabled: &on, Threshold: &threshold}}},
 		}
 	}
 	first, err := installation.Lease("a", lease())
@@ -100,7 +101,7 @@ func TestInstallation(t *testing.T) {
 
 	// What is empty overrides what is not.
 	bare := lease()
-	bare.Triton = &values.Triton{Strategy: values.Verbatim{}, Args: []string{}}
+	bare.Triton = &v1alpha1.Triton{Strategy: v1alpha1.RawJSON{}, Args: []string{}}
 	third, err := installation.Lease("c", bare)
 	require.NoError(t, err)
 	require.Empty(t, third.Deployment.Spec.Strategy.Type)
@@ -108,7 +109,7 @@ func TestInstallation(t *testing.T) {
 
 	// A lease whose values look like marks is rendered by the engine.
 	odd := lease()
-	odd.Triton = &values.Triton{Env: []values.Env{{Name: "A", Value: "see 1717000000"}}}
+	odd.Triton = &v1alpha1.Triton{Env: []v1alpha1.Env{{Name: "A", Value: "see 1717000000"}}}
 	fourth, err := installation.Lease("d", odd)
 	require.NoError(t, err)
 	require.Equal(t, "see 1717000000", fourth.Deployment.Spec.Template.Spec.Containers[0].Env[0].Value)
@@ -124,7 +125,7 @@ func TestInstallation(t *testing.T) {
 		all.Go(func() {
 			for k := range 20 {
 				bare := lease()
-				bare.Triton = &values.Triton{Args: []string{fmt.Sprintf("\"%d\"", k%5)}}
+				bare.Triton = &v1alpha1.Triton{Args: []string{fmt.Sprintf("\"%d\"", k%5)}}
 				objects, err := installation.Lease(fmt.Sprintf("l-%d-%d", i, k), bare)
 				if assert.NoError(t, err) {
 					assert.Equal(t, fmt.Sprintf("tms-l-%d-%d", i, k), objects.Service.Name)

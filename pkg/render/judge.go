@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/parallel"
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/source"
@@ -87,7 +88,9 @@ func (r *Renderer) judge(release Release, input *Input) (*Installation, []*judge
 	for i, lease := range leases {
 		judgement.Leases[i] = &lease.Lease
 		judgement.Warnings = append(judgement.Warnings, lease.adjustments...)
-		judgement.Warnings = append(judgement.Warnings, lease.Grant.Warnings...)
+		for _, w := range lease.Grant.Warnings {
+			judgement.Warnings = append(judgement.Warnings, w.String())
+		}
 		if lease.target != "" && targets[lease.target] {
 			lease.refuseTarget()
 		}
@@ -125,7 +128,7 @@ func (in *Installation) judge(lease source.Lease, o *outline) *judged {
 	} else {
 		j.Request = f.request(o.leaves)
 		if f.lease.Target != nil && j.Request.Enable {
-			target := values.Target{APIVersion: f.text(o.leaves, "target.apiVersion"), Kind: f.text(o.leaves, "target.kind"), Name: f.text(o.leaves, "target.name")}
+			target := v1alpha1.Target{APIVersion: f.text(o.leaves, "target.apiVersion"), Kind: f.text(o.leaves, "target.kind"), Name: f.text(o.leaves, "target.name")}
 			j.target = target.Workload()
 		}
 		in.grant(j, f.text(o.leaves, "image"), f.pod)
@@ -212,18 +215,18 @@ func (j *judged) duplicateTarget(other string) *field.Error {
 
 // pod returns what the policy must know of the lease's pods, nil where somebody
 // else deploys them.
-func (in *Installation) pod(lease *values.Lease) *policy.Pod {
+func (in *Installation) pod(lease *v1alpha1.LeaseSpec) *policy.Pod {
 	if len(lease.Models) == 0 {
 		return nil
 	}
-	var own values.Triton
+	var own v1alpha1.Triton
 	if lease.Triton != nil {
 		own = *lease.Triton
 	}
 	defaults := in.decoded.Triton
 	return &policy.Pod{
-		CPURequest:    own.Resources.RequestsCPU(defaults.Resources),
-		GPULimit:      own.Resources.LimitsGPU(defaults.Resources),
+		CPURequest:    values.RequestsCPU(own.Resources, defaults.Resources),
+		GPULimit:      values.LimitsGPU(own.Resources, defaults.Resources),
 		FixedReplicas: own.Replicas != nil,
 	}
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -13,11 +14,11 @@ type Lease struct {
 	// ObjectName is the name of all of its objects.
 	ObjectName string
 	// Request is what it asked for.
-	Request policy.Request
+	Request v1alpha1.Autoscaling
 	// Grant is what it has, and why it is not what it asked for.
-	Grant policy.Grant
+	Grant v1alpha1.Grant
 	// Term is how long a TritonLease lasts.
-	Term policy.Term
+	Term v1alpha1.Term
 
 	path *field.Path // where it stands
 	// atRunTime is nil for a lease of values. It is a pointer because there may be

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 func TestDepth(t *testing.T) {
@@ -26,8 +25,8 @@ func TestTooLarge(t *testing.T) {
 	}
 	lease := new(v1alpha1.TritonLease)
 	require.Empty(t, tooLarge(lease))
-	lease.Spec.Triton = &values.Triton{Affinity: values.Verbatim(deep.(map[string]any))}
+	lease.Spec.Triton = &v1alpha1.Triton{Affinity: v1alpha1.RawJSON(deep.(map[string]any))}
 	require.EqualError(t, tooLarge(lease), "spec: Forbidden: must not be nested more than 32 deep")
-	lease.Spec.Triton = &values.Triton{Args: []string{strings.Repeat("x", mostText)}}
+	lease.Spec.Triton = &v1alpha1.Triton{Args: []string{strings.Repeat("x", mostText)}}
 	require.EqualError(t, tooLarge(lease), "spec: Too long: may not be more than 262144 bytes")
 }

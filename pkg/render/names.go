@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
 )
@@ -33,7 +34,7 @@ var objectName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 const mostName = 63
 
 // checkNames refuses what cannot be named so.
-func (in *Installation) checkNames(lease Lease, says *values.Lease) policy.Refusal {
+func (in *Installation) checkNames(lease Lease, says *v1alpha1.LeaseSpec) policy.Refusal {
 	var reasons policy.Refusal
 	if lease.ObjectName == in.server {
 		reasons = append(reasons, field.Invalid(lease.path, lease.ObjectName,

@@ -16,19 +16,7 @@ import (
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/source"
 	"github.com/triton-leases/tms/pkg/policy"
-	"github.com/triton-leases/tms/pkg/values"
 )
-
-// Objects are the manifests of one lease. Those that the lease does not have are nil.
-type Objects struct {
-	Lease                   Lease
-	Deployment              *appsv1.Deployment
-	Service                 *corev1.Service
-	PodDisruptionBudget     *policyv1.PodDisruptionBudget
-	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
-	PodMonitor              *monitoringv1.PodMonitor
-	PrometheusRule          *monitoringv1.PrometheusRule
-}
 
 // leaseTemplates are the templates that render one document, or none, for each
 // lease, in the order of the leases' names. None is a hook.
@@ -117,7 +105,7 @@ func (in *Installation) judgeTritonLease(lease *v1alpha1.TritonLease) (*judged, 
 // Lease renders one lease as typed objects, which are the caller's. The first
 // lease of a form takes some milliseconds, those that follow some microseconds.
 // The error is a policy.Refusal whose paths begin with leases.<name>.
-func (in *Installation) Lease(name string, lease *values.Lease) (*Objects, error) {
+func (in *Installation) Lease(name string, lease *v1alpha1.LeaseSpec) (*Objects, error) {
 	value, err := lease.Map()
 	if err != nil {
 		return nil, err

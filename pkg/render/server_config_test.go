@@ -13,12 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // withServer is laid over values so that tms-server is installed.
@@ -126,7 +126,7 @@ func TestServerMakesTheSame(t *testing.T) {
 	r := ours(t)
 	server := release
 	server.Controller = true
-	lease := &values.Lease{Models: []values.Model{{Name: "m", URI: "/m"}}, Autoscaling: policy.Request{Enable: true}}
+	lease := &v1alpha1.LeaseSpec{Models: []v1alpha1.Model{{Name: "m", URI: "/m"}}, Autoscaling: v1alpha1.Autoscaling{Enable: true}}
 	objects := func(text []byte) string {
 		var input render.Input
 		require.NoError(t, input.Add(text))

@@ -1,6 +1,9 @@
 package values
 
-import "github.com/triton-leases/tms/pkg/policy"
+import (
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/pkg/policy"
+)
 
 // Server is the administrator's configuration, and how tms-server runs.
 type Server struct {
@@ -15,17 +18,17 @@ type Server struct {
 	CRD      CRD   `json:"crd"`
 	Replicas int64 `json:"replicas"`
 	// Namespaces are those that tms-server looks after; none means all.
-	Namespaces         []string          `json:"namespaces,omitempty"`
-	LogLevel           string            `json:"logLevel,omitempty"`
-	Metrics            ServerMetrics     `json:"metrics"`
-	NetworkPolicy      NetworkPolicy     `json:"networkPolicy"`
-	Resources          Resources         `json:"resources,omitzero"`
-	PodSecurityContext Verbatim          `json:"podSecurityContext,omitempty"`
-	NodeSelector       map[string]string `json:"nodeSelector,omitempty"`
-	Tolerations        []Verbatim        `json:"tolerations,omitempty"`
-	Affinity           Verbatim          `json:"affinity,omitempty"`
-	PriorityClassName  string            `json:"priorityClassName,omitempty"`
-	APIService         APIService        `json:"apiService"`
+	Namespaces         []string           `json:"namespaces,omitempty"`
+	LogLevel           string             `json:"logLevel,omitempty"`
+	Metrics            ServerMetrics      `json:"metrics"`
+	NetworkPolicy      NetworkPolicy      `json:"networkPolicy"`
+	Resources          v1alpha1.Resources `json:"resources,omitzero"`
+	PodSecurityContext v1alpha1.RawJSON   `json:"podSecurityContext,omitempty"`
+	NodeSelector       map[string]string  `json:"nodeSelector,omitempty"`
+	Tolerations        []v1alpha1.RawJSON `json:"tolerations,omitempty"`
+	Affinity           v1alpha1.RawJSON   `json:"affinity,omitempty"`
+	PriorityClassName  string             `json:"priorityClassName,omitempty"`
+	APIService         APIService         `json:"apiService"`
 
 	// Keys of NVIDIA TMS that have no meaning here.
 	ModelRepositories any `json:"modelRepositories,omitempty"`
@@ -40,9 +43,9 @@ type APIService struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	TLS         APITLS            `json:"tls"`
 	// AcquireTimeout is how long a caller may wait for a lease.
-	AcquireTimeout policy.Duration `json:"acquireTimeout,omitempty"`
-	CallsPerSecond int64           `json:"callsPerSecond,omitempty"`
-	ClusterRole    ClusterRole     `json:"clusterRole"`
+	AcquireTimeout v1alpha1.Duration `json:"acquireTimeout,omitempty"`
+	CallsPerSecond int64             `json:"callsPerSecond,omitempty"`
+	ClusterRole    ClusterRole       `json:"clusterRole"`
 }
 
 // APITLS says where the certificate of the API comes from.

@@ -7,26 +7,24 @@ package values
 import (
 	"encoding/json"
 	"fmt"
-)
 
-// Verbatim is a part that belongs to Kubernetes: it is handed on as it is, and
-// judged by the API server that knows its version of it.
-type Verbatim map[string]any
+	"github.com/triton-leases/tms/api/v1alpha1"
+)
 
 // Values are all values of the chart.
 type Values struct {
-	Images           Images           `json:"images"`
-	Kubernetes       Kubernetes       `json:"kubernetes"`
-	Server           Server           `json:"server"`
-	Triton           Triton           `json:"triton"`
-	Leases           map[string]Lease `json:"leases,omitempty"`
-	NameOverride     string           `json:"nameOverride,omitempty"`
-	FullnameOverride string           `json:"fullnameOverride,omitempty"`
-	ExtraObjects     []Verbatim       `json:"extraObjects,omitempty"`
+	Images           Images                        `json:"images"`
+	Kubernetes       Kubernetes                    `json:"kubernetes"`
+	Server           Server                        `json:"server"`
+	Triton           v1alpha1.Triton               `json:"triton"`
+	Leases           map[string]v1alpha1.LeaseSpec `json:"leases,omitempty"`
+	NameOverride     string                        `json:"nameOverride,omitempty"`
+	FullnameOverride string                        `json:"fullnameOverride,omitempty"`
+	ExtraObjects     []v1alpha1.RawJSON            `json:"extraObjects,omitempty"`
 	// Enabled is for parent charts, which may name it as the condition of the dependency.
 	Enabled bool `json:"enabled,omitempty"`
 	// Global is what Helm passes to every subchart.
-	Global Verbatim `json:"global,omitempty"`
+	Global v1alpha1.RawJSON `json:"global,omitempty"`
 }
 
 // Images are the container images.
@@ -53,16 +51,8 @@ type Kubernetes struct {
 func Decode(merged map[string]any) (*Values, error) { return decode[Values](merged) }
 
 // DecodeLease returns the lease of a map that the schema accepts.
-func DecodeLease(value map[string]any) (*Lease, error) { return decode[Lease](value) }
-
-// Map returns the value of the lease as a values file would say it.
-func (l *Lease) Map() (map[string]any, error) {
-	text, err := json.Marshal(l)
-	if err != nil {
-		return nil, fmt.Errorf("encode the lease: %w", err)
-	}
-	var value map[string]any
-	return value, json.Unmarshal(text, &value)
+func DecodeLease(value map[string]any) (*v1alpha1.LeaseSpec, error) {
+	return decode[v1alpha1.LeaseSpec](value)
 }
 
 func decode[T any](value map[string]any) (*T, error) {

@@ -10,7 +10,6 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // answer tells of a lease as it is.
@@ -89,12 +88,12 @@ func grantOf(lease *v1alpha1.TritonLease) *tmsv1.Grant {
 		})
 	}
 	for _, warning := range granted.Warnings {
-		told.Warnings = append(told.Warnings, requestPaths(warning))
+		told.Warnings = append(told.Warnings, requestPaths(warning.String()))
 	}
 	return told
 }
 
-func metricOf(metric policy.Metric) tmsv1.Metric {
+func metricOf(metric v1alpha1.MetricName) tmsv1.Metric {
 	for ours, theirs := range metrics {
 		if theirs == metric {
 			return ours

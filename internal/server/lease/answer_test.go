@@ -12,8 +12,6 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/policy"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // TestState: how a lease is, by its conditions.
@@ -44,7 +42,7 @@ func TestState(t *testing.T) {
 		"being deleted":   {statuses{serving}, true, 6, 2, "the lease is being deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lease := &v1alpha1.TritonLease{Spec: v1alpha1.TritonLeaseSpec{Lease: values.Lease{Models: []values.Model{{Name: "m"}}}}}
+			lease := &v1alpha1.TritonLease{Spec: v1alpha1.TritonLeaseSpec{Lease: v1alpha1.LeaseSpec{Models: []v1alpha1.Model{{Name: "m"}}}}}
 			for _, change := range test.status {
 				change(&lease.Status)
 			}
@@ -63,20 +61,20 @@ func TestState(t *testing.T) {
 func whole() *v1alpha1.TritonLease {
 	at := metav1.NewTime(time.Unix(1_800_000_000, 0))
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a", CreationTimestamp: at}}
-	lease.Spec.Models = []values.Model{{Name: "m", URI: "/m"}, {Name: "n", URI: "/n"}}
+	lease.Spec.Models = []v1alpha1.Model{{Name: "m", URI: "/m"}, {Name: "n", URI: "/n"}}
 	serving(&lease.Status)
 	lease.Status.Replicas, lease.Status.ReadyReplicas, lease.Status.WantedReplicas = 3, 2, 4
 	lease.Status.ExpiresAt = new(metav1.NewTime(at.Add(time.Hour)))
 	lease.Status.Granted = &v1alpha1.Granted{
-		Grant: policy.Grant{
+		Grant: v1alpha1.Grant{
 			Autoscaled: true, MinReplicas: 1, MaxReplicas: 5, Warnings: []string{"spec.autoscaling.metrics.gpuUtilization: no GPU"},
-			Metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 80}, {Metric: policy.GPUUtilization, Threshold: 70}, {Metric: policy.QueueTime, Threshold: 5000}},
-			Adjustments: []policy.Adjustment{
+			Metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 80}, {Metric: v1alpha1.GPUUtilization, Threshold: 70}, {Metric: v1alpha1.QueueTime, Threshold: 5000}},
+			Adjustments: []v1alpha1.Adjustment{
 				{Field: "spec.autoscaling.replicas.maximum", Asked: 100, Granted: 5, Limit: "server.autoscaling.replicas.limits.maximum"},
 				{Field: "spec.autoscaling.metrics.queueTime.threshold", Asked: 1, Granted: 5000, Limit: "x", Default: true},
 			},
 		},
-		Term: policy.Term{Duration: "1h", AutoRenew: true},
+		Term: v1alpha1.Term{Duration: "1h", AutoRenew: true},
 	}
 	return lease
 }

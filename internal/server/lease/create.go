@@ -73,8 +73,8 @@ func same(there, wanted *v1alpha1.TritonLease) error {
 
 // asksTheSame compares what two leases ask for, as they are written down.
 func asksTheSame(a, b *v1alpha1.TritonLease) bool {
-	one, errOne := a.Spec.Lease.Map()
-	other, errOther := b.Spec.Lease.Map()
+	one, errOne := a.Spec.LeaseSpec.Map()
+	other, errOther := b.Spec.LeaseSpec.Map()
 	return errOne == nil && errOther == nil && reflect.DeepEqual(one, other) &&
 		reflect.DeepEqual(a.Spec.Duration, b.Spec.Duration) && reflect.DeepEqual(a.Spec.AutoRenew, b.Spec.AutoRenew)
 }

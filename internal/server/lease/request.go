@@ -10,8 +10,6 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/policy"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // gpus is the resource that requests for GPUs ask for.
@@ -23,7 +21,7 @@ func newLease(namespace string, asked *tmsv1.LeaseSpec) (*v1alpha1.TritonLease, 
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}
 	spec := field.NewPath("spec")
 	for _, model := range asked.GetModels() {
-		lease.Spec.Models = append(lease.Spec.Models, values.Model{Name: model.GetName(), URI: model.GetUri()})
+		lease.Spec.Models = append(lease.Spec.Models, v1alpha1.Model{Name: model.GetName(), URI: model.GetUri()})
 	}
 	lease.Spec.Image = asked.GetTritonImage()
 	if asked != nil {
@@ -36,7 +34,7 @@ func newLease(namespace string, asked *tmsv1.LeaseSpec) (*v1alpha1.TritonLease, 
 	triton, err := newTriton(spec.Child("resources"), asked.GetResources())
 	lease.Spec.Triton, wrong = triton, append(wrong, err...)
 	if scaling := asked.GetAutoscaling(); scaling != nil {
-		lease.Spec.Autoscaling = policy.Request{Enable: true, Replicas: policy.ReplicaRequest{
+		lease.Spec.Autoscaling = v1alpha1.Autoscaling{Enable: true, Replicas: v1alpha1.ReplicaRange{
 			Minimum: scaling.MinReplicas, Maximum: scaling.MaxReplicas,
 		}}
 		wrong = append(wrong, setMetrics(spec.Child("autoscaling", "metrics"), &lease.Spec.Autoscaling, scaling.GetMetrics())...)
@@ -50,55 +48,63 @@ func newLease(namespace string, asked *tmsv1.LeaseSpec) (*v1alpha1.TritonLease, 
 }
 
 // newTriton returns how the Triton runs, nil where the request does not say.
-func newTriton(path *field.Path, asked *tmsv1.Resources) (*values.Triton, field.ErrorList) {
-	resources := values.Resources{Requests: map[string]values.Quantity{}, Limits: map[string]values.Quantity{}}
+func newTriton(path *field.Path, asked *tmsv1.Resources) (*v1alpha1.Triton, field.ErrorList) {
+	resources := v1alpha1.Resources{Requests: map[string]v1alpha1.RawJSON{}, Limits: map[string]v1alpha1.RawJSON{}}
 	if asked == nil {
 		return nil, nil
 	}
 	var wrong field.ErrorList
 	if asked.Gpus != nil {
-		if resources.Limits[gpus] = asked.GetGpus(); asked.GetGpus() < 0 {
+		if resources.Limits[gpus] = v1alpha1.Raw(asked.GetGpus()); asked.GetGpus() < 0 {
 			wrong = append(wrong, field.Invalid(path.Child("gpus"), asked.GetGpus(), "must not be negative"))
 		}
 	}
 	if cpus := asked.GetCpus(); cpus != "" {
-		resources.Requests["cpu"] = cpus
+		resources.Requests["cpu"] = v1alpha1.Raw(cpus)
 	}
 	if memory := asked.GetMemory(); memory != "" {
-		resources.Requests["memory"], resources.Limits["memory"] = memory, memory
+		resources.Requests["memory"], resources.Limits["memory"] = v1alpha1.Raw(memory), v1alpha1.Raw(memory)
 	}
-	return &values.Triton{Resources: resources}, wrong
+	return &v1alpha1.Triton{Resources: resources}, wrong
 }
 
 // setMetrics sets what a request asks of metrics.
-func setMetrics(path *field.Path, to *policy.Request, asked []*tmsv1.MetricRequest) field.ErrorList {
+func setMetrics(path *field.Path, to *v1alpha1.Autoscaling, asked []*tmsv1.MetricRequest) field.ErrorList {
 	var wrong field.ErrorList
 	for i, one := range asked {
 		metric, known := metrics[one.GetMetric()]
 		switch {
 		case !known:
 			wrong = append(wrong, field.NotSupported(path.Index(i).Child("metric"), one.GetMetric().String(), names))
-		case to.Metrics.Get(metric) != nil:
+		case has(to.Metrics, metric):
 			wrong = append(wrong, field.Duplicate(path.Index(i).Child("metric"), one.GetMetric().String()))
 		default:
-			to.Metrics.Set(metric, &policy.MetricRequest{Enabled: one.Enabled, Threshold: one.Threshold})
+			if to.Metrics == nil {
+				to.Metrics = map[v1alpha1.MetricName]v1alpha1.MetricRequest{}
+			}
+			to.Metrics[metric] = v1alpha1.MetricRequest{Enabled: one.Enabled, Threshold: one.Threshold}
 		}
 	}
 	return wrong
 }
 
+func has[K comparable, V any](m map[K]V, key K) bool {
+	_, ok := m[key]
+	return ok
+}
+
 // metrics are those of the policy, by those of the API.
-var metrics = map[tmsv1.Metric]policy.Metric{
-	tmsv1.Metric_METRIC_CPU_UTILIZATION: policy.CPUUtilization,
-	tmsv1.Metric_METRIC_GPU_UTILIZATION: policy.GPUUtilization,
-	tmsv1.Metric_METRIC_QUEUE_TIME:      policy.QueueTime,
+var metrics = map[tmsv1.Metric]v1alpha1.MetricName{
+	tmsv1.Metric_METRIC_CPU_UTILIZATION: v1alpha1.CPUUtilization,
+	tmsv1.Metric_METRIC_GPU_UTILIZATION: v1alpha1.GPUUtilization,
+	tmsv1.Metric_METRIC_QUEUE_TIME:      v1alpha1.QueueTime,
 }
 
 // names are the metrics as requests spell them.
 var names = []string{"METRIC_CPU_UTILIZATION", "METRIC_GPU_UTILIZATION", "METRIC_QUEUE_TIME"}
 
 // newDuration returns a duration in the words of a lease, which count whole seconds.
-func newDuration(path *field.Path, asked *durationpb.Duration) (policy.Duration, field.ErrorList) {
+func newDuration(path *field.Path, asked *durationpb.Duration) (v1alpha1.Duration, field.ErrorList) {
 	const most = 99_999_999 // seconds: what a lease can say
 	switch d := asked.AsDuration(); {
 	case !asked.IsValid() || d < 0 || asked.GetSeconds() > most:
@@ -106,6 +112,6 @@ func newDuration(path *field.Path, asked *durationpb.Duration) (policy.Duration,
 	case d%time.Second != 0:
 		return "", field.ErrorList{field.Invalid(path, d.String(), "must be whole seconds")}
 	default:
-		return policy.Duration(fmt.Sprintf("%ds", asked.GetSeconds())), nil
+		return v1alpha1.Duration(fmt.Sprintf("%ds", asked.GetSeconds())), nil
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/auth"
-	"github.com/triton-leases/tms/internal/server/problem"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/server/problem"
 )
 
 // Config is what the service works with.

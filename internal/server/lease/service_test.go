@@ -17,7 +17,6 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // methods call each method about one lease.
@@ -176,7 +175,7 @@ func TestRenew(t *testing.T) {
 		}
 		require.Nil(t, renew().GetExpiresAt(), "it has no end that anybody knows of")
 		c.observe(func(status *v1alpha1.TritonLeaseStatus) {
-			status.Granted = &v1alpha1.Granted{Term: policy.Term{Duration: "1h"}}
+			status.Granted = &v1alpha1.Granted{Term: v1alpha1.Term{Duration: "1h"}}
 		})
 		time.Sleep(90*time.Second + time.Millisecond)
 		require.Equal(t, time.Now().Add(time.Hour).Truncate(time.Second).UTC(), renew().GetExpiresAt().AsTime())

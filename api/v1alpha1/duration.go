@@ -1,4 +1,4 @@
-package policy
+package v1alpha1
 
 import (
 	"regexp"
@@ -12,8 +12,10 @@ type Duration string
 
 var durationPattern = regexp.MustCompile(`^(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?(?:([0-9]{1,9})ms)?$`)
 
-// Value returns the length of d, and 0 for what is not a Duration: the schema
-// of the values lets none of those pass.
+// Valid reports whether d is a duration. The empty string is not.
+func (d Duration) Valid() bool { return d != "" && durationPattern.MatchString(string(d)) }
+
+// Value returns the length of d, and 0 if d is not valid.
 func (d Duration) Value() time.Duration {
 	parts := durationPattern.FindStringSubmatch(string(d))
 	if parts == nil {

@@ -1,0 +1,37 @@
+package v1alpha1
+
+// Autoscaling is how a lease asks to scale. A nil pointer means that the lease does
+// not ask, and gets the administrator's default.
+type Autoscaling struct {
+	// Enable makes the lease autoscaled. Without it the other fields have no effect.
+	Enable   bool                         `json:"enable,omitempty"`
+	Replicas ReplicaRange                 `json:"replicas,omitzero"`
+	Metrics  map[MetricName]MetricRequest `json:"metrics,omitempty"`
+}
+
+// ReplicaRange is the smallest and the largest number of replicas.
+type ReplicaRange struct {
+	Minimum *int64 `json:"minimum,omitempty"`
+	Maximum *int64 `json:"maximum,omitempty"`
+}
+
+// MetricName is the name of a metric that leases scale by, as the values spell it.
+// policy.Metrics lists all metrics.
+type MetricName string
+
+// The metrics of NVIDIA Triton Management Service.
+const (
+	CPUUtilization MetricName = "cpuUtilization"
+	GPUUtilization MetricName = "gpuUtilization"
+	QueueTime      MetricName = "queueTime"
+)
+
+// MetricRequest is what a lease asks of one metric.
+type MetricRequest struct {
+	// Enabled turns the metric on or off for this lease.
+	Enabled *bool `json:"enabled,omitempty"`
+	// Enable is another spelling of Enabled.
+	Enable *bool `json:"enable,omitempty"`
+	// Threshold is the value above which replicas are added, in the metric's unit.
+	Threshold *int64 `json:"threshold,omitempty"`
+}

@@ -1,0 +1,87 @@
+package v1alpha1
+
+import "fmt"
+
+// Grant is what a lease has within the administrator's bounds.
+type Grant struct {
+	// Autoscaled reports whether the lease scales. If it is false, only Warnings may
+	// be set.
+	Autoscaled bool `json:"autoscaled"`
+	// MinReplicas and MaxReplicas bound the number of replicas.
+	MinReplicas int64 `json:"minReplicas,omitempty"`
+	MaxReplicas int64 `json:"maxReplicas,omitempty"`
+	// Metrics are those in effect, in the order of policy.Metrics.
+	Metrics []MetricThreshold `json:"metrics,omitempty"`
+	// Adjustments are the numbers that differ from what the lease asked for:
+	// replicas.minimum, replicas.maximum, then the thresholds in the order of Metrics.
+	Adjustments []Adjustment `json:"adjustments,omitempty"`
+	// Warnings are about a grant that may not be what was meant.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Warning is something that deserves a look but is no reason to refuse the lease.
+type Warning struct {
+	// Field is the path of the key, such as leases.resnet50.triton.replicas.
+	Field string `json:"field"`
+	// Message says what is wrong with it.
+	Message string `json:"message"`
+}
+
+// String returns the sentence that warnings, NOTES.txt and conditions show.
+func (w Warning) String() string { return w.Field + ": " + w.Message }
+
+// MetricThreshold is a metric in effect and its threshold, in the metric's unit.
+type MetricThreshold struct {
+	Metric    MetricName `json:"metric"`
+	Threshold int64      `json:"threshold"`
+}
+
+// Threshold returns the threshold of a metric, and whether the metric is in effect.
+func (g *Grant) Threshold(metric MetricName) (int64, bool) {
+	for _, m := range g.Metrics {
+		if m.Metric == metric {
+			return m.Threshold, true
+		}
+	}
+	return 0, false
+}
+
+// Adjustment is one number that was not granted as the lease asked for it.
+type Adjustment struct {
+	// Field is the path of the number, such as leases.resnet50.autoscaling.replicas.maximum.
+	Field string `json:"field"`
+	// Asked is the number that the lease asked for, or the administrator's default.
+	Asked int64 `json:"asked"`
+	// Default reports whether Asked is the administrator's default.
+	Default bool `json:"default,omitempty"`
+	// Granted is the number that the lease has instead.
+	Granted int64 `json:"granted"`
+	// Unit is the unit of both numbers if the field does not imply it: s, for seconds.
+	Unit string `json:"unit,omitempty"`
+	// Limit is the path of the bound that decided.
+	Limit string `json:"limit"`
+}
+
+// String returns the sentence that warnings, NOTES.txt and annotations show.
+func (a Adjustment) String() string {
+	origin := "asked"
+	if a.Default {
+		origin = "default"
+	}
+	return fmt.Sprintf("%s: %s %d%s, granted %d%s (%s)", a.Field, origin, a.Asked, a.Unit, a.Granted, a.Unit, a.Limit)
+}
+
+// Term is how long a lease lasts.
+type Term struct {
+	// Duration counts from the creation of the lease, or from its last renewal. 0
+	// means that the lease does not expire.
+	Duration Duration `json:"duration,omitempty"`
+	// AutoRenew extends the lease while it serves requests.
+	AutoRenew bool `json:"autoRenew,omitempty"`
+}
+
+// Granted is what a TritonLease has, and for how long.
+type Granted struct {
+	Grant `json:",inline"`
+	Term  `json:",inline"`
+}

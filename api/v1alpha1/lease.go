@@ -1,0 +1,71 @@
+package v1alpha1
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// LeaseSpec is what one lease asks for, in the values (leases.<name>) and in the
+// spec of a TritonLease. It has either Models, and then the chart deploys Triton,
+// or a Target.
+type LeaseSpec struct {
+	// Models are loaded in this order, all or none.
+	Models []Model `json:"models,omitzero"`
+	// Target is an existing workload that the lease scales.
+	Target *Target `json:"target,omitempty"`
+	// Image is the Triton image. If it is empty, the lease gets images.triton.
+	Image string `json:"image,omitempty"`
+	// Triton overrides the top-level triton values key by key.
+	Triton      *Triton     `json:"triton,omitempty"`
+	Autoscaling Autoscaling `json:"autoscaling,omitzero"`
+}
+
+// Model is a model and the repository that holds it.
+type Model struct {
+	// Name is the model's folder in the repository.
+	Name string `json:"name"`
+	// URI is the repository: a URI that Triton reads itself (s3://, gs://, as://),
+	// pvc://<claim>[/<path>], or an absolute path in the image.
+	URI string `json:"uri"`
+}
+
+// Target is a workload that serves Triton and is deployed by other means.
+type Target struct {
+	// APIVersion and Kind default to apps/v1 and Deployment.
+	APIVersion string `json:"apiVersion,omitempty"`
+	Kind       string `json:"kind,omitempty"`
+	Name       string `json:"name"`
+	// Selector matches the labels of its pods.
+	Selector map[string]string `json:"selector"`
+	// MetricsPort is the name of the container port that serves /metrics.
+	MetricsPort string `json:"metricsPort,omitempty"`
+	// Container is the name of the Triton container, for cpuUtilization.
+	Container string `json:"container,omitempty"`
+}
+
+// Workload identifies the target by API group, kind and name, such as
+// "apps Deployment triton". The API version does not count.
+func (t *Target) Workload() string { return t.groupKind() + " " + t.Name }
+
+// IsDeployment reports whether the target is a Deployment.
+func (t *Target) IsDeployment() bool { return t.groupKind() == "apps Deployment" }
+
+func (t *Target) groupKind() string {
+	group, _, hasGroup := strings.Cut(cmp.Or(t.APIVersion, "apps/v1"), "/")
+	if !hasGroup {
+		group = "" // the core group
+	}
+	return group + " " + cmp.Or(t.Kind, "Deployment")
+}
+
+// Map returns the spec as a values file would hold it.
+func (s *LeaseSpec) Map() (map[string]any, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode the lease: %w", err)
+	}
+	var value map[string]any
+	return value, json.Unmarshal(text, &value)
+}

@@ -1,0 +1,63 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+)
+
+// Metric is a metric that leases scale by. Adding one takes a row in Metrics, its
+// recording rule in the chart (templates/prometheusrule.yaml), its bounds in
+// values.yaml and its cases in test/conform.
+type Metric struct {
+	Name v1alpha1.MetricName `json:"name"`
+	// Unit is the unit of thresholds.
+	Unit Unit `json:"unit"`
+	// Series is the recorded series that the HorizontalPodAutoscaler reads as a Pods
+	// metric. If it is empty, the metric is the CPU of the Triton container, a
+	// ContainerResource metric.
+	Series string `json:"series,omitempty"`
+	// Highest is the highest threshold that makes sense; 0 means no such limit.
+	Highest int64 `json:"highest,omitempty"`
+	// Description is what the metric measures, as a noun phrase.
+	Description string `json:"description"`
+}
+
+// Unit is the unit of a metric.
+type Unit string
+
+// The units of metrics.
+const (
+	Percent      Unit = "percent"
+	Microseconds Unit = "microseconds"
+)
+
+// metrics is the only list of metrics. Its order is that of the metrics of a
+// HorizontalPodAutoscaler. make generate writes it to the chart.
+var metrics = []Metric{
+	{
+		Name: v1alpha1.CPUUtilization, Unit: Percent,
+		Description: "CPU use of the Triton container, in percent of its CPU request",
+	},
+	{
+		Name: v1alpha1.GPUUtilization, Unit: Percent, Series: "tms_avg_gpu_utilization", Highest: 100,
+		Description: "mean utilization of the GPUs of a pod, in percent",
+	},
+	{
+		Name: v1alpha1.QueueTime, Unit: Microseconds, Series: "tms_avg_request_queue_duration",
+		Description: "mean time that a request waits in Triton's queue, in microseconds",
+	},
+}
+
+// Metrics returns all metrics, in the order of the metrics of a
+// HorizontalPodAutoscaler.
+func Metrics() []Metric { return slices.Clone(metrics) }
+
+// MetricNames returns the names of all metrics, in the same order.
+func MetricNames() []v1alpha1.MetricName {
+	names := make([]v1alpha1.MetricName, len(metrics))
+	for i, m := range metrics {
+		names[i] = m.Name
+	}
+	return names
+}

@@ -1,0 +1,87 @@
+package render
+
+import (
+	"reflect"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Object is a typed Kubernetes object.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Objects are the manifests of one lease. Those that the lease does not have are nil.
+type Objects struct {
+	Lease                   Lease
+	Deployment              *appsv1.Deployment
+	Service                 *corev1.Service
+	PodDisruptionBudget     *policyv1.PodDisruptionBudget
+	PodMonitor              *monitoringv1.PodMonitor
+	PrometheusRule          *monitoringv1.PrometheusRule
+	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
+}
+
+// Kind is a kind of object that a lease consists of.
+type Kind struct {
+	schema.GroupVersionKind
+	// Resource is the plural name in the API, as in RBAC rules.
+	Resource string
+	// Template is the chart's template that makes one object of this kind, or none,
+	// for each lease.
+	Template string
+	// New returns a new object of the kind's Go type.
+	New func() Object
+	// Get returns the object of a lease, nil if the lease has none.
+	Get func(*Objects) Object
+	// set puts an object that New returned among the objects of a lease.
+	set func(*Objects, Object)
+}
+
+// kinds is the only list of the kinds that a lease consists of, in the order in which
+// tms-server applies them: an autoscaler comes after the workload that it scales.
+var kinds = []Kind{
+	newKind(appsv1.SchemeGroupVersion, "deployments", "templates/deployment.yaml",
+		func(o *Objects) **appsv1.Deployment { return &o.Deployment }),
+	newKind(corev1.SchemeGroupVersion, "services", "templates/service.yaml",
+		func(o *Objects) **corev1.Service { return &o.Service }),
+	newKind(policyv1.SchemeGroupVersion, "poddisruptionbudgets", "templates/poddisruptionbudget.yaml",
+		func(o *Objects) **policyv1.PodDisruptionBudget { return &o.PodDisruptionBudget }),
+	newKind(monitoringv1.SchemeGroupVersion, "podmonitors", "templates/podmonitor.yaml",
+		func(o *Objects) **monitoringv1.PodMonitor { return &o.PodMonitor }),
+	newKind(monitoringv1.SchemeGroupVersion, "prometheusrules", "templates/prometheusrule.yaml",
+		func(o *Objects) **monitoringv1.PrometheusRule { return &o.PrometheusRule }),
+	newKind(autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers", "templates/hpa.yaml",
+		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),
+}
+
+// Kinds returns the kinds that a lease consists of, in the order in which tms-server
+// applies them. The caller must not change them.
+func Kinds() []Kind { return kinds }
+
+func newKind[T any, P interface {
+	*T
+	Object
+}](version schema.GroupVersion, resource, template string, place func(*Objects) **T) Kind {
+	return Kind{
+		GroupVersionKind: version.WithKind(reflect.TypeFor[T]().Name()),
+		Resource:         resource,
+		Template:         template,
+		New:              func() Object { return P(new(T)) },
+		Get: func(o *Objects) Object {
+			if object := *place(o); object != nil {
+				return P(object)
+			}
+			return nil
+		},
+		set: func(o *Objects, object Object) { *place(o) = (*T)(object.(P)) },
+	}
+}
