@@ -46,6 +46,8 @@ type TritonLeaseStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Granted is what the lease has within the administrator's bounds.
 	Granted *Granted `json:"granted,omitempty"`
+	// Refusals are the reasons why the spec is refused, if it is.
+	Refusals []Refusal `json:"refusals,omitempty"`
 	// Replicas is the number of pods, ReadyReplicas the number of pods that serve, and
 	// WantedReplicas the number that the Deployment asks for.
 	Replicas       int32 `json:"replicas,omitempty"`
