@@ -13,8 +13,9 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
-// TestAuthenticateRemembers: for seconds, whatever the answer was.
-func TestAuthenticateRemembers(t *testing.T) {
+// TestAuthenticateCaches checks that valid and invalid tokens are cached for seconds.
+func TestAuthenticateCaches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		s.users["opaque"] = authenticationv1.UserInfo{Username: "ann"}
@@ -26,7 +27,7 @@ func TestAuthenticateRemembers(t *testing.T) {
 
 		delete(s.users, "opaque")
 		s.users["wrong"] = authenticationv1.UserInfo{Username: "bob"}
-		time.Sleep(remembered - time.Nanosecond)
+		time.Sleep(reviewTTL - time.Nanosecond)
 		require.Equal(t, "ann", s.who(t, "opaque"))
 		require.Empty(t, s.who(t, "wrong"))
 		time.Sleep(time.Millisecond)
@@ -36,43 +37,45 @@ func TestAuthenticateRemembers(t *testing.T) {
 	})
 }
 
-// TestExpiry: a token counts until it ends, however short that is.
+// TestExpiry checks that the cache does not outlive a token.
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		soon, past := ending(time.Now().Add(2*time.Second)), ending(time.Now())
 		s.users[soon], s.users[past] = authenticationv1.UserInfo{Username: "ann"}, authenticationv1.UserInfo{Username: "ann"}
 		require.Empty(t, s.who(t, past))
-		require.Zero(t, s.tokens, "which nobody has to be asked about")
+		require.Zero(t, s.tokens, "an expired token needs no review")
 		require.Equal(t, "ann", s.who(t, soon))
 		time.Sleep(2*time.Second - time.Nanosecond)
 		require.Equal(t, "ann", s.who(t, soon))
 		time.Sleep(time.Millisecond)
-		require.Empty(t, s.who(t, soon), "at once, though the answer would be remembered for longer")
+		require.Empty(t, s.who(t, soon), "although the review would be cached for longer")
 		require.Equal(t, 1, s.tokens)
 	})
 }
 
-// TestOddTokens: what says no end, or says it oddly, is for the API server to judge.
+// TestOddTokens checks that the API server decides about a token without a readable expiry.
 func TestOddTokens(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		token    string
 		reviewed int
 	}{
-		"opaque":               {"abc", 1},
-		"three parts":          {"a.b.c", 1},
-		"no base64":            {"e30.%.c2ln", 1},
-		"no JSON":              {jwt(`{`), 1},
-		"a list":               {jwt(`[]`), 1},
-		"no end":               {jwt(`{"sub":"ann"}`), 1},
-		"an end in words":      {jwt(`{"exp":"tomorrow"}`), 1},
-		"no end yet":           {jwt(`{"exp":0}`), 1},
-		"an end long ago":      {jwt(`{"exp":1}`), 0},
-		"more than can be":     {jwt(`{"exp":1e300}`), 0},
-		"as long as may be":    {strings.Repeat("a", longest), 1},
-		"too long":             {strings.Repeat("a", longest+1), 0},
-		"none":                 {"", 0},
-		"with hostile letters": {"\x1b[2J\x00", 1},
+		"opaque":                 {"abc", 1},
+		"three parts":            {"a.b.c", 1},
+		"not base64":             {"e30.%.c2ln", 1},
+		"not JSON":               {jwt(`{`), 1},
+		"a list":                 {jwt(`[]`), 1},
+		"no expiry":              {jwt(`{"sub":"ann"}`), 1},
+		"an expiry in words":     {jwt(`{"exp":"tomorrow"}`), 1},
+		"expiry 0":               {jwt(`{"exp":0}`), 1},
+		"an expiry long ago":     {jwt(`{"exp":1}`), 0},
+		"an expiry out of range": {jwt(`{"exp":1e300}`), 0},
+		"the longest":            {strings.Repeat("a", maxTokenLength), 1},
+		"too long":               {strings.Repeat("a", maxTokenLength+1), 0},
+		"empty":                  {"", 0},
+		"control characters":     {"\x1b[2J\x00", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newAPIServer()
@@ -86,11 +89,12 @@ func TestOddTokens(t *testing.T) {
 }
 
 func TestHeader(t *testing.T) {
+	t.Parallel()
 	for header, token := range map[string]string{
 		"Bearer a": "a", "bearer a": "a", "BEARER  a ": "a", "Bearer": "", "": "", "Basic a": "", "a": "", " Bearer a": "", "Bearer\ta": "",
 		"Bearer a b": "", "Bearer a\tb": "", "Bearer a,Bearer b": "",
 	} {
-		got, ok := tokenOf(header)
+		got, ok := bearerToken(header)
 		require.Equal(t, token != "", ok, "%q", header)
 		if ok {
 			require.Equal(t, token, got, "%q", header)
@@ -98,8 +102,9 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// TestAuthorize: what Kubernetes is asked, and for how long its answer counts.
+// TestAuthorize checks the SubjectAccessReview, and for how long its result is cached.
 func TestAuthorize(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		var asked authorizationv1.SubjectAccessReviewSpec
@@ -121,7 +126,7 @@ func TestAuthorize(t *testing.T) {
 
 		for range 2 {
 			err := s.Authorize(as(t.Context(), "ann"), what)
-			require.Equal(t, connect.CodePermissionDenied, connect.CodeOf(err), "another ann, who is not in the group")
+			require.Equal(t, connect.CodePermissionDenied, connect.CodeOf(err), "another ann, not in the group")
 			require.ErrorContains(t, err, `user "ann" cannot get r.g in the namespace "ns"`)
 		}
 		require.Equal(t, 2, s.accesses)
@@ -136,37 +141,40 @@ func TestAuthorize(t *testing.T) {
 		} {
 			before := s.accesses
 			require.NoError(t, s.Authorize(ann, other))
-			require.Equal(t, before+1, s.accesses, "%+v is a question of its own", other)
+			require.Equal(t, before+1, s.accesses, "%+v needs its own review", other)
 		}
 
 		s.may = groupMay("nobody")
-		time.Sleep(remembered - time.Nanosecond)
+		time.Sleep(reviewTTL - time.Nanosecond)
 		require.NoError(t, s.Authorize(ann, what))
 		time.Sleep(time.Millisecond)
-		require.Error(t, s.Authorize(ann, what), "the right was taken away")
+		require.Error(t, s.Authorize(ann, what), "the right was revoked")
 	})
 }
 
-// TestForbidden: the sentence says nothing of the object, and holds no letter of a name
-// that a terminal would obey.
+// TestForbidden checks that the message does not name the object and escapes control
+// characters.
 func TestForbidden(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer()
 	hostile := as(t.Context(), "\x1b[2Jann\u202e\n")
 	err := s.Authorize(hostile, Attributes{Verb: "list", Resource: "configmaps", Name: "secret"})
 	require.EqualError(t, err, `permission_denied: user "\x1b[2Jann\u202e\n" cannot list configmaps at the cluster scope`)
 	require.EqualError(t, s.Authorize(t.Context(), Attributes{Verb: "get", Resource: "r", Namespace: "ns"}),
-		`permission_denied: user "system:anonymous" cannot get r in the namespace "ns"`, "who did not come through the gate is nobody")
+		`permission_denied: user "system:anonymous" cannot get r in the namespace "ns"`, "a call that did not pass the gate is anonymous")
 }
 
-// TestAPIServerDown: the caller learns that, and nothing more; nothing is remembered.
+// TestAPIServerDown checks that errors of the API server are not cached, and that the
+// caller does not see them.
 func TestAPIServerDown(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer()
 	s.users["t"], s.may = authenticationv1.UserInfo{Username: "ann", Groups: []string{"serving"}}, groupMay("serving")
 	s.down = errDown
 	ann := as(t.Context(), "ann", "serving")
 	_, authenticateErr := s.Authenticate(t.Context(), "Bearer t")
 	for _, err := range []error{authenticateErr, s.Authorize(ann, Attributes{Verb: "get"})} {
-		require.EqualError(t, err, "unavailable: the API server of Kubernetes does not answer; try again")
+		require.EqualError(t, err, "unavailable: the Kubernetes API server does not respond; retry")
 	}
 	gone, cancel := context.WithCancel(ann)
 	cancel()
@@ -176,11 +184,11 @@ func TestAPIServerDown(t *testing.T) {
 	require.NoError(t, s.Authorize(ann, Attributes{Verb: "get"}))
 }
 
-// TestOpen: only who says so lets everybody in.
-func TestOpen(t *testing.T) {
-	open := Open()
-	user, err := open.Authenticate(t.Context(), "")
+func TestAllowAll(t *testing.T) {
+	t.Parallel()
+	reviewer := AllowAll()
+	user, err := reviewer.Authenticate(t.Context(), "")
 	require.NoError(t, err)
 	require.Equal(t, "system:anonymous", user.Username)
-	require.NoError(t, open.Authorize(t.Context(), Attributes{Verb: "delete", Resource: "everything"}))
+	require.NoError(t, reviewer.Authorize(t.Context(), Attributes{Verb: "delete", Resource: "everything"}))
 }
