@@ -18,7 +18,7 @@ var (
 	notFound = apierrors.NewNotFound(resource, "a")
 )
 
-// bearer sends a token with each call.
+// bearer is a client interceptor that sends a token.
 type bearer string
 
 func (b bearer) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -40,17 +40,17 @@ func (b bearer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.
 	return next
 }
 
-// acquiring is a call of Acquire that runs.
-type acquiring struct {
-	answers chan *tmsv1.AcquireResponse
-	cancel  context.CancelFunc
-	ended   chan error
+// acquireCall is a running call of Acquire.
+type acquireCall struct {
+	received chan *tmsv1.AcquireResponse
+	cancel   context.CancelFunc
+	ended    chan error
 }
 
-// acquire begins a call.
-func (c *cluster) acquire(ctx context.Context, user string, request *tmsv1.AcquireRequest) *acquiring {
+// acquire starts a call.
+func (c *cluster) acquire(ctx context.Context, user string, request *tmsv1.AcquireRequest) *acquireCall {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &acquiring{answers: make(chan *tmsv1.AcquireResponse, 100), cancel: cancel, ended: make(chan error, 1)}
+	a := &acquireCall{received: make(chan *tmsv1.AcquireResponse, 100), cancel: cancel, ended: make(chan error, 1)}
 	c.t.Cleanup(cancel)
 	go func() {
 		stream, err := c.as(user).Acquire(ctx, connect.NewRequest(request))
@@ -59,7 +59,7 @@ func (c *cluster) acquire(ctx context.Context, user string, request *tmsv1.Acqui
 			return
 		}
 		for stream.Receive() {
-			a.answers <- stream.Msg()
+			a.received <- stream.Msg()
 		}
 		a.ended <- stream.Err()
 		_ = stream.Close()
@@ -67,31 +67,31 @@ func (c *cluster) acquire(ctx context.Context, user string, request *tmsv1.Acqui
 	return a
 }
 
-// told returns the answers that came.
-func (a *acquiring) told() []*tmsv1.AcquireResponse {
+// responses returns the responses received since the last call of responses.
+func (a *acquireCall) responses() []*tmsv1.AcquireResponse {
 	var all []*tmsv1.AcquireResponse
 	for {
 		select {
-		case answer := <-a.answers:
-			all = append(all, answer)
+		case response := <-a.received:
+			all = append(all, response)
 		default:
 			return all
 		}
 	}
 }
 
-// end waits for the end of the call, and returns the last answer.
-func (a *acquiring) end() (*tmsv1.AcquireResponse, error) {
+// result waits for the end of the call, and returns its last response and its error.
+func (a *acquireCall) result() (*tmsv1.AcquireResponse, error) {
 	err := <-a.ended
-	all := a.told()
+	all := a.responses()
 	if len(all) == 0 {
 		return nil, err
 	}
 	return all[len(all)-1], err
 }
 
-// one is a request for one model.
-func one(change ...func(*tmsv1.AcquireRequest)) *tmsv1.AcquireRequest {
+// request returns a request with one model.
+func request(change ...func(*tmsv1.AcquireRequest)) *tmsv1.AcquireRequest {
 	request := &tmsv1.AcquireRequest{Name: "a", RequestId: "id", Spec: &tmsv1.LeaseSpec{
 		Models: []*tmsv1.Model{{Name: "m", Uri: "s3://models/m"}}, Resources: &tmsv1.Resources{Gpus: new(int64(1)), Cpus: "500m", Memory: "2Gi"},
 	}}
@@ -110,13 +110,13 @@ func requireCode(t *testing.T, want connect.Code, err error, text ...string) {
 	}
 }
 
-// fields returns what an error says of which fields, for programs.
+// fields returns the field violations of an error by field.
 func fields(t *testing.T, err error) map[string]string {
 	t.Helper()
-	var problem *connect.Error
-	require.ErrorAs(t, err, &problem)
+	var coded *connect.Error
+	require.ErrorAs(t, err, &coded)
 	all := map[string]string{}
-	for _, detail := range problem.Details() {
+	for _, detail := range coded.Details() {
 		value, err := detail.Value()
 		require.NoError(t, err)
 		for _, violation := range value.(*errdetails.BadRequest).GetFieldViolations() {

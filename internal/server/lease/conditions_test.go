@@ -7,13 +7,13 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// condition has a status say how a lease is.
-func condition(status *v1alpha1.TritonLeaseStatus, kind string, is bool, reason, message string) {
-	value := metav1.ConditionFalse
-	if is {
-		value = metav1.ConditionTrue
+// condition sets a condition of a status.
+func condition(status *v1alpha1.TritonLeaseStatus, kind string, value bool, reason, message string) {
+	conditionStatus := metav1.ConditionFalse
+	if value {
+		conditionStatus = metav1.ConditionTrue
 	}
-	meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: value, Reason: reason, Message: message})
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: conditionStatus, Reason: reason, Message: message})
 }
 
 func starting(status *v1alpha1.TritonLeaseStatus) {
@@ -29,6 +29,7 @@ func serving(status *v1alpha1.TritonLeaseStatus) {
 }
 
 func refusedByController(status *v1alpha1.TritonLeaseStatus) {
-	condition(status, v1alpha1.ConditionGranted, false, "Refused", "spec.image: Forbidden: not allowed")
+	status.Refusals = []v1alpha1.Refusal{{Field: "spec.image", Reason: "FieldValueForbidden", Message: "Forbidden: registry/metadata.name:1 is not allowed"}}
+	condition(status, v1alpha1.ConditionGranted, false, "Refused", status.Refusals[0].String())
 	condition(status, v1alpha1.ConditionReady, false, "Refused", "the lease is refused")
 }
