@@ -25,7 +25,7 @@ import (
 	"github.com/triton-leases/tms/internal/auth"
 )
 
-// envelope is a message as streams carry it.
+// envelope returns a message as streams encode it.
 func envelope(t *testing.T, message proto.Message) []byte {
 	t.Helper()
 	text, err := proto.Marshal(message)
@@ -33,42 +33,43 @@ func envelope(t *testing.T, message proto.Message) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(text))), text...)
 }
 
-// TestSlowRequest: who begins a request and does not end it is cut off, whatever part
-// of it there is. In the bubble of the test time passes when all wait: it ends only if
-// somebody's patience does.
+// TestSlowRequest checks that the server ends a call with an incomplete request, whatever
+// part of the request is missing. Synctest time passes only when all goroutines wait, so
+// that the test ends only if a deadline does.
 func TestSlowRequest(t *testing.T) {
+	t.Parallel()
 	acquire := envelope(t, &tmsv1.AcquireRequest{Name: "a"})
 	for name, test := range map[string]struct {
 		path, kind string
 		part       []byte
 	}{
-		"no message":            {"/tms.v1.LeaseService/Status", "application/proto", nil},
-		"half of one":           {"/tms.v1.LeaseService/Status", "application/json", []byte(`{"id": `)},
-		"no message, gRPC":      {"/tms.v1.LeaseService/Status", "application/grpc", nil},
-		"no end, gRPC":          {"/tms.v1.LeaseService/Status", "application/grpc", envelope(t, &tmsv1.StatusRequest{Id: "a"})},
-		"no message, stream":    {"/tms.v1.LeaseService/Acquire", "application/connect+proto", nil},
-		"half of one, stream":   {"/tms.v1.LeaseService/Acquire", "application/connect+proto", acquire[:7]},
-		"no end, stream":        {"/tms.v1.LeaseService/Acquire", "application/connect+proto", acquire},
-		"no end, gRPC stream":   {"/tms.v1.LeaseService/Acquire", "application/grpc", acquire},
-		"health":                {"/grpc.health.v1.Health/Check", "application/json", nil},
-		"reflection":            {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc", nil},
-		"a path that is no one": {"/", "text/plain", []byte("a")},
+		"no message":             {"/tms.v1.LeaseService/Status", "application/proto", nil},
+		"half a message":         {"/tms.v1.LeaseService/Status", "application/json", []byte(`{"id": `)},
+		"no message, gRPC":       {"/tms.v1.LeaseService/Status", "application/grpc", nil},
+		"no end, gRPC":           {"/tms.v1.LeaseService/Status", "application/grpc", envelope(t, &tmsv1.StatusRequest{Id: "a"})},
+		"no message, stream":     {"/tms.v1.LeaseService/Acquire", "application/connect+proto", nil},
+		"half a message, stream": {"/tms.v1.LeaseService/Acquire", "application/connect+proto", acquire[:7]},
+		"no end, stream":         {"/tms.v1.LeaseService/Acquire", "application/connect+proto", acquire},
+		"no end, gRPC stream":    {"/tms.v1.LeaseService/Acquire", "application/grpc", acquire},
+		"health":                 {"/grpc.health.v1.Health/Check", "application/json", nil},
+		"reflection":             {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc", nil},
+		"an unknown path":        {"/", "text/plain", []byte("a")},
 	} {
 		for _, http2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, HTTP/2 %t", name, http2), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r := serve(t, &leases{acquire: func(context.Context, *tmsv1.AcquireRequest, func(*tmsv1.AcquireResponse) error) error {
-						t.Error("a request came that did not end")
+						t.Error("the handler received an incomplete request")
 						return nil
 					}})
-					caller := r.Client(http2)
-					defer caller.CloseIdleConnections()
+					httpClient := r.Client(http2)
+					defer httpClient.CloseIdleConnections()
 					body, write := io.Pipe()
 					go func() { _, _ = write.Write(test.part) }()
 					request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://server"+test.path, body)
 					require.NoError(t, err)
 					request.Header.Set("Content-Type", test.kind)
-					response, err := caller.Do(request)
+					response, err := httpClient.Do(request)
 					require.NoError(t, err)
 					_, _ = io.Copy(io.Discard, response.Body)
 					require.NoError(t, response.Body.Close())
@@ -79,15 +80,16 @@ func TestSlowRequest(t *testing.T) {
 	}
 }
 
-// TestSlowReader: who does not read an answer is cut off.
+// TestSlowReader checks that a client that does not read a response cannot keep a call.
 func TestSlowReader(t *testing.T) {
+	t.Parallel()
 	for name, request := range map[string]string{
 		"Status":  "POST /tms.v1.LeaseService/Status HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
 		"Acquire": "POST /tms.v1.LeaseService/Acquire HTTP/1.1\r\nHost: a\r\nContent-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n\x00\x00\x00\x00\x02{}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lease := &tmsv1.Lease{Message: strings.Repeat("a", 1<<20)} // more than the network holds
+				lease := &tmsv1.Lease{Message: strings.Repeat("a", 1<<20)} // more than the network buffers
 				r := serve(t, &leases{
 					status: func(context.Context, *tmsv1.StatusRequest) (*tmsv1.StatusResponse, error) {
 						return &tmsv1.StatusResponse{Lease: lease}, nil
@@ -100,24 +102,25 @@ func TestSlowReader(t *testing.T) {
 				require.NoError(t, err)
 				_, err = io.WriteString(connection, request)
 				require.NoError(t, err)
-				time.Sleep(3 * r.bounds.slowest) // of the bubble
-				require.NoError(t, r.end(), "a call that nobody reads ends before the server does")
+				time.Sleep(3 * r.limits.ioTimeout) // synctest time
+				require.NoError(t, r.stop(), "the call ends before the server does")
 				require.NoError(t, connection.Close())
 			})
 		})
 	}
 }
 
-// TestLargeRequest: what is too large is not read, whoever sends it and to whom.
+// TestLargeRequest checks that no service reads a request that is too large.
 func TestLargeRequest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, &leases{})
-		client, caller := r.client(t, protocols["gRPC"])
-		_, err := status(client, strings.Repeat("a", r.bounds.request-100))
+		client, httpClient := r.client(t, protocols["gRPC"])
+		_, err := status(client, strings.Repeat("a", r.limits.requestBytes-100))
 		require.NoError(t, err)
-		large := strings.Repeat("a", r.bounds.request+1)
-		for name, by := range protocols {
-			client, _ := r.client(t, by)
+		large := strings.Repeat("a", r.limits.requestBytes+1)
+		for name, p := range protocols {
+			client, _ := r.client(t, p)
 			_, err := status(client, large)
 			requireCode(t, connect.CodeResourceExhausted, err)
 			stream, err := client.Acquire(context.Background(), connect.NewRequest(&tmsv1.AcquireRequest{Name: large}))
@@ -126,22 +129,23 @@ func TestLargeRequest(t *testing.T) {
 			requireCode(t, connect.CodeResourceExhausted, stream.Err())
 			require.NoError(t, stream.Close())
 		}
-		reflection := grpcreflect.NewClient(caller, "http://server", connect.WithGRPC()).NewStream(context.Background())
+		reflection := grpcreflect.NewClient(httpClient, "http://server", connect.WithGRPC()).NewStream(context.Background())
 		_, err = reflection.FileByFilename(large)
 		requireCode(t, connect.CodeResourceExhausted, err)
 		_, _ = reflection.Close()
 
-		health := connect.NewClient[tmsv1.StatusRequest, tmsv1.StatusResponse](caller, "http://server/grpc.health.v1.Health/Check")
+		health := connect.NewClient[tmsv1.StatusRequest, tmsv1.StatusResponse](httpClient, "http://server/grpc.health.v1.Health/Check")
 		_, err = health.CallUnary(context.Background(), connect.NewRequest(&tmsv1.StatusRequest{Namespace: large}))
 		requireCode(t, connect.CodeResourceExhausted, err)
 	})
 }
 
-// TestCompressed: a small request cannot become a large one.
+// TestCompressed checks that a small request cannot become a large one.
 func TestCompressed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, &leases{})
-		_, caller := r.client(t, protocol{})
+		_, httpClient := r.client(t, protocol{})
 		var bomb bytes.Buffer
 		packed := gzip.NewWriter(&bomb)
 		_, err := packed.Write(make([]byte, 10<<20))
@@ -152,7 +156,7 @@ func TestCompressed(t *testing.T) {
 			require.NoError(t, err)
 			request.Header.Set("Content-Type", "application/proto")
 			request.Header.Set("Content-Encoding", "gzip")
-			response, err := caller.Do(request)
+			response, err := httpClient.Do(request)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, http.StatusNotImplemented, response.StatusCode, path)
@@ -161,29 +165,31 @@ func TestCompressed(t *testing.T) {
 }
 
 func TestLargeHeaders(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := serve(t, &leases{}, func(s *Server) { s.bounds.headers = 8 << 10 })
-		for name, by := range protocols {
-			caller := r.Client(by.http2)
-			client := tmsv1connect.NewLeaseServiceClient(caller, "http://server", by.options...)
+		r := serve(t, &leases{}, func(s *Server) { s.limits.headerBytes = 8 << 10 })
+		for name, p := range protocols {
+			httpClient := r.Client(p.http2)
+			client := tmsv1connect.NewLeaseServiceClient(httpClient, "http://server", p.options...)
 			request := connect.NewRequest(&tmsv1.StatusRequest{Id: "a"})
 			request.Header().Set("Large", strings.Repeat("a", 20<<10))
 			_, err := client.Status(context.Background(), request)
 			require.Error(t, err, name)
-			caller.CloseIdleConnections()
+			httpClient.CloseIdleConnections()
 		}
 	})
 }
 
-// TestStranger: who has no token is refused before a byte of the request is read, in
-// the words of the protocol that it came by.
-func TestStranger(t *testing.T) {
-	for name, by := range protocols {
+// TestUnauthenticated checks that a call without a token is refused before its request is
+// read, with the error format of each protocol.
+func TestUnauthenticated(t *testing.T) {
+	t.Parallel()
+	for name, p := range protocols {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := serve(t, &leases{}, func(s *Server) { s.config.Access = auth.New(fake.NewClientset()) })
-				client, caller := r.client(t, by)
-				_, err := status(client, strings.Repeat("a", r.bounds.request+1))
+				r := serve(t, &leases{}, func(s *Server) { s.config.Reviewer = auth.New(fake.NewClientset()) })
+				client, httpClient := r.client(t, p)
+				_, err := status(client, strings.Repeat("a", r.limits.requestBytes+1))
 				requireCode(t, connect.CodeUnauthenticated, err)
 				stream, err := client.Acquire(context.Background(), connect.NewRequest(&tmsv1.AcquireRequest{}))
 				require.NoError(t, err)
@@ -194,7 +200,7 @@ func TestStranger(t *testing.T) {
 					"/tms.v1.LeaseService/Status unauthenticated": 1, "/tms.v1.LeaseService/Acquire unauthenticated": 1,
 				}, r.calls(t))
 
-				health := connect.NewClient[tmsv1.StatusRequest, tmsv1.StatusResponse](caller, "http://server/grpc.health.v1.Health/Check", by.options...)
+				health := connect.NewClient[tmsv1.StatusRequest, tmsv1.StatusResponse](httpClient, "http://server/grpc.health.v1.Health/Check", p.options...)
 				_, err = health.CallUnary(context.Background(), connect.NewRequest(&tmsv1.StatusRequest{}))
 				require.NoError(t, err, "probes have no token")
 			})
@@ -202,20 +208,21 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// TestStreams: a connection may have so many calls open, and says so.
+// TestStreams checks that the server announces its limit of calls for a connection.
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, &leases{}, func(s *Server) { s.config.Streams = 7 })
 		connection, err := r.Dial(context.Background())
 		require.NoError(t, err)
 		defer func() { require.NoError(t, connection.Close()) }()
-		preface := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // and empty settings
+		preface := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // with empty settings
 		go func() { _, _ = io.WriteString(connection, preface) }()
 		require.Equal(t, uint32(7), settings(t, connection)[3], "SETTINGS_MAX_CONCURRENT_STREAMS")
 	})
 }
 
-// settings reads the first frame of an HTTP/2 server (RFC 9113, 6.5.1).
+// settings reads the SETTINGS frame of an HTTP/2 server (RFC 9113, 6.5.1).
 func settings(t *testing.T, connection net.Conn) map[uint16]uint32 {
 	t.Helper()
 	head := make([]byte, 9)

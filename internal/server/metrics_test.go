@@ -17,8 +17,8 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 )
 
-// metrics returns a metric's values by its labels.
-func (r *running) metrics(t *testing.T, name string, value func(*dto.Metric) float64) map[string]float64 {
+// metrics returns the values of a metric by its labels.
+func (r *testServer) metrics(t *testing.T, name string, value func(*dto.Metric) float64) map[string]float64 {
 	t.Helper()
 	families, err := r.registry.Gather()
 	require.NoError(t, err)
@@ -38,13 +38,15 @@ func (r *running) metrics(t *testing.T, name string, value func(*dto.Metric) flo
 	return all
 }
 
-// calls returns how many calls ended.
-func (r *running) calls(t *testing.T) map[string]float64 {
+// calls returns the number of calls that ended, by procedure and code.
+func (r *testServer) calls(t *testing.T) map[string]float64 {
 	t.Helper()
 	return r.metrics(t, "tms_api_calls_total", func(m *dto.Metric) float64 { return m.GetCounter().GetValue() })
 }
 
-func TestRecorder(t *testing.T) {
+// TestCallMetrics checks the metrics of calls of all kinds.
+func TestCallMetrics(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		errs := map[string]error{
 			"found": nil, "missing": connect.NewError(connect.CodeNotFound, errors.New("no such lease")),
@@ -64,16 +66,16 @@ func TestRecorder(t *testing.T) {
 				}
 			},
 		})
-		client, caller := r.client(t, protocols["gRPC"])
+		client, httpClient := r.client(t, protocols["gRPC"])
 		for id := range errs {
 			_, _ = status(client, id)
 		}
 		_, err := client.Renew(context.Background(), connect.NewRequest(new(tmsv1.RenewRequest)))
 		requireCode(t, connect.CodeUnimplemented, err)
-		_, err = status(client, strings.Repeat("a", r.bounds.request+1))
+		_, err = status(client, strings.Repeat("a", r.limits.requestBytes+1))
 		requireCode(t, connect.CodeResourceExhausted, err)
 		for _, path := range []string{"/", "/tms.v1.LeaseService/", "/tms.v1.LeaseService/Status/x", "/tms.v1.LeaseService/Made-up"} {
-			response, err := caller.Post("http://server"+path, "application/json", http.NoBody)
+			response, err := httpClient.Post("http://server"+path, "application/json", http.NoBody)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 		}
@@ -81,11 +83,11 @@ func TestRecorder(t *testing.T) {
 		for _, code := range []string{"ok", "not_found", "deadline_exceeded", "unknown", "unread"} {
 			want["/tms.v1.LeaseService/Status "+code] = 1
 		}
-		require.Equal(t, want, r.calls(t), "and nothing of what is no call: that could be anything")
+		require.Equal(t, want, r.calls(t), "other paths are not counted")
 
 		ctx, cancel := context.WithCancel(context.Background())
 		for _, ctx := range []context.Context{ctx, context.Background()} {
-			go func() { // it returns when there is an answer
+			go func() { // it returns at the first response
 				if stream, err := client.Acquire(ctx, connect.NewRequest(new(tmsv1.AcquireRequest))); err == nil {
 					_ = stream.Close()
 				}
@@ -96,7 +98,7 @@ func TestRecorder(t *testing.T) {
 			return r.metrics(t, "tms_api_open_calls", func(m *dto.Metric) float64 { return m.GetGauge().GetValue() })["/tms.v1.LeaseService/Acquire"]
 		}
 		require.InDelta(t, 2, open(), 0)
-		time.Sleep(time.Minute) // of the bubble
+		time.Sleep(time.Minute) // synctest time
 		cancel()
 		synctest.Wait()
 		require.InDelta(t, 1, open(), 0)
@@ -110,8 +112,9 @@ func TestRecorder(t *testing.T) {
 	})
 }
 
-// TestProcedures: every call has a name to be counted by.
+// TestProcedures checks that all methods are counted.
 func TestProcedures(t *testing.T) {
+	t.Parallel()
 	want := map[string]bool{}
 	for service, methods := range map[string][]string{
 		"LeaseService": {"Acquire", "Release", "Renew", "Status", "List"}, "AllowlistService": {"Append", "List", "Remove"},
