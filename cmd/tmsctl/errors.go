@@ -10,19 +10,19 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-// Exit statuses that scripts can rely on.
+// The exit statuses. Scripts rely on them.
 const (
-	exitDone         = 0
-	exitFailed       = 1 // something failed that is none of the others
+	exitOK           = 0
+	exitFailed       = 1 // all other errors
 	exitUsage        = 2 // the command line is wrong
-	exitRefused      = 3 // the server refuses what was asked for
-	exitNotFound     = 4 // there is no such lease
-	exitUnreachable  = 5 // there is no server to ask, or none to be trusted
-	exitUnauthorised = 6 // the server does not know the caller, or does not let it
+	exitRefused      = 3 // the server refuses the request
+	exitNotFound     = 4 // the lease does not exist
+	exitUnreachable  = 5 // the server cannot be reached or is not trusted
+	exitUnauthorized = 6 // the caller is not authenticated or lacks a right
 )
 
-// statusOf returns the exit status of a failure.
-func statusOf(err error) int {
+// exitStatus returns the exit status for an error of a command.
+func exitStatus(err error) int {
 	var failure *client.Error
 	if !errors.As(err, &failure) {
 		return exitFailed
@@ -33,7 +33,7 @@ func statusOf(err error) int {
 	case connect.CodeNotFound:
 		return exitNotFound
 	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
-		return exitUnauthorised
+		return exitUnauthorized
 	}
 	if failure.Unreachable() {
 		return exitUnreachable
@@ -41,15 +41,15 @@ func statusOf(err error) int {
 	return exitFailed
 }
 
-// fatalLines says a failure as TMS did: <message> (<field path> @ <method>), a line for
-// each field that something is wrong with.
-func fatalLines(err error) []string {
+// errorLines returns the lines for an error in the format of TMS: <message>
+// (<field path> @ <method>), one line for each field violation.
+func errorLines(err error) []string {
 	var failure *client.Error
 	if !errors.As(err, &failure) {
-		return []string{printable(err.Error())}
+		return []string{escape(err.Error())}
 	}
 	if len(failure.Violations) == 0 {
-		return []string{fmt.Sprintf("%s (@ %s)", printable(failure.Message), printable(failure.Method))}
+		return []string{fmt.Sprintf("%s (@ %s)", escape(failure.Message), escape(failure.Method))}
 	}
 	lines := make([]string, len(failure.Violations))
 	for i, violation := range failure.Violations {
@@ -57,12 +57,13 @@ func fatalLines(err error) []string {
 		if message == "" {
 			message = failure.Message
 		}
-		lines[i] = fmt.Sprintf("%s (%s @ %s)", printable(message), printable(violation.Field), printable(failure.Method))
+		lines[i] = fmt.Sprintf("%s (%s @ %s)", escape(message), escape(violation.Field), escape(failure.Method))
 	}
 	return lines
 }
 
-// hint says what helps against a failure that people meet when they begin.
+// hint returns what to do about an error that is common on first use, and "" for other
+// errors.
 func (o *options) hint(err error) string {
 	var failure *client.Error
 	if !errors.As(err, &failure) {
@@ -71,9 +72,9 @@ func (o *options) hint(err error) string {
 	var authority x509.UnknownAuthorityError
 	switch {
 	case failure.Code == connect.CodeUnauthenticated && !o.hasToken:
-		return "no token was given: kubectl create token <serviceaccount> > token, and --token-file token"
+		return "no token was sent: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
 	case errors.As(err, &authority):
-		return "--ca-file names the authority that vouches for the server"
+		return "set --ca-file to the certificate authority of the server"
 	}
 	return ""
 }
