@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/triton-leases/tms/pkg/render"
 )
 
 // AllowlistKey is the key of the images in the ConfigMap of the allowlist, one a line.
@@ -23,7 +21,8 @@ func (c *Config) Allow(images []string) (changed bool) {
 	if slices.Equal(images, c.allowed) {
 		return false
 	}
-	c.allowed, c.installations = slices.Clone(images), map[string]*render.Installation{}
+	c.allowed = slices.Clone(images)
+	c.leases = c.base.WithImages(c.allowed...)
 	return true
 }
 

@@ -33,15 +33,15 @@ type Config struct {
 	images []string
 	// allowed are images of Triton that leases may have beside those of the text.
 	allowed []string
-	// installations are by namespace.
-	installations map[string]*render.Installation
+	// base is what the text makes, and leases the same with the allowed images.
+	base, leases *render.LeaseRenderer
 }
 
 // Read reads the file: values of the chart, such as those in its ConfigMap. The
 // release is that of the server; its name begins the names of what leases consist of.
 // The error is a policy.Refusal where the configuration is not coherent.
 func Read(path, release string) (*Config, error) {
-	renderer, err := render.New(render.Options{Memory: mostRemembered})
+	renderer, err := render.New(render.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +70,13 @@ func (c *Config) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	if !bytes.Equal(text, c.text) {
-		in, err := c.install(text, "default")
+		base, err := c.leaseRenderer(text)
 		if err != nil {
 			return false, c.fail(text, err)
 		}
-		c.images = in.AllowedImages()
-		c.text, c.since, c.installations, changed = text, time.Now(), map[string]*render.Installation{}, true
+		c.images = base.AllowedImages()
+		c.base, c.leases = base, base.WithImages(c.allowed...)
+		c.text, c.since, changed = text, time.Now(), true
 	}
 	c.tried, c.problem = text, nil
 	return changed, nil
@@ -99,35 +100,14 @@ func (c *Config) InForce() (since time.Time, problem error) {
 	return c.since, c.problem
 }
 
-const (
-	// mostInstallations is how many namespaces are kept at once. To make one takes
-	// milliseconds.
-	mostInstallations = 128
-	// mostRemembered is about how many bytes each keeps of the forms of its leases,
-	// and as many of their objects: a dozen forms.
-	mostRemembered = 1 << 20
-)
-
-// Installation returns what renders the leases of a namespace.
-func (c *Config) Installation(namespace string) (*render.Installation, error) {
+// LeaseRenderer returns what grants and renders leases of the configuration in force.
+func (c *Config) LeaseRenderer() *render.LeaseRenderer {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	if in, ok := c.installations[namespace]; ok {
-		return in, nil
-	}
-	in, err := c.install(c.text, namespace)
-	if err != nil {
-		return nil, err
-	}
-	in.Allow(c.allowed...)
-	if len(c.installations) >= mostInstallations {
-		clear(c.installations)
-	}
-	c.installations[namespace] = in
-	return in, nil
+	return c.leases
 }
 
-func (c *Config) install(text []byte, namespace string) (*render.Installation, error) {
+func (c *Config) leaseRenderer(text []byte) (*render.LeaseRenderer, error) {
 	input := new(render.Input)
 	if len(bytes.TrimSpace(text)) == 0 { // half written, more likely than meant
 		return nil, errors.New("the file is empty")
@@ -138,5 +118,5 @@ func (c *Config) install(text []byte, namespace string) (*render.Installation, e
 	if input.Leases() > 0 {
 		return nil, errors.New("it has leases: at run time they are objects of the kind TritonLease")
 	}
-	return c.renderer.Install(render.Release{Name: c.release, Namespace: namespace, Controller: true}, input)
+	return c.renderer.LeaseRenderer(render.Release{Name: c.release, Namespace: "default", Controller: true}, input)
 }

@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
 
 // TestSchemaDecidesAsHelm holds our validator of the schema to Helm's own: both
