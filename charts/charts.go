@@ -11,7 +11,7 @@ import (
 // that begin with "_", and leaves out a symlink without a word.
 //
 //go:embed tms/Chart.yaml tms/values.yaml tms/values.schema.json tms/README.md tms/.helmignore
-//go:embed all:tms/templates tms/files/tritonleases.yaml tms/files/values.yaml
+//go:embed all:tms/templates tms/files/metrics.yaml tms/files/tritonleases.yaml tms/files/values.yaml
 var files embed.FS
 
 // TMS returns the chart tms: the folder that holds its Chart.yaml.

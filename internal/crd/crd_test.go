@@ -31,6 +31,7 @@ import (
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
@@ -224,13 +225,13 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 		require.Equal(t, reflect.Map, typ.Kind(), path)
 		compare(t, path+"[*]", *property.AdditionalProperties.Schema, typ.Elem())
 	case property.Properties != nil:
-		fields := jsonFields(typ)
+		fields := fieldsOf(typ)
 		require.ElementsMatch(t, slices.Collect(maps.Keys(fields)), slices.Collect(maps.Keys(property.Properties)), path)
 		for name, child := range property.Properties {
 			compare(t, path+"."+name, child, fields[name])
 		}
-	case property.XIntOrString:
-		require.Equal(t, reflect.Interface, typ.Kind(), path)
+	case property.XIntOrString: // a quantity, or a number or percentage
+		require.Equal(t, reflect.TypeFor[v1alpha1.RawJSON](), typ, path)
 	case property.Format == "date-time":
 		require.Equal(t, reflect.TypeFor[metav1.Time](), typ, path)
 	default:
@@ -238,6 +239,18 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 			"string": {reflect.String}, "boolean": {reflect.Bool}, "integer": {reflect.Int64, reflect.Int32},
 		}[property.Type], typ.Kind(), path)
 	}
+}
+
+// fieldsOf returns the fields of a struct, or the keys of a map of metrics.
+func fieldsOf(typ reflect.Type) map[string]reflect.Type {
+	if typ.Kind() == reflect.Struct {
+		return jsonFields(typ)
+	}
+	fields := map[string]reflect.Type{}
+	for _, name := range policy.MetricNames() {
+		fields[string(name)] = typ.Elem()
+	}
+	return fields
 }
 
 // jsonFields returns the fields of a struct, and of those embedded in it, by their JSON names.

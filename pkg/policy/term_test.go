@@ -6,27 +6,28 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
 func TestTerm(t *testing.T) {
-	duration := func(d policy.Duration) *policy.Duration { return &d }
+	duration := func(d v1alpha1.Duration) *v1alpha1.Duration { return &d }
 	is := func(b bool) *bool { return &b }
 	for name, test := range map[string]struct {
 		config  policy.TermConfig
 		request policy.TermRequest
-		want    policy.Term
+		want    v1alpha1.Term
 		says    string
 		refused string
 	}{
-		"the defaults":                  {config: terms("24h", "168h", true), want: policy.Term{Duration: "24h", AutoRenew: true}},
-		"within the bounds":             {config: terms("24h", "168h", true), request: policy.TermRequest{Duration: duration("30m"), AutoRenew: is(false)}, want: policy.Term{Duration: "30m"}},
-		"too long":                      {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("240m")}, want: policy.Term{Duration: "2h", AutoRenew: true}, says: "spec.duration: asked 14400s, granted 7200s (server.leases.duration.maximum)"},
-		"without an end":                {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("0s")}, want: policy.Term{Duration: "2h", AutoRenew: true}, says: "spec.duration: asked 0s, granted 7200s (server.leases.duration.maximum)"},
-		"without an end and a limit":    {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("0s")}, want: policy.Term{Duration: "0s", AutoRenew: true}},
-		"longer than anything":          {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("9999h")}, want: policy.Term{Duration: "9999h", AutoRenew: true}},
+		"the defaults":                  {config: terms("24h", "168h", true), want: v1alpha1.Term{Duration: "24h", AutoRenew: true}},
+		"within the bounds":             {config: terms("24h", "168h", true), request: policy.TermRequest{Duration: duration("30m"), AutoRenew: is(false)}, want: v1alpha1.Term{Duration: "30m"}},
+		"too long":                      {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("240m")}, want: v1alpha1.Term{Duration: "2h", AutoRenew: true}, says: "spec.duration: asked 14400s, granted 7200s (server.leases.duration.maximum)"},
+		"without an end":                {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("0s")}, want: v1alpha1.Term{Duration: "2h", AutoRenew: true}, says: "spec.duration: asked 0s, granted 7200s (server.leases.duration.maximum)"},
+		"without an end and a limit":    {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("0s")}, want: v1alpha1.Term{Duration: "0s", AutoRenew: true}},
+		"longer than anything":          {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("9999h")}, want: v1alpha1.Term{Duration: "9999h", AutoRenew: true}},
 		"renewal is not its to choose":  {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(false)}, refused: "spec.autoRenew: Forbidden: a lease may not turn automatic renewal off (server.leases.autoRenew.allowed is false)"},
-		"it may name what is so anyhow": {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(true)}, want: policy.Term{Duration: "1h", AutoRenew: true}},
+		"it may name what is so anyhow": {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(true)}, want: v1alpha1.Term{Duration: "1h", AutoRenew: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, err := policy.NewTerms(test.config, "1m")
@@ -48,7 +49,7 @@ func TestTerm(t *testing.T) {
 	}
 }
 
-func terms(standard, maximum policy.Duration, allowed bool) policy.TermConfig {
+func terms(standard, maximum v1alpha1.Duration, allowed bool) policy.TermConfig {
 	return policy.TermConfig{
 		Duration:  policy.DurationBounds{Default: standard, Maximum: maximum},
 		AutoRenew: policy.RenewalBounds{Default: true, Allowed: allowed, Interval: "1h"},

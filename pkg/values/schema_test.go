@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
+	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
 )
 
@@ -44,12 +46,20 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 		typ = typ.Elem()
 	}
 	switch {
-	case typ == reflect.TypeFor[values.Verbatim]() || path == ".server.autoscaling.behavior":
-		return // Kubernetes' to define
+	case typ == reflect.TypeFor[v1alpha1.RawJSON]() || path == ".server.autoscaling.behavior":
+		return // Kubernetes defines it
 	case typ.Kind() == reflect.Slice:
 		items, _ := node["items"].(object)
 		require.NotNil(t, items, "%s has no items", path)
 		compare(t, root, path+"[]", items, typ.Elem())
+	case typ.Kind() == reflect.Map && typ.Key() == reflect.TypeFor[v1alpha1.MetricName]():
+		properties, _ := node["properties"].(object)
+		require.Equal(t, false, node["additionalProperties"], "%s is not closed", path)
+		require.Len(t, properties, len(policy.MetricNames()), path)
+		for _, name := range policy.MetricNames() {
+			require.Contains(t, properties, string(name), path)
+			compare(t, root, path+"."+string(name), properties[string(name)].(object), typ.Elem())
+		}
 	case typ.Kind() == reflect.Map:
 		each, ok := node["additionalProperties"].(object)
 		require.True(t, ok, "%s: what may a value be?", path)
@@ -141,33 +151,33 @@ func TestDefaultsDecode(t *testing.T) {
 	require.Equal(t, int64(10), v.Server.Autoscaling.Replicas.Limits.Maximum)
 	require.NotContains(t, v.Images.Triton, "latest")
 	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans what Chart.yaml names")
-	require.True(t, values.Resources{}.RequestsCPU(v.Triton.Resources), "scaling by CPU needs a request")
+	require.True(t, values.RequestsCPU(v1alpha1.Resources{}, v.Triton.Resources), "scaling by CPU needs a request")
 }
 
 func TestResources(t *testing.T) {
-	type list = map[string]values.Quantity
+	type list = map[string]v1alpha1.RawJSON
 	for name, test := range map[string]struct {
-		own, defaults values.Resources
+		own, defaults v1alpha1.Resources
 		cpu, gpu      bool
 	}{
 		"nothing":                          {},
-		"a request":                        {own: values.Resources{Requests: list{"cpu": "500m"}}, cpu: true},
-		"a default request":                {defaults: values.Resources{Requests: list{"cpu": 1.0}}, cpu: true},
-		"a default request taken away":     {own: values.Resources{Requests: list{"cpu": "0"}}, defaults: values.Resources{Requests: list{"cpu": 1.0}}},
-		"a limit is a request":             {own: values.Resources{Limits: list{"cpu": 2.0}}, cpu: true},
-		"a request of 0 hides the limit":   {own: values.Resources{Requests: list{"cpu": 0.0}, Limits: list{"cpu": 2.0}}},
-		"zero in other words":              {own: values.Resources{Requests: list{"cpu": "0.00"}}},
-		"zero with a unit":                 {own: values.Resources{Requests: list{"cpu": "0m"}}},
-		"a small one":                      {own: values.Resources{Requests: list{"cpu": "0.05"}}, cpu: true},
-		"a GPU":                            {own: values.Resources{Limits: list{"nvidia.com/gpu": 1.0}}, gpu: true},
-		"a default GPU":                    {defaults: values.Resources{Limits: list{"nvidia.com/gpu": "1"}}, gpu: true},
-		"a default GPU taken away":         {own: values.Resources{Limits: list{"nvidia.com/gpu": 0.0}}, defaults: values.Resources{Limits: list{"nvidia.com/gpu": "1"}}},
-		"a share of a GPU":                 {own: values.Resources{Limits: list{"nvidia.com/gpu.shared": "1"}}, gpu: true},
-		"somebody else's accelerator":      {own: values.Resources{Limits: list{"example.com/gpu": "1"}}},
-		"a GPU requested without a limit":  {own: values.Resources{Requests: list{"nvidia.com/gpu": "1"}}},
-		"a GPU beside a default of memory": {own: values.Resources{Limits: list{"nvidia.com/gpu": 1.0}}, defaults: values.Resources{Limits: list{"memory": "1Gi"}}, gpu: true},
+		"a request":                        {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("500m")}}, cpu: true},
+		"a default request":                {defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}, cpu: true},
+		"a default request taken away":     {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0")}}, defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}},
+		"a limit is a request":             {own: v1alpha1.Resources{Limits: list{"cpu": v1alpha1.Raw(2.0)}}, cpu: true},
+		"a request of 0 hides the limit":   {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(0.0)}, Limits: list{"cpu": v1alpha1.Raw(2.0)}}},
+		"zero in other words":              {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0.00")}}},
+		"zero with a unit":                 {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0m")}}},
+		"a small one":                      {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0.05")}}, cpu: true},
+		"a GPU":                            {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, gpu: true},
+		"a default GPU":                    {defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}, gpu: true},
+		"a default GPU taken away":         {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(0.0)}}, defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
+		"a share of a GPU":                 {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu.shared": v1alpha1.Raw("1")}}, gpu: true},
+		"somebody else's accelerator":      {own: v1alpha1.Resources{Limits: list{"example.com/gpu": v1alpha1.Raw("1")}}},
+		"a GPU requested without a limit":  {own: v1alpha1.Resources{Requests: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
+		"a GPU beside a default of memory": {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, defaults: v1alpha1.Resources{Limits: list{"memory": v1alpha1.Raw("1Gi")}}, gpu: true},
 	} {
-		require.Equal(t, test.cpu, test.own.RequestsCPU(test.defaults), name)
-		require.Equal(t, test.gpu, test.own.LimitsGPU(test.defaults), name)
+		require.Equal(t, test.cpu, values.RequestsCPU(test.own, test.defaults), name)
+		require.Equal(t, test.gpu, values.LimitsGPU(test.own, test.defaults), name)
 	}
 }

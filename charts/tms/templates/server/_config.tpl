@@ -8,7 +8,7 @@ another version. A default that the values removed is null in it.
 */}}
 {{- define "tms.server.config" -}}
 {{- /* What is wrong with the values is said before anything of them is read. */ -}}
-{{- $_ := include "tms.grants" . -}}
+{{- include "tms.grants" . -}}
 {{- $defaults := .Files.Get "files/values.yaml" | fromYaml -}}
 {{- $whole := dict
   "images" (pick .Values.images "triton" "secrets")
