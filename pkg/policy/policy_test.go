@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -32,11 +31,24 @@ func config(t testing.TB, overlay string) policy.Config {
 	var below, above map[string]any
 	require.NoError(t, yaml.Unmarshal([]byte(defaults), &below))
 	require.NoError(t, yaml.Unmarshal([]byte(overlay), &above))
-	merged, err := yaml.Marshal(generic.Merge(below, above))
+	merge(below, above)
+	merged, err := yaml.Marshal(below)
 	require.NoError(t, err)
 	var c policy.Config
 	require.NoError(t, yaml.UnmarshalStrict(merged, &c))
 	return c
+}
+
+// merge merges above into below, key by key.
+func merge(below, above map[string]any) {
+	for key, value := range above {
+		inner, _ := below[key].(map[string]any)
+		if over, ok := value.(map[string]any); ok && inner != nil {
+			merge(inner, over)
+			continue
+		}
+		below[key] = value
+	}
 }
 
 func request(t testing.TB, text string) v1alpha1.Autoscaling {
@@ -286,11 +298,9 @@ server.autoscaling.metrics.gpuUtilization.threshold.maximum: Invalid value: 120:
 			config:  `{prometheus: {rateWindow: 59s999ms}}`,
 			reasons: `server.autoscaling.prometheus.rateWindow: Invalid value: "59s999ms": must be at least four times server.autoscaling.prometheus.scrapeInterval (15s)`,
 		},
-		"intervals of nothing": {
-			config: `{prometheus: {scrapeInterval: 0s, evaluationInterval: 0ms, rateWindow: 0h}}`,
-			reasons: `server.autoscaling.prometheus.scrapeInterval: Invalid value: "0s": must be longer than 0
-server.autoscaling.prometheus.evaluationInterval: Invalid value: "0ms": must be longer than 0
-server.autoscaling.prometheus.rateWindow: Invalid value: "0h": must be longer than 0`,
+		"a series that comes and goes": {
+			config:  `{prometheus: {evaluationInterval: 5m}}`,
+			reasons: `server.autoscaling.prometheus.evaluationInterval: Invalid value: "5m": must be shorter than 5m, after which Prometheus takes a series for gone`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

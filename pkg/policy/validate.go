@@ -122,22 +122,15 @@ const lookback = 5 * time.Minute
 // that is renewed more seldom than Prometheus looks back comes and goes.
 func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList {
 	var reasons field.ErrorList
-	intervals := []struct {
+	for _, interval := range []struct {
 		name  string
 		value v1alpha1.Duration
 	}{
 		{"scrapeInterval", prometheus.ScrapeInterval},
 		{"evaluationInterval", prometheus.EvaluationInterval},
-		{"rateWindow", prometheus.RateWindow},
-	}
-	for _, d := range intervals {
-		if d.value.Value() == 0 {
-			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value), "must be longer than 0"))
-		}
-	}
-	for _, d := range intervals[:2] {
-		if d.value.Value() >= lookback {
-			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value),
+	} {
+		if interval.value.Value() >= lookback {
+			reasons = append(reasons, field.Invalid(path.Child(interval.name), string(interval.value),
 				"must be shorter than 5m, after which Prometheus takes a series for gone"))
 		}
 	}

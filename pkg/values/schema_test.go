@@ -3,8 +3,10 @@ package values_test
 import (
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,7 +91,7 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 	}
 }
 
-// resolve follows a $ref, which stands alone or in an allOf beside a description.
+// resolve follows references: a $ref alone, or in an allOf beside a description.
 func resolve(root, node object) object {
 	if all, ok := node["allOf"].([]any); ok && node["properties"] == nil {
 		node = all[0].(object)
@@ -98,10 +100,11 @@ func resolve(root, node object) object {
 	if !ok {
 		return node
 	}
+	referred := root
 	for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
-		root = root[part].(object)
+		referred = referred[part].(object)
 	}
-	return root
+	return resolve(root, referred)
 }
 
 // TestSchemaDescribes: every property says what it is, where its reader looks.
@@ -149,6 +152,7 @@ func TestDefaultsDecode(t *testing.T) {
 	v, err := values.Decode(defaults)
 	require.NoError(t, err)
 	require.Equal(t, int64(10), v.Server.Autoscaling.Replicas.Limits.Maximum)
+	require.ElementsMatch(t, policy.MetricNames(), slices.Collect(maps.Keys(v.Server.Autoscaling.Metrics)))
 	require.NotContains(t, v.Images.Triton, "latest")
 	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans what Chart.yaml names")
 	require.True(t, values.RequestsCPU(v1alpha1.Resources{}, v.Triton.Resources), "scaling by CPU needs a request")

@@ -77,15 +77,12 @@ Argument: a duration, or nil, which counts as 0. Result: digits.
 {{- end -}}
 
 {{/*
-tms.policy.release: checks the namespace, which stands in PromQL, and the images.
+tms.policy.release: checks the namespace, which stands in PromQL.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.release" -}}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .root.Release.Namespace) -}}
 {{- include "tms.policy.error" (list . (printf "namespace: Invalid value: %q: must be a DNS label of at most 63 characters" .root.Release.Namespace)) -}}
-{{- end -}}
-{{- if not (default dict .root.Values.images).triton -}}
-{{- include "tms.policy.error" (list . "images.triton: Required value: the image of Triton Inference Server") -}}
 {{- end -}}
 {{- end -}}
 
@@ -188,19 +185,13 @@ Argument: the policy. Result: nothing.
 {{- $prometheus := default dict .config.prometheus -}}
 {{- $milliseconds := dict -}}
 {{- range list "scrapeInterval" "evaluationInterval" "rateWindow" -}}
-{{- $duration := default "" (get $prometheus .) -}}
-{{- $_ := set $milliseconds . (include "tms.policy.milliseconds" $duration | int64) -}}
-{{- if eq (get $milliseconds .) 0 -}}
-{{- include "tms.policy.error" (list $policy (printf "%s%s: Invalid value: %q: must be longer than 0" $path . $duration)) -}}
-{{- end -}}
-{{- end -}}
-{{- range list "scrapeInterval" "evaluationInterval" -}}
-{{- if ge (get $milliseconds .) 300000 -}}
+{{- $_ := set $milliseconds . (include "tms.policy.milliseconds" (get $prometheus .) | int64) -}}
+{{- if and (ne . "rateWindow") (ge (get $milliseconds .) 300000) -}}
 {{- include "tms.policy.error" (list $policy (printf "%s%s: Invalid value: %q: must be shorter than 5m, after which Prometheus takes a series for gone" $path . (get $prometheus .))) -}}
 {{- end -}}
 {{- end -}}
 {{- if lt $milliseconds.rateWindow (mul 4 $milliseconds.scrapeInterval) -}}
-{{- include "tms.policy.error" (list . (printf "%srateWindow: Invalid value: %q: must be at least four times %sscrapeInterval (%s)" $path (default "" $prometheus.rateWindow) $path (default "" $prometheus.scrapeInterval))) -}}
+{{- include "tms.policy.error" (list . (printf "%srateWindow: Invalid value: %q: must be at least four times %sscrapeInterval (%s)" $path $prometheus.rateWindow $path $prometheus.scrapeInterval)) -}}
 {{- end -}}
 {{- $_ := set . "window" $milliseconds.rateWindow -}}
 {{- $_ := set .grants "rateWindowMicroseconds" (mul 1000 $milliseconds.rateWindow | toString) -}}
@@ -225,15 +216,15 @@ Argument: the policy. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.server: checks what tms-server needs, and how long leases last.
+tms.policy.server: checks the name of the Service of the API, and how long leases last.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.server" -}}
 {{- $server := default dict .root.Values.server -}}
-{{- if and $server.enabled (not (default dict .root.Values.images).server) -}}
-{{- include "tms.policy.error" (list . "images.server: Required value: the image of tms-server, which server.enabled installs") -}}
+{{- $name := printf "%s-server" (include "tms.fullname" .root) -}}
+{{- if and (default dict $server.apiService).enabled (not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $name)) -}}
+{{- include "tms.policy.error" (list . (printf "server.apiService: Invalid value: %q: the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the release, or set fullnameOverride" $name)) -}}
 {{- end -}}
-{{- include "tms.policy.api" (dict "policy" . "server" $server) -}}
 {{- $leases := default dict $server.leases -}}
 {{- $duration := default dict $leases.duration -}}
 {{- $default := include "tms.policy.milliseconds" $duration.default | int64 -}}
@@ -247,51 +238,5 @@ Argument: the policy. Result: nothing.
 {{- $interval := default "" (default dict $leases.autoRenew).interval -}}
 {{- if lt (include "tms.policy.milliseconds" $interval | int64) .window -}}
 {{- include "tms.policy.error" (list . (printf "server.leases.autoRenew.interval: Invalid value: %q: must be at least server.autoscaling.prometheus.rateWindow (%s)" $interval (default "" (default dict .config.prometheus).rateWindow))) -}}
-{{- end -}}
-{{- end -}}
-
-{{/*
-tms.policy.api: checks how the API is served.
-Arguments: policy, server. Result: nothing.
-*/}}
-{{- define "tms.policy.api" -}}
-{{- $policy := .policy -}}
-{{- $api := default dict .server.apiService -}}
-{{- if $api.enabled -}}
-{{- if not .server.enabled -}}
-{{- include "tms.policy.error" (list $policy "server.apiService.enabled: Invalid value: true: needs server.enabled, which installs tms-server") -}}
-{{- end -}}
-{{- $name := printf "%s-server" (include "tms.fullname" .policy.root) -}}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $name) -}}
-{{- include "tms.policy.error" (list $policy (printf "server.apiService: Invalid value: %q: the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the release, or set fullnameOverride" $name)) -}}
-{{- end -}}
-{{- $port := include "tms.policy.at" (list $api "port") | int64 -}}
-{{- if eq $port 0 -}}
-{{- include "tms.policy.error" (list $policy "server.apiService.port: Required value: the port of the Service") -}}
-{{- else if and (eq (default "" $api.type) "NodePort") (or (lt $port 30000) (gt $port 32767)) -}}
-{{- include "tms.policy.error" (list $policy (printf "server.apiService.port: Invalid value: %d: must be from 30000 to 32767 with the type NodePort, where it is the port of the nodes, too" $port)) -}}
-{{- end -}}
-{{- include "tms.policy.tls" (dict "tls" (default dict $api.tls) "policy" $policy) -}}
-{{- if and $api.acquireTimeout (eq (include "tms.policy.milliseconds" $api.acquireTimeout) "0") -}}
-{{- include "tms.policy.error" (list $policy (printf "server.apiService.acquireTimeout: Invalid value: %q: must be longer than 0" $api.acquireTimeout)) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{/*
-tms.policy.tls: checks that exactly one choice of tls is made.
-Arguments: tls, policy. Result: nothing.
-*/}}
-{{- define "tms.policy.tls" -}}
-{{- $issuer := (default dict (default dict .tls.certManager).issuerRef).name -}}
-{{- /* A default that was removed does not turn it off. */ -}}
-{{- $off := eq (toString .tls.enabled) "false" -}}
-{{- if and .tls.secretName $issuer -}}
-{{- include "tms.policy.error" (list .policy (printf "server.apiService.tls.secretName: Invalid value: %q: must be empty beside certManager.issuerRef.name, which has cert-manager keep a secret of its own" .tls.secretName)) -}}
-{{- end -}}
-{{- if and $off (or .tls.secretName $issuer) -}}
-{{- include "tms.policy.error" (list .policy "server.apiService.tls.enabled: Invalid value: false: must be true where secretName or certManager.issuerRef.name is set") -}}
-{{- else if not (or $off .tls.secretName $issuer) -}}
-{{- include "tms.policy.error" (list .policy "server.apiService.tls: Required value: one of secretName, a secret with the certificate of the API; certManager.issuerRef.name, who signs one; and enabled: false, which serves the API without TLS, so that tokens can be read on their way") -}}
 {{- end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
-// Package anyvalues makes values of the chart out of random bytes, for tests
-// that hold for any values. The schema accepts all of them; the policy refuses
-// some, because refusals must agree too.
+// Package randvalues makes values of the chart from random bytes, for tests that hold
+// for any values. The schema accepts all of them. The policy refuses some, because the
+// chart and pkg/policy must refuse the same.
 package randvalues
 
 import (
@@ -93,12 +93,16 @@ func (d *dice) values() object {
 		return pick(d, []any{"example.com/other:1"}, []any{"example.com/other:1", "example.com/image:1"})
 	})
 	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
-	if server["enabled"] == true && !rest.sometimes(8) {
+	if server["enabled"] == true {
 		v["images"] = object{"server": "example.com/server:1"}
 		rest.server(server)
 		rest.maybe(2, server, "apiService", (*dice).apiService)
 	} else {
-		rest.maybe(8, server, "apiService", (*dice).apiService)
+		rest.maybe(8, server, "apiService", func(d *dice) any {
+			api := d.apiService().(object)
+			api["enabled"] = false
+			return api
+		})
 	}
 	rest.maybe(8, server, "leases", func(d *dice) any {
 		return object{
@@ -130,20 +134,22 @@ func (d *dice) server(s object) {
 	})
 }
 
-// apiService is mostly one that can be served.
+// apiService returns an API that the schema accepts.
 func (d *dice) apiService() any {
 	a := object{"enabled": !d.sometimes(4)}
 	a["tls"] = pick[any](d,
 		object{"secretName": "tls"}, object{"enabled": false},
 		object{"certManager": object{"issuerRef": object{"name": "company", "kind": pick[any](d, "ClusterIssuer", nil), "group": pick[any](d, "example.com", nil)}}},
 		object{"certManager": object{"issuerRef": object{"name": "company"}, "dnsNames": []any{"tms.example.com", "*.example.com", "tms.example.com"}}},
-		object{"secretName": "tls", "certManager": object{"issuerRef": object{"name": "company"}}},
-		object{"enabled": false, "secretName": pick(d, "tls", "")}, object{"enabled": nil}, nil,
+		object{"enabled": false, "secretName": ""}, object{"enabled": nil, "secretName": "tls"},
 	)
 	d.maybe(3, a, "type", func(d *dice) any { return pick[any](d, "NodePort", "LoadBalancer", "ClusterIP", nil) })
-	d.maybe(4, a, "port", func(d *dice) any { return pick[any](d, 30000, 32768, 443, nil) })
+	d.maybe(4, a, "port", func(d *dice) any { return pick(d, 30000, 32767) })
+	if a["type"] != "NodePort" {
+		d.maybe(4, a, "port", func(d *dice) any { return pick(d, 32768, 443) })
+	}
 	d.maybe(4, a, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
-	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "0s", "1h1m1s1ms", "000ms", nil) })
+	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "1h1m1s1ms", "0h1ms", nil) })
 	d.maybe(4, a, "callsPerSecond", func(d *dice) any { return pick[any](d, 1, 1000000, nil) })
 	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
 	return a
