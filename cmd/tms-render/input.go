@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/cmd/tms-render/internal/collect"
 	"github.com/triton-leases/tms/internal/fieldpath"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/preview"
@@ -38,6 +39,9 @@ type valueSource struct {
 	text []byte
 }
 
+// largeInput is the size, in bytes, of values files with about a thousand leases.
+const largeInput = 256 << 10
+
 // read reads and merges the values as helm does. It reports all files that cannot be
 // read at once.
 func (o *valueOptions) read(stdin io.Reader) (*input, error) {
@@ -45,6 +49,9 @@ func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	var problems []error
 	for _, name := range o.files {
 		text, err := readFile(name, stdin)
+		if len(text) > largeInput {
+			collect.ForLargeInput()
+		}
 		if err == nil {
 			err = in.add(name, text)
 		}

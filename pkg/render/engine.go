@@ -91,12 +91,13 @@ func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	return manifests, nil
 }
 
-// renderShared renders the documents that are not of one lease.
-func (lr *LeaseRenderer) renderShared(leases []*GrantedLease, values map[string]map[string]any) ([]helmchart.Document, error) {
+// renderShared renders the documents that are not of one lease. Their templates may read
+// the name and autoscaled of a grant, and what is not a parameter of a spec.
+func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {
-		specs[g.Name] = values[g.Name]
-		grants[g.Name] = lr.grantValue(g.shape.grant, g.Name, func(i int) string { return g.parameters[i] })
+		specs[g.Name] = g.shape.spec
+		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled}
 	}
 	texts, err := lr.run(lr.renderer.shared, lr.release, specs, grants)
 	if err != nil {

@@ -60,20 +60,32 @@ type Grants struct {
 // grant decides everything about the values and their leases. The error is a
 // policy.Refusal with every reason.
 func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants, error) {
-	lr, refused, warnings, err := r.configure(release, input.rest())
+	merged, err := r.chart.Coalesce(input.withoutLeases())
 	if err != nil {
 		return nil, nil, err
 	}
-	leases := input.leases()
+	leases, _ := input.values[leasesKey].(map[string]any)
+	if given, has := input.values[leasesKey]; has && given != nil {
+		merged[leasesKey] = given
+	}
+	refused := newRefusals(merged, r.schema.Validate(merged))
+	lr, warnings, err := r.configure(release, merged, refused)
+	if err != nil {
+		return nil, nil, err
+	}
 	grants := &Grants{Leases: make([]*GrantedLease, 0, len(leases)), Warnings: warnings}
 	workloads := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(leases)) {
-		granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, leases[name])
+		value, isMap := leases[name].(map[string]any)
+		if refused.leases[name] || !isMap {
+			continue
+		}
+		delete(leases, name) // a large fleet is in memory once
+		granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value)
 		if granted.Workload != "" && workloads[granted.Workload] {
-			reasons.byPolicy = slices.Insert(reasons.byPolicy, reasons.names, lr.duplicateTarget(granted, ""))
+			reasons.byPolicy = slices.Insert(reasons.byPolicy, reasons.names, policy.DuplicateTarget(granted.path(), granted.workloadName(), ""))
 		}
 		workloads[granted.Workload] = true
-		refused.bySchema = append(refused.bySchema, reasons.bySchema...)
 		refused.add(reasons.byPolicy)
 		grants.Leases = append(grants.Leases, granted)
 		for _, adjustment := range granted.Grant.Adjustments {
@@ -96,9 +108,12 @@ func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedL
 	if err != nil {
 		return nil, err
 	}
+	if refused := lr.validate(name, value); len(refused) > 0 {
+		return nil, refused
+	}
 	granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value)
-	if all := reasons.all(); len(all) > 0 {
-		return nil, all
+	if len(reasons.byPolicy) > 0 {
+		return nil, reasons.byPolicy
 	}
 	return granted, nil
 }
@@ -114,37 +129,44 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 		return nil, err
 	}
 	spec := field.NewPath("spec")
-	granted, reasons := lr.grantLease(spec, lease.Name, value)
-	granted.Namespace = lease.Namespace
-	granted.AskedTerm = policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
-	term, adjustments, err := lr.terms.Grant(spec, granted.AskedTerm)
-	granted.Term = term
-	all := append(reasons.all(), policy.Reasons(err)...)
-	if len(all) > 0 {
-		return nil, all
+	granted := &GrantedLease{Name: lease.Name}
+	refused := lr.validate(lease.Name, value)
+	for _, reason := range refused {
+		moved, _ := fieldpath.Parse(reason.Field).Rebase(fieldpath.New(leasesKey, lease.Name), fieldpath.New("spec"))
+		reason.Field = moved.String()
 	}
+	if len(refused) == 0 {
+		var reasons *leaseReasons
+		granted, reasons = lr.grantLease(spec, lease.Name, value)
+		refused = reasons.byPolicy
+	}
+	asked := policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
+	term, adjustments, err := lr.terms.Grant(spec, asked)
+	if refused = append(refused, policy.Reasons(err)...); len(refused) > 0 {
+		return nil, refused
+	}
+	granted.Namespace, granted.AskedTerm, granted.Term = lease.Namespace, asked, term
 	lr.addShape(granted, value)
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
 	return granted, nil
 }
 
-// leaseReasons are why one lease is refused.
-type leaseReasons struct {
-	bySchema field.ErrorList
-	byPolicy policy.Refusal
-	// names is how many of byPolicy come first, because they are about names.
-	names int
+// validate applies the schema to one lease. The paths begin with leases.<name>.
+func (lr *LeaseRenderer) validate(name string, value map[string]any) policy.Refusal {
+	return policy.Refusal(lr.renderer.schema.Validate(map[string]any{leasesKey: map[string]any{name: value}}))
 }
 
-func (r *leaseReasons) all() policy.Refusal { return append(policy.Refusal(r.bySchema), r.byPolicy...) }
+// leaseReasons are why the policy refuses one lease. The first of them, names, are
+// about names.
+type leaseReasons struct {
+	byPolicy policy.Refusal
+	names    int
+}
 
-// grantLease validates, decodes and grants one lease.
+// grantLease decodes and grants one lease that the schema accepts.
 func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[string]any) (*GrantedLease, *leaseReasons) {
 	g := &GrantedLease{Name: name, ObjectName: lr.fullname + "-" + name, Path: path.String()}
-	reasons := &leaseReasons{bySchema: lr.validate(g, value)}
-	if len(reasons.bySchema) > 0 {
-		return g, reasons
-	}
+	reasons := new(leaseReasons)
 	spec, err := values.DecodeLease(value)
 	if err != nil {
 		reasons.byPolicy = policy.Refusal{field.InternalError(path, err)}
@@ -165,16 +187,6 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		lr.addShape(g, value)
 	}
 	return g, reasons
-}
-
-// validate applies the schema to one lease.
-func (lr *LeaseRenderer) validate(g *GrantedLease, value map[string]any) field.ErrorList {
-	refused := lr.renderer.schema.Validate(map[string]any{leasesKey: map[string]any{g.Name: value}})
-	for _, reason := range refused {
-		moved, _ := fieldpath.Parse(reason.Field).Rebase(fieldpath.New(leasesKey, g.Name), fieldpath.Parse(g.Path))
-		reason.Field = moved.String()
-	}
-	return refused
 }
 
 // checkNames refuses a lease whose objects cannot have its name.
@@ -199,14 +211,12 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 	return reasons
 }
 
-// duplicateTarget refuses a second lease of one workload. The other lease has it; its
-// name is empty if both are as old.
-func (lr *LeaseRenderer) duplicateTarget(g *GrantedLease, other string) *field.Error {
-	path := field.NewPath(leasesKey).Child(g.Name)
-	if lr.release.Controller {
-		path = field.NewPath("spec")
-	}
-	return policy.DuplicateTarget(path, g.Workload[strings.LastIndexByte(g.Workload, ' ')+1:], other)
+// path returns the path of the lease.
+func (g *GrantedLease) path() *field.Path { return fieldpath.Parse(g.Path).Field() }
+
+// workloadName returns the name of the target.
+func (g *GrantedLease) workloadName() string {
+	return g.Workload[strings.LastIndexByte(g.Workload, ' ')+1:]
 }
 
 // pod returns what the policy needs to know of the lease's pods, nil for a target's.

@@ -83,16 +83,18 @@ func (in *Input) Only(names ...string) error {
 }
 
 // WithoutLeases returns the values without any lease.
-func (in *Input) WithoutLeases() *Input {
+func (in *Input) WithoutLeases() *Input { return &Input{values: in.withoutLeases()} }
+
+func (in *Input) withoutLeases() map[string]any {
 	values := maps.Clone(in.values)
 	delete(values, leasesKey)
-	return &Input{values: values}
+	return values
 }
 
 // Configuration returns what tms-server reads of the values: not their leases, and
 // not how tms-server itself runs.
 func (in *Input) Configuration() *Input {
-	return &Input{values: withoutServer(in.WithoutLeases().values)}
+	return &Input{values: withoutServer(in.withoutLeases())}
 }
 
 // withoutServer returns a copy of values that installs neither tms-server nor
@@ -109,36 +111,6 @@ func withoutServer(values map[string]any) map[string]any {
 func (in *Input) Leases() int {
 	leases, _ := in.values[leasesKey].(map[string]any)
 	return len(leases)
-}
-
-// leases returns the leases that are maps, as JSON decodes them. The others are part
-// of configuration(), for the schema to refuse.
-func (in *Input) leases() map[string]map[string]any {
-	all, _ := in.values[leasesKey].(map[string]any)
-	leases := make(map[string]map[string]any, len(all))
-	for name, value := range all {
-		if lease, isMap := value.(map[string]any); isMap {
-			leases[name] = lease
-		}
-	}
-	return leases
-}
-
-// rest returns the values without the leases that are maps.
-func (in *Input) rest() map[string]any {
-	rest := maps.Clone(in.values)
-	all, isMap := rest[leasesKey].(map[string]any)
-	if !isMap {
-		return rest
-	}
-	delete(rest, leasesKey)
-	for name, value := range all {
-		if _, isMap := value.(map[string]any); !isMap {
-			others, _ := rest[leasesKey].(map[string]any)
-			rest[leasesKey] = valuesfile.Merge(others, map[string]any{name: value})
-		}
-	}
-	return rest
 }
 
 // UnknownLease returns an ErrNoLease that suggests one of the known names.

@@ -44,7 +44,12 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 	if r.foreign {
 		return nil, errForeign
 	}
-	lr, refused, _, err := r.configure(release, input.Configuration().values)
+	merged, err := r.chart.Coalesce(input.Configuration().values)
+	if err != nil {
+		return nil, err
+	}
+	refused := newRefusals(merged, r.schema.Validate(merged))
+	lr, _, err := r.configure(release, merged, refused)
 	if err != nil {
 		return nil, err
 	}
@@ -54,22 +59,18 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 	return lr, nil
 }
 
-// configure decides everything but the leases. If some values are wrong, the
-// LeaseRenderer is that of the others, so that leases can be checked all the same.
-func (r *Renderer) configure(release Release, given map[string]any) (*LeaseRenderer, *refusals, []string, error) {
-	merged, err := r.chart.Coalesce(given)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	refused := &refusals{bySchema: r.schema.Validate(merged)}
-	refused.ignored = refusedKeys(merged, refused.bySchema)
+// configure decides everything but the leases, and adds what it refuses. The
+// LeaseRenderer has only the values that are not refused, so that leases can be checked
+// all the same.
+func (r *Renderer) configure(release Release, merged map[string]any, refused *refusals) (*LeaseRenderer, []string, error) {
 	sound := maps.Clone(merged)
+	delete(sound, leasesKey)
 	for key := range refused.ignored {
 		delete(sound, key)
 	}
 	decoded, err := values.Decode(sound)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	lr := &LeaseRenderer{
 		renderer: r, release: release, values: sound, decoded: decoded,
@@ -91,7 +92,7 @@ func (r *Renderer) configure(release Release, given map[string]any) (*LeaseRende
 	refused.add(checkServiceName(decoded, lr.fullname+"-server"))
 	lr.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.addError(err)
-	return lr, refused, warnings, nil
+	return lr, warnings, nil
 }
 
 // checkServiceName refuses a name of tms-server's Service that is no DNS label.
@@ -140,9 +141,26 @@ func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
 type refusals struct {
 	bySchema field.ErrorList
 	byPolicy policy.Refusal
-	// ignored are the top-level keys that the schema refuses. Reasons that follow from
-	// their absence are not reported.
-	ignored map[string]bool
+	// ignored are the top-level keys that the schema refuses, and leases the leases. What
+	// follows from their absence is not reported.
+	ignored, leases map[string]bool
+}
+
+// newRefusals returns the refusals of the schema.
+func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
+	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
+	for _, reason := range bySchema {
+		path := fieldpath.Parse(reason.Field)
+		switch {
+		case len(path) > 1 && path[0].Key == leasesKey:
+			r.leases[path[1].Key] = true
+		case len(path) > 0:
+			if _, given := values[path[0].Key]; given {
+				r.ignored[path[0].Key] = true
+			}
+		}
+	}
+	return r
 }
 
 func (r *refusals) add(reasons policy.Refusal) { r.byPolicy = append(r.byPolicy, reasons...) }
@@ -166,20 +184,6 @@ func (r *refusals) reasons() policy.Refusal {
 		}
 	}
 	return reasons
-}
-
-// refusedKeys returns the top-level keys of values in which the schema refuses
-// something.
-func refusedKeys(values map[string]any, refused field.ErrorList) map[string]bool {
-	keys := map[string]bool{}
-	for _, reason := range refused {
-		if path := fieldpath.Parse(reason.Field); len(path) > 0 {
-			if _, given := values[path[0].Key]; given {
-				keys[path[0].Key] = true
-			}
-		}
-	}
-	return keys
 }
 
 // namespaceOf returns the namespace of a lease's objects.

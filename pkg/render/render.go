@@ -121,7 +121,7 @@ func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := lr.renderShared(grants.Leases, input.leases())
+	shared, err := lr.renderShared(grants.Leases)
 	if err != nil {
 		return nil, err
 	}

@@ -107,11 +107,7 @@ func (s *Service) wanted(ctx context.Context, request *tmsv1.AcquireRequest) (*v
 
 // judge refuses what the controller would refuse, before anything is made.
 func (s *Service) judge(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) {
-	in, err := s.Configuration.Installation(lease.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := in.TritonLease(lease)
+	objects, err := s.Configuration.LeaseRenderer().TritonLease(lease)
 	var refusal policy.Refusal
 	if errors.As(err, &refusal) {
 		return nil, refused(refusal)
