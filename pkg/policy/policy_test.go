@@ -65,6 +65,7 @@ var (
 )
 
 func TestGrant(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config, request string
 		min, max        int64
@@ -120,6 +121,7 @@ func TestGrant(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, err := policy.New(config(t, test.config))
 			require.NoError(t, err)
 			grant, err := p.Grant(path, request(t, test.request), pod)
@@ -147,6 +149,7 @@ func sentences[T fmt.Stringer](all []T) []string {
 }
 
 func TestGrantNotAutoscaled(t *testing.T) {
+	t.Parallel()
 	on, err := policy.New(config(t, ""))
 	require.NoError(t, err)
 	off, err := policy.New(config(t, `{enable: false}`))
@@ -157,7 +160,7 @@ func TestGrantNotAutoscaled(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, v1alpha1.Grant{}, grant, text)
 	}
-	// With the master switch off a request is not judged at all, only answered.
+	// If the master switch is off, the request is not checked. There is one warning.
 	grant, err := off.Grant(path, request(t, `{enable: true, replicas: {minimum: 3, maximum: 2}}`), pod)
 	require.NoError(t, err)
 	require.Equal(t, []string{"leases.x.autoscaling.enable: autoscaling is switched off by server.autoscaling.enable"}, sentences(grant.Warnings))
@@ -166,6 +169,7 @@ func TestGrantNotAutoscaled(t *testing.T) {
 }
 
 func TestGrantRefuses(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config, request string
 		pod             *policy.Pod
@@ -219,6 +223,7 @@ leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a perc
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, err := policy.New(config(t, test.config))
 			require.NoError(t, err)
 			if test.pod == nil {
@@ -234,6 +239,7 @@ leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a perc
 }
 
 func TestGrantWarns(t *testing.T) {
+	t.Parallel()
 	p, err := policy.New(config(t, `{metrics: {gpuUtilization: {enabled: true}}}`))
 	require.NoError(t, err)
 
@@ -250,13 +256,14 @@ func TestGrantWarns(t *testing.T) {
 		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so a Triton in which no request completes is not scaled up",
 	}, sentences(grant.Warnings))
 
-	// Of a Triton that somebody else deploys nothing is known, so nothing is said.
+	// The pods of a target are not known, so there is no warning about them.
 	grant, err = p.Grant(path, request(t, `{enable: true}`), nil)
 	require.NoError(t, err)
 	require.Empty(t, grant.Warnings)
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ config, reasons string }{
 		"default above the limit": {
 			config:  `{replicas: {default: {maximum: 20}}}`,
@@ -300,10 +307,11 @@ server.autoscaling.metrics.gpuUtilization.threshold.maximum: Invalid value: 120:
 		},
 		"a series that comes and goes": {
 			config:  `{prometheus: {evaluationInterval: 5m}}`,
-			reasons: `server.autoscaling.prometheus.evaluationInterval: Invalid value: "5m": must be shorter than 5m, after which Prometheus takes a series for gone`,
+			reasons: `server.autoscaling.prometheus.evaluationInterval: Invalid value: "5m": must be shorter than 5m, because Prometheus drops a series after 5m without a sample`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, err := policy.New(config(t, test.config))
 			require.EqualError(t, err, test.reasons)
 		})
@@ -311,6 +319,7 @@ server.autoscaling.metrics.gpuUtilization.threshold.maximum: Invalid value: 120:
 }
 
 func TestRuleLabels(t *testing.T) {
+	t.Parallel()
 	p, err := policy.New(config(t, `{prometheus: {ruleLabels: {release: a, x: "1"}, ruleLables: {release: b, x: "1", z: "2"}}}`))
 	require.NoError(t, err)
 	labels, warnings := p.RuleLabels()
@@ -319,6 +328,7 @@ func TestRuleLabels(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
+	t.Parallel()
 	for text, milliseconds := range map[v1alpha1.Duration]int64{
 		"15s": 15_000, "1m": 60_000, "1m30s": 90_000, "1h2m3s4ms": 3_723_004, "010s": 10_000, "500ms": 500, "": 0, "1d": 0, "1s1m": 0,
 	} {

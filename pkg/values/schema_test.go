@@ -35,9 +35,10 @@ func schema(t *testing.T) object {
 	return document
 }
 
-// TestSchemaHasAField: each property of the schema is a field of the Go types,
+// TestSchemaHasAField checks that each property of the schema is a field of the Go types,
 // and the other way round.
 func TestSchemaHasAField(t *testing.T) {
+	t.Parallel()
 	s := schema(t)
 	compare(t, s, "", s, reflect.TypeFor[values.Values]())
 }
@@ -107,8 +108,9 @@ func resolve(root, node object) object {
 	return resolve(root, referred)
 }
 
-// TestSchemaDescribes: every property says what it is, where its reader looks.
+// TestSchemaDescribes checks that every property has a description.
 func TestSchemaDescribes(t *testing.T) {
+	t.Parallel()
 	var walk func(path string, node any)
 	walk = func(path string, node any) {
 		switch node := node.(type) {
@@ -132,21 +134,24 @@ func TestSchemaDescribes(t *testing.T) {
 	walk("", schema(t))
 }
 
-// TestRootSchemaIsACopy: editors point at the schema in the root.
+// TestRootSchemaIsACopy checks the copy of the schema to which editors point.
 func TestRootSchemaIsACopy(t *testing.T) {
+	t.Parallel()
 	root, err := os.ReadFile("../../values.schema.json")
 	require.NoError(t, err)
 	require.Equal(t, string(chartFile(t, "values.schema.json")), string(root), "run: make generate")
 }
 
-// TestDefaultsAreACopy: templates cannot read values.yaml, and what tms-server is
-// told must name the defaults that the values removed.
+// TestDefaultsAreACopy checks the copy of values.yaml that templates read: Helm does not
+// show them values.yaml itself.
 func TestDefaultsAreACopy(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, string(chartFile(t, "values.yaml")), string(chartFile(t, "files/values.yaml")), "run: make generate")
 }
 
-// TestDefaultsDecode: the chart's own values fit the types, and hold what they must.
+// TestDefaultsDecode checks that the chart's own values fit the types.
 func TestDefaultsDecode(t *testing.T) {
+	t.Parallel()
 	var defaults object
 	require.NoError(t, yaml.UnmarshalStrict(chartFile(t, "values.yaml"), &defaults))
 	v, err := values.Decode(defaults)
@@ -154,11 +159,12 @@ func TestDefaultsDecode(t *testing.T) {
 	require.Equal(t, int64(10), v.Server.Autoscaling.Replicas.Limits.Maximum)
 	require.ElementsMatch(t, policy.MetricNames(), slices.Collect(maps.Keys(v.Server.Autoscaling.Metrics)))
 	require.NotContains(t, v.Images.Triton, "latest")
-	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans what Chart.yaml names")
+	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans the images in Chart.yaml")
 	require.True(t, values.RequestsCPU(v1alpha1.Resources{}, v.Triton.Resources), "scaling by CPU needs a request")
 }
 
 func TestResources(t *testing.T) {
+	t.Parallel()
 	type list = map[string]v1alpha1.RawJSON
 	for name, test := range map[string]struct {
 		own, defaults v1alpha1.Resources
@@ -167,7 +173,7 @@ func TestResources(t *testing.T) {
 		"nothing":                          {},
 		"a request":                        {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("500m")}}, cpu: true},
 		"a default request":                {defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}, cpu: true},
-		"a default request taken away":     {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0")}}, defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}},
+		"a default request removed":        {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0")}}, defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}},
 		"a limit is a request":             {own: v1alpha1.Resources{Limits: list{"cpu": v1alpha1.Raw(2.0)}}, cpu: true},
 		"a request of 0 hides the limit":   {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(0.0)}, Limits: list{"cpu": v1alpha1.Raw(2.0)}}},
 		"zero in other words":              {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0.00")}}},
@@ -175,9 +181,9 @@ func TestResources(t *testing.T) {
 		"a small one":                      {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0.05")}}, cpu: true},
 		"a GPU":                            {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, gpu: true},
 		"a default GPU":                    {defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}, gpu: true},
-		"a default GPU taken away":         {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(0.0)}}, defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
+		"a default GPU removed":            {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(0.0)}}, defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
 		"a share of a GPU":                 {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu.shared": v1alpha1.Raw("1")}}, gpu: true},
-		"somebody else's accelerator":      {own: v1alpha1.Resources{Limits: list{"example.com/gpu": v1alpha1.Raw("1")}}},
+		"another accelerator":              {own: v1alpha1.Resources{Limits: list{"example.com/gpu": v1alpha1.Raw("1")}}},
 		"a GPU requested without a limit":  {own: v1alpha1.Resources{Requests: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
 		"a GPU beside a default of memory": {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, defaults: v1alpha1.Resources{Limits: list{"memory": v1alpha1.Raw("1Gi")}}, gpu: true},
 	} {

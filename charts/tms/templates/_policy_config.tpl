@@ -187,7 +187,7 @@ Argument: the policy. Result: nothing.
 {{- range list "scrapeInterval" "evaluationInterval" "rateWindow" -}}
 {{- $_ := set $milliseconds . (include "tms.policy.milliseconds" (get $prometheus .) | int64) -}}
 {{- if and (ne . "rateWindow") (ge (get $milliseconds .) 300000) -}}
-{{- include "tms.policy.error" (list $policy (printf "%s%s: Invalid value: %q: must be shorter than 5m, after which Prometheus takes a series for gone" $path . (get $prometheus .))) -}}
+{{- include "tms.policy.error" (list $policy (printf "%s%s: Invalid value: %q: must be shorter than 5m, because Prometheus drops a series after 5m without a sample" $path . (get $prometheus .))) -}}
 {{- end -}}
 {{- end -}}
 {{- if lt $milliseconds.rateWindow (mul 4 $milliseconds.scrapeInterval) -}}
@@ -231,7 +231,7 @@ Argument: the policy. Result: nothing.
 {{- $maximum := include "tms.policy.milliseconds" $duration.maximum | int64 -}}
 {{- $path := printf "server.leases.duration.default: Invalid value: %q:" (default "" $duration.default) -}}
 {{- if and (ne $maximum 0) (eq $default 0) -}}
-{{- include "tms.policy.error" (list . (printf "%s has no end, which server.leases.duration.maximum (%s) does not allow" $path $duration.maximum)) -}}
+{{- include "tms.policy.error" (list . (printf "%s must not be endless, because server.leases.duration.maximum is %s" $path $duration.maximum)) -}}
 {{- else if and (ne $maximum 0) (gt $default $maximum) -}}
 {{- include "tms.policy.error" (list . (printf "%s must not exceed server.leases.duration.maximum (%s)" $path $duration.maximum)) -}}
 {{- end -}}

@@ -1,5 +1,5 @@
-// Package golden compares what a test made with a file that was reviewed. It
-// owns the one -update flag: make golden writes the files anew.
+// Package golden compares the output of a test with a reviewed file. It owns the flag
+// -update: make golden writes the files.
 package golden
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
-// Equal compares text with the file, or writes the file under -update. An empty
-// text means that there is no file.
+// Equal compares text with the file, or writes the file if -update is set. An empty text
+// means that there is no file.
 func Equal(t *testing.T, file, text string) {
 	t.Helper()
 	if *update {
