@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/randfill"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // full returns a TritonLease in which every field is set.
@@ -19,12 +18,10 @@ func full(t *testing.T) *v1alpha1.TritonLease {
 	t.Helper()
 	lease := new(v1alpha1.TritonLease)
 	randfill.NewWithSeed(1).NilChance(0).NumElements(2, 2).Funcs(
-		func(v *values.Verbatim, _ randfill.Continue) {
-			*v = values.Verbatim{"deep": map[string]any{"list": []any{"a", 1.0}}}
+		func(v *v1alpha1.RawJSON, _ randfill.Continue) {
+			*v = v1alpha1.Raw(map[string]any{"deep": map[string]any{"list": []any{"a", 1.0}}})
 		},
-		func(v *any, _ randfill.Continue) { *v = "50%" },
 		func(v *metav1.FieldsV1, _ randfill.Continue) { v.SetRawString("{}") },
-		func(v *values.Quantity, _ randfill.Continue) { *v = "500m" },
 	).Fill(lease)
 	return lease
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/triton-leases/tms/pkg/render"
 )
 
 // AllowlistKey is the key of the images in the ConfigMap of the allowlist, one image a
@@ -26,7 +24,8 @@ func (c *Config) Allow(images []string) (changed bool) {
 	if slices.Equal(images, c.extraImages) {
 		return false
 	}
-	c.extraImages, c.installations = slices.Clone(images), map[string]*render.Installation{}
+	c.extraImages = slices.Clone(images)
+	c.leases = c.base.WithImages(c.extraImages...)
 	return true
 }
 

@@ -35,15 +35,15 @@ type Config struct {
 	images []string
 	// extraImages are the Triton images that the ConfigMap of the allowlist adds.
 	extraImages []string
-	// installations are by namespace, and render with current and extraImages.
-	installations map[string]*render.Installation
+	// base renders leases with current, and leases with current and extraImages.
+	base, leases *render.LeaseRenderer
 }
 
 // Read reads a file of chart values, such as the one in the chart's ConfigMap. The names
 // of what a lease deploys begin with release. The error is a policy.Refusal if the
 // configuration is not coherent.
 func Read(path, release string) (*Config, error) {
-	renderer, err := render.New(render.Options{Memory: cacheBytes})
+	renderer, err := render.New(render.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +73,13 @@ func (c *Config) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	if !bytes.Equal(text, c.current) {
-		in, err := c.install(text, "default")
+		base, err := c.newLeaseRenderer(text)
 		if err != nil {
 			return false, c.fail(text, err)
 		}
-		c.images = in.AllowedImages()
-		c.current, c.since, c.installations, changed = text, time.Now(), map[string]*render.Installation{}, true
+		c.images = base.AllowedImages()
+		c.base, c.leases = base, base.WithImages(c.extraImages...)
+		c.current, c.since, changed = text, time.Now(), true
 	}
 	c.lastRead, c.lastErr = text, nil
 	return changed, nil
@@ -102,35 +103,14 @@ func (c *Config) InForce() (since time.Time, err error) {
 	return c.since, c.lastErr
 }
 
-const (
-	// maxInstallations is the largest number of namespaces in the cache. Making an
-	// Installation takes milliseconds.
-	maxInstallations = 128
-	// cacheBytes is about how many bytes each Installation keeps of rendered leases: a
-	// dozen shapes of leases.
-	cacheBytes = 1 << 20
-)
-
-// Installation returns what renders the leases of a namespace.
-func (c *Config) Installation(namespace string) (*render.Installation, error) {
+// LeaseRenderer returns what grants and renders leases with the configuration in force.
+func (c *Config) LeaseRenderer() *render.LeaseRenderer {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	if in, ok := c.installations[namespace]; ok {
-		return in, nil
-	}
-	in, err := c.install(c.current, namespace)
-	if err != nil {
-		return nil, err
-	}
-	in.Allow(c.extraImages...)
-	if len(c.installations) >= maxInstallations {
-		clear(c.installations)
-	}
-	c.installations[namespace] = in
-	return in, nil
+	return c.leases
 }
 
-func (c *Config) install(text []byte, namespace string) (*render.Installation, error) {
+func (c *Config) newLeaseRenderer(text []byte) (*render.LeaseRenderer, error) {
 	input := new(render.Input)
 	if len(bytes.TrimSpace(text)) == 0 { // probably half written
 		return nil, errors.New("the file is empty")
@@ -141,5 +121,5 @@ func (c *Config) install(text []byte, namespace string) (*render.Installation, e
 	if input.Leases() > 0 {
 		return nil, errors.New("leases: not allowed here: create TritonLease objects instead")
 	}
-	return c.renderer.Install(render.Release{Name: c.release, Namespace: namespace, Controller: true}, input)
+	return c.renderer.LeaseRenderer(render.Release{Name: c.release, Namespace: "default", Controller: true}, input)
 }

@@ -90,10 +90,8 @@ func TestReadRefuses(t *testing.T) {
 // most returns the maximum of replicas of a lease that asks for 100.
 func most(t *testing.T, c *config.Config) int64 {
 	t.Helper()
-	in, err := c.Installation("ns")
-	require.NoError(t, err)
 	maximum := int64(100)
-	objects, err := in.TritonLease(&v1alpha1.TritonLease{
+	objects, err := c.LeaseRenderer().TritonLease(&v1alpha1.TritonLease{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "ns"},
 		Spec: v1alpha1.TritonLeaseSpec{LeaseSpec: v1alpha1.LeaseSpec{
 			Models:      []v1alpha1.Model{{Name: "m", URI: "/models"}},

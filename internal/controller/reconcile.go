@@ -104,10 +104,7 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 	if err := p.findOwned(ctx); err != nil {
 		return false, err
 	}
-	in, err := p.configuration.Installation(p.lease.Namespace)
-	if err != nil {
-		return false, err
-	}
+	in := p.configuration.LeaseRenderer()
 	p.status.ObservedGeneration = p.lease.Generation
 	objects, err := p.judge(ctx, in)
 	if err != nil {
@@ -136,7 +133,7 @@ func (p *pass) look(ctx context.Context) (ended bool, err error) {
 
 // judge decides what the lease is granted. Where it is refused, it returns nothing,
 // and what ran before goes on as it was.
-func (p *pass) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
+func (p *pass) judge(ctx context.Context, in *render.LeaseRenderer) (*render.Objects, error) {
 	var refusal policy.Refusal
 	objects, err := in.TritonLease(p.lease)
 	switch {

@@ -16,7 +16,7 @@ import (
 // tighten has a lease that is refused keep what it has, within the bounds that are in
 // force now: otherwise to be refused would be a way around them. What it asks of its
 // duration counts where that is not what is wrong with it.
-func (p *pass) tighten(ctx context.Context, in *render.Installation) error {
+func (p *pass) tighten(ctx context.Context, in *render.LeaseRenderer) error {
 	had := p.status.Granted
 	if had == nil {
 		return nil

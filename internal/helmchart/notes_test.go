@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/testing/golden"
 )
 
 // TestNotes: what people see who install.

@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
 
 // TestSchemaDecidesAsHelm holds our validator of the schema to Helm's own: both
@@ -22,7 +22,7 @@ import (
 func TestSchemaDecidesAsHelm(t *testing.T) {
 	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
 	require.NoError(t, err)
-	compiled, err := schema.CompileOwn(text)
+	compiled, err := schema.Compile(text)
 	require.NoError(t, err)
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)

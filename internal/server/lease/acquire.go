@@ -110,11 +110,7 @@ func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireReques
 // grant returns what the policy grants to a lease, or the same refusal as the controller,
 // before the lease is created.
 func (s *Service) grant(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) {
-	installation, err := s.Configuration.Installation(lease.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := installation.TritonLease(lease)
+	objects, err := s.Configuration.LeaseRenderer().TritonLease(lease)
 	var refusal policy.Refusal
 	if errors.As(err, &refusal) {
 		return nil, policyError(refusal)

@@ -1,0 +1,20 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/internal/testing/golden"
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+// TestGoldenMetrics holds the chart to the list of metrics: its templates read a copy.
+func TestGoldenMetrics(t *testing.T) {
+	t.Parallel()
+	text, err := yaml.Marshal(map[string]any{"metrics": policy.Metrics()})
+	require.NoError(t, err)
+	golden.Equal(t, "../../charts/tms/files/metrics.yaml",
+		"# Generated from pkg/policy/metrics.go: go test ./pkg/policy -run Golden -update\n"+string(text))
+}
