@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -33,6 +34,23 @@ var (
 	resource = schema.GroupResource{Resource: "configmaps"}
 )
 
+// values is the configuration of all tests.
+const values = "server: {allowlist: [example.com/triton:values]}"
+
+// configuration returns the configuration of all tests, which is read only once.
+var configuration = sync.OnceValues(func() (*config.Config, error) {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, "values.yaml")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		return nil, err
+	}
+	return config.Read(file, "tms")
+})
+
 // fixture is a Service with a fake API server.
 type fixture struct {
 	*testing.T
@@ -47,9 +65,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, images string) *fixture {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("server: {allowlist: [example.com/triton:values]}"), 0o600))
-	current, err := config.Read(file, "tms")
+	current, err := configuration()
 	require.NoError(t, err)
 	scheme := runtime.NewScheme()
 	require.NoError(t, corev1.AddToScheme(scheme))

@@ -36,6 +36,20 @@ server:
   autoscaling: {enable: true, replicas: {limits: {maximum: 5}}, metrics: {queueTime: {enabled: true}}}
 `
 
+// configuration returns the configuration of all tests, which is read only once.
+var configuration = sync.OnceValues(func() (*config.Config, error) {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, "values.yaml")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		return nil, err
+	}
+	return config.Read(file, "tms")
+})
+
 // cluster is a fake API server, and a server of the API on a network in memory. The test
 // plays the controller.
 type cluster struct {
@@ -63,9 +77,7 @@ func newCluster(t *testing.T, changes ...func(*Config)) *cluster {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(values), 0o600))
-	current, err := config.Read(file, "tms")
+	current, err := configuration()
 	require.NoError(t, err)
 	stopping := make(chan struct{})
 	c := &cluster{
