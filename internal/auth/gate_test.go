@@ -95,7 +95,7 @@ func TestConcurrent(t *testing.T) {
 		s.users["a"] = authenticationv1.UserInfo{Username: "ann"}
 		slow := make(chan bool)
 		s.wait = func() { <-slow }
-		s.may = func(authorizationv1.SubjectAccessReviewSpec) bool { return true }
+		s.allow = func(authorizationv1.SubjectAccessReviewSpec) bool { return true }
 		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1})
 		leaving, leave := context.WithCancel(t.Context())
 		results := make(chan error, 500)

@@ -21,9 +21,9 @@ import (
 // apiServer is a fake API server that answers reviews and counts them.
 type apiServer struct {
 	*Reviewer
-	// users are the users by token. may decides SubjectAccessReviews.
+	// users are the users by token. allow decides SubjectAccessReviews.
 	users map[string]authenticationv1.UserInfo
-	may   func(authorizationv1.SubjectAccessReviewSpec) bool
+	allow func(authorizationv1.SubjectAccessReviewSpec) bool
 	// wait runs before each response.
 	wait func()
 	// down is the error of all responses.
@@ -33,7 +33,7 @@ type apiServer struct {
 }
 
 func newAPIServer() *apiServer {
-	s := &apiServer{users: map[string]authenticationv1.UserInfo{}, may: func(authorizationv1.SubjectAccessReviewSpec) bool { return false }, wait: func() {}}
+	s := &apiServer{users: map[string]authenticationv1.UserInfo{}, allow: func(authorizationv1.SubjectAccessReviewSpec) bool { return false }, wait: func() {}}
 	clients := fake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		s.tokens++
@@ -46,15 +46,15 @@ func newAPIServer() *apiServer {
 		s.accesses++
 		s.wait()
 		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
-		review.Status.Allowed = s.may(review.Spec)
+		review.Status.Allowed = s.allow(review.Spec)
 		return true, review, s.down
 	})
 	s.Reviewer = New(clients)
 	return s
 }
 
-// who returns the name of the user of a token, and "" if the token is invalid.
-func (s *apiServer) who(t *testing.T, token string) string {
+// username returns the name of the user of a token, and "" if the token is invalid.
+func (s *apiServer) username(t *testing.T, token string) string {
 	t.Helper()
 	user, err := s.Authenticate(t.Context(), "Bearer "+token)
 	if err != nil {
@@ -69,8 +69,8 @@ func as(ctx context.Context, name string, groups ...string) context.Context {
 	return context.WithValue(ctx, userKey{}, authenticationv1.UserInfo{Username: name, Groups: groups})
 }
 
-// groupMay returns a decision that allows everything to a group.
-func groupMay(group string) func(authorizationv1.SubjectAccessReviewSpec) bool {
+// allowGroup returns a decision that allows everything to a group.
+func allowGroup(group string) func(authorizationv1.SubjectAccessReviewSpec) bool {
 	return func(spec authorizationv1.SubjectAccessReviewSpec) bool { return slices.Contains(spec.Groups, group) }
 }
 

@@ -20,19 +20,19 @@ func TestAuthenticateCaches(t *testing.T) {
 		s := newAPIServer()
 		s.users["opaque"] = authenticationv1.UserInfo{Username: "ann"}
 		for range 3 {
-			require.Equal(t, "ann", s.who(t, "opaque"))
-			require.Empty(t, s.who(t, "wrong"))
+			require.Equal(t, "ann", s.username(t, "opaque"))
+			require.Empty(t, s.username(t, "wrong"))
 		}
 		require.Equal(t, 2, s.tokens)
 
 		delete(s.users, "opaque")
 		s.users["wrong"] = authenticationv1.UserInfo{Username: "bob"}
 		time.Sleep(reviewTTL - time.Nanosecond)
-		require.Equal(t, "ann", s.who(t, "opaque"))
-		require.Empty(t, s.who(t, "wrong"))
+		require.Equal(t, "ann", s.username(t, "opaque"))
+		require.Empty(t, s.username(t, "wrong"))
 		time.Sleep(time.Millisecond)
-		require.Empty(t, s.who(t, "opaque"), "it was revoked")
-		require.Equal(t, "bob", s.who(t, "wrong"))
+		require.Empty(t, s.username(t, "opaque"), "it was revoked")
+		require.Equal(t, "bob", s.username(t, "wrong"))
 		require.Equal(t, 4, s.tokens)
 	})
 }
@@ -44,13 +44,13 @@ func TestExpiry(t *testing.T) {
 		s := newAPIServer()
 		soon, past := ending(time.Now().Add(2*time.Second)), ending(time.Now())
 		s.users[soon], s.users[past] = authenticationv1.UserInfo{Username: "ann"}, authenticationv1.UserInfo{Username: "ann"}
-		require.Empty(t, s.who(t, past))
+		require.Empty(t, s.username(t, past))
 		require.Zero(t, s.tokens, "an expired token needs no review")
-		require.Equal(t, "ann", s.who(t, soon))
+		require.Equal(t, "ann", s.username(t, soon))
 		time.Sleep(2*time.Second - time.Nanosecond)
-		require.Equal(t, "ann", s.who(t, soon))
+		require.Equal(t, "ann", s.username(t, soon))
 		time.Sleep(time.Millisecond)
-		require.Empty(t, s.who(t, soon), "although the review would be cached for longer")
+		require.Empty(t, s.username(t, soon), "although the review would be cached for longer")
 		require.Equal(t, 1, s.tokens)
 	})
 }
@@ -79,11 +79,11 @@ func TestOddTokens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newAPIServer()
-			require.Empty(t, s.who(t, test.token))
+			require.Empty(t, s.username(t, test.token))
 			require.Equal(t, test.reviewed, s.tokens)
 			s = newAPIServer()
 			s.users[test.token] = authenticationv1.UserInfo{Username: "ann"}
-			require.Equal(t, test.reviewed == 1, s.who(t, test.token) == "ann")
+			require.Equal(t, test.reviewed == 1, s.username(t, test.token) == "ann")
 		})
 	}
 }
@@ -107,30 +107,30 @@ func TestAuthorize(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
-		var asked authorizationv1.SubjectAccessReviewSpec
-		s.may = func(spec authorizationv1.SubjectAccessReviewSpec) bool {
-			asked = spec
-			return groupMay("serving")(spec)
+		var reviewed authorizationv1.SubjectAccessReviewSpec
+		s.allow = func(spec authorizationv1.SubjectAccessReviewSpec) bool {
+			reviewed = spec
+			return allowGroup("serving")(spec)
 		}
-		what := Attributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"}
+		attributes := Attributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"}
 		user := authenticationv1.UserInfo{Username: "ann", UID: "1", Groups: []string{"serving"}, Extra: map[string]authenticationv1.ExtraValue{"k": {"v"}}}
 		ann := context.WithValue(t.Context(), userKey{}, user)
 		for range 3 {
-			require.NoError(t, s.Authorize(ann, what))
+			require.NoError(t, s.Authorize(ann, attributes))
 		}
 		require.Equal(t, 1, s.accesses)
 		require.Equal(t, authorizationv1.SubjectAccessReviewSpec{
 			User: "ann", UID: "1", Groups: []string{"serving"}, Extra: map[string]authorizationv1.ExtraValue{"k": {"v"}},
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"},
-		}, asked)
+		}, reviewed)
 
 		for range 2 {
-			err := s.Authorize(as(t.Context(), "ann"), what)
+			err := s.Authorize(as(t.Context(), "ann"), attributes)
 			require.Equal(t, connect.CodePermissionDenied, connect.CodeOf(err), "another ann, not in the group")
 			require.ErrorContains(t, err, `user "ann" cannot get r.g in the namespace "ns"`)
 		}
 		require.Equal(t, 2, s.accesses)
-		require.NoError(t, s.Authorize(ann, what))
+		require.NoError(t, s.Authorize(ann, attributes))
 
 		for _, other := range []Attributes{
 			{Verb: "delete", Group: "g", Resource: "r", Namespace: "ns", Name: "a"},
@@ -144,11 +144,11 @@ func TestAuthorize(t *testing.T) {
 			require.Equal(t, before+1, s.accesses, "%+v needs its own review", other)
 		}
 
-		s.may = groupMay("nobody")
+		s.allow = allowGroup("another-group")
 		time.Sleep(reviewTTL - time.Nanosecond)
-		require.NoError(t, s.Authorize(ann, what))
+		require.NoError(t, s.Authorize(ann, attributes))
 		time.Sleep(time.Millisecond)
-		require.Error(t, s.Authorize(ann, what), "the right was revoked")
+		require.Error(t, s.Authorize(ann, attributes), "the right was revoked")
 	})
 }
 
@@ -169,7 +169,7 @@ func TestForbidden(t *testing.T) {
 func TestAPIServerDown(t *testing.T) {
 	t.Parallel()
 	s := newAPIServer()
-	s.users["t"], s.may = authenticationv1.UserInfo{Username: "ann", Groups: []string{"serving"}}, groupMay("serving")
+	s.users["t"], s.allow = authenticationv1.UserInfo{Username: "ann", Groups: []string{"serving"}}, allowGroup("serving")
 	s.down = errDown
 	ann := as(t.Context(), "ann", "serving")
 	_, authenticateErr := s.Authenticate(t.Context(), "Bearer t")
@@ -180,7 +180,7 @@ func TestAPIServerDown(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, s.Authorize(gone, Attributes{Verb: "get"}), context.Canceled)
 	s.down = nil
-	require.Equal(t, "ann", s.who(t, "t"))
+	require.Equal(t, "ann", s.username(t, "t"))
 	require.NoError(t, s.Authorize(ann, Attributes{Verb: "get"}))
 }
 

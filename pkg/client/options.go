@@ -56,8 +56,8 @@ func WithTokenFile(name string) Option { return WithTokenSource(fileToken(name))
 // attempt with the context of the call, and must be safe for concurrent use.
 func WithTokenSource(source TokenSource) Option { return func(s *settings) { s.token = source } }
 
-// WithTokenOverHTTP lets the client send its token to other machines over http, where it
-// can be read. It is for networks that encrypt traffic themselves, such as a service mesh.
+// WithTokenOverHTTP lets the client send its token to other machines over http. An
+// attacker in the network can then read it. It is for networks that encrypt traffic themselves, such as a service mesh.
 func WithTokenOverHTTP() Option { return func(s *settings) { s.tokenOverHTTP = true } }
 
 // WithCAFile trusts only the certificate authorities in a PEM file.

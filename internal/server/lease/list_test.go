@@ -54,7 +54,7 @@ func TestList(t *testing.T) {
 		leases, _, err = c.list(&tmsv1.ListRequest{Namespace: "other"})
 		require.NoError(t, err)
 		require.Equal(t, []string{"other/a"}, leases)
-		c.allow = func(_ string, what authorizationv1.ResourceAttributes) bool { return what.Namespace != "" }
+		c.allow = func(_ string, attributes authorizationv1.ResourceAttributes) bool { return attributes.Namespace != "" }
 		c.as("bob")
 		_, err = c.as("bob").List(t.Context(), connect.NewRequest(&tmsv1.ListRequest{Namespace: "-"}))
 		requireCode(t, connect.CodePermissionDenied, err, "at the cluster scope")

@@ -39,7 +39,7 @@ func TestState(t *testing.T) {
 		"no Ready yet":    {statuses{granted}, false, 1, 1, "the lease is not reconciled yet"},
 		"starting":        {statuses{granted, set("Ready", false, "Starting", "0 of 1 replicas serve")}, false, 2, 1, "0 of 1 replicas serve"},
 		"loading":         {statuses{starting, func(s *v1alpha1.TritonLeaseStatus) { s.Replicas = 1 }}, false, 2, 2, "0 of 1 replicas serve"},
-		"scaled to zero":  {statuses{granted, set("Ready", false, "ScaledToZero", "told to")}, false, 2, 1, "told to"},
+		"scaled to zero":  {statuses{granted, set("Ready", false, "ScaledToZero", "no replicas")}, false, 2, 1, "no replicas"},
 		"serving":         {statuses{serving}, false, 3, 3, "1 of 1 replicas serve"},
 		"failed":          {statuses{granted, set("Ready", false, "Failed", "quota")}, false, 4, 4, "quota"},
 		"conflict":        {statuses{granted, set("Ready", false, "Conflict", "taken")}, false, 4, 4, "taken"},

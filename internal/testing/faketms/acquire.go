@@ -81,8 +81,8 @@ func grant(request *tmsv1.AcquireRequest, id string) *tmsv1.Lease {
 	if request.NoWait {
 		lease.State, lease.Message, lease.Replicas = tmsv1.State_STATE_STARTING, "0 of 1 replicas serve", &tmsv1.Replicas{Current: 1, Wanted: 1}
 	}
-	if asked := request.Spec.GetDuration(); asked != nil {
-		lease.Granted.Duration = asked
+	if duration := request.Spec.GetDuration(); duration != nil {
+		lease.Granted.Duration = duration
 	}
 	if duration := lease.Granted.Duration.AsDuration(); duration > 0 {
 		lease.ExpiresAt = timestamppb.New(createdAt.Add(duration))
@@ -96,19 +96,19 @@ func grant(request *tmsv1.AcquireRequest, id string) *tmsv1.Lease {
 	return lease
 }
 
-func scale(granted *tmsv1.Grant, asked *tmsv1.Autoscaling) {
-	granted.Autoscaled, granted.MinReplicas, granted.MaxReplicas = true, max(asked.GetMinReplicas(), 1), 5
-	if asked.MaxReplicas != nil {
-		granted.MaxReplicas = min(*asked.MaxReplicas, maxReplicas)
+func scale(granted *tmsv1.Grant, autoscaling *tmsv1.Autoscaling) {
+	granted.Autoscaled, granted.MinReplicas, granted.MaxReplicas = true, max(autoscaling.GetMinReplicas(), 1), 5
+	if autoscaling.MaxReplicas != nil {
+		granted.MaxReplicas = min(*autoscaling.MaxReplicas, maxReplicas)
 	}
-	if asked.GetMaxReplicas() > maxReplicas {
+	if autoscaling.GetMaxReplicas() > maxReplicas {
 		const field, limit = "spec.autoscaling.max_replicas", "server.autoscaling.replicas.limits.maximum"
 		granted.Adjustments = append(granted.Adjustments, &tmsv1.Adjustment{
-			Field: field, Asked: asked.GetMaxReplicas(), Granted: maxReplicas, Limit: limit,
-			Message: fmt.Sprintf("%s: asked %d, granted %d (%s)", field, asked.GetMaxReplicas(), maxReplicas, limit),
+			Field: field, Asked: autoscaling.GetMaxReplicas(), Granted: maxReplicas, Limit: limit,
+			Message: fmt.Sprintf("%s: asked %d, granted %d (%s)", field, autoscaling.GetMaxReplicas(), maxReplicas, limit),
 		})
 	}
-	for _, metric := range asked.Metrics {
+	for _, metric := range autoscaling.Metrics {
 		threshold := metric.GetThreshold()
 		if threshold == 0 {
 			threshold = 80
