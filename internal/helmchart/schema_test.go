@@ -22,7 +22,7 @@ import (
 func TestSchemaDecidesAsHelm(t *testing.T) {
 	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
 	require.NoError(t, err)
-	compiled, err := schema.CompileOwn(text)
+	compiled, err := schema.Compile(text)
 	require.NoError(t, err)
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)

@@ -16,13 +16,13 @@ import (
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/crd"
-	"github.com/triton-leases/tms/internal/generic"
-	"github.com/triton-leases/tms/internal/manifest"
+	"github.com/triton-leases/tms/internal/preview"
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
@@ -36,7 +36,7 @@ func chartFile(t *testing.T, name string) []byte {
 
 func rules(t *testing.T) *schema.Schema {
 	t.Helper()
-	made, err := manifest.NewSchema(chartFile(t, "values.schema.json"))
+	made, err := preview.NewSchema(chartFile(t, "values.schema.json"))
 	require.NoError(t, err)
 	return made
 }
@@ -44,7 +44,7 @@ func rules(t *testing.T) *schema.Schema {
 // lease returns the only TritonLease of a text, and why it is refused.
 func lease(t *testing.T, text string) (*v1alpha1.TritonLease, string) {
 	t.Helper()
-	found, err := manifest.Read([]byte(text))
+	found, err := preview.Read(0, []byte(text))
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	made, reasons := found[0].Lease(rules(t))
@@ -58,6 +58,7 @@ func lease(t *testing.T, text string) (*v1alpha1.TritonLease, string) {
 const begin = "apiVersion: tms.triton-leases.dev/v1alpha1\nkind: TritonLease\n"
 
 func TestLease(t *testing.T) {
+	t.Parallel()
 	made, refused := lease(t, begin+`
 metadata: {name: a, namespace: b, creationTimestamp: "2026-01-31T08:00:00Z", labels: {x: z}, managedFields: [{manager: kubectl}]}
 spec:
@@ -84,12 +85,13 @@ status: {replicas: many}
 }
 
 func TestLeaseRefused(t *testing.T) {
+	t.Parallel()
 	const sound = "\nspec: {models: [{name: m, uri: /m}]}\n"
 	const named = "metadata: {name: a}\nspec: {models: [{name: m, uri: /m}], "
 	for text, sentence := range map[string]string{
 		"metadata: {name: A.b}" + sound:                                `metadata.name: Invalid value: "A.b": must be a DNS label: at most 63 lower-case letters, digits and '-', with a letter or a digit at both ends`,
-		"metadata: {generateName: a-}" + sound:                         `metadata.name: Required value: the name of the lease; what generateName would make of it is known to no preview`,
-		"metadata: null" + sound:                                       `metadata: Required value: name, and namespace where it is not that of the release`,
+		"metadata: {generateName: a-}" + sound:                         `metadata.name: Required value: the name of the lease; a preview cannot know what generateName becomes`,
+		"metadata: null" + sound:                                       `metadata: Required value: name, and namespace if it is not that of the release`,
 		"metadata: {name: a, namspace: b}" + sound:                     `metadata.namspace: Forbidden: unknown key, did you mean "namespace"?`,
 		"metadata: {name: a, labels: {x: 1}}" + sound:                  `metadata.labels.x: Invalid value: 1: must be a string, not the number 1: quote it`,
 		"metadata: {name: a, creationTimestamp: now}" + sound:          `metadata.creationTimestamp: Invalid value: "now": must be a time such as 2026-01-31T08:00:00Z`,
@@ -109,13 +111,14 @@ func TestLeaseRefused(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
+	t.Parallel()
 	for text, names := range map[string][]any{
 		begin + "metadata: {name: a}\n---\n" + begin + "metadata: {name: b}\n":                                                                                {"a", "b"},
 		"apiVersion: tms.triton-leases.dev/v1alpha1\nkind: TritonLeaseList\nitems: [{metadata: {name: a}}]":                                                   {"a"},
 		`{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "tms.triton-leases.dev/v1alpha1", "kind": "TritonLease", "metadata": {"name": "a"}}]}`: {"a"},
 		"apiVersion: v1\nkind: List\nitems: null\n":                                                                                                           nil,
 	} {
-		found, err := manifest.Read([]byte(text))
+		found, err := preview.Read(0, []byte(text))
 		require.NoError(t, err, text)
 		require.Len(t, found, len(names))
 		for i, name := range names {
@@ -126,6 +129,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
+	t.Parallel()
 	for text, message := range map[string]string{
 		"apiVersion: apps/v1\nkind: Deployment\n":                   "line 2, column 1: kind: Deployment is not rendered here: a file holds values, or manifests of the kind TritonLease",
 		"apiVersion: v1\nkind: null\n":                              "line 2, column 1: kind: null is not rendered here: a file holds values, or manifests of the kind TritonLease",
@@ -136,7 +140,7 @@ func TestReadRefuses(t *testing.T) {
 		"apiVersion: v1\nkind: List\nitems:\n- 5\n- {apiVersion: v1, kind: Pod}\n": "line 4, column 3: items[0]: must be a manifest\n" +
 			"line 5, column 20: kind: Pod is not rendered here: a file holds values, or manifests of the kind TritonLease",
 	} {
-		_, err := manifest.Read([]byte(text))
+		_, err := preview.Read(0, []byte(text))
 		require.EqualError(t, err, message, text)
 	}
 }
@@ -144,6 +148,7 @@ func TestReadRefuses(t *testing.T) {
 // TestNullsAsTheServer: which nulls are dropped is what the API server's own code
 // drops.
 func TestNullsAsTheServer(t *testing.T) {
+	t.Parallel()
 	definition, err := crd.New(chartFile(t, "values.schema.json"))
 	require.NoError(t, err)
 	var props apiextensions.JSONSchemaProps
@@ -156,10 +161,10 @@ func TestNullsAsTheServer(t *testing.T) {
 	dropped, kept := 0, 0
 	for _, lease := range leases(t) {
 		for range 5 {
-			spec := generic.Clone(lease).(map[string]any)
+			spec := runtime.DeepCopyJSON(lease)
 			putNulls(random, spec)
 			object := map[string]any{"spec": spec}
-			got := manifest.Stored(object)
+			got := preview.Stored(object)
 			nulls := countNulls(object)
 			defaulting.PruneNonNullableNullsWithoutDefaults(object, structural)
 			require.Equal(t, object, got)
@@ -231,6 +236,7 @@ func countNulls(value any) (nulls int) {
 // TestEnvelope: what is said around a lease is what Kubernetes and the definition
 // say: the keys of metadata and of the spec, and the rule for names.
 func TestEnvelope(t *testing.T) {
+	t.Parallel()
 	type object struct {
 		Properties map[string]struct {
 			Comment    string         `json:"$comment"`
@@ -238,7 +244,7 @@ func TestEnvelope(t *testing.T) {
 		} `json:"properties"`
 	}
 	var around object
-	require.NoError(t, json.Unmarshal(manifest.Envelope, &around))
+	require.NoError(t, json.Unmarshal(preview.Envelope, &around))
 	keys := func(properties map[string]any) []string { return slices.Collect(maps.Keys(properties)) }
 	require.ElementsMatch(t, fields(reflect.TypeFor[metav1.ObjectMeta]()), keys(around.Properties["metadata"].Properties))
 	require.ElementsMatch(t, fields(reflect.TypeFor[v1alpha1.TritonLease]()), slices.Collect(maps.Keys(around.Properties)))
@@ -251,7 +257,7 @@ func TestEnvelope(t *testing.T) {
 			} `json:"metadata"`
 		} `json:"properties"`
 	}
-	require.NoError(t, json.Unmarshal(manifest.Envelope, &names))
+	require.NoError(t, json.Unmarshal(preview.Envelope, &names))
 	definition, err := crd.New(chartFile(t, "values.schema.json"))
 	require.NoError(t, err)
 	rule := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.XValidations[0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -17,17 +18,50 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/preview"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
+
+var (
+	release     = render.Release{Name: "tms", Namespace: "inference"}
+	renderer, _ = render.New(render.Options{})
+)
+
+// previewOf renders the TritonLeases of the last text, with the values of the others.
+func previewOf(t testing.TB, names []string, texts ...[]byte) (*render.Result, error) {
+	t.Helper()
+	var input render.Input
+	for _, text := range texts[:len(texts)-1] {
+		require.NoError(t, input.Add(text))
+	}
+	manifests, err := preview.Read(len(texts)-1, texts[len(texts)-1])
+	require.NoError(t, err)
+	return preview.Render(renderer, release, &input, manifests, names)
+}
+
+func printed(t testing.TB, result *render.Result) string {
+	t.Helper()
+	var text strings.Builder
+	_, err := result.WriteTo(&text)
+	require.NoError(t, err)
+	return text.String()
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return text
+}
 
 // TestPreviewIsWhatTheControllerMakes: of the leases of the chart's ci values,
 // turned into TritonLeases, the documents decode to the objects that a controller
 // gets, in the order of Helm, and there are no others.
 func TestPreviewIsWhatTheControllerMakes(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../charts/tms/ci/*-values.yaml")
 	require.NoError(t, err)
-	r := ours(t)
 	compared := 0
 	for _, file := range files {
 		var all struct {
@@ -53,14 +87,14 @@ func TestPreviewIsWhatTheControllerMakes(t *testing.T) {
 			}
 			objects := map[string]map[string]any{} // by lease and kind
 			for _, namespace := range []string{"inference", "vision"} {
-				in, err := r.Install(render.Release{Name: "tms", Namespace: namespace, Controller: true}, &input)
+				lr, err := renderer.LeaseRenderer(render.Release{Name: "tms", Namespace: "any", Controller: true}, &input)
 				require.NoError(t, err)
 				for name, spec := range all.Leases {
 					lease := &v1alpha1.TritonLease{}
 					lease.Name, lease.Namespace = name, namespace
 					decodeInto(t, spec, &lease.Spec)
 					decodeInto(t, terms, &lease.Spec)
-					made, err := in.TritonLease(lease)
+					made, err := lr.TritonLease(lease)
 					require.NoError(t, err)
 					objects[namespace+"/"+name] = kinds(made)
 				}
@@ -68,7 +102,7 @@ func TestPreviewIsWhatTheControllerMakes(t *testing.T) {
 			if len(all.Leases) == 0 {
 				continue
 			}
-			result, err := r.Render(release, append(given, []byte(manifests.String()))...)
+			result, err := previewOf(t, nil, append(given, []byte(manifests.String()))...)
 			require.NoError(t, err)
 			require.Len(t, result.Leases, len(objects))
 			var order []string
@@ -119,26 +153,25 @@ func decodeInto(t testing.TB, from, to any) {
 	require.NoError(t, json.Unmarshal(text, to))
 }
 
-// kinds returns the objects that there are, by kind.
+// kinds returns the objects of a lease by kind.
 func kinds(o *render.Objects) map[string]any {
-	all := map[string]any{
-		"Deployment": o.Deployment, "Service": o.Service, "PodDisruptionBudget": o.PodDisruptionBudget,
-		"HorizontalPodAutoscaler": o.HorizontalPodAutoscaler, "PodMonitor": o.PodMonitor, "PrometheusRule": o.PrometheusRule,
+	all := map[string]any{}
+	for _, kind := range render.Kinds() {
+		if object := kind.Get(o); object != nil {
+			all[kind.Kind] = object
+		}
 	}
-	maps.DeleteFunc(all, func(_ string, object any) bool { return reflect.ValueOf(object).IsNil() })
 	return all
 }
 
 var plain = map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/m"}}}
 
-// TestPreviewByEngine: a lease whose values look like marks is rendered by the
-// engine, and with it the others, in the same order.
-func TestPreviewByEngine(t *testing.T) {
-	odd := map[string]any{"models": plain["models"], "triton": map[string]any{"env": []any{map[string]any{"name": "A", "value": "see 1717000001"}}}}
-	text := manifestOf(t, "b", "z", plain) + "---\n" + manifestOf(t, "a", "odd", odd) + "---\n" + manifestOf(t, "a", "a", plain)
-	result, err := ours(t).Render(release, []byte(text))
+// TestOrder: documents are ordered by kind, then by namespace and name of the lease.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	text := manifestOf(t, "b", "z", plain) + "---\n" + manifestOf(t, "a", "odd", plain) + "---\n" + manifestOf(t, "a", "a", plain)
+	result, err := previewOf(t, nil, []byte(text))
 	require.NoError(t, err)
-	require.Error(t, result.ByEngine())
 	var got []string
 	for document := range result.Documents() {
 		_, rest, _ := strings.Cut(document.Text, "  name: \"")
@@ -146,41 +179,41 @@ func TestPreviewByEngine(t *testing.T) {
 		got = append(got, document.Kind+" "+name)
 	}
 	require.Equal(t, []string{"Service tms-a", "Service tms-odd", "Service tms-z", "Deployment tms-a", "Deployment tms-odd", "Deployment tms-z"}, got)
-	require.Contains(t, printed(t, result), "see 1717000001")
-	require.Contains(t, asJSON(t, result), "see 1717000001")
 }
 
 // TestPreviewRefused: the reasons against values and those against manifests by
 // themselves are said at once; the policy has its say where the values are sound.
 func TestPreviewRefused(t *testing.T) {
+	t.Parallel()
 	greedy := map[string]any{
 		"models":      plain["models"],
 		"autoscaling": map[string]any{"enable": true, "replicas": map[string]any{"minimum": 5, "maximum": 2}},
 	}
 	text := []byte(manifestOf(t, "", "greedy", greedy) + "---\n" + manifestOf(t, "", "odd", map[string]any{"modles": 1}))
 	scaling := []byte("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}")
-	_, err := ours(t).Render(release, scaling, []byte("trion: {}"), text)
+	_, err := previewOf(t, nil, scaling, []byte("trion: {}"), text)
 	var ofValues policy.Refusal
 	require.ErrorAs(t, err, &ofValues)
 	require.Len(t, ofValues, 1)
 	require.Equal(t, "trion", ofValues[0].Field)
-	var refused render.Refusals
+	var refused preview.Refusals
 	require.ErrorAs(t, err, &refused)
 	require.Len(t, refused, 2)
 	require.Contains(t, err.Error(), "\nfile 3, line 20, column 3: inference/odd: spec.modles: Forbidden: unknown key, did you mean \"models\"?")
 
-	_, err = ours(t).Render(release, scaling, text)
+	_, err = previewOf(t, nil, scaling, text)
 	require.False(t, errors.As(err, &ofValues))
 	require.ErrorAs(t, err, &refused)
 	require.Len(t, refused, 3)
 	require.Equal(t, "inference/greedy", refused[0].Lease)
-	require.EqualError(t, refused[0].Reason, "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed spec.autoscaling.replicas.maximum (2)")
+	require.EqualError(t, refused[0].Reason, "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed maximum (2)")
 	require.Equal(t, [3]int{1, 10, 7}, [3]int{refused[0].File, refused[0].Line, refused[0].Column})
 }
 
 // TestPreviewOfOneTarget: the controller refuses the younger of two leases of one
 // workload. What is not in the cluster yet is the youngest.
 func TestPreviewOfOneTarget(t *testing.T) {
+	t.Parallel()
 	lease := func(name, created, namespace string) string {
 		return fmt.Sprintf(`---
 apiVersion: tms.triton-leases.dev/v1alpha1
@@ -191,60 +224,61 @@ spec: {target: {name: triton, selector: {app: triton}}, autoscaling: {enable: tr
 	}
 	scaling := []byte("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}")
 	text := lease("a", "null", "ns") + lease("b", "2026-01-02T00:00:00Z", "ns") + lease("c", "2026-01-01T00:00:00Z", "ns") + lease("d", "null", "other")
-	_, err := ours(t).Render(release, scaling, []byte(text))
+	_, err := previewOf(t, nil, scaling, []byte(text))
 	require.EqualError(t, err, `file 2, line 5, column 17: ns/a: spec.target.name: Duplicate value: "triton": TritonLease c scales it already
 file 2, line 10, column 17: ns/b: spec.target.name: Duplicate value: "triton": TritonLease c scales it already`)
 }
 
 // TestOnlyTritonLeases: by name in all namespaces, or in one.
 func TestOnlyTritonLeases(t *testing.T) {
+	t.Parallel()
 	text := []byte(manifestOf(t, "", "a", plain) + "---\n" + manifestOf(t, "b", "a", plain) + "---\n" + manifestOf(t, "b", "c", map[string]any{}))
 	for only, wanted := range map[string][]string{"a": {"b/a", "inference/a"}, "b/a": {"b/a"}, "inference/a": {"inference/a"}} {
-		var input render.Input
-		require.NoError(t, input.Add(text))
-		require.NoError(t, input.Only(only))
-		judgement, err := ours(t).Judge(release, &input)
+		result, err := previewOf(t, []string{only}, text)
 		require.NoError(t, err)
 		var got []string
-		for _, lease := range judgement.Leases {
+		for _, lease := range result.Leases {
 			got = append(got, lease.String())
-			require.Equal(t, "spec", lease.Path())
+			require.Equal(t, "spec", lease.Path)
 		}
 		require.Equal(t, wanted, got)
 	}
-	var input render.Input
-	require.NoError(t, input.Add(text))
-	require.NoError(t, input.Only("inference/b"))
-	_, err := ours(t).RenderInput(release, &input)
+	_, err := previewOf(t, []string{"inference/b"}, text)
 	require.ErrorIs(t, err, render.ErrNoLease)
 }
 
 // TestNoTritonLeases: an empty list of them, as kubectl prints where there are
 // none, makes nothing: the leases of the values are not meant.
 func TestNoTritonLeases(t *testing.T) {
-	result, err := ours(t).Render(release, []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte("apiVersion: v1\nkind: List\nitems: []\n"))
+	t.Parallel()
+	result, err := previewOf(t, nil, []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte("apiVersion: v1\nkind: List\nitems: []\n"))
 	require.NoError(t, err)
 	require.Empty(t, slices.Collect(result.Documents()))
 	require.Equal(t, "\n", printed(t, result))
-	require.Contains(t, asJSON(t, result), `"items": []`)
-}
-
-// TestLeaseOfManifests: the lease of a name is one of the values.
-func TestLeaseOfManifests(t *testing.T) {
-	_, err := ours(t).Lease(release, "a", []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte(manifestOf(t, "", "a", plain)))
-	require.EqualError(t, err, "a TritonLease is rendered by Installation.TritonLease")
+	var list strings.Builder
+	require.NoError(t, result.WriteJSON(&list))
+	require.Contains(t, list.String(), `"items": []`)
 }
 
 // TestPreviewBesideServer: where the values install tms-server, its objects are not
 // those of a lease, and its name is taken in its own namespace alone, of which the
 // controller says that there is a conflict.
 func TestPreviewBesideServer(t *testing.T) {
+	t.Parallel()
 	text := []byte(manifestOf(t, "elsewhere", "server", plain))
-	wanted, err := ours(t).Render(release, text)
+	wanted, err := previewOf(t, nil, text)
 	require.NoError(t, err)
-	got, err := ours(t).Render(release, withServer, []byte("extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: tmstext1x}}]"), text)
+	got, err := previewOf(t, nil, []byte("images: {server: example.com/tms-server:1}\nserver: {enabled: true}\nextraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}]"), text)
 	require.NoError(t, err)
-	require.NoError(t, got.ByEngine())
 	require.Equal(t, printed(t, wanted), printed(t, got))
 	require.Contains(t, printed(t, got), "name: \"tms-server\"")
+}
+
+// TestExample: the TritonLease of the examples is granted as it asks.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	result, err := previewOf(t, nil, read(t, "../../examples/queue-time.yaml"), read(t, "../../examples/lease.yaml"))
+	require.NoError(t, err)
+	require.Empty(t, result.Warnings)
+	require.NotEmpty(t, slices.Collect(result.Documents()))
 }

@@ -13,6 +13,7 @@ import (
 	"maps"
 
 	yamlv2 "go.yaml.in/yaml/v2"
+	"sigs.k8s.io/yaml"
 )
 
 // ErrManifests reports that a file holds Kubernetes manifests, not values.
@@ -61,13 +62,20 @@ type ignored struct{}
 func (ignored) UnmarshalYAML(func(any) error) error { return nil }
 
 // convert returns the map of a document. If a key is suspicious, the syntax decides
-// whether it is wrong: a merge key may override what it merges, and 7 is a good key.
+// whether it is wrong: 7 is a good key.
 func convert(document mapping, text []byte) (map[string]any, error) {
 	var c converter
 	values := c.object(yamlv2.MapSlice(document))
-	if c.suspicious {
+	hasMerge := bytes.Contains(text, []byte("<<"))
+	if c.suspicious || hasMerge {
 		if err := checkSyntax(text); err != nil {
 			return nil, err
+		}
+	}
+	if hasMerge { // which the parser drops where it keeps the order of keys
+		values = nil
+		if err := yaml.Unmarshal(text, &values); err != nil {
+			return nil, explain(err, text)
 		}
 	}
 	return values, nil

@@ -12,16 +12,16 @@ import (
 func TestRead(t *testing.T) {
 	t.Parallel()
 	for text, wanted := range map[string]map[string]any{
-		"":                                {},
-		"# nothing\n":                     {},
-		"null":                            {},
-		"a: {b: 1}":                       {"a": map[string]any{"b": 1.0}},
-		"---\na: 1\n---\n---\n# nothing":  {"a": 1.0},
-		"a: |\n  x\n  ---\n  y\n":         {"a": "x\n---\ny\n"},
-		"b: &b {x: 1}\na: {<<: *b, x: 2}": {"b": map[string]any{"x": 1.0}, "a": map[string]any{"x": 2.0}},
-		"true: 1":                         {"true": 1.0},
-		"{'on': 2, \"1\": 3, 7: 4}":       {"on": 2.0, "1": 3.0, "7": 4.0},
-		"\xef\xbb\xbfa: 1":                {"a": 1.0},
+		"":                                      {},
+		"# nothing\n":                           {},
+		"null":                                  {},
+		"a: {b: 1}":                             {"a": map[string]any{"b": 1.0}},
+		"---\na: 1\n---\n---\n# nothing":        {"a": 1.0},
+		"a: |\n  x\n  ---\n  y\n":               {"a": "x\n---\ny\n"},
+		"b: &b {x: 1, z: 1}\na: {<<: *b, x: 2}": {"b": map[string]any{"x": 1.0, "z": 1.0}, "a": map[string]any{"x": 2.0, "z": 1.0}},
+		"true: 1":                               {"true": 1.0},
+		"{'on': 2, \"1\": 3, 7: 4}":             {"on": 2.0, "1": 3.0, "7": 4.0},
+		"\xef\xbb\xbfa: 1":                      {"a": 1.0},
 	} {
 		got, err := valuesfile.Read([]byte(text))
 		require.NoError(t, err, "%q", text)

@@ -86,7 +86,9 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 			reasons.byPolicy = slices.Insert(reasons.byPolicy, reasons.names, policy.DuplicateTarget(granted.path(), granted.workloadName(), ""))
 		}
 		workloads[granted.Workload] = true
-		refused.add(reasons.byPolicy)
+		if refused.add(reasons.byPolicy); len(reasons.byPolicy) == 0 {
+			lr.addShape(granted, value)
+		}
 		grants.Leases = append(grants.Leases, granted)
 		for _, adjustment := range granted.Grant.Adjustments {
 			grants.Warnings = append(grants.Warnings, adjustment.String())
@@ -115,6 +117,7 @@ func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedL
 	if len(reasons.byPolicy) > 0 {
 		return nil, reasons.byPolicy
 	}
+	lr.addShape(granted, value)
 	return granted, nil
 }
 
@@ -182,9 +185,6 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 	if lr.policy != nil {
 		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, lr.pod(spec))
 		reasons.byPolicy = append(reasons.byPolicy, policy.Reasons(err)...)
-	}
-	if len(reasons.byPolicy) == 0 && !lr.release.Controller {
-		lr.addShape(g, value)
 	}
 	return g, reasons
 }

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/runtime"
-
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/valuesfile"
 )
@@ -39,25 +37,54 @@ func (in *Input) Add(text []byte) error {
 // encoding/json would not decode to, such as a []string, is converted; it is an error
 // if JSON cannot hold a value.
 func (in *Input) AddValues(values map[string]any) error {
-	text, err := json.Marshal(values)
+	copied, err := copyJSON(values)
 	if err != nil {
 		return fmt.Errorf("values: %w", err)
 	}
-	var converted map[string]any
-	if err := json.Unmarshal(text, &converted); err != nil {
-		return fmt.Errorf("values: %w", err)
-	}
-	in.values = valuesfile.Merge(in.values, converted)
+	in.values = valuesfile.Merge(in.values, copied.(map[string]any))
 	return nil
+}
+
+// copyJSON returns a copy of a value that consists of what encoding/json decodes to, and
+// of int64.
+func copyJSON(value any) (any, error) {
+	var err error
+	switch value := value.(type) {
+	case map[string]any:
+		copied := make(map[string]any, len(value))
+		for key, inner := range value {
+			if copied[key], err = copyJSON(inner); err != nil {
+				return nil, err
+			}
+		}
+		return copied, nil
+	case []any:
+		copied := make([]any, len(value))
+		for i, inner := range value {
+			if copied[i], err = copyJSON(inner); err != nil {
+				return nil, err
+			}
+		}
+		return copied, nil
+	case nil, bool, string, float64, int64:
+		return value, nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	var decoded any
+	return decoded, json.Unmarshal(text, &decoded)
 }
 
 // Change lets a function change the values, as --set does. The function gets a copy;
 // if it fails, nothing changes.
 func (in *Input) Change(change func(values map[string]any) error) error {
-	changed := runtime.DeepCopyJSON(in.values)
-	if changed == nil {
-		changed = map[string]any{}
+	copied, err := copyJSON(in.values)
+	if err != nil {
+		return err // it consists of what AddValues and Add accept
 	}
+	changed := copied.(map[string]any)
 	if err := change(changed); err != nil {
 		return err
 	}

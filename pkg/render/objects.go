@@ -1,13 +1,16 @@
 package render
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+
+	"sigs.k8s.io/json"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Objects renders a granted lease as typed objects, which are the caller's. The first
+// Objects renders a granted lease as typed objects, which are the caller's. They are
+// decoded strictly: a field that a type does not have is an error. The first
 // lease of a shape takes milliseconds, later ones microseconds.
 func (lr *LeaseRenderer) Objects(g *GrantedLease) (*Objects, error) {
 	if err := lr.renderShapes([]*GrantedLease{g}); err != nil {
@@ -24,7 +27,8 @@ func (lr *LeaseRenderer) Objects(g *GrantedLease) (*Objects, error) {
 		}
 		kind := kinds[k]
 		object := kind.New()
-		if err := json.Unmarshal(manifest.Append(nil, g.parameters), object); err != nil {
+		unknown, err := json.UnmarshalStrict(manifest.Append(nil, g.parameters), object)
+		if err = errors.Join(append(unknown, err)...); err != nil {
 			return nil, fmt.Errorf("decode the %s of lease %s: %w", kind.Kind, g, err)
 		}
 		kind.set(objects, object)

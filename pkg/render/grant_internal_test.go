@@ -10,6 +10,7 @@ import (
 )
 
 func TestDepth(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int{
 		`1`: 0, `{}`: 1, `{"a":[{}],"b":{}}`: 3, `["{[\\\"{", "]"]`: 1,
 		strings.Repeat("[", 50) + strings.Repeat("]", 50): 50,
@@ -18,15 +19,16 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-func TestTooLarge(t *testing.T) {
+func TestCheckSize(t *testing.T) {
+	t.Parallel()
 	deep := any(1)
 	for range 100 {
 		deep = map[string]any{"a": deep}
 	}
 	lease := new(v1alpha1.TritonLease)
-	require.Empty(t, tooLarge(lease))
-	lease.Spec.Triton = &v1alpha1.Triton{Affinity: v1alpha1.RawJSON(deep.(map[string]any))}
-	require.EqualError(t, tooLarge(lease), "spec: Forbidden: must not be nested more than 32 deep")
-	lease.Spec.Triton = &v1alpha1.Triton{Args: []string{strings.Repeat("x", mostText)}}
-	require.EqualError(t, tooLarge(lease), "spec: Too long: may not be more than 262144 bytes")
+	require.Empty(t, checkSize(lease))
+	lease.Spec.Triton = &v1alpha1.Triton{Affinity: v1alpha1.Raw(deep)}
+	require.EqualError(t, checkSize(lease), "spec: Forbidden: must not be nested more than 32 deep")
+	lease.Spec.Triton = &v1alpha1.Triton{Args: []string{strings.Repeat("x", maxSpecBytes)}}
+	require.EqualError(t, checkSize(lease), "spec: Too long: may not be more than 262144 bytes")
 }
