@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/pkg/policy"
 )
@@ -17,4 +18,12 @@ func TestGoldenMetrics(t *testing.T) {
 	require.NoError(t, err)
 	golden.Equal(t, "../../charts/tms/files/metrics.yaml",
 		"# Generated from pkg/policy/metrics.go: go test ./pkg/policy -run Golden -update\n"+string(text))
+}
+
+func TestMetricNames(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []v1alpha1.MetricName{v1alpha1.CPUUtilization, v1alpha1.GPUUtilization, v1alpha1.QueueTime}, policy.MetricNames())
+	metrics := policy.Metrics()
+	metrics[0].Name = "changed"
+	require.Equal(t, v1alpha1.CPUUtilization, policy.Metrics()[0].Name, "Metrics returns a copy")
 }
