@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,4 +27,18 @@ func TestMetricNames(t *testing.T) {
 	metrics := policy.Metrics()
 	metrics[0].Name = "changed"
 	require.Equal(t, v1alpha1.CPUUtilization, policy.Metrics()[0].Name, "Metrics returns a copy")
+}
+
+// TestMetricsAreDocumented: the signals page describes each recorded series, and the
+// thresholds page each metric.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	signals, err := os.ReadFile("../../docs/signals.md")
+	require.NoError(t, err)
+	thresholds, err := os.ReadFile("../../docs/thresholds.md")
+	require.NoError(t, err)
+	for _, metric := range policy.Metrics() {
+		require.Contains(t, string(signals), metric.Series)
+		require.Contains(t, string(thresholds), "`"+string(metric.Name)+"`")
+	}
 }

@@ -97,7 +97,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 
 // checkServiceName refuses a name of tms-server's Service that is no DNS label.
 func checkServiceName(v *values.Values, name string) policy.Refusal {
-	if !v.Server.APIService.Enabled || objectName.MatchString(name) {
+	if !v.Server.APIService.Enabled || isObjectName(name) {
 		return nil
 	}
 	return policy.Refusal{field.Invalid(field.NewPath("server", "apiService"), name,
