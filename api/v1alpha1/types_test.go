@@ -26,8 +26,9 @@ func full(t *testing.T) *v1alpha1.TritonLease {
 	return lease
 }
 
-// TestDeepCopy: a copy is equal, and shares nothing.
+// TestDeepCopy checks that a copy is equal and shares no memory.
 func TestDeepCopy(t *testing.T) {
+	t.Parallel()
 	lease := full(t)
 	copied, ok := lease.DeepCopyObject().(*v1alpha1.TritonLease)
 	require.True(t, ok)
@@ -39,10 +40,10 @@ func TestDeepCopy(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, list, copiedList)
 	requireApart(t, "", reflect.ValueOf(list), reflect.ValueOf(copiedList))
-	require.Equal(t, new(v1alpha1.TritonLease), new(v1alpha1.TritonLease).DeepCopy(), "nothing stays nothing")
+	require.Equal(t, new(v1alpha1.TritonLease), new(v1alpha1.TritonLease).DeepCopy(), "an empty lease stays empty")
 }
 
-// requireApart requires that no memory is reached from both.
+// requireApart requires that two values share no memory.
 func requireApart(t *testing.T, path string, a, b reflect.Value) {
 	t.Helper()
 	switch a.Kind() {
@@ -73,8 +74,9 @@ func requireApart(t *testing.T, path string, a, b reflect.Value) {
 	}
 }
 
-// TestJSON: what is written is read again as it was.
+// TestJSON checks that decoding reverses encoding.
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	lease := full(t)
 	text, err := json.Marshal(lease)
 	require.NoError(t, err)
@@ -86,6 +88,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestAddToScheme(t *testing.T) {
+	t.Parallel()
 	scheme := runtime.NewScheme()
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
 	kinds, _, err := scheme.ObjectKinds(&v1alpha1.TritonLease{})

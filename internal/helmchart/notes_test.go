@@ -14,6 +14,7 @@ import (
 
 // TestNotes: what people see who install.
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)
 	for _, name := range []string{"default", "clamped", "switched-off", "server", "server-namespaces", "server-api"} {

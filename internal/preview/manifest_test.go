@@ -250,18 +250,18 @@ func TestEnvelope(t *testing.T) {
 	require.ElementsMatch(t, fields(reflect.TypeFor[v1alpha1.TritonLease]()), slices.Collect(maps.Keys(around.Properties)))
 	require.ElementsMatch(t, fields(reflect.TypeFor[v1alpha1.TritonLeaseSpec]()), keys(around.Properties["spec"].Properties))
 
-	var names struct {
-		Properties struct {
-			Metadata struct {
-				Properties map[string]map[string]any `json:"properties"`
-			} `json:"metadata"`
-		} `json:"properties"`
+	var schema struct {
+		Definitions struct {
+			DNSLabel struct {
+				Comment string `json:"$comment"`
+			} `json:"dnsLabel"`
+		} `json:"definitions"`
 	}
-	require.NoError(t, json.Unmarshal(preview.Envelope, &names))
+	require.NoError(t, json.Unmarshal(chartFile(t, "values.schema.json"), &schema))
 	definition, err := crd.New(chartFile(t, "values.schema.json"))
 	require.NoError(t, err)
 	rule := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.XValidations[0]
-	require.Equal(t, rule.Message, "metadata.name "+names.Properties.Metadata.Properties["name"]["$comment"].(string))
+	require.Equal(t, rule.Message, "metadata.name "+schema.Definitions.DNSLabel.Comment)
 }
 
 // fields returns the JSON names of a struct's own fields, and of those that its

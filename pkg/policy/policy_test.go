@@ -324,14 +324,28 @@ func TestRuleLabels(t *testing.T) {
 	require.NoError(t, err)
 	labels, warnings := p.RuleLabels()
 	require.Equal(t, map[string]string{"release": "a", "x": "1", "z": "2"}, labels)
+	// A label that both spellings set to the same value needs no warning.
 	require.Equal(t, []string{`server.autoscaling.prometheus.ruleLables.release: "b" is overridden by server.autoscaling.prometheus.ruleLabels.release ("a")`}, warnings)
+
+	p, err = policy.New(config(t, ""))
+	require.NoError(t, err)
+	labels, warnings = p.RuleLabels()
+	require.Equal(t, map[string]string{}, labels)
+	require.Empty(t, warnings)
 }
 
-func TestDuration(t *testing.T) {
+func TestDuplicateTarget(t *testing.T) {
 	t.Parallel()
-	for text, milliseconds := range map[v1alpha1.Duration]int64{
-		"15s": 15_000, "1m": 60_000, "1m30s": 90_000, "1h2m3s4ms": 3_723_004, "010s": 10_000, "500ms": 500, "": 0, "1d": 0, "1s1m": 0,
-	} {
-		require.Equal(t, milliseconds, text.Value().Milliseconds(), string(text))
-	}
+	require.EqualError(t, policy.DuplicateTarget(path, "triton", ""), `leases.x.target.name: Duplicate value: "triton"`)
+	duplicate := policy.DuplicateTarget(field.NewPath("spec"), "triton", "vision/other")
+	require.Equal(t, "spec.target.name", duplicate.Field)
+	require.Equal(t, "TritonLease vision/other scales it already", duplicate.Detail)
+}
+
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	_, err := policy.New(config(t, `{replicas: {default: {maximum: 20}}}`))
+	require.Len(t, policy.Reasons(fmt.Errorf("configure: %w", err)), 1)
+	require.Empty(t, policy.Reasons(fmt.Errorf("read the file")))
+	require.Empty(t, policy.Reasons(nil))
 }

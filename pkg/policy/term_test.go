@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -28,6 +29,7 @@ func TestTerm(t *testing.T) {
 		"without an end and a limit":    {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("0s")}, want: v1alpha1.Term{Duration: "0s", AutoRenew: true}},
 		"a very long duration":          {config: terms("1h", "0s", true), request: policy.TermRequest{Duration: duration("9999h")}, want: v1alpha1.Term{Duration: "9999h", AutoRenew: true}},
 		"renewal is not allowed":        {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(false)}, refused: "spec.autoRenew: Forbidden: a lease may not turn automatic renewal off (server.leases.autoRenew.allowed is false)"},
+		"not a duration":                {config: terms("1h", "2h", true), request: policy.TermRequest{Duration: duration("1 day")}, refused: `spec.duration: Invalid value: "1 day": must be a duration such as 30m or 8h`},
 		"naming the default is allowed": {config: terms("1h", "2h", false), request: policy.TermRequest{AutoRenew: is(true)}, want: v1alpha1.Term{Duration: "1h", AutoRenew: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +58,13 @@ func terms(standard, maximum v1alpha1.Duration, allowed bool) policy.TermConfig 
 		Duration:  policy.DurationBounds{Default: standard, Maximum: maximum},
 		AutoRenew: policy.RenewalBounds{Default: true, Allowed: allowed, Interval: "1h"},
 	}
+}
+
+func TestInterval(t *testing.T) {
+	t.Parallel()
+	all, err := policy.NewTerms(terms("1h", "2h", true), "1m")
+	require.NoError(t, err)
+	require.Equal(t, time.Hour, all.Interval())
 }
 
 func TestTermsIncoherent(t *testing.T) {

@@ -196,7 +196,7 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
 			"the objects of this lease would have this name, which is that of tms-server"))
 	}
-	if !objectName.MatchString(g.ObjectName) {
+	if !isObjectName(g.ObjectName) {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
 			"the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
 				"change the name of the lease or of the release, or set fullnameOverride"))

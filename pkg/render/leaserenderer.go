@@ -97,7 +97,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 
 // checkServiceName refuses a name of tms-server's Service that is no DNS label.
 func checkServiceName(v *values.Values, name string) policy.Refusal {
-	if !v.Server.APIService.Enabled || objectName.MatchString(name) {
+	if !v.Server.APIService.Enabled || isObjectName(name) {
 		return nil
 	}
 	return policy.Refusal{field.Invalid(field.NewPath("server", "apiService"), name,
@@ -171,14 +171,16 @@ func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }
 // reasons returns those of the schema by path, and then those of the policy that do
 // not follow from an ignored key: without the configuration, nothing can be said about
 // bounds; without the defaults of triton, nothing about resources; without an override
-// of the name, nothing about the names of objects.
+// of the name, nothing about the names of objects; without the images, nothing about an
+// image.
 func (r *refusals) reasons() policy.Refusal {
 	reasons := policy.Refusal(schema.Sort(r.bySchema))
 	for _, reason := range r.byPolicy {
 		path := fieldpath.Parse(reason.Field)
 		follows := r.ignored[path[0].Key] ||
 			len(path) > 2 && path[2].Key == "triton" && r.ignored["triton"] ||
-			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"])
+			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"]) ||
+			path[len(path)-1].Key == "image" && r.ignored["images"]
 		if !follows {
 			reasons = append(reasons, reason)
 		}

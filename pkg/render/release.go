@@ -1,9 +1,9 @@
 package render
 
 import (
-	"regexp"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/internal/helmchart"
@@ -38,11 +38,9 @@ func (r Release) forChart() helmchart.Release {
 	return release
 }
 
-// DNS labels. Names of all objects begin with a letter, because a Service's must.
-var (
-	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	objectName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
-)
+// isObjectName reports whether every kind of object accepts a name. A Service is the
+// strictest: its name is a DNS label that begins with a letter.
+func isObjectName(name string) bool { return len(validation.IsDNS1035Label(name)) == 0 }
 
 // validate refuses names that no cluster accepts. The namespace is part of PromQL
 // expressions.
@@ -52,7 +50,7 @@ func (r Release) validate() policy.Refusal {
 		reasons = append(reasons, field.Invalid(field.NewPath("release name"), r.Name,
 			"must be lower-case letters, digits, '-' and '.', at most 53 characters"))
 	}
-	if !dnsLabel.MatchString(r.Namespace) {
+	if len(validation.IsDNS1123Label(r.Namespace)) > 0 {
 		reasons = append(reasons, field.Invalid(field.NewPath("namespace"), r.Namespace,
 			"must be a DNS label of at most 63 characters"))
 	}

@@ -36,7 +36,9 @@ Arguments: policy, coherent. Result: nothing.
 {{- include "tms.policy.warnLease" (list $lease ".autoscaling.enable: autoscaling is switched off by server.autoscaling.enable") -}}
 {{- end -}}
 {{- end -}}
-{{- $_ := set $policy.grants "warnings" (concat $policy.grants.warnings $grant.adjustments $lease.warnings) -}}
+{{- with concat $grant.adjustments $lease.warnings -}}
+{{- $_ := set $policy.grants "warnings" (concat $policy.grants.warnings .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
