@@ -4,13 +4,13 @@ package violations
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // List is a list of field violations, in the order in which they were added. The zero
@@ -29,12 +29,10 @@ func (l *List) Add(field, message string) {
 	}
 }
 
-var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-
 // CheckLabel adds a violation if value is not a DNS label, as the names of namespaces
 // and leases are.
 func (l *List) CheckLabel(field, value string) {
-	if !label.MatchString(value) {
+	if len(validation.IsDNS1123Label(value)) > 0 {
 		l.Add(field, strconv.QuoteToASCII(value)+" must be a DNS label: at most 63 lower-case letters, digits and '-'")
 	}
 }
