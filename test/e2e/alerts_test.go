@@ -11,18 +11,18 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// TestAlerts: every alert fires when it should, not before, and ends. Their
-// durations (for) are shortened to 15 s in the cluster, because no value sets
-// them; the real ones are proven by promtool in test/conform.
+// TestAlerts checks that each alert is inactive, pending, firing, and inactive
+// again. The test patches the duration (for) of the alerts to 15 s in the cluster,
+// because no value sets it. promtool tests the real durations in test/conform.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	const lease = "tms-resnet50"
 	for alert, c := range map[string]struct {
-		spoil, fix func(s *scenario, namespace string)
+		provoke, resolve func(s *scenario, namespace string)
 	}{
 		"TMSLeaseMetricsMissing": {
-			// Not by taking the PodMonitor away: Prometheus writes no marker of staleness
-			// for a job that is gone, so its series live on for five minutes.
+			// Do not delete the PodMonitor instead: Prometheus writes no staleness markers
+			// for a removed job, so its series stay for five minutes.
 			func(s *scenario, namespace string) { s.scale(namespace, 0) },
 			func(s *scenario, namespace string) { s.scale(namespace, 1) },
 		},
@@ -55,7 +55,7 @@ func TestAlerts(t *testing.T) {
 				states := s.alerts(namespace)
 				return len(states) == 0, fmt.Sprint(states)
 			})
-			c.spoil(s, namespace)
+			c.provoke(s, namespace)
 			s.eventually(alert+" is pending first", func() (bool, string) {
 				states := s.alerts(namespace)
 				return states[alert] == "pending", fmt.Sprint(states)
@@ -64,7 +64,7 @@ func TestAlerts(t *testing.T) {
 				states := s.alerts(namespace)
 				return states[alert] == "firing", fmt.Sprint(states)
 			})
-			c.fix(s, namespace)
+			c.resolve(s, namespace)
 			s.eventually(alert+" ends", func() (bool, string) {
 				states := s.alerts(namespace)
 				return states[alert] == "", fmt.Sprint(states)
@@ -87,11 +87,12 @@ func (s *scenario) scale(namespace string, replicas int) {
 	s.Helper()
 	_, err := h.Cluster.Kubectl(s.Context(), "", "scale", "deployment", "tms-resnet50", "-n", namespace, fmt.Sprintf("--replicas=%d", replicas))
 	s.must(err)
-	s.step("scaled to %d by hand", replicas)
+	s.step("scaled to %d with kubectl", replicas)
 }
 
-// shortenAlerts gives every alert of a lease 15 s, and its namespace as a label
-// to find it by: the alert of missing metrics, for want of series, has none.
+// shortenAlerts sets the duration of every alert of a lease to 15 s, and adds the
+// namespace as a label: the alert for missing metrics has no series, and so no label
+// namespace.
 func (s *scenario) shortenAlerts(namespace, name string) {
 	s.Helper()
 	out, err := h.Cluster.Kubectl(s.Context(), "", "get", "prometheusrule", name, "-n", namespace, "-o", "json")

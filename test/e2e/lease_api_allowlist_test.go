@@ -12,8 +12,8 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// TestAPIAllowlist: what people allow by the API counts at once, and is theirs: neither
-// upgrades nor another installation of the release change it.
+// TestAPIAllowlist checks that images which users append through the API take effect at
+// once, and survive upgrades and a reinstall of the release.
 func TestAPIAllowlist(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "api-allowlist")
@@ -50,7 +50,7 @@ func TestAPIAllowlist(t *testing.T) {
 	podsUnchanged := a.snapshotPods("first")
 	out := editor.tmsctl("allowlist", "rm", more, "-z")
 	if out != more+"\n" {
-		s.fatal("tmsctl allowlist rm says %q", out)
+		s.fatal("tmsctl allowlist rm prints %q", out)
 	}
 	a.expectCode(scientist, "Acquire", named("second", more), "failed_precondition")
 	podsUnchanged()
@@ -73,14 +73,14 @@ func TestAPIAllowlist(t *testing.T) {
 	}
 	same := func(after string) {
 		s.Helper()
-		s.eventually("the list is as it was, after "+after, func() (bool, string) {
+		s.eventually("the list is unchanged after "+after, func() (bool, string) {
 			images, err := listed(editor)
 			return err == nil && slices.Equal(images, []string{more, most}), fmt.Sprint(images, err)
 		})
 	}
-	same("it was changed")
+	same("the changes")
 	if now := a.serverRestarts(); now != servers {
-		s.fatal("the servers were restarted: %s, and now %s", servers, now)
+		s.fatal("servers were restarted: before %s, now %s", servers, now)
 	}
 	s.step("no server was restarted")
 
@@ -95,7 +95,7 @@ func TestAPIAllowlist(t *testing.T) {
 	upgrade(4)
 	a.permitted()
 	s.must(h.Helm(4).Uninstall(s.Context(), release))
-	a.eventually("the release is gone, and the list is there", func() (bool, string) {
+	a.eventually("the release is deleted, and the list exists", func() (bool, string) {
 		pods, err := a.serverPods(s.Context())
 		_, failed := h.Cluster.Client.CoreV1().ConfigMaps(a.namespace).Get(s.Context(), "tms-server-allowlist", metav1.GetOptions{})
 		return err == nil && failed == nil && len(pods) == 0, fmt.Sprint(len(pods), err, failed)
@@ -120,15 +120,15 @@ func (a *api) reinstall(version int, release helm.Release) error {
 	return err
 }
 
-// lifes tells of each life of each server.
+// serverRestarts returns the names of the server pods and their restart counts.
 func (a *api) serverRestarts() string {
 	a.Helper()
 	pods, err := a.serverPods(a.Context())
 	a.must(err)
-	var lifes []string
+	var restarts []string
 	for name, pod := range pods {
-		lifes = append(lifes, fmt.Sprintf("%s/%d", name, pod.Status.ContainerStatuses[0].RestartCount))
+		restarts = append(restarts, fmt.Sprintf("%s/%d", name, pod.Status.ContainerStatuses[0].RestartCount))
 	}
-	slices.Sort(lifes)
-	return fmt.Sprint(lifes)
+	slices.Sort(restarts)
+	return fmt.Sprint(restarts)
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestAPIClients: programs that others wrote understand the API, by reflection where
-// they can, and all of them see the same leases.
+// TestAPIClients checks that third-party clients can use the whole API, through reflection
+// if they support it.
 func TestAPIClients(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "api-clients")
@@ -27,7 +27,7 @@ func TestAPIClients(t *testing.T) {
 		}
 	}
 	curl := func(method, body string) (string, error) {
-		if method == "Acquire" { // which is a stream, that curl does not put into frames
+		if method == "Acquire" { // a stream; curl does not frame its messages
 			return buf("connect")(method, body)
 		}
 		return me.run(s.Context(), "curl", "--silent", "--show-error", "--fail-with-body", "--cacert", a.file,
@@ -37,7 +37,7 @@ func TestAPIClients(t *testing.T) {
 	s.must(err)
 	for _, service := range []string{"tms.v1.LeaseService", "tms.v1.AllowlistService", "grpc.health.v1.Health"} {
 		if !strings.Contains(out, service) {
-			s.fatal("reflection does not tell of %s: %s", service, out)
+			s.fatal("reflection does not list %s: %s", service, out)
 		}
 	}
 	out, err = me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "grpc.health.v1.Health/Check")
@@ -45,7 +45,7 @@ func TestAPIClients(t *testing.T) {
 	if !strings.Contains(out, `"SERVING"`) {
 		s.fatal("the health of the server is %s", out)
 	}
-	s.step("reflection and health tell of it without a token")
+	s.step("reflection and health work without a token")
 	_, err = me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "tms.v1.LeaseService/List")
 	if err == nil || !strings.Contains(err.Error(), "Code: Unauthenticated") {
 		s.fatal("grpcurl without a token: %v", err)
@@ -73,7 +73,7 @@ func TestAPIClients(t *testing.T) {
 // client calls a method of LeaseService with JSON, and returns JSON.
 type client func(method, body string) (string, error)
 
-// speaks has a client do all that there is to do.
+// exercise calls every method of LeaseService with a client.
 func (a *api) exercise(name string, call client) {
 	a.Helper()
 	must := func(method, body string, into any) {
@@ -106,7 +106,7 @@ func (a *api) exercise(name string, call client) {
 	if !found {
 		a.fatal("%s: List: %+v", name, list)
 	}
-	a.eventually(name+" sees what was adjusted", func() (bool, string) {
+	a.eventually(name+" gets the adjustment", func() (bool, string) {
 		var status struct{ Lease apiLease }
 		must("Status", one, &status)
 		granted := status.Lease.Granted
@@ -116,9 +116,9 @@ func (a *api) exercise(name string, call client) {
 	must("Renew", one, nil)
 	must("Release", one, nil)
 	a.gone(name)
-	must("Release", one, nil) // again, which is no error
+	must("Release", one, nil) // Release is idempotent
 	if out, err := call("Status", one); err == nil || !strings.Contains(strings.ToLower(strings.ReplaceAll(out+err.Error(), "_", "")), "notfound") {
-		a.fatal("%s: Status of a lease that is gone: %s %v", name, out, err)
+		a.fatal("%s: Status of a released lease: %s %v", name, out, err)
 	}
-	a.step("%s: acquired, listed, looked at, renewed and released", name)
+	a.step("%s: Acquire, List, Status, Renew and Release work", name)
 }

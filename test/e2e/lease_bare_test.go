@@ -19,17 +19,17 @@ import (
 	"github.com/triton-leases/tms/test/e2e/process"
 )
 
-// TestLeaseBare: in a cluster without the Prometheus Operator, leases run that do
-// not scale, and one that would says what is missing, and goes on when it comes. It
-// has a control plane of its own, where the server looks after all namespaces with
-// the rights that the chart gives it for that; nothing there runs pods.
+// TestLeaseBare checks that leases without autoscaling run in a cluster without the
+// Prometheus Operator. A lease with autoscaling reports the missing kinds, and scales
+// once they are installed. The test has its own control plane, without a node. The
+// server there manages all namespaces, with the rights that the chart grants for that.
 func TestLeaseBare(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-bare")
 	bare, err := h.Other(s.Context(), "bare")
 	s.must(err)
 	s.Cleanup(bare.Stop)
-	s.step("another control plane is ready")
+	s.step("the other control plane is ready")
 	const home, namespace = "tms-home", "team"
 	for _, name := range []string{home, namespace} {
 		s.must(bare.Apply(s.Context(), restrictedNamespace(name, nil)))
@@ -55,7 +55,7 @@ func TestLeaseBare(t *testing.T) {
 	}
 	objects, err := l.all(s.Context())
 	if err == nil {
-		s.fatal("the kinds of the Prometheus Operator are there: %s", kindsOf(objects))
+		s.fatal("the kinds of the Prometheus Operator are installed: %s", kindsOf(objects))
 	}
 	l.quiet(10 * time.Second)
 
@@ -66,17 +66,17 @@ func TestLeaseBare(t *testing.T) {
 			s.must(bare.Apply(s.Context(), part))
 		}
 	}
-	s.step("the kinds of the Prometheus Operator are there")
+	s.step("installed the kinds of the Prometheus Operator")
 	l.has("scaled", scaledKinds)
 	l.has("plain", plainKinds)
-	// There is no custom metrics API; the autoscaler says so.
+	// There is no custom metrics API. The HorizontalPodAutoscaler reports that.
 	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "FailedGetPodsMetric")
 	l.serves("scaled")
 	l.delete("scaled")
 	l.gone("scaled")
 }
 
-// startServer runs a server as a process, with the rights of its service account
+// startServer runs tms-server as a process, with the token of its service account
 // and the configuration of its release.
 func (s *scenario) startServer(c *cluster.Cluster, v *server) {
 	s.Helper()
@@ -105,12 +105,13 @@ func (s *scenario) startServer(c *cluster.Cluster, v *server) {
 		defer cancel()
 		p.Stop(ctx)
 		if !s.Failed() && p.ExitCode() != 0 {
-			s.Errorf("the server ended with %d", p.ExitCode())
+			s.Errorf("the server exited with %d", p.ExitCode())
 		}
 	})
 }
 
-// pretends has the pods of a lease be ready, which nothing there runs.
+// fakeReadiness sets the status of a lease's pods to ready: there is no node that runs
+// them.
 func (l *leases) fakeReadiness(name string) {
 	l.Helper()
 	l.eventually(name+" has a pod", func() (bool, string) {

@@ -12,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseConflict: a name that somebody else's object has is a conflict that is
-// reported. The object is not touched, nothing else is made, and when it goes the
-// lease goes on by itself.
+// TestLeaseConflict checks that a lease reports a conflict if a foreign object has the
+// name of one of its objects. The server does not change the foreign object and
+// creates no others. When the foreign object is deleted, the lease becomes ready.
 func TestLeaseConflict(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-conflict")
@@ -54,12 +54,12 @@ spec:
 	l.hasEvent(name, "Conflict", "Deployment "+object)
 	s.pause(10 * time.Second)
 	if after := foreign(); !reflect.DeepEqual(before, after) {
-		s.fatal("what somebody else made was changed:\n%v\n%v", before, after)
+		s.fatal("the foreign objects were changed:\n%v\n%v", before, after)
 	}
-	s.step("what somebody else made is as it was, to its managed fields")
+	s.step("the foreign objects are unchanged, including their managed fields")
 	l.has(name, "")
 
-	s.step("the one conflict goes, the other stays")
+	s.step("one foreign object is deleted, then the other")
 	_, err := h.Cluster.Kubectl(s.Context(), "", "delete", "deployment", object, "-n", l.namespace)
 	s.must(err)
 	l.is(name, "Ready", metav1.ConditionFalse, "Conflict", "Service "+object)

@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseDown: while no server is there, what runs goes on, what is deleted goes,
-// and what is asked for waits.
+// TestLeaseDown checks leases while no server runs: existing leases keep running and
+// scaling, deleted leases are garbage-collected, and new ones wait.
 func TestLeaseDown(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-down")
@@ -54,6 +54,6 @@ func TestLeaseDown(t *testing.T) {
 	podsUnchanged()
 	orphans, err := l.orphans(s.Context())
 	if err != nil || orphans != "" {
-		s.fatal("no lease owns %s (%v)", orphans, err)
+		s.fatal("there are objects without a lease: %s (%v)", orphans, err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseDrift: what somebody changes of what the lease says is corrected; what
-// they add, and the lease says nothing about, is theirs.
+// TestLeaseDrift checks that tms-server reverts changes of the fields that it applies,
+// and leaves the fields that others add.
 func TestLeaseDrift(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-drift")
@@ -25,17 +25,17 @@ func TestLeaseDrift(t *testing.T) {
 		s.Helper()
 		_, err := h.Cluster.Kubectl(s.Context(), "", append(args, "-n", l.namespace)...)
 		s.must(err)
-		s.step("somebody: kubectl %v", args)
+		s.step("kubectl %v", args)
 	}
 
-	s.step("additions of others")
+	s.step("fields that others add")
 	for _, kind := range []string{"deployment", "service", "hpa", "podmonitor"} {
 		kubectl("annotate", kind, object, "example.com/mine=yes")
 		kubectl("label", kind, object, "example.com/mine=yes")
 	}
 	kubectl("patch", "service", object, "--type=merge", "-p", `{"spec":{"sessionAffinity":"ClientIP"}}`)
 
-	s.step("changes by others")
+	s.step("fields that others change")
 	kubectl("patch", "hpa", object, "--type=merge", "-p", `{"spec":{"maxReplicas":99}}`)
 	s.eventually("the maximum is 3 again", func() (bool, string) {
 		a, summary := hpa(s.Context(), l.namespace, object)
@@ -77,7 +77,7 @@ func TestLeaseDrift(t *testing.T) {
 			s.fatal("the additions to the %s are gone: %q", kind, out.Stdout)
 		}
 	}
-	s.step("what others added is there")
+	s.step("the fields that others added are unchanged")
 	kubectl("delete", "hpa", object)
 	l.has(name, scaledKinds)
 	l.quiet(10 * time.Second)

@@ -8,10 +8,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// allowed is an image of Triton that leases may name beside the default.
+// allowed is the Triton image in the allowlist of the shared server.
 const allowed = "nvcr.io/nvidia/tritonserver:26.07-py3"
 
-// TestLeaseImages: a lease has the administrator's image, or one of the allowlist.
+// TestLeaseImages checks that a lease may use the administrator's image and the images of
+// the allowlist, and no others.
 func TestLeaseImages(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-images")
@@ -29,7 +30,7 @@ func TestLeaseImages(t *testing.T) {
 		l.apply(name, "{"+vision+`, image: "`+named+`"}`)
 		l.serves(name)
 		if got := image(name); got != named {
-			s.fatal("%s runs %s, and not %s", name, got, named)
+			s.fatal("%s runs %s, want %s", name, got, named)
 		}
 		s.step("%s runs %s", name, named)
 	}

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeasePrune: autoscaling that is switched off while scaled out, and on again,
-// takes away and brings back what autoscales, and no replicas.
+// TestLeasePrune disables autoscaling while a lease is scaled out, and enables it again.
+// tms-server prunes and recreates the objects for autoscaling, and keeps the replicas.
 func TestLeasePrune(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-prune")
@@ -27,7 +27,7 @@ func TestLeasePrune(t *testing.T) {
 	podsUnchanged := l.snapshotPods(name)
 
 	lowest := s.watchLowest(l.namespace, object)
-	for range 2 { // what was held once is given up, and held again
+	for range 2 { // twice, because server-side apply gives up fields and takes them again
 		l.patch(name, `{"autoscaling":{"enable":false}}`)
 		l.is(name, "Autoscaling", metav1.ConditionFalse, "NotAsked")
 		l.has(name, plainKinds)
@@ -43,13 +43,13 @@ func TestLeasePrune(t *testing.T) {
 	}
 	s.stays(l.namespace, object, 3, 5*time.Second)
 	if n := lowest(); n < 3 {
-		s.fatal("the Deployment was told to have %d replicas on the way", n)
+		s.fatal("the Deployment had %d wanted replicas in between", n)
 	}
 	podsUnchanged()
 }
 
-// TestLeaseReplicas: how many replicas a lease has is said by its autoscaler, by the
-// lease, or by whoever scales it: in this order, by who is there.
+// TestLeaseReplicas checks which component sets the replicas of a lease: its
+// HorizontalPodAutoscaler, or else the lease, or else kubectl scale.
 func TestLeaseReplicas(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-replicas")
@@ -60,14 +60,14 @@ func TestLeaseReplicas(t *testing.T) {
 		s.Helper()
 		_, err := h.Cluster.Kubectl(s.Context(), "", "scale", "deployment", object, "-n", l.namespace, fmt.Sprintf("--replicas=%d", replicas))
 		s.must(err)
-		s.step("somebody scales it to %d", replicas)
+		s.step("kubectl scale --replicas=%d", replicas)
 	}
 	l.apply(name, "{"+vision+"}")
 	s.becomes(l.namespace, object, 1) // the administrator's default
 	scale(3)
 	s.becomes(l.namespace, object, 3)
 	l.counts(name, 3)
-	l.patch(name, `{"triton":{"env":[{"name":"A","value":"b"}]}}`) // something else of the Deployment
+	l.patch(name, `{"triton":{"env":[{"name":"A","value":"b"}]}}`) // another field of the Deployment
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	s.stays(l.namespace, object, 3, 5*time.Second)
 

@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseRefused: a request that the policy refuses is a condition with the
-// policy's sentence. Nothing is made, nothing restarts, nothing loops.
+// TestLeaseRefused checks that a refused lease has a condition with the message of the
+// policy. tms-server creates no objects, does not restart, and does not retry in a loop.
 func TestLeaseRefused(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-refused")
@@ -30,14 +30,14 @@ func TestLeaseRefused(t *testing.T) {
 		s.fatal("a refused lease has %+v", lease.Status)
 	}
 
-	s.step("what is asked for becomes what can be had")
+	s.step("the lease is changed, and granted")
 	l.patch(name, `{"autoscaling":{"replicas":{"minimum":1},"metrics":null}}`)
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	l.has(name, scaledKinds)
 	l.serves(name)
 	podsUnchanged := l.snapshotPods(name)
 
-	s.step("and the other way round: what runs goes on as it was, and counts as running")
+	s.step("a running lease is changed, and refused: it keeps its objects, and stays ready")
 	l.patch(name, `{"autoscaling":{"replicas":{"minimum":5}}}`)
 	l.is(name, "Granted", metav1.ConditionFalse, "Refused", minimum)
 	l.is(name, "Ready", metav1.ConditionTrue, "Serving")

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseSchema: what can be seen to be wrong without the administrator's bounds
-// is refused by the API server at once, in words that help.
+// TestLeaseSchema checks that the API server refuses leases that are invalid regardless of
+// the administrator's bounds, with messages that name the key.
 func TestLeaseSchema(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-schema")
@@ -42,7 +42,7 @@ func TestLeaseSchema(t *testing.T) {
 		err := l.try(c.name, c.spec)
 		if err == nil || !strings.Contains(err.Error(), c.message) {
 			s.step("FAILED: %s: %v", what, err)
-			s.Errorf("%s: the API server does not say %q: %v", what, c.message, err)
+			s.Errorf("%s: the error of the API server does not contain %q: %v", what, c.message, err)
 			continue
 		}
 		s.step("%s: %s", what, c.message)
@@ -50,19 +50,19 @@ func TestLeaseSchema(t *testing.T) {
 	var list struct{ Items []tritonLease }
 	s.must(l.read(s.Context(), "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+l.namespace+"/tritonleases", &list))
 	if len(list.Items) > 0 {
-		s.fatal("%d leases were made all the same", len(list.Items))
+		s.fatal("%d leases were created", len(list.Items))
 	}
 	l.checkKind()
 }
 
-// docs checks that kubectl explains the kind, and that nobody but the server can
-// write the status along with the spec.
+// checkKind checks that kubectl explain describes the kind, and that users cannot write
+// the status together with the spec.
 func (l *leases) checkKind() {
 	l.Helper()
 	out, err := l.cluster.Kubectl(l.Context(), "", "explain", "tritonlease.spec.duration")
 	l.must(err)
 	if !strings.Contains(out.Stdout, "How long the lease lasts") {
-		l.fatal("kubectl explain says:\n%s", out.Stdout)
+		l.fatal("kubectl explain prints:\n%s", out.Stdout)
 	}
 	_, err = l.cluster.Kubectl(l.Context(), `{apiVersion: tms.triton-leases.dev/v1alpha1, kind: TritonLease,
   metadata: {name: a, namespace: `+l.namespace+`}, spec: {`+vision+`}, status: {models: invented, expiresAt: "2099-01-01T00:00:00Z"}}`, "apply", "-f", "-")
@@ -71,5 +71,5 @@ func (l *leases) checkKind() {
 	if lease.Status.Models != "resnet50" || lease.Status.ExpiresAt.After(time.Now().Add(25*time.Hour)) {
 		l.fatal("a user wrote the status: %+v", lease.Status)
 	}
-	l.step("kubectl explain explains, and a status that a user writes is ignored")
+	l.step("kubectl explain describes the kind, and a status that a user writes is ignored")
 }

@@ -10,8 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseTrouble: what is granted, and Kubernetes does not take, is said in
-// Kubernetes' words, without a loop; and goes on when it is mended.
+// TestLeaseTrouble checks leases that tms-server grants and Kubernetes refuses: a condition
+// and an event have the error of Kubernetes, the server does not retry in a loop, and the
+// lease becomes ready when it is corrected.
 func TestLeaseTrouble(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-trouble")
@@ -38,14 +39,14 @@ func TestLeaseTrouble(t *testing.T) {
 	before := l.cluster.Now()
 	s.pause(20 * time.Second)
 	if calls := l.calls(before); len(calls) > 40 {
-		s.fatal("it tried %d calls in twenty seconds, the last of them %v", len(calls), calls[len(calls)-1])
+		s.fatal("the server sent %d requests in twenty seconds, the last one %v", len(calls), calls[len(calls)-1])
 	}
 
 	l.patch("unmounted", `{"triton":{"volumeMounts":null}}`)
 	l.serves("unmounted")
 	l.patch("capable", `{"triton":{"securityContext":null}}`)
 	l.serves("capable")
-	s.step("a Triton that dies is started again, and the lease says so meanwhile")
+	s.step("a killed Triton restarts, and the lease is not ready meanwhile")
 	pods, err := l.pods("unmounted")
 	s.must(err)
 	s.must(h.Node.CrashContainer(l.namespace, pods[0].Name, "triton"))

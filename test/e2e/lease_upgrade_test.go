@@ -11,22 +11,22 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// withoutServer is the chart as it was before it knew tms-server, packaged.
+// withoutServer is the packaged chart of a version before tms-server.
 const withoutServer = "testdata/tms-without-server.tgz"
 
-// TestLeaseUpgrade: a release of the chart as it was before tms-server turns it on.
-// An uninstall leaves the kind, the leases and what they run; an install takes them
-// over as they are.
+// TestLeaseUpgrade upgrades a release of a chart without tms-server, and enables the
+// server. An uninstall keeps the CustomResourceDefinition, the leases and their pods. A
+// reinstall takes them over.
 func TestLeaseUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-upgrade")
-	s.sharedServer() // which brings the kind, that this release takes over
+	s.sharedServer() // installs the CustomResourceDefinition; this release takes it over
 	namespace := s.namespace("", nil)
 	release := helm.Release{Name: "tms", Namespace: namespace, Chart: withoutServer}
 	values := queueLease("installed", 3, 100000)
 	_, err := h.Helm(4).Install(s.Context(), release, shortened, values)
 	s.must(err)
-	s.step("helm4 installed the chart before tms-server")
+	s.step("helm4 installed the chart without tms-server")
 	own := []string{shortened, values, serverValues, fmt.Sprintf("server: {namespaces: [%s]}", namespace)}
 	l := s.leasesIn(&server{cluster: h.Cluster, release: release, account: namespace + ":tms-server"}, namespace)
 	s.becomes(namespace, "tms-installed", 1)
@@ -41,7 +41,7 @@ func TestLeaseUpgrade(t *testing.T) {
 	l.serves("resnet50")
 	l.apply("plain", "{"+vision+"}")
 	l.serves("plain")
-	s.step("the two kinds of leases do not take names from each other")
+	s.step("a TritonLease conflicts with a lease of the values that has the same name")
 	l.apply("installed", scaled(3))
 	l.is("installed", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-installed")
 	installedUnchanged()
@@ -52,13 +52,13 @@ func TestLeaseUpgrade(t *testing.T) {
 	l.permitted()
 	s.must(h.Helm(4).Uninstall(s.Context(), release))
 	s.step("helm4 uninstalled it")
-	s.eventually("nothing of the release is left but the kind", func() (bool, string) {
+	s.eventually("the pods of the release are deleted", func() (bool, string) {
 		pods, err := l.serverPods(s.Context())
 		installed, failed := l.pods("installed")
 		return err == nil && failed == nil && len(pods) == 0 && len(installed) == 0, fmt.Sprint(len(pods), len(installed), err, failed)
 	})
 	uid := l.mustGet("resnet50").UID
-	l.since = h.Cluster.Now() // the rights went while the pods ended
+	l.since = h.Cluster.Now() // helm deleted the rights while the pods terminated
 	podsUnchanged()
 	l.has("resnet50", scaledKinds)
 	l.has("plain", plainKinds)
@@ -78,6 +78,6 @@ func TestLeaseUpgrade(t *testing.T) {
 	podsUnchanged()
 	l.belongs("resnet50", namespace+"/tms")
 	if l.mustGet("resnet50").UID != uid {
-		s.fatal("the lease is another one")
+		s.fatal("the lease was replaced")
 	}
 }
