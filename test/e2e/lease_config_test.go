@@ -35,7 +35,7 @@ func TestLeaseConfiguration(t *testing.T) {
 	l.apply("stubborn", scaled(4))
 	l.serves("stubborn")
 	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":5}}}`)
-	const contradiction = "must not exceed spec.autoscaling.replicas.maximum (4)"
+	const contradiction = "must not exceed maximum (4)"
 	l.is("stubborn", "Granted", metav1.ConditionFalse, "Refused", contradiction)
 	l.maximum("stubborn", 4)
 
