@@ -4,180 +4,102 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// fieldOwner owns what a lease says of its objects. What others add stays theirs.
+// fieldOwner is the field manager of what the lease sets on its objects. Fields that
+// others set are left alone.
 const fieldOwner = client.FieldOwner(managedBy)
 
-// step is what is to be done about one object.
+// step is one object to apply.
 type step struct {
-	kind  *watchedKind
-	want  *desired
-	live  client.Object // nil where there is none
-	state state
+	kind    *watchedKind
+	desired *desired
+	live    client.Object // nil if the object does not exist
 }
 
-// make makes the objects of the lease, and removes those that it no longer has.
-// Where a name is taken nothing is made.
-func (p *pass) make(ctx context.Context, objects *render.Objects) error {
-	steps, err := p.plan(ctx, objects)
+// applyObjects applies the objects of the lease, and prunes those that it no longer
+// has. It applies nothing if another owner has an object of the same name.
+func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objects) error {
+	steps, err := r.plan(ctx, objects)
 	if err != nil {
 		return err
 	}
-	unwanted := p.unwanted(steps)
-	if err := p.addOrphans(ctx, unwanted, steps, objects.Lease.ObjectName); err != nil {
+	unwanted := r.unwanted(steps)
+	if err := r.addOrphans(ctx, unwanted, steps, objects.Lease.ObjectName); err != nil {
 		return err
 	}
-	// An autoscaler goes before its Deployment is told a number of replicas.
-	for _, object := range unwanted[autoscalerKind] {
-		if err := p.prune(ctx, autoscalerKind, object); err != nil {
-			return err
-		}
+	// The autoscaler goes first: it would override the replicas of the Deployment.
+	if err := r.pruneAll(ctx, autoscalerKind, unwanted[autoscalerKind]); err != nil {
+		return err
 	}
 	delete(unwanted, autoscalerKind)
-	if err := p.keepReplicas(ctx, steps); err != nil {
+	if err := r.keepReplicas(ctx, steps); err != nil {
 		return err
 	}
-	var problems []error // of one object, which is no reason to have the others wait
+	var failures []error // one object that fails does not delay the others
 	for _, s := range steps {
-		problems = append(problems, p.apply(ctx, s))
+		failures = append(failures, r.apply(ctx, s))
 	}
-	if err := errors.Join(problems...); err != nil {
+	if err := errors.Join(failures...); err != nil {
 		return err
 	}
 	for kind, rest := range unwanted {
-		for _, object := range rest {
-			if err := p.prune(ctx, kind, object); err != nil {
-				return err
-			}
+		if err := r.pruneAll(ctx, kind, rest); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// plan finds out what there is, and what should be. The error has all conflicts.
-func (p *pass) plan(ctx context.Context, objects *render.Objects) ([]*step, error) {
+// plan returns the objects to apply. The error joins all name conflicts.
+func (r *reconciliation) plan(ctx context.Context, objects *render.Objects) ([]*step, error) {
 	var steps []*step
 	var conflicts []error
-	for _, k := range p.kinds {
-		rendered := k.of(objects)
+	for _, k := range r.kinds {
+		rendered := k.render.Get(objects)
 		if rendered == nil || !k.watched.Load() {
 			continue
 		}
-		want, err := newDesired(k.kind, rendered, p.lease)
+		want, err := newDesired(k, rendered, r.lease)
 		if err != nil {
 			return nil, err
 		}
-		live, err := p.find(ctx, k, rendered.GetName())
-		if errors.As(err, new(conflict)) {
+		live, err := r.find(ctx, k, rendered.GetName())
+		if errors.As(err, new(nameConflict)) {
 			conflicts = append(conflicts, err)
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, &step{kind: k, want: want, live: live})
+		steps = append(steps, &step{kind: k, desired: want, live: live})
 	}
 	return steps, errors.Join(conflicts...)
 }
 
-// unwanted returns the objects that the lease should not have any more, by kind.
-func (p *pass) unwanted(steps []*step) map[string][]client.Object {
-	wanted := map[string]string{}
-	for _, s := range steps {
-		wanted[s.kind.Kind] = s.want.object.GetName()
-	}
-	rest := map[string][]client.Object{}
-	for k, objects := range p.owned {
-		for _, object := range objects {
-			if name, ok := wanted[k.Kind]; !ok || name != object.GetName() {
-				rest[k.Kind] = append(rest[k.Kind], object)
-			}
-		}
-	}
-	return rest
-}
-
-// addOrphans adds those that an earlier lease of this name left behind when it was
-// deleted without them, and that this one does not have.
-func (p *pass) addOrphans(ctx context.Context, unwanted map[string][]client.Object, steps []*step, name string) error {
-	for _, k := range p.kinds {
-		if !k.watched.Load() || slices.ContainsFunc(steps, func(s *step) bool { return s.kind == k }) {
-			continue
-		}
-		object := k.empty()
-		err := p.Get(ctx, client.ObjectKey{Namespace: p.lease.Namespace, Name: name}, object)
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read %s %s: %w", k.Kind, name, err)
-		}
-		if metav1.GetControllerOf(object) == nil && belongs(object, p.lease) {
-			unwanted[k.Kind] = append(unwanted[k.Kind], object)
-		}
-	}
-	return nil
-}
-
-// apply brings one object to what it should be. What is so already is left alone.
-func (p *pass) apply(ctx context.Context, s *step) error {
+// apply applies one object. It writes nothing if the object is up to date.
+func (r *reconciliation) apply(ctx context.Context, s *step) error {
 	options := []client.ApplyOption{fieldOwner}
+	state := outdated
 	if s.live != nil {
 		var err error
-		if s.state, err = s.want.compare(s.live); err != nil || s.state == upToDate {
+		if state, err = s.desired.compare(s.live); err != nil || state == upToDate {
 			return err
 		}
+		// Without force if there is no object: one that exists by now is another owner's.
 		options = append(options, client.ForceOwnership)
 	}
-	name := s.want.object.GetName()
-	// Not by force where nothing was there a moment ago: what is there now is somebody else's.
-	if err := p.Apply(ctx, client.ApplyConfigurationFromUnstructured(s.want.object), options...); err != nil {
+	name := s.desired.object.GetName()
+	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(s.desired.object), options...); err != nil {
 		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
-	if s.state == drifted && s.live.GetResourceVersion() != s.want.object.GetResourceVersion() {
-		p.happened("Corrected", s.live, "%s %s was changed by somebody else, and is as the lease asks again", s.kind.Kind, name)
+	// An equal resource version means that only the cache was behind.
+	if state == drifted && s.live.GetResourceVersion() != s.desired.object.GetResourceVersion() {
+		r.recordEvent("Corrected", s.live, "%s %s was changed by another client and is corrected", s.kind.Kind, name)
 	}
-	return nil
-}
-
-// clear deletes what a lease consists of that is being deleted. The garbage collector
-// does so once the lease is gone, which a finalizer of somebody else may put off for ever.
-func (p *pass) clear(ctx context.Context) error {
-	if p.lease.Status.Installation != p.installation || controllerutil.ContainsFinalizer(p.lease, metav1.FinalizerOrphanDependents) {
-		return nil
-	}
-	if err := p.findOwned(ctx); err != nil {
-		return err
-	}
-	for kind, objects := range p.owned {
-		for _, object := range objects {
-			if err := p.prune(ctx, kind.Kind, object); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// prune deletes an object that the lease has no more.
-func (p *pass) prune(ctx context.Context, kind string, object client.Object) error {
-	if object.GetDeletionTimestamp() != nil {
-		return nil
-	}
-	uid := object.GetUID()
-	err := p.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
-	}
-	p.happened("Pruned", object, "%s %s is deleted: the lease no longer has one", kind, object.GetName())
 	return nil
 }

@@ -4,54 +4,79 @@ import (
 	"context"
 
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// followUpPriority is that of looking at a lease because one of its objects changed.
-// When thousands of leases are judged again, each changes its objects, and their
-// controllers change them once more: a new lease does not wait behind that.
-const followUpPriority = handler.LowPriority / 2
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// followUp has what a handler enqueues wait for what people ask.
-type followUp struct{ handler.EventHandler }
+// ownedPriority is the priority of a lease when one of its objects changed. When
+// thousands of leases are reconciled, their objects change more than once, and a new
+// lease must not wait for that.
+const ownedPriority = handler.LowPriority / 2
+
+// ownedHandler enqueues with ownedPriority at most.
+type ownedHandler struct{ handler.EventHandler }
 
 // Create implements handler.EventHandler.
-func (f followUp) Create(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-	f.EventHandler.Create(ctx, e, lower(q))
+func (h ownedHandler) Create(ctx context.Context, e event.CreateEvent, q queue) {
+	h.EventHandler.Create(ctx, e, withOwnedPriority(q))
 }
 
 // Update implements handler.EventHandler.
-func (f followUp) Update(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-	f.EventHandler.Update(ctx, e, lower(q))
+func (h ownedHandler) Update(ctx context.Context, e event.UpdateEvent, q queue) {
+	h.EventHandler.Update(ctx, e, withOwnedPriority(q))
 }
 
 // Delete implements handler.EventHandler.
-func (f followUp) Delete(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-	f.EventHandler.Delete(ctx, e, lower(q))
+func (h ownedHandler) Delete(ctx context.Context, e event.DeleteEvent, q queue) {
+	h.EventHandler.Delete(ctx, e, withOwnedPriority(q))
 }
 
-func lower(q workqueue.TypedRateLimitingInterface[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+func withOwnedPriority(q queue) queue {
 	if byPriority, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		return lowered{byPriority}
+		return ownedQueue{byPriority}
 	}
 	return q
 }
 
-// lowered is a queue in which nothing has more than followUpPriority.
-type lowered struct {
+// ownedQueue is a queue that adds with ownedPriority at most.
+type ownedQueue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
 }
 
 // Add implements workqueue.TypedInterface.
-func (l lowered) Add(item reconcile.Request) { l.AddWithOpts(priorityqueue.AddOpts{}, item) }
+func (q ownedQueue) Add(item reconcile.Request) { q.AddWithOpts(priorityqueue.AddOpts{}, item) }
 
 // AddWithOpts implements priorityqueue.PriorityQueue.
-func (l lowered) AddWithOpts(options priorityqueue.AddOpts, items ...reconcile.Request) {
-	if options.Priority == nil || *options.Priority > followUpPriority {
-		options.Priority = new(followUpPriority)
+func (q ownedQueue) AddWithOpts(options priorityqueue.AddOpts, items ...reconcile.Request) {
+	if options.Priority == nil || *options.Priority > ownedPriority {
+		options.Priority = new(ownedPriority)
 	}
-	l.PriorityQueue.AddWithOpts(options, items...)
+	q.PriorityQueue.AddWithOpts(options, items...)
+}
+
+// enqueueAll enqueues all leases with the lowest priority: a new lease does not wait
+// for thousands of others.
+func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, q queue) {
+	var leases v1alpha1.TritonLeaseList
+	if err := r.List(ctx, &leases, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "list leases")
+		return
+	}
+	options := priorityqueue.AddOpts{Priority: new(handler.LowPriority)}
+	for i := range leases.Items {
+		request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&leases.Items[i])}
+		if byPriority, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+			byPriority.AddWithOpts(options, request)
+		} else {
+			q.Add(request)
+		}
+	}
 }

@@ -12,9 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// TestFollowUpsWait: what people ask comes before what objects tell, and that before
-// what is judged again.
-func TestFollowUpsWait(t *testing.T) {
+// TestPriorities: a changed lease comes before a lease with a changed object, and that
+// before a lease that is reconciled because the configuration changed.
+func TestPriorities(t *testing.T) {
+	t.Parallel()
 	queue := priorityqueue.New[reconcile.Request]("test")
 	t.Cleanup(queue.ShutDown)
 	request := func(name string) reconcile.Request {
@@ -22,10 +23,10 @@ func TestFollowUpsWait(t *testing.T) {
 	}
 	queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request("old"))
 	object := &appsv1.Deployment{}
-	object.Name = "told"
-	followUp{&handler.EnqueueRequestForObject{}}.Create(t.Context(), event.CreateEvent{Object: object}, queue)
+	object.Name = "owner"
+	ownedHandler{&handler.EnqueueRequestForObject{}}.Create(t.Context(), event.CreateEvent{Object: object}, queue)
 	queue.Add(request("new"))
-	for _, want := range []string{"new", "told", "old"} {
+	for _, want := range []string{"new", "owner", "old"} {
 		got, _, _ := queue.GetWithPriority()
 		require.Equal(t, want, got.Name)
 		queue.Done(got)

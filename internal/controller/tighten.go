@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,42 +14,68 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// tighten has a lease that is refused keep what it has, within the bounds that are in
-// force now: otherwise to be refused would be a way around them. What it asks of its
-// duration counts where that is not what is wrong with it.
-func (p *pass) tighten(ctx context.Context, in *render.Installation) error {
-	had := p.status.Granted
-	if had == nil {
+// tighten keeps what a refused lease was granted before, within the current bounds:
+// otherwise a refused change would be a way to evade lowered bounds. The term that the
+// lease asks for counts, unless the term itself is refused.
+func (r *reconciliation) tighten(ctx context.Context, in *render.Installation) error {
+	if r.status.Granted == nil {
 		return nil
 	}
-	has := &v1alpha1.Granted{Grant: in.Tighten(had.Grant)}
+	granted := &v1alpha1.Granted{Grant: tightenGrant(in, r.status.Granted.Grant)}
 	var err error
-	asked := policy.TermRequest{Duration: p.lease.Spec.Duration, AutoRenew: p.lease.Spec.AutoRenew}
-	if has.Term, _, err = in.Terms().Grant(field.NewPath("spec"), asked); err != nil {
-		if has.Term, _, err = in.Terms().Grant(field.NewPath("spec"), policy.TermRequest{}); err != nil {
+	asked := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
+	if granted.Term, _, err = in.Terms().Grant(field.NewPath("spec"), asked); err != nil {
+		if granted.Term, _, err = in.Terms().Grant(field.NewPath("spec"), policy.TermRequest{}); err != nil {
 			return err
 		}
 	}
-	p.status.Granted = has
-	autoscaler, _ := first(p.ownedOf(autoscalerKind)).(*autoscalingv2.HorizontalPodAutoscaler)
+	r.status.Granted = granted
+	autoscaler := r.autoscaler()
 	if autoscaler == nil {
 		return nil
 	}
-	if !has.Autoscaled || p.duplicate {
-		return p.prune(ctx, autoscalerKind, autoscaler)
+	if !granted.Autoscaled || r.duplicate {
+		return r.pruneAutoscaler(ctx)
 	}
-	return p.bound(ctx, autoscaler, has.Grant)
+	return r.setReplicaBounds(ctx, autoscaler, granted.Grant)
 }
 
-// bound brings the replicas of an autoscaler within a grant.
-func (p *pass) bound(ctx context.Context, autoscaler *autoscalingv2.HorizontalPodAutoscaler, grant v1alpha1.Grant) error {
+// tightenGrant returns a grant within the current bounds. If they change no number, the
+// adjustments and the warnings of the grant still hold.
+func tightenGrant(in *render.Installation, granted v1alpha1.Grant) v1alpha1.Grant {
+	tightened := in.Tighten(granted)
+	numbers := func(g v1alpha1.Grant) v1alpha1.Grant {
+		g.Adjustments, g.Warnings = nil, nil
+		return g
+	}
+	if equality.Semantic.DeepEqual(numbers(tightened), numbers(granted)) {
+		return granted
+	}
+	return tightened
+}
+
+// pruneAutoscaler deletes the autoscaler of a lease that may not scale.
+func (r *reconciliation) pruneAutoscaler(ctx context.Context) error {
+	if err := r.pruneAll(ctx, autoscalerKind, r.ownedOf(autoscalerKind)); err != nil {
+		return err
+	}
+	for k := range r.owned {
+		if k.Kind == autoscalerKind {
+			delete(r.owned, k) // the status must not report it
+		}
+	}
+	return nil
+}
+
+// setReplicaBounds sets the bounds of an autoscaler to those of a grant.
+func (r *reconciliation) setReplicaBounds(ctx context.Context, autoscaler *autoscalingv2.HorizontalPodAutoscaler, grant v1alpha1.Grant) error {
 	minimum, maximum := int32(grant.MinReplicas), int32(grant.MaxReplicas)
 	before := autoscaler.DeepCopy()
 	if before.Spec.MaxReplicas == maximum && before.Spec.MinReplicas != nil && *before.Spec.MinReplicas == minimum {
 		return nil
 	}
 	autoscaler.Spec.MinReplicas, autoscaler.Spec.MaxReplicas = &minimum, maximum
-	if err := p.Patch(ctx, autoscaler, client.MergeFrom(before), fieldOwner); err != nil {
+	if err := r.Patch(ctx, autoscaler, client.MergeFrom(before), fieldOwner); err != nil {
 		return fmt.Errorf("%s %s: %w", autoscalerKind, autoscaler.Name, err)
 	}
 	return nil

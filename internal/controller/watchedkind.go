@@ -1,13 +1,9 @@
 package controller
 
 import (
-	"reflect"
+	"fmt"
+	"sync/atomic"
 
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -16,71 +12,51 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// kind is one of the kinds of objects that leases consist of.
-type kind struct {
+// watchedKind is a kind of object that leases consist of. The controller watches it
+// once the API server serves it.
+type watchedKind struct {
 	schema.GroupVersionKind
-	// empty and list return new objects.
-	empty func() client.Object
-	list  func() client.ObjectList
-	// of returns the object that a lease should have, nil where it should have none.
-	of func(*render.Objects) client.Object
+	render  render.Kind
+	watched atomic.Bool
+	// list is an empty list of the Go type, nil for custom resources.
+	list client.ObjectList
 }
 
-// kinds are in the order in which they are applied: a HorizontalPodAutoscaler comes
-// after what it scales.
-func kinds() []*kind {
-	return []*kind{
-		newKind(appsv1.SchemeGroupVersion, func(o *render.Objects) *appsv1.Deployment { return o.Deployment }, &appsv1.DeploymentList{}),
-		newKind(corev1.SchemeGroupVersion, func(o *render.Objects) *corev1.Service { return o.Service }, &corev1.ServiceList{}),
-		newKind(policyv1.SchemeGroupVersion, func(o *render.Objects) *policyv1.PodDisruptionBudget { return o.PodDisruptionBudget }, &policyv1.PodDisruptionBudgetList{}),
-		untyped(newKind(monitoringv1.SchemeGroupVersion, func(o *render.Objects) *monitoringv1.PodMonitor { return o.PodMonitor }, nil)),
-		untyped(newKind(monitoringv1.SchemeGroupVersion, func(o *render.Objects) *monitoringv1.PrometheusRule { return o.PrometheusRule }, nil)),
-		newKind(autoscalingv2.SchemeGroupVersion, func(o *render.Objects) *autoscalingv2.HorizontalPodAutoscaler { return o.HorizontalPodAutoscaler }, &autoscalingv2.HorizontalPodAutoscalerList{}),
-	}
-}
-
-func newKind[T any, P interface {
-	*T
-	client.Object
-}](version schema.GroupVersion, of func(*render.Objects) P, list client.ObjectList) *kind {
-	return &kind{
-		GroupVersionKind: version.WithKind(reflect.TypeFor[T]().Name()),
-		empty:            func() client.Object { return P(new(T)) },
-		list:             func() client.ObjectList { return list.DeepCopyObject().(client.ObjectList) },
-		of: func(objects *render.Objects) client.Object {
-			if object := of(objects); object != nil {
-				return object
-			}
-			return nil
-		},
-	}
-}
-
-// untyped has a kind read without its Go type. What stands in a custom resource may
-// not fit our version of it, and one object that cannot be decoded would keep us from
-// reading all others.
-func untyped(k *kind) *kind {
-	k.empty = func() client.Object {
-		object := new(unstructured.Unstructured)
-		object.SetGroupVersionKind(k.GroupVersionKind)
-		return object
-	}
-	k.list = func() client.ObjectList {
-		list := new(unstructured.UnstructuredList)
-		list.SetGroupVersionKind(k.GroupVersion().WithKind(k.Kind + "List"))
-		return list
-	}
-	return k
-}
-
-// addToScheme makes a scheme know all kinds.
-func addToScheme(scheme *runtime.Scheme) error {
-	for _, add := range []func(*runtime.Scheme) error{
-		appsv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, autoscalingv2.AddToScheme,
-	} {
-		if err := add(scheme); err != nil {
-			return err
+// newWatchedKinds returns render.Kinds, none of them watched yet.
+func newWatchedKinds(scheme *runtime.Scheme) ([]*watchedKind, error) {
+	var all []*watchedKind
+	for _, kind := range render.Kinds() {
+		k := &watchedKind{GroupVersionKind: kind.GroupVersionKind, render: kind}
+		list, err := scheme.New(k.GroupVersion().WithKind(k.Kind + "List"))
+		switch {
+		case err == nil:
+			k.list = list.(client.ObjectList)
+		case !runtime.IsNotRegisteredError(err):
+			return nil, fmt.Errorf("list of %s: %w", k.Kind, err)
 		}
+		all = append(all, k)
 	}
-	return nil
+	return all, nil
+}
+
+// newObject returns an object to read into. Custom resources are read as unstructured
+// objects: the Prometheus Operator of the cluster may have another version than our Go
+// types, and one object that does not decode would fail the whole list.
+func (k *watchedKind) newObject() client.Object {
+	if k.list != nil {
+		return k.render.New()
+	}
+	object := new(unstructured.Unstructured)
+	object.SetGroupVersionKind(k.GroupVersionKind)
+	return object
+}
+
+// newList returns a list to read into, as newObject does.
+func (k *watchedKind) newList() client.ObjectList {
+	if k.list != nil {
+		return k.list.DeepCopyObject().(client.ObjectList)
+	}
+	list := new(unstructured.UnstructuredList)
+	list.SetGroupVersionKind(k.GroupVersion().WithKind(k.Kind + "List"))
+	return list
 }
