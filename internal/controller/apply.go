@@ -97,7 +97,7 @@ func (r *reconciliation) apply(ctx context.Context, s *step) error {
 	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(s.desired.object), options...); err != nil {
 		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
-	// An equal resource version means that only the cache was behind.
+	// If the resource version stays, the object has the same values in another form.
 	if state == drifted && s.live.GetResourceVersion() != s.desired.object.GetResourceVersion() {
 		r.recordEvent("Corrected", s.live, "%s %s was changed by another client and is corrected", s.kind.Kind, name)
 	}
