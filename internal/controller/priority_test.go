@@ -16,19 +16,26 @@ import (
 // before a lease that is reconciled because the configuration changed.
 func TestPriorities(t *testing.T) {
 	t.Parallel()
-	queue := priorityqueue.New[reconcile.Request]("test")
-	t.Cleanup(queue.ShutDown)
 	request := func(name string) reconcile.Request {
 		return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
 	}
-	queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request("old"))
-	object := &appsv1.Deployment{}
-	object.Name = "owner"
-	ownedHandler{&handler.EnqueueRequestForObject{}}.Create(t.Context(), event.CreateEvent{Object: object}, queue)
-	queue.Add(request("new"))
-	for _, want := range []string{"new", "owner", "old"} {
-		got, _, _ := queue.GetWithPriority()
-		require.Equal(t, want, got.Name)
-		queue.Done(got)
+	object, changed := &appsv1.Deployment{}, &appsv1.Deployment{}
+	object.Name, changed.Name, changed.ResourceVersion = "owner", "owner", "2"
+	handle := ownedHandler{&handler.EnqueueRequestForObject{}}
+	for name, send := range map[string]func(queue){
+		"create": func(q queue) { handle.Create(t.Context(), event.CreateEvent{Object: object}, q) },
+		"update": func(q queue) { handle.Update(t.Context(), event.UpdateEvent{ObjectOld: object, ObjectNew: changed}, q) },
+		"delete": func(q queue) { handle.Delete(t.Context(), event.DeleteEvent{Object: object}, q) },
+	} {
+		q := priorityqueue.New[reconcile.Request](name)
+		t.Cleanup(q.ShutDown)
+		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request("old"))
+		send(q)
+		q.Add(request("new"))
+		for _, want := range []string{"new", "owner", "old"} {
+			got, _, _ := q.GetWithPriority()
+			require.Equal(t, want, got.Name, name)
+			q.Done(got)
+		}
 	}
 }
