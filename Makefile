@@ -1,5 +1,5 @@
-# make help lists what can be done here. Everything is built from Go modules;
-# the tools are pinned in tools/<name>/go.mod and end up in bin/.
+# make help lists the targets. Everything is built from Go modules: the tools are
+# pinned in tools/<name>/go.mod and built into bin/.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -7,14 +7,14 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 BIN := $(CURDIR)/bin
-# The race detector needs a C compiler; without one the tests run all the same.
+# The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 60s
 IMAGE_COMMAND ?= ./cmd/tms-server
 
-# How each tool is built, where the plain way is not enough. $(call version,MODULE)
-# is what its go.mod pins. A Helm 3 that is not told its Kubernetes version, which
-# is that of client-go, believes in 1.20.
+# Build flags of the tools that need some. $(call version,MODULE) is the version in the
+# tool's go.mod. Helm 3 takes its Kubernetes version, which is client-go's, from the
+# linker; the default is 1.20.
 version = $$(go list -m -f '{{.Version}}' $(1))
 MINOR = $$(go list -m -f '{{.Version}}' k8s.io/client-go | cut -d. -f2)
 helm3_FLAGS = -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$(call version,helm.sh/helm/v3) \
@@ -34,66 +34,67 @@ build: ## build bin/tms-render and bin/tmsctl
 	go build -trimpath -o $(BIN)/tms-render ./cmd/tms-render
 	go build -trimpath -o $(BIN)/tmsctl ./cmd/tmsctl
 
-test: ## run the tests, which need nothing but Go
+test: ## run the tests; they need Go and nothing else
 	go test -shuffle=on $(RACE) ./...
 
-golden: ## write the golden files and the expectations of scripts anew
-	go test ./internal/crd -run Golden -update
+golden: ## rewrite the golden files and the expectations of scripts
+	go test ./internal/crd ./pkg/policy -run Golden -update
 	go test ./pkg/render ./internal/helmchart -run 'Golden|Notes' -update
 	UPDATE_SCRIPTS=1 go test ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl
 
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
 
-fuzz: ## fuzz the ties between Go and the chart, FUZZTIME (60s) for each
+fuzz: ## fuzz what must agree: Go with the chart, shapes, readers; FUZZTIME (60s) for each
 	go test ./pkg/policy -run '^$$' -fuzz FuzzGrant -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzAgreement -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzGrantedAgain -fuzztime $(FUZZTIME)
-	go test ./pkg/render -run '^$$' -fuzz FuzzForms -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
-	go test ./internal/source -run '^$$' -fuzz FuzzReadFile -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	go test ./pkg/render -run '^$$' -fuzz FuzzShapes -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	go test ./internal/valuesfile -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	go test ./internal/fieldpath -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
-cover: ## show what the tests do not cover
+cover: ## show what tests do not cover
 	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...
 	go tool cover -func=coverage.out | awk '$$NF != "100.0%"'
 
 ##@ Against the real tools
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
-conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## hold what we render against Helm 3 and 4, ct, kubeconform and promtool
+conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
 	TOOLS=$(BIN) go test -count=1 -tags conform ./test/conform
 
 chart: $(BIN)/helm3 ## package the chart into dist/
 	$(BIN)/helm3 package charts/tms --destination dist
 
-image: $(BIN)/image ## write the image of the server, and its SBOMs, into dist/
+image: $(BIN)/image ## build the image of tms-server and its SBOMs into dist/
 	$(BIN)/image build -command $(IMAGE_COMMAND) dist/tms-server
 
-image-test: image ## unpack the image, run it, and build it again
+image-test: image ## check the image: run it, and build it again
 	cd tools/image && LAYOUT=$(CURDIR)/dist/tms-server IMAGE_COMMAND=$(IMAGE_COMMAND) go test -count=1 ./...
 
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
 
-e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## prove the whole loop on a real control plane; KEEP=1 leaves it up, RUN=Queue picks scenarios
+e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
-load: ## measure thousands of TritonLeases on a real control plane: LEASES=1000,5000; WRITE=docs keeps the table
+load: ## measure thousands of TritonLeases on a real control plane: LEASES=1000,5000; WRITE=docs updates the table
 	$(MAKE) -C test/e2e --no-print-directory load
 
-# The flags are those of test/e2e, so that what both need of Kubernetes is compiled once.
-simulate: ## compare the default behavior with others, in simulated time
+# The same flags as in test/e2e, so that Kubernetes is compiled once for both.
+simulate: ## compare scaling behaviors in simulated time
 	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
 
 BENCH_TOOLS := benchstat helm3 helm4 jsonnet
-bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## time the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops there, WRITE=docs keeps it
+bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## measure the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops there, WRITE=docs updates the page
 	go test ./pkg/render -run '^$$' -bench . -benchmem -count 6 | tee .bench.txt
 	$(BIN)/benchstat .bench.txt && rm .bench.txt
 	TOOLS=$(BIN) go run ./test/bench $(LEASES:%=-leases %) $(WRITE:%=-write %)
 
-yamllint: # which ct runs: Debian's, because there is no Go module of it
+yamllint: # ct runs Debian's yamllint
 	@command -v yamllint > /dev/null || { apt-get update -qq && apt-get install -y -qq yamllint > /dev/null; }
 
-guidetools: # which the lease guide uses, and not every machine has
+guidetools: # the lease guide uses curl and openssl
 	@command -v curl > /dev/null && command -v openssl > /dev/null || { apt-get update -qq && apt-get install -y -qq curl openssl > /dev/null; }
 
 $(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
@@ -106,32 +107,33 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 ##@ Generated files
 
 PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
-GENERATED := values.schema.json charts/tms/files/values.yaml charts/tms/README.md api/tms
-generate: $(BIN)/helm-docs $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, and the Go of proto/
+GENERATED := values.schema.json charts/tms/files charts/tms/README.md api
+generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, and generated Go
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
+	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
 	rm -rf api/tms
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
 
-verify: generate ## fail where a generated file is not up to date, or go.mod is not tidy
+verify: generate ## fail if a generated file is stale, or go.mod is not tidy
 	go mod tidy -diff
 	git diff --exit-code -- $(GENERATED)
 	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); [ -z "$$new" ] || { echo "not in git: $$new"; exit 1; }
 
-# What is on main is what programs were built with. Without it, as in a shallow clone,
-# or before it has an API, there is nothing to break.
-proto: $(BIN)/buf ## lint proto/, and fail where it breaks the programs of main
+# Clients are built against the API on main. In a shallow clone, or before main has an
+# API, nothing can break.
+proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on main
 	cd proto && $(BIN)/buf lint
 	@base=$$(git rev-parse -q --verify origin/main || git rev-parse -q --verify main || true); \
 	if [ -z "$$base" ] || ! git cat-file -e "$$base:proto" 2> /dev/null; then \
-		echo 'proto: there is no proto/ on main, or no main: skipped what could break'; exit; \
+		echo 'proto: main has no proto/: nothing to compare with'; exit; \
 	fi; \
 	was=$$(mktemp -d); trap 'rm -rf "$$was"' EXIT; \
 	git archive "$$base" proto | tar -x -C "$$was"; \
 	cd proto && $(BIN)/buf breaking --against "$$was/proto"
 
-clean: ## remove what was built
+clean: ## remove build results
 	rm -rf bin dist coverage.out
 
 .PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint guidetools generate verify proto clean

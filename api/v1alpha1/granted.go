@@ -30,6 +30,19 @@ type Warning struct {
 // String returns the sentence that warnings, NOTES.txt and conditions show.
 func (w Warning) String() string { return w.Field + ": " + w.Message }
 
+// Refusal is one reason why a lease is refused.
+type Refusal struct {
+	// Field is the path of the key, such as spec.image.
+	Field string `json:"field"`
+	// Reason is the kind of error: a field.ErrorType, such as FieldValueInvalid.
+	Reason string `json:"reason"`
+	// Message says what is wrong, without the path.
+	Message string `json:"message"`
+}
+
+// String returns the sentence that conditions and events show.
+func (r Refusal) String() string { return r.Field + ": " + r.Message }
+
 // MetricThreshold is a metric in effect and its threshold, in the metric's unit.
 type MetricThreshold struct {
 	Metric    MetricName `json:"metric"`

@@ -44,12 +44,12 @@ type TritonLeaseStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions have the types below.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Refusals are why the request is refused, at most 100. They are empty if it is
-	// granted. The condition Granted has all of them as one message.
-	Refusals []Refusal `json:"refusals,omitempty"`
 	// Granted is what the lease has within the administrator's bounds. A lease that is
 	// refused keeps what it was granted before.
 	Granted *Granted `json:"granted,omitempty"`
+	// Refusals are the reasons why the spec is refused, at most 100. They are empty if
+	// it is granted. The condition Granted has all reasons as one message.
+	Refusals []Refusal `json:"refusals,omitempty"`
 	// Replicas is the number of pods, ReadyReplicas the number of pods that serve, and
 	// WantedReplicas the number that the Deployment asks for.
 	Replicas       int32 `json:"replicas,omitempty"`
@@ -63,20 +63,6 @@ type TritonLeaseStatus struct {
 	// ExpiresAt is when the lease expires.
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 }
-
-// Refusal is one reason why a request is refused.
-type Refusal struct {
-	// Field is the path of the offending key, such as
-	// spec.autoscaling.replicas.minimum.
-	Field string `json:"field"`
-	// Reason is the kind of error, a field.ErrorType such as FieldValueInvalid.
-	Reason string `json:"reason"`
-	// Message says what is wrong with the value and what is allowed.
-	Message string `json:"message"`
-}
-
-// String returns the sentence that the condition Granted shows.
-func (r Refusal) String() string { return r.Field + ": " + r.Message }
 
 // The conditions of a TritonLease.
 const (

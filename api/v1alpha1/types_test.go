@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/randfill"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/pkg/values"
 )
 
 // full returns a TritonLease in which every field is set.
@@ -19,18 +18,17 @@ func full(t *testing.T) *v1alpha1.TritonLease {
 	t.Helper()
 	lease := new(v1alpha1.TritonLease)
 	randfill.NewWithSeed(1).NilChance(0).NumElements(2, 2).Funcs(
-		func(v *values.Verbatim, _ randfill.Continue) {
-			*v = values.Verbatim{"deep": map[string]any{"list": []any{"a", 1.0}}}
+		func(v *v1alpha1.RawJSON, _ randfill.Continue) {
+			*v = v1alpha1.Raw(map[string]any{"deep": map[string]any{"list": []any{"a", 1.0}}})
 		},
-		func(v *any, _ randfill.Continue) { *v = "50%" },
 		func(v *metav1.FieldsV1, _ randfill.Continue) { v.SetRawString("{}") },
-		func(v *values.Quantity, _ randfill.Continue) { *v = "500m" },
 	).Fill(lease)
 	return lease
 }
 
-// TestDeepCopy: a copy is equal, and shares nothing.
+// TestDeepCopy checks that a copy is equal and shares no memory.
 func TestDeepCopy(t *testing.T) {
+	t.Parallel()
 	lease := full(t)
 	copied, ok := lease.DeepCopyObject().(*v1alpha1.TritonLease)
 	require.True(t, ok)
@@ -42,10 +40,10 @@ func TestDeepCopy(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, list, copiedList)
 	requireApart(t, "", reflect.ValueOf(list), reflect.ValueOf(copiedList))
-	require.Equal(t, new(v1alpha1.TritonLease), new(v1alpha1.TritonLease).DeepCopy(), "nothing stays nothing")
+	require.Equal(t, new(v1alpha1.TritonLease), new(v1alpha1.TritonLease).DeepCopy(), "an empty lease stays empty")
 }
 
-// requireApart requires that no memory is reached from both.
+// requireApart requires that two values share no memory.
 func requireApart(t *testing.T, path string, a, b reflect.Value) {
 	t.Helper()
 	switch a.Kind() {
@@ -76,8 +74,9 @@ func requireApart(t *testing.T, path string, a, b reflect.Value) {
 	}
 }
 
-// TestJSON: what is written is read again as it was.
+// TestJSON checks that decoding reverses encoding.
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	lease := full(t)
 	text, err := json.Marshal(lease)
 	require.NoError(t, err)
@@ -89,6 +88,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestAddToScheme(t *testing.T) {
+	t.Parallel()
 	scheme := runtime.NewScheme()
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
 	kinds, _, err := scheme.ObjectKinds(&v1alpha1.TritonLease{})

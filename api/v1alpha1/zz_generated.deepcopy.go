@@ -685,15 +685,15 @@ func (in *TritonLeaseStatus) DeepCopyInto(out *TritonLeaseStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
-	if in.Refusals != nil {
-		in, out := &in.Refusals, &out.Refusals
-		*out = make([]Refusal, len(*in))
-		copy(*out, *in)
-	}
 	if in.Granted != nil {
 		in, out := &in.Granted, &out.Granted
 		*out = new(Granted)
 		(*in).DeepCopyInto(*out)
+	}
+	if in.Refusals != nil {
+		in, out := &in.Refusals, &out.Refusals
+		*out = make([]Refusal, len(*in))
+		copy(*out, *in)
 	}
 	if in.RenewedAt != nil {
 		in, out := &in.RenewedAt, &out.RenewedAt

@@ -16,27 +16,27 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// row is one number that a lease has.
+// row is one granted number.
 type row struct {
 	Lease string `json:"lease"`
 	// Field is the path of the number, and path that of its lease.
 	Field string `json:"field"`
 	path  string
-	// Asked is nil where the lease did not ask.
+	// Asked is nil if the lease did not ask.
 	Asked   *int64 `json:"asked"`
 	Granted int64  `json:"granted"`
-	// Unit is that of both, where their field does not tell: s, for seconds.
+	// Unit is the unit of both numbers if the field does not imply it: s, for seconds.
 	Unit string `json:"unit,omitempty"`
-	// Decided is the path of what decided: the lease's own, a default, or a bound.
+	// Decided is the path of the number that decided: the lease's own, a default, or a bound.
 	Decided string `json:"decided"`
-	// Adjusted says that the lease does not have what it asked for, or the default.
+	// Adjusted reports whether the grant differs from what was asked, or from the default.
 	Adjusted bool `json:"adjusted"`
 }
 
 // explanation is what explain -o json prints.
 type explanation struct {
 	Numbers []row `json:"numbers"`
-	// NotAutoscaled are the names of leases without numbers.
+	// NotAutoscaled are the names of the leases that do not scale.
 	NotAutoscaled []string `json:"notAutoscaled"`
 	Warnings      []string `json:"warnings"`
 }
@@ -51,11 +51,11 @@ func newExplain(s streams) *cobra.Command {
 			if err := cli.OneOf("output", o.output, "table", "json"); err != nil {
 				return err
 			}
-			judgement, err := o.judge(s)
+			result, err := o.render(s)
 			if err != nil {
 				return err
 			}
-			e := explain(judgement)
+			e := explain(&result.Grants)
 			if o.output == "json" {
 				encoder := json.NewEncoder(s.out)
 				encoder.SetIndent("", "  ")
@@ -72,26 +72,26 @@ func newExplain(s streams) *cobra.Command {
 	return command
 }
 
-func explain(judgement *render.Judgement) explanation {
+func explain(grants *render.Grants) explanation {
 	e := explanation{Numbers: []row{}, NotAutoscaled: []string{}, Warnings: []string{}}
-	for _, lease := range judgement.Leases {
+	for _, lease := range grants.Leases {
 		if !lease.Grant.Autoscaled {
 			e.NotAutoscaled = append(e.NotAutoscaled, lease.String())
 		}
 		e.Numbers = append(e.Numbers, rows(lease)...)
 	}
-	e.Warnings = append(e.Warnings, judgement.Warnings...)
+	e.Warnings = append(e.Warnings, grants.Warnings...)
 	return e
 }
 
-// rows returns the numbers of one lease: those of its autoscaling, in the order of
-// the policy, and how long a TritonLease lasts.
-func rows(lease *render.Lease) []row {
+// rows returns the numbers of one lease: those of its autoscaling, and how long a
+// TritonLease lasts.
+func rows(lease *render.GrantedLease) []row {
 	var all []row
 	if lease.Grant.Autoscaled {
 		all = scaling(lease)
 	}
-	if lease.Namespace() != "" {
+	if lease.Namespace != "" {
 		all = append(all, duration(lease))
 	}
 	adjustments := map[string]v1alpha1.Adjustment{}
@@ -99,7 +99,7 @@ func rows(lease *render.Lease) []row {
 		adjustments[adjustment.Field] = adjustment
 	}
 	for i := range all {
-		all[i].Lease, all[i].path = lease.String(), lease.Path()
+		all[i].Lease, all[i].path = lease.String(), lease.Path
 		if adjustment, ok := adjustments[all[i].Field]; ok {
 			all[i].Decided, all[i].Adjusted = adjustment.Limit, true
 		} else if all[i].Asked != nil {
@@ -109,8 +109,8 @@ func rows(lease *render.Lease) []row {
 	return all
 }
 
-func scaling(lease *render.Lease) []row {
-	path := lease.Path() + ".autoscaling."
+func scaling(lease *render.GrantedLease) []row {
+	path := lease.Path + ".autoscaling."
 	request := lease.Request
 	all := []row{
 		{
@@ -122,33 +122,33 @@ func scaling(lease *render.Lease) []row {
 			Decided: "server.autoscaling.replicas.default.maximum",
 		},
 	}
-	for _, target := range lease.Grant.Metrics {
+	for _, m := range lease.Grant.Metrics {
 		r := row{
-			Field:   path + "metrics." + string(target.Metric) + ".threshold",
-			Granted: target.Threshold,
-			Decided: "server.autoscaling.metrics." + string(target.Metric) + ".threshold.default",
+			Field:   path + "metrics." + string(m.Metric) + ".threshold",
+			Granted: m.Threshold,
+			Decided: "server.autoscaling.metrics." + string(m.Metric) + ".threshold.default",
 		}
-		r.Asked = request.Metrics[target.Metric].Threshold
+		r.Asked = request.Metrics[m.Metric].Threshold
 		all = append(all, r)
 	}
 	return all
 }
 
-// duration returns how long a TritonLease lasts. 0 has no end.
-func duration(lease *render.Lease) row {
+// duration returns how long a TritonLease lasts. 0 means that it does not expire.
+func duration(lease *render.GrantedLease) row {
 	seconds := func(d v1alpha1.Duration) int64 { return int64(d.Value() / time.Second) }
 	r := row{
-		Field: lease.Path() + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
+		Field: lease.Path + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
 		Decided: "server.leases.duration.default",
 	}
-	if wanted := lease.AskedTerm().Duration; wanted != nil {
+	if wanted := lease.AskedTerm.Duration; wanted != nil {
 		asked := seconds(*wanted)
 		r.Asked = &asked
 	}
 	return r
 }
 
-// table prints one line for each number. What was adjusted is marked.
+// table prints one line for each number, and marks adjusted ones.
 func (e explanation) table(w io.Writer) error {
 	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(writer, "LEASE\tNUMBER\tASKED\tGRANTED\t\tDECIDED BY")

@@ -10,34 +10,48 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/cmd/tms-render/internal/collect"
+	"github.com/triton-leases/tms/internal/fieldpath"
 	"github.com/triton-leases/tms/internal/helmchart"
-	"github.com/triton-leases/tms/internal/source"
+	"github.com/triton-leases/tms/internal/preview"
+	"github.com/triton-leases/tms/internal/valuesfile"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// input is what the command line gave: the sources of values, from the weakest to
-// the strongest, all of them laid over each other, and the TritonLeases.
+// input is what the command line gives: values, merged, and TritonLeases.
 type input struct {
 	render.Input
+	// manifests are TritonLeases. If a file has some, they are rendered instead of the
+	// leases of the values.
+	manifests    []*preview.Manifest
+	hasManifests bool
+	// sources are the values files and the flags that set values, in the order of
+	// precedence, to find which of them has a key.
 	sources []valueSource
-	// files are the names of all files, of values or of manifests.
+	// files are the names of all files.
 	files []string
 }
 
-// valueSource is one values file or one --set.
+// valueSource is one values file, or one flag that sets values.
 type valueSource struct {
 	name string
 	text []byte
 }
 
-// read reads and merges the values as helm does. All files that cannot be read
-// are reported at once.
+// largeInput is the size, in bytes, of values files with about a thousand leases.
+const largeInput = 256 << 10
+
+// read reads and merges the values as helm does. It reports all files that cannot be
+// read at once.
 func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	in := new(input)
 	var problems []error
 	for _, name := range o.files {
 		text, err := readFile(name, stdin)
+		if len(text) > largeInput {
+			collect.ForLargeInput()
+		}
 		if err == nil {
 			err = in.add(name, text)
 		}
@@ -51,7 +65,7 @@ func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	if len(o.leases) > 0 {
+	if len(o.leases) > 0 && !in.hasManifests {
 		if err := in.Only(o.leases...); err != nil {
 			return nil, fmt.Errorf("--lease: %w", err)
 		}
@@ -59,17 +73,23 @@ func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	return in, nil
 }
 
+// add adds a file, which holds values or manifests.
 func (in *input) add(name string, text []byte) error {
 	in.files = append(in.files, name)
-	leases := in.TritonLeases()
-	err := inFile(name, in.Add(text))
-	if err == nil && in.TritonLeases() == leases {
+	err := in.Add(text)
+	if errors.Is(err, valuesfile.ErrManifests) {
+		var manifests []*preview.Manifest
+		manifests, err = preview.Read(len(in.files)-1, text)
+		in.manifests, in.hasManifests = append(in.manifests, manifests...), true
+		return inFile(name, err)
+	}
+	if err == nil {
 		in.sources = append(in.sources, valueSource{name, text})
 	}
-	return err
+	return inFile(name, err)
 }
 
-// apply sets what each --set says, and keeps it apart to know later what it said.
+// apply sets the values of each --set, and records them as a source.
 func (in *input) apply(set map[helmchart.Setter]*[]string) error {
 	change := func(values map[string]any) error {
 		var problems []error
@@ -120,56 +140,56 @@ func readFile(name string, stdin io.Reader) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", name, err)
 }
 
-// inFile puts the name of the file, and the place in it, before each syntax error.
+// inFile puts the name of the file, and the position in it, before each syntax error.
 func inFile(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var problems source.SyntaxErrors
+	var problems valuesfile.SyntaxErrors
 	if !errors.As(err, &problems) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	lines := make([]error, len(problems))
 	for i, problem := range problems {
-		place := name
+		position := name
 		if problem.Line > 0 {
-			place = fmt.Sprintf("%s:%d:%d", name, problem.Line, max(problem.Column, 1))
+			position = fmt.Sprintf("%s:%d:%d", name, problem.Line, max(problem.Column, 1))
 		}
-		lines[i] = fmt.Errorf("%s: %s", place, problem.Message)
+		lines[i] = fmt.Errorf("%s: %s", position, problem.Message)
 	}
 	return errors.Join(lines...)
 }
 
-// explain names the file, and its line, of each reason of a refusal.
+// explain puts the name of the file, and the line in it, before each reason of a refusal.
 func (in *input) explain(err error) error {
-	var refusal policy.Refusal
-	var ofLeases render.Refusals
+	reasons := policy.Reasons(err)
+	var ofLeases preview.Refusals
 	errors.As(err, &ofLeases)
 	switch {
 	case errors.Is(err, render.ErrNoLease):
 		return fmt.Errorf("--lease: %w", err)
-	case !errors.As(err, &refusal) && len(ofLeases) == 0:
+	case len(reasons) == 0 && len(ofLeases) == 0:
 		return err
 	}
-	lines := in.inValues(refusal)
+	lines := in.inValues(reasons)
 	for _, one := range ofLeases {
 		lines = append(lines, fmt.Errorf("%s:%d:%d: %w", in.files[one.File], one.Line, one.Column, one))
 	}
 	return errors.Join(lines...)
 }
 
-// inValues names the file, and its line, of each reason against values.
-func (in *input) inValues(refusal policy.Refusal) []error {
-	if len(refusal) == 0 {
+// inValues puts the source, and the line in it, before each reason against values.
+func (in *input) inValues(reasons policy.Refusal) []error {
+	if len(reasons) == 0 {
 		return nil
 	}
-	positions := make([]*source.Positions, len(in.sources))
+	positions := make([]*valuesfile.Positions, len(in.sources))
 	for i, s := range in.sources {
-		positions[i] = source.Index(s.text)
+		positions[i] = valuesfile.Index(s.text)
 	}
-	lines := make([]error, len(refusal))
-	for i, reason := range refusal {
-		name, line := in.origin(positions, reason.Field)
+	lines := make([]error, len(reasons))
+	for i, reason := range reasons {
+		name, line := in.origin(positions, fieldpath.Parse(reason.Field))
 		switch {
 		case name == "":
 			lines[i] = reason
@@ -182,12 +202,12 @@ func (in *input) inValues(refusal policy.Refusal) []error {
 	return lines
 }
 
-// origin returns which source says most of a path, the strongest of several;
-// none where the values come from the chart alone.
-func (in *input) origin(positions []*source.Positions, path string) (name string, line int) {
+// origin returns the source that has most of a path, the last of several; it returns
+// "" if the values come from the chart alone.
+func (in *input) origin(positions []*valuesfile.Positions, path fieldpath.Path) (name string, line int) {
 	deepest := 0
 	for i, s := range in.sources {
-		at, depth := positions[i].Locate(path)
+		at, _, depth := positions[i].Locate(path)
 		if depth == 0 || depth < deepest {
 			continue
 		}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"log"
 	"os"
-
-	_ "github.com/triton-leases/tms/cmd/tms-render/internal/collect" // before all others, as far as that goes
 )
 
 func main() {

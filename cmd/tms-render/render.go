@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/triton-leases/tms/internal/cli"
+	"github.com/triton-leases/tms/internal/preview"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -30,7 +31,7 @@ func (o *renderOptions) write(result *render.Result, s streams) error {
 		defer showProgress(result, s.err)()
 		return writeFiles(o.outputDir, result, s.out)
 	}
-	if isFile(s.out) { // and no other program, which may write to the terminal, too
+	if isFile(s.out) { // not a pipe to a program that may write to the terminal, too
 		defer showProgress(result, s.err)()
 	}
 	var err error
@@ -45,7 +46,7 @@ func (o *renderOptions) write(result *render.Result, s streams) error {
 	return nil
 }
 
-// check finds what is wrong with the flags alone.
+// check returns a usage error if flags contradict each other.
 func (o *renderOptions) check() error {
 	if err := cli.OneOf("output", o.output, "yaml", "json"); err != nil {
 		return err
@@ -75,10 +76,10 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.chart != "" && in.TritonLeases() > 0 {
+	if o.chart != "" && in.hasManifests {
 		return nil, cli.Usagef("--chart renders another chart, and TritonLeases are rendered from the embedded one: leave --chart out")
 	}
-	result, err := renderer.RenderInput(o.installation(), &in.Input)
+	result, err := in.render(renderer, o)
 	if err != nil {
 		return nil, in.explain(err)
 	}
@@ -88,23 +89,12 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	return result, nil
 }
 
-// judge decides as render does, and renders nothing.
-func (o *renderOptions) judge(s streams) (*render.Judgement, error) {
-	renderer, err := render.New(render.Options{})
-	if err != nil {
-		return nil, err
+// render renders the TritonLeases of the input, if a file has some, and otherwise the
+// values.
+func (in *input) render(renderer *render.Renderer, o *renderOptions) (*render.Result, error) {
+	release := render.Release{Name: o.release, Namespace: o.namespace, IsUpgrade: o.isUpgrade}
+	if !in.hasManifests {
+		return renderer.RenderInput(release, &in.Input)
 	}
-	in, err := o.read(s.in)
-	if err != nil {
-		return nil, err
-	}
-	judgement, err := renderer.Judge(o.installation(), &in.Input)
-	if err != nil {
-		return nil, in.explain(err)
-	}
-	return judgement, nil
-}
-
-func (o *renderOptions) installation() render.Release {
-	return render.Release{Name: o.release, Namespace: o.namespace, IsUpgrade: o.isUpgrade}
+	return preview.Render(renderer, release, &in.Input, in.manifests, o.leases)
 }

@@ -7,13 +7,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// allowlistName is the value of --allowlist: NAMESPACE/NAME, or nothing.
+// allowlistName is the value of --allowlist: NAMESPACE/NAME, or empty.
 type allowlistName string
 
 // Set implements pflag.Value.
 func (a *allowlistName) Set(text string) error {
-	namespace, name, whole := strings.Cut(text, "/")
-	if text != "" && (!whole || namespace == "" || name == "" || strings.Contains(name, "/")) {
+	namespace, name, ok := strings.Cut(text, "/")
+	if text != "" && (!ok || namespace == "" || name == "" || strings.Contains(name, "/")) {
 		return errors.New("must be NAMESPACE/NAME")
 	}
 	*a = allowlistName(text)

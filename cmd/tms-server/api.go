@@ -13,53 +13,53 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/triton-leases/tms/internal/auth"
+	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/internal/server"
 	"github.com/triton-leases/tms/internal/server/allowlist"
 	"github.com/triton-leases/tms/internal/server/lease"
-	"github.com/triton-leases/tms/internal/config"
 )
 
 // apiOptions are the flags of the API.
 type apiOptions struct {
 	address           string
 	certFile, keyFile string
-	plain, open       bool
-	longest           time.Duration
+	noTLS, noAuth     bool
+	maxWait           time.Duration
 	limits            auth.Limits
 	streams           int
 }
 
 func (o *apiOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.address, "api-bind-address", "0", "address of the API of leases (gRPC, gRPC-Web, HTTP with JSON), such as :30345; 0 for none")
-	flags.StringVar(&o.certFile, "tls-cert-file", "", "PEM file with the certificate of the API, and those that signed it; it is read again when it changes")
-	flags.StringVar(&o.keyFile, "tls-private-key-file", "", "PEM file with the key of the certificate")
-	flags.BoolVar(&o.plain, "insecure-no-tls", false, "serve the API without TLS: tokens can be read on their way")
-	flags.BoolVar(&o.open, "insecure-no-authentication", false, "let everybody who reaches the API do everything")
-	flags.DurationVar(&o.longest, "acquire-timeout", time.Hour, "how long a caller may wait for a lease to serve")
-	flags.Float64Var(&o.limits.PerSecond, "calls-per-second", 20, "calls that one user may begin each second")
-	flags.IntVar(&o.limits.Burst, "calls-burst", 100, "calls that one user may begin at once")
-	flags.Float64Var(&o.limits.Reviews, "token-reviews-per-second", 50, "tokens not seen before that are reviewed each second")
+	flags.StringVar(&o.address, "api-bind-address", "0", "address of the lease API (gRPC, gRPC-Web, HTTP with JSON), such as :30345; 0 disables it")
+	flags.StringVar(&o.certFile, "tls-cert-file", "", "PEM file with the certificate chain of the API; it is read again when it changes")
+	flags.StringVar(&o.keyFile, "tls-private-key-file", "", "PEM file with the private key of the certificate")
+	flags.BoolVar(&o.noTLS, "insecure-no-tls", false, "serve the API without TLS; tokens can then be read on the network")
+	flags.BoolVar(&o.noAuth, "insecure-no-authentication", false, "let every caller of the API do everything")
+	flags.DurationVar(&o.maxWait, "acquire-timeout", time.Hour, "how long a call may wait until a lease serves")
+	flags.Float64Var(&o.limits.PerSecond, "calls-per-second", 20, "calls that one user may start each second")
+	flags.IntVar(&o.limits.Burst, "calls-burst", 100, "calls that one user may start at once")
+	flags.Float64Var(&o.limits.Reviews, "token-reviews-per-second", 50, "new tokens that are reviewed each second, for all callers together")
 	flags.IntVar(&o.streams, "calls-per-connection", 100, "calls that one connection may have open at once")
 }
 
 func (o *apiOptions) enabled() bool { return o.address != "0" && o.address != "" }
 
-// validate refuses to serve less securely than was said.
+// validate checks the flags, so that the API never serves less securely than intended.
 func (o *apiOptions) validate() error {
 	if !o.enabled() {
 		return nil
 	}
-	var wrong []error
+	var errs []error
 	switch {
 	case (o.certFile == "") != (o.keyFile == ""):
-		wrong = append(wrong, errors.New("--tls-cert-file and --tls-private-key-file go together"))
-	case o.certFile == "" && !o.plain:
-		wrong = append(wrong, errors.New("--api-bind-address needs --tls-cert-file and --tls-private-key-file, or --insecure-no-tls"))
-	case o.certFile != "" && o.plain:
-		wrong = append(wrong, errors.New("--insecure-no-tls: there is a certificate"))
+		errs = append(errs, errors.New("--tls-cert-file and --tls-private-key-file must be used together"))
+	case o.certFile == "" && !o.noTLS:
+		errs = append(errs, errors.New("--api-bind-address needs --tls-cert-file and --tls-private-key-file, or --insecure-no-tls"))
+	case o.certFile != "" && o.noTLS:
+		errs = append(errs, errors.New("--insecure-no-tls and --tls-cert-file cannot be used together"))
 	}
-	if o.longest <= 0 {
-		wrong = append(wrong, fmt.Errorf("--acquire-timeout %s: must be longer than 0", o.longest))
+	if o.maxWait <= 0 {
+		errs = append(errs, fmt.Errorf("--acquire-timeout %s: must be greater than 0", o.maxWait))
 	}
 	for _, flag := range []struct {
 		name  string
@@ -70,15 +70,16 @@ func (o *apiOptions) validate() error {
 		{"token-reviews-per-second", o.limits.Reviews},
 		{"calls-per-connection", float64(o.streams)},
 	} {
-		if !(flag.value > 0) { // nor is NaN
-			wrong = append(wrong, fmt.Errorf("--%s %v: must be greater than 0", flag.name, flag.value))
+		if !(flag.value > 0) { // also refuses NaN
+			errs = append(errs, fmt.Errorf("--%s %v: must be greater than 0", flag.name, flag.value))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
-// add adds the API to a manager.
-func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *config.Config, list allowlistName) error {
+// add adds the API to a manager. The namespace is the default of requests, and
+// namespaces are those that the controller watches.
+func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *config.Config, images allowlistName) error {
 	if !o.enabled() {
 		return nil
 	}
@@ -86,31 +87,31 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace str
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	control := auth.New(clients)
+	reviewer := auth.New(clients)
 	logger := ctrl.Log.WithName("api")
-	if o.open {
-		control = auth.Open()
-		logger.Info("WARNING: the API does not ask who calls: everybody who reaches it may do everything (--insecure-no-authentication)")
+	if o.noAuth {
+		reviewer = auth.AllowAll()
+		logger.Info("WARNING: the API has no authentication: every caller may do everything (--insecure-no-authentication)")
 	}
-	if o.plain {
+	if o.noTLS {
 		logger.Info("WARNING: the API is served without TLS (--insecure-no-tls)")
 	}
-	changes, err := lease.Watch(ctx, mgr.GetCache())
+	notifier, err := lease.NewNotifier(ctx, mgr.GetCache())
 	if err != nil {
 		return err
 	}
-	server := server.New(server.Config{
-		Address: o.address, CertFile: o.certFile, KeyFile: o.keyFile, Access: control, Limits: o.limits, Streams: o.streams,
+	api := server.New(server.Config{
+		Address: o.address, CertFile: o.certFile, KeyFile: o.keyFile, Reviewer: reviewer, Limits: o.limits, Streams: o.streams,
 		Metrics: metrics.Registry,
 	})
-	server.Serve(
+	api.Register(
 		lease.New(lease.Config{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Changes: changes, Access: control, Configuration: current,
-			Namespace: namespace, Namespaces: namespaces, Longest: o.longest, Stopping: server.Stopping(),
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Notifier: notifier, Reviewer: reviewer, Configuration: current,
+			Namespace: namespace, Namespaces: namespaces, MaxWait: o.maxWait, Stopping: api.Stopping(),
 		}),
 		allowlist.New(allowlist.Config{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Access: control, Configuration: current, ConfigMap: list.key(),
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Reviewer: reviewer, Configuration: current, ConfigMap: images.key(),
 		}),
 	)
-	return mgr.Add(server)
+	return mgr.Add(api)
 }

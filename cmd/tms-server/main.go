@@ -1,5 +1,5 @@
-// Command tms-server looks after leases at run time: it makes what TritonLeases ask
-// for, within the administrator's bounds.
+// Command tms-server reconciles TritonLeases within the administrator's bounds, and
+// serves the API of leases.
 package main
 
 import (

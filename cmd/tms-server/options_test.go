@@ -9,29 +9,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestValidate: nothing is served less securely than was said.
+// TestValidate checks combinations of the API flags.
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	const tls = "--tls-cert-file=c --tls-private-key-file=k"
-	for line, wrong := range map[string]string{
+	for line, want := range map[string]string{
 		"":                                      "",
-		"--acquire-timeout=0s --calls-burst=0":  "", // of an API that there is not
+		"--acquire-timeout=0s --calls-burst=0":  "", // the API is disabled
 		"--api-bind-address= --tls-cert-file=c": "",
 		"--api-bind-address=:1":                 "--api-bind-address needs --tls-cert-file and --tls-private-key-file, or --insecure-no-tls",
 		"--api-bind-address=:1 --insecure-no-authentication":                                "--api-bind-address needs --tls-cert-file and --tls-private-key-file, or --insecure-no-tls",
 		"--api-bind-address=:1 --insecure-no-tls":                                           "",
 		"--api-bind-address=:1 --insecure-no-tls --insecure-no-authentication":              "",
 		"--api-bind-address=:1 " + tls:                                                      "",
-		"--api-bind-address=:1 " + tls + " --insecure-no-tls":                               "--insecure-no-tls: there is a certificate",
-		"--api-bind-address=:1 --tls-cert-file=c":                                           "--tls-cert-file and --tls-private-key-file go together",
-		"--api-bind-address=:1 --tls-private-key-file=k":                                    "--tls-cert-file and --tls-private-key-file go together",
-		"--api-bind-address=:1 " + tls + " --acquire-timeout=0s":                            "--acquire-timeout 0s: must be longer than 0",
-		"--api-bind-address=:1 " + tls + " --acquire-timeout=-1s":                           "--acquire-timeout -1s: must be longer than 0",
+		"--api-bind-address=:1 " + tls + " --insecure-no-tls":                               "--insecure-no-tls and --tls-cert-file cannot be used together",
+		"--api-bind-address=:1 --tls-cert-file=c":                                           "--tls-cert-file and --tls-private-key-file must be used together",
+		"--api-bind-address=:1 --tls-private-key-file=k":                                    "--tls-cert-file and --tls-private-key-file must be used together",
+		"--api-bind-address=:1 " + tls + " --acquire-timeout=0s":                            "--acquire-timeout 0s: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --acquire-timeout=-1s":                           "--acquire-timeout -1s: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-per-second=0":                            "--calls-per-second 0: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-per-second=NaN":                          "--calls-per-second NaN: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-burst=-1":                                "--calls-burst -1: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --token-reviews-per-second=0":                    "--token-reviews-per-second 0: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-per-connection=0":                        "--calls-per-connection 0: must be greater than 0",
-		"--api-bind-address=:1 --tls-cert-file=c --acquire-timeout=0s --calls-burst=0":      "--tls-cert-file and --tls-private-key-file go together\n--acquire-timeout 0s: must be longer than 0\n--calls-burst 0: must be greater than 0",
+		"--api-bind-address=:1 --tls-cert-file=c --acquire-timeout=0s --calls-burst=0":      "--tls-cert-file and --tls-private-key-file must be used together\n--acquire-timeout 0s: must be greater than 0\n--calls-burst 0: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-per-second=0.5 --calls-per-connection=1": "",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -39,16 +40,17 @@ func TestValidate(t *testing.T) {
 			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 			o.addFlags(flags)
 			require.NoError(t, flags.Parse(strings.Fields(line)))
-			if wrong == "" {
+			if want == "" {
 				require.NoError(t, o.validate())
 			} else {
-				require.EqualError(t, o.validate(), wrong)
+				require.EqualError(t, o.validate(), want)
 			}
 		})
 	}
 }
 
 func TestAllowlistName(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]client.ObjectKey{
 		"": {}, "tms/allowed": {Namespace: "tms", Name: "allowed"},
 	} {

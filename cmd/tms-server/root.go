@@ -23,15 +23,14 @@ import (
 	"github.com/triton-leases/tms/internal/controller"
 )
 
-const longHelp = `tms-server looks after leases at run time: objects of the kind TritonLease. It
-grants each what the administrator's bounds allow, makes the Deployment, Service,
-HorizontalPodAutoscaler, PodMonitor and PrometheusRule that it consists of, keeps
-them so, and deletes it when its time is over. With --api-bind-address it serves an
-API to acquire leases by.
+const longHelp = `tms-server reconciles TritonLease objects. It grants each lease what the
+administrator's bounds allow, deploys its Deployment, Service, HorizontalPodAutoscaler,
+PodMonitor and PrometheusRule, corrects drift, and deletes the lease when it expires.
+With --api-bind-address it also serves the lease API.
 
-The chart tms installs it with server.enabled. It keeps no state: end it at any
-moment, and another one goes on. It connects to the cluster as kubectl does, or to
-the one that it runs in.`
+The Helm chart tms installs it with server.enabled. All state is in the cluster: if one
+replica dies, another takes over. It connects to the cluster like kubectl, or with its
+service account if it runs in a pod.`
 
 // options are the flags.
 type options struct {
@@ -50,24 +49,24 @@ type options struct {
 func newRoot() *cobra.Command {
 	var o options
 	root := &cobra.Command{
-		Use: "tms-server --config FILE", Short: "Look after leases of Triton Inference Server", Long: longHelp,
+		Use: "tms-server --config FILE", Short: "Reconcile leases of Triton Inference Server", Long: longHelp,
 		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true, Version: version(),
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
 	flags := root.Flags()
-	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: values of the chart, as in its ConfigMap; it is read again when it changes")
-	flags.StringVar(&o.release, "release-name", "tms", "name of the release that the server belongs to, which begins the names of what leases consist of")
-	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of that release: the two together tell the leases of other installations apart; it is that of API requests which name none")
-	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces whose leases to look after; all where none is named")
-	flags.BoolVar(&o.elect, "leader-elect", false, "make sure that one of several replicas acts at a time")
-	flags.StringVar(&o.electionNamespace, "leader-elect-namespace", "", "namespace of the object by which the leader is elected; that of the pod where it runs in a cluster")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster; $KUBECONFIG, the cluster that it runs in, or ~/.kube/config where it is not given")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
-	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
-	flags.StringVar(&o.logLevel, "log-level", "info", "how much to say: debug, info or error")
-	flags.Var(&o.allowlist, "allowlist", "ConfigMap with images of Triton that leases may have beside those of the configuration, which AllowlistService changes")
+	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart; it is read again when it changes")
+	flags.StringVar(&o.release, "release-name", "tms", "Helm release of the server; the names of everything that a lease deploys begin with it")
+	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of the Helm release, and the default namespace of API requests; release name and namespace together identify the leases of this server")
+	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces to watch (default all)")
+	flags.BoolVar(&o.elect, "leader-elect", false, "elect a leader, so that one of several replicas reconciles at a time")
+	flags.StringVar(&o.electionNamespace, "leader-elect-namespace", "", "namespace of the leader election Lease (default the namespace of the pod)")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, the service account of the pod, or ~/.kube/config)")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 disables it")
+	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 disables them")
+	flags.StringVar(&o.logLevel, "log-level", "info", "log level: debug, info or error")
+	flags.Var(&o.allowlist, "allowlist", "ConfigMap with more Triton images that leases may use; AllowlistService updates it")
 	o.api.addFlags(flags)
-	_ = root.MarkFlagRequired("config") // the flag is there
+	_ = root.MarkFlagRequired("config") // fails only for a flag that does not exist
 	_ = root.MarkFlagFilename("config", "yaml")
 	return root
 }
@@ -129,11 +128,11 @@ func (o *options) logger() (logr.Logger, error) {
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	logger := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(logger)
-	klog.SetLogger(logger) // what the libraries of Kubernetes say
+	klog.SetLogger(logger) // for client-go
 	return logger, nil
 }
 
-// cluster says how to reach the cluster.
+// cluster returns the client configuration of the cluster.
 func (o *options) cluster() (*rest.Config, error) {
 	if o.kubeconfig != "" {
 		if err := os.Setenv("KUBECONFIG", o.kubeconfig); err != nil {
@@ -144,11 +143,11 @@ func (o *options) cluster() (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
 	}
-	cluster.QPS = -1 // the API server itself shares its time out fairly
+	cluster.QPS = -1 // priority and fairness of the API server limit the rate
 	return cluster, nil
 }
 
-// watched returns the namespaces to look after, and says which have to be left out.
+// watched returns the namespaces to watch, and logs those in which the server lacks rights.
 func (o *options) watched(ctx context.Context, cluster *rest.Config, logger logr.Logger) (controller.Namespaces, error) {
 	namespaces := controller.Namespaces{Asked: o.namespaces}
 	clients, err := kubernetes.NewForConfig(cluster)
@@ -159,11 +158,11 @@ func (o *options) watched(ctx context.Context, cluster *rest.Config, logger logr
 		return namespaces, err
 	}
 	if len(o.namespaces) > 0 && len(namespaces.Watched) == 0 {
-		return namespaces, fmt.Errorf("--namespaces: there are no rights in any of %v", o.namespaces)
+		return namespaces, fmt.Errorf("--namespaces: the server lacks rights in all of %v", o.namespaces)
 	}
 	for _, namespace := range o.namespaces {
 		if !slices.Contains(namespaces.Watched, namespace) {
-			logger.Error(nil, "no rights in a namespace: its leases are not looked after", "namespace", namespace)
+			logger.Error(nil, "the server lacks rights in a namespace and does not watch it", "namespace", namespace)
 		}
 	}
 	return namespaces, nil
@@ -177,7 +176,7 @@ func (o *options) manager(cluster *rest.Config, namespaces controller.Namespaces
 	return manager.New(cluster, manager.Options{
 		Scheme: scheme, Cache: controller.Cache(namespaces, o.allowlist.key()), Client: controller.Client(), Logger: logger,
 		LeaderElection: o.elect, LeaderElectionID: "tms-server." + o.release, LeaderElectionNamespace: o.electionNamespace,
-		LeaderElectionReleaseOnCancel: true, // which is safe because the process ends when the manager does
+		LeaderElectionReleaseOnCancel: true, // safe, because the process ends with the manager
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probes,
 	})
 }

@@ -16,38 +16,40 @@ import (
 )
 
 const (
-	// createTimeout is how long a lease may take until it serves. To pull an image and
-	// load a large model takes many minutes.
+	// createTimeout is the default timeout of lease create. Pulling an image and loading
+	// a large model can take many minutes.
 	createTimeout = 30 * time.Minute
-	// patience is how long to look for a server that never answered.
-	patience = 30 * time.Second
+	// connectTimeout is how long lease create retries if it has not reached a server.
+	connectTimeout = 30 * time.Second
 )
 
-const createHelp = `Acquire a lease, and wait until it serves. Prints 'Lease <id>'; with -z the id alone.
+const createHelp = `Acquire a lease and wait until it serves. Prints 'Lease <id>', or with -z only the id.
 
-Where it does not serve within --timeout, or is interrupted, the lease is released. To
-be interrupted a second time ends tmsctl at once. Where the connection is lost, it is
-made anew, and the same lease is waited for. Numbers that were not granted as they were
-asked for are said on standard error.`
+If the lease does not serve within --timeout, or if tmsctl is interrupted, the lease is
+released. A second interrupt stops tmsctl at once. If the connection breaks, tmsctl
+reconnects and waits for the same lease. Numbers that were not granted as requested are
+reported on standard error.
 
-const createExamples = `  # Two models in one Triton, for as long as the administrator's default says
+Metrics:`
+
+const createExamples = `  # Two models in one Triton, for the administrator's default duration
   tmsctl lease create -m name=detect,uri=s3://models/vision -m name=classify,uri=s3://models/vision
 
-  # Up to four replicas, one more whenever requests wait for 200 ms
+  # Up to four replicas, one more while requests wait longer than 200 ms
   tmsctl lease create -m name=resnet50,uri=s3://models/vision --gpus 2 --cpus 4 --memory 32Gi \
     --enable-autoscaling --autoscaling-max-replicas 4 --autoscaling-metric queueTime=200000`
 
 func newCreate(o *options, s streams) *cobra.Command {
 	var c createOptions
 	command := &cobra.Command{
-		Use: "create -m name=<name>,uri=<uri>", Short: "Acquire a lease, and wait until it serves",
-		Long: createHelp, Example: createExamples,
+		Use: "create -m name=<name>,uri=<uri>", Short: "Acquire a lease and wait until it serves",
+		Long: createHelp + metricDescriptions(), Example: createExamples,
 		Args: func(command *cobra.Command, args []string) error {
-			if err := formerFlags(command.Flags()); err != nil {
+			if err := checkLegacyFlags(command.Flags()); err != nil {
 				return err
 			}
 			if len(args) > 0 {
-				return cli.Usagef("unexpected argument %q: models are given with --model, and the name of the lease with --name", args[0])
+				return cli.Usagef("unexpected argument %q: use --model for models, and --name for the name of the lease", args[0])
 			}
 			return nil
 		},
@@ -63,72 +65,69 @@ func newCreate(o *options, s streams) *cobra.Command {
 	return command
 }
 
-// create acquires a lease and says what became of it.
+// create acquires a lease and prints it.
 func (o *options) create(command *cobra.Command, s streams, request *tmsv1.AcquireRequest) error {
-	view := newProgress(s.err)
-	c, err := o.connect(client.WithPatience(patience), client.WithOnRetry(view.lost))
+	progress := newProgress(s.err)
+	c, err := o.connect(client.WithConnectTimeout(connectTimeout), client.WithOnRetry(progress.connectionLost))
 	if err != nil {
 		return err
 	}
 	request.Namespace = o.namespace
-	ctx, cancel := o.within(command, createTimeout)
+	ctx, cancel := o.withTimeout(command, createTimeout)
 	defer cancel()
-	defer context.AfterFunc(command.Context(), view.interrupted)()
-	lease, err := c.Acquire(ctx, request, view.show)
-	view.clear()
+	defer context.AfterFunc(command.Context(), progress.interrupted)()
+	lease, err := c.Acquire(ctx, request, progress.update)
+	progress.clear()
 	if err != nil {
-		return o.notAcquired(command.Context(), err, view)
+		return o.createError(command.Context(), err, progress)
 	}
-	warnOf(s, lease.GetGranted())
+	printWarnings(s, lease.GetGranted())
 	switch {
 	case o.output != "":
-		return o.encode(s.out, lease)
+		return o.printMessage(s.out, lease)
 	case o.porcelain:
-		_, err = fmt.Fprintln(s.out, printable(lease.GetId()))
+		_, err = fmt.Fprintln(s.out, escape(lease.GetId()))
 	default:
-		_, err = fmt.Fprintln(s.out, "Lease "+printable(lease.GetId()))
+		_, err = fmt.Fprintln(s.out, "Lease "+escape(lease.GetId()))
 	}
 	return err
 }
 
-// warnOf says what was not granted as it was asked for.
-func warnOf(s streams, granted *tmsv1.Grant) {
-	var sentences []string
+// printWarnings prints the adjustments and warnings of a grant.
+func printWarnings(s streams, granted *tmsv1.Grant) {
+	var lines []string
 	for _, adjustment := range granted.GetAdjustments() {
-		sentences = append(sentences, printable(adjusted(adjustment)))
+		lines = append(lines, escape(adjustmentText(adjustment)))
 	}
 	for _, warning := range granted.GetWarnings() {
-		sentences = append(sentences, printable(warning))
+		lines = append(lines, escape(warningText(warning)))
 	}
-	cli.Warn(s.err, sentences)
+	cli.Warn(s.err, lines)
 }
 
-func adjusted(a *tmsv1.Adjustment) string {
-	return cmp.Or(a.GetMessage(), fmt.Sprintf("%s: asked %d, granted %d (%s)", a.GetField(), a.GetAsked(), a.GetGranted(), a.GetLimit()))
-}
-
-// notAcquired says of a wait that ended why, and what became of the lease.
-func (o *options) notAcquired(command context.Context, err error, view *progress) error {
+// createError adds to an error whether tmsctl was interrupted, and whether the lease was
+// released.
+func (o *options) createError(command context.Context, err error, progress *progress) error {
 	var failure *client.Error
 	interrupted := command.Err() != nil
 	if !errors.As(err, &failure) {
 		return err
 	}
-	became := fmt.Sprintf("lease %s is released", view.id)
-	if left := failure.Left; left != nil {
-		became = fmt.Sprintf("lease %s may be there yet: tmsctl lease release %s -n %s", view.id, view.id, left.GetNamespace())
+	outcome := fmt.Sprintf("lease %s is released", progress.id)
+	if unreleased := failure.Unreleased; unreleased != nil {
+		outcome = fmt.Sprintf("lease %s could not be released: run 'tmsctl lease release %s -n %s'", progress.id, progress.id, unreleased.GetNamespace())
 	}
 	switch {
-	case interrupted && view.id == "":
-		failure.Message = "interrupted: the server releases what it began"
+	case interrupted && progress.id == "":
+		failure.Message = "interrupted: the server releases the lease"
 	case interrupted:
-		failure.Message = "interrupted: " + became
-	case failure.Code == connect.CodeDeadlineExceeded && view.id != "":
-		reason := view.last
-		if connect.IsWireError(err) { // whose clock was first, and who knows more
+		failure.Message = "interrupted: " + outcome
+	case failure.Code == connect.CodeDeadlineExceeded && progress.id != "":
+		reason := progress.last
+		if connect.IsWireError(err) { // the server's deadline passed first, and its message says more
 			reason = failure.Message
 		}
-		failure.Message = fmt.Sprintf("it did not serve within %s (%s): %s", cmp.Or(o.timeout, createTimeout), reason, became)
+		failure.Message = fmt.Sprintf("the lease did not serve within %s (%s): %s", cmp.Or(o.timeout, createTimeout), reason, outcome)
 	}
 	return failure
 }

@@ -8,8 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestImports: tmsctl stays small because it knows nothing of clusters and charts.
+// TestImports checks that tmsctl stays small: it needs no client of the Kubernetes API, and
+// no Helm.
 func TestImports(t *testing.T) {
+	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	require.Contains(t, string(out), "connectrpc.com/connect\n")

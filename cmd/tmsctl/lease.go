@@ -9,27 +9,28 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-// leaseColumns is what -z prints of a lease. Scripts count them: new ones go to the end.
-const leaseColumns = `Columns of -z: id, namespace, state, models (with commas between them), replicas that
-serve, replicas that there are, replicas that are wanted, minimum, maximum, when it
-expires, address, when it was made.`
+// leaseColumns documents the columns of porcelainLeases. Scripts count them: new columns
+// are added at the end.
+const leaseColumns = `Columns of -z: id, namespace, state, models (comma-separated), replicas that serve,
+replicas that exist, replicas wanted, minimum, maximum, expiry time, address, creation
+time.`
 
 func newLease(o *options, s streams) *cobra.Command {
-	command := &cobra.Command{Use: "lease", Short: "Acquire leases, and look after them"}
+	command := &cobra.Command{Use: "lease", Short: "Acquire and manage leases"}
 	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newRelease(o, s), newName())
 	return command
 }
 
 func newStatus(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "status <id>", Short: "Show how a lease is", Args: exactly("<id>"),
-		Long: "Show how a lease is. The status is 0 however it is: states are pending, starting,\nserving, failed, refused and released.\n\n" + leaseColumns,
+		Use: "status <id>", Short: "Show a lease", Args: exactArgs("<id>"),
+		Long: "Show a lease. The states are pending, starting, serving, failed, refused and released.\nThe exit status is 0 for each state.\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := o.within(command, shortTimeout)
+			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
 			lease, err := c.Status(ctx, &tmsv1.StatusRequest{Namespace: o.namespace, Id: args[0]})
 			if err != nil {
@@ -37,37 +38,40 @@ func newStatus(o *options, s streams) *cobra.Command {
 			}
 			switch {
 			case o.output != "":
-				return o.encode(s.out, lease)
+				return o.printMessage(s.out, lease)
 			case o.porcelain:
-				return porcelainLease(s.out, lease)
+				return porcelainLeases(s.out, lease)
 			}
-			return page(s.out, lease)
+			return describeLease(s.out, lease)
 		},
 	}
 }
 
 func newRenew(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "renew <id>", Short: "Have the duration of a lease count from now", Args: exactly("<id>"),
-		Long: "Have the duration of a lease count from now.\n\n-z prints when it expires then.",
+		Use: "renew <id>", Short: "Restart the duration of a lease from now", Args: exactArgs("<id>"),
+		Long: "Restart the duration of a lease from now.\n\n-z prints the new expiry time.",
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := o.within(command, shortTimeout)
+			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
 			renewed, err := c.Renew(ctx, &tmsv1.RenewRequest{Namespace: o.namespace, Id: args[0]})
 			if err != nil {
 				return err
 			}
+			expires := formatTime(renewed.GetExpiresAt())
 			switch {
 			case o.output != "":
-				return o.encode(s.out, renewed)
+				return o.printMessage(s.out, renewed)
 			case o.porcelain:
-				_, err = fmt.Fprintln(s.out, orDash(moment(renewed.GetExpiresAt())))
+				_, err = fmt.Fprintln(s.out, orDash(expires))
+			case expires == "":
+				_, err = fmt.Fprintf(s.out, "Lease %s does not expire\n", escape(args[0]))
 			default:
-				_, err = fmt.Fprintf(s.out, "Lease %s expires %s\n", printable(args[0]), orNever(moment(renewed.GetExpiresAt())))
+				_, err = fmt.Fprintf(s.out, "Lease %s expires at %s\n", escape(args[0]), expires)
 			}
 			return err
 		},
@@ -76,25 +80,25 @@ func newRenew(o *options, s streams) *cobra.Command {
 
 func newRelease(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "release <id>", Short: "Give a lease back, and delete all that it consists of", Args: exactly("<id>"),
-		Long: "Give a lease back, and delete all that it consists of. A lease that is not there is no\nfailure.\n\n-z prints the id.",
+		Use: "release <id>", Short: "Delete a lease and everything that it deployed", Args: exactArgs("<id>"),
+		Long: "Delete a lease and everything that it deployed. Releasing a lease that does not exist is\nnot an error.\n\n-z prints the id.",
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := o.within(command, shortTimeout)
+			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
 			if err := c.Release(ctx, &tmsv1.ReleaseRequest{Namespace: o.namespace, Id: args[0]}); err != nil {
 				return err
 			}
 			switch {
 			case o.output != "":
-				return o.encode(s.out, new(tmsv1.ReleaseResponse))
+				return o.printMessage(s.out, new(tmsv1.ReleaseResponse))
 			case o.porcelain:
-				_, err = fmt.Fprintln(s.out, printable(args[0]))
+				_, err = fmt.Fprintln(s.out, escape(args[0]))
 			default:
-				_, err = fmt.Fprintf(s.out, "Lease %s is released\n", printable(args[0]))
+				_, err = fmt.Fprintf(s.out, "Lease %s is released\n", escape(args[0]))
 			}
 			return err
 		},
@@ -104,38 +108,38 @@ func newRelease(o *options, s streams) *cobra.Command {
 func newList(o *options, s streams) *cobra.Command {
 	var all bool
 	command := &cobra.Command{
-		Use: "list", Short: "List leases", Args: exactly(),
+		Use: "list", Short: "List leases", Args: exactArgs(),
 		Long: "List leases.\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if all && o.namespace != "" {
-				return cli.Usagef("--namespace and --all-namespaces are both given: leave one of them out")
+				return cli.Usagef("--namespace and --all-namespaces cannot be used together")
 			}
 			c, err := o.connect()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := o.within(command, shortTimeout)
+			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
 			request := &tmsv1.ListRequest{Namespace: o.namespace, PageSize: 500}
 			if all {
 				request.Namespace = "-"
 			}
-			answer := new(tmsv1.ListResponse)
+			response := new(tmsv1.ListResponse)
 			for lease, err := range c.List(ctx, request) {
 				if err != nil {
 					return err
 				}
-				answer.Leases = append(answer.Leases, lease)
+				response.Leases = append(response.Leases, lease)
 			}
 			switch {
 			case o.output != "":
-				return o.encode(s.out, answer)
+				return o.printMessage(s.out, response)
 			case o.porcelain:
-				return porcelainLease(s.out, answer.Leases...)
+				return porcelainLeases(s.out, response.Leases...)
 			}
-			return listing(s.out, answer.Leases, all)
+			return listLeases(s.out, response.Leases, all)
 		},
 	}
-	command.Flags().BoolVarP(&all, "all-namespaces", "A", false, "the leases of all namespaces")
+	command.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the leases of all namespaces")
 	return command
 }

@@ -1,5 +1,5 @@
-// Command tmsctl acquires leases of Triton Inference Server from tms-server, and looks
-// after them.
+// Command tmsctl acquires and manages leases of Triton Inference Server with the API of
+// tms-server.
 package main
 
 import (
@@ -10,14 +10,14 @@ import (
 )
 
 func main() {
-	// The first interrupt ends what the command does in good order. Before that, the
-	// signals are the system's again: the second one ends the process at once.
+	// The first signal cancels the context, so that the command can release a lease.
+	// After signal.Stop, a second signal ends the process at once.
 	ctx, cancel := context.WithCancel(context.Background())
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-interrupts
-		signal.Stop(interrupts)
+		<-signals
+		signal.Stop(signals)
 		cancel()
 	}()
 	os.Exit(run(ctx, os.Args[1:], streams{out: os.Stdout, err: os.Stderr}))

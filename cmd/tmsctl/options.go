@@ -15,116 +15,116 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-// shortTimeout is how long calls take that only ask something.
+// shortTimeout is the default timeout of all commands except lease create.
 const shortTimeout = 30 * time.Second
 
-// options are the flags that all commands have.
+// options are the flags of all commands.
 type options struct {
-	target, namespace        string
+	endpoint, namespace      string
 	token, tokenFile, caFile string
 	skipVerify               bool
 	timeout                  time.Duration
 	output                   string
 	porcelain                bool
-	// hasToken says whether a token was given, once a server was connected to.
+	// hasToken reports whether the client of connect sends a token.
 	hasToken bool
 }
 
 func (o *options) addFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	flags.StringVarP(&o.target, "target", "t", "", "the server: an http(s) `URL`, or the name of a saved target ($TMSCTL_TARGET)")
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the leases; that of the saved target, or the server's default, where it is not given")
-	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with the token of Kubernetes to call with")
-	flags.StringVar(&o.token, "token", "", "`token` of Kubernetes to call with ($TMSCTL_TOKEN)")
-	flags.StringVar(&o.caFile, "ca-file", "", "PEM `file` with the authorities that vouch for the server; those of the system where it is not given")
-	flags.BoolVar(&o.skipVerify, "insecure-skip-tls-verify", false, "talk, and send the token, to whoever answers")
-	flags.DurationVar(&o.timeout, "timeout", 0, "how long to take; 30s where it is not given, and 30m for lease create, which waits until the lease serves")
-	flags.BoolVarP(&o.porcelain, "porcelain", "z", false, "print for scripts: tab-separated, without headers")
-	flags.StringVarP(&o.output, "output", "o", "", "print as `format`: json or yaml")
+	flags.StringVarP(&o.endpoint, "target", "t", "", "server: an http(s) `URL`, or the name of a saved target (default $TMSCTL_TARGET, or the default of 'tmsctl target')")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the leases (default that of the saved target, or that of the server)")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with a Kubernetes token")
+	flags.StringVar(&o.token, "token", "", "Kubernetes `token` (default $TMSCTL_TOKEN)")
+	flags.StringVar(&o.caFile, "ca-file", "", "PEM `file` with the certificate authority of the server (default those of the system)")
+	flags.BoolVar(&o.skipVerify, "insecure-skip-tls-verify", false, "do not check the certificate of the server; an attacker in the network can then read the token")
+	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create, which waits until the lease serves)")
+	flags.BoolVarP(&o.porcelain, "porcelain", "z", false, "print tab-separated columns without headers, for scripts")
+	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = root.RegisterFlagCompletionFunc("target", completeTargets)
+	_ = root.RegisterFlagCompletionFunc("target", completeEndpoints)
 	_ = root.MarkPersistentFlagFilename("ca-file", "pem", "crt")
 	_ = root.MarkPersistentFlagFilename("token-file")
 }
 
-// check finds what is wrong with the flags alone. An empty value is one that a script
-// meant to have.
+// check returns an error for wrong combinations of flags. It refuses an empty value,
+// because a script probably expanded a variable that is not set.
 func (o *options) check(flags *pflag.FlagSet) error {
 	for _, name := range []string{"target", "token", "token-file", "ca-file"} {
 		if flag := flags.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
-			return cli.Usagef("--%s is empty", name)
+			return cli.Usagef("--%s must not be empty", name)
 		}
 	}
 	switch {
 	case o.token != "" && o.tokenFile != "":
-		return cli.Usagef("--token and --token-file are both given: leave one of them out")
+		return cli.Usagef("--token and --token-file cannot be used together")
 	case o.porcelain && o.output != "":
-		return cli.Usagef("--porcelain and --output are both given: leave one of them out")
+		return cli.Usagef("--porcelain and --output cannot be used together")
 	case flags.Changed("timeout") && o.timeout <= 0:
-		return cli.Usagef("--timeout %s: must be longer than nothing", o.timeout)
+		return cli.Usagef("--timeout %s: must be greater than 0", o.timeout)
 	case flags.Changed("output"):
 		return cli.OneOf("output", o.output, "json", "yaml")
 	}
 	return nil
 }
 
-// within returns the context of a call that may take so long where no flag says otherwise.
-func (o *options) within(command *cobra.Command, usual time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(command.Context(), cmp.Or(o.timeout, usual))
+// withTimeout returns the context of a command, with --timeout or the default timeout.
+func (o *options) withTimeout(command *cobra.Command, defaultTimeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(command.Context(), cmp.Or(o.timeout, defaultTimeout))
 }
 
-// connect returns a client of the server that is meant. What the saved target says
-// holds from then on where no flag said otherwise.
+// connect returns a client of the selected server. It sets the namespace to that of the
+// saved endpoint if --namespace is not set.
 func (o *options) connect(more ...client.Option) (*client.Client, error) {
-	saved, err := o.findTarget()
+	selected, err := o.selectEndpoint()
 	if err != nil {
 		return nil, err
 	}
-	o.namespace = cmp.Or(o.namespace, saved.Namespace)
+	o.namespace = cmp.Or(o.namespace, selected.Namespace)
 	clientOptions := append([]client.Option{client.WithUserAgent("tmsctl/" + version())}, more...)
-	if file := cmp.Or(o.caFile, saved.CAFile); file != "" && !o.skipVerify {
+	if file := cmp.Or(o.caFile, selected.CAFile); file != "" && !o.skipVerify {
 		clientOptions = append(clientOptions, client.WithCAFile(file))
 	}
 	if o.skipVerify {
 		clientOptions = append(clientOptions, client.WithInsecureSkipVerify())
 	}
-	if token := o.tokenOption(saved); token != nil {
+	if token := o.tokenOption(selected); token != nil {
 		o.hasToken = true
 		clientOptions = append(clientOptions, token)
 	}
-	c, err := client.New(saved.URL, clientOptions...)
+	c, err := client.New(selected.URL, clientOptions...)
 	if err != nil {
 		return nil, cli.UsageError{Reason: err}
 	}
 	return c, nil
 }
 
-func (o *options) tokenOption(saved target) client.Option {
+// tokenOption returns nil if no token is configured.
+func (o *options) tokenOption(selected endpoint) client.Option {
 	switch token := cmp.Or(o.token, os.Getenv("TMSCTL_TOKEN")); {
 	case o.tokenFile != "":
 		return client.WithTokenFile(o.tokenFile)
 	case token != "":
 		return client.WithToken(token)
-	case saved.TokenFile != "":
-		return client.WithTokenFile(saved.TokenFile)
+	case selected.TokenFile != "":
+		return client.WithTokenFile(selected.TokenFile)
 	}
 	return nil
 }
 
-// findTarget returns the target that the command line, the environment or else the
-// saved default names.
-func (o *options) findTarget() (target, error) {
-	named := cmp.Or(o.target, os.Getenv("TMSCTL_TARGET"))
-	if strings.Contains(named, "://") {
-		return target{URL: named}, nil
+// selectEndpoint returns the endpoint of --target, of $TMSCTL_TARGET, or the default.
+func (o *options) selectEndpoint() (endpoint, error) {
+	name := cmp.Or(o.endpoint, os.Getenv("TMSCTL_TARGET"))
+	if strings.Contains(name, "://") {
+		return endpoint{URL: name}, nil
 	}
-	saved, err := readTargets()
+	saved, err := readEndpoints()
 	if err != nil {
-		return target{}, err
+		return endpoint{}, err
 	}
-	if named = cmp.Or(named, saved.Default); named == "" {
-		return target{}, cli.UsageError{Reason: errors.New("no server is named: give its URL with --target, or save it with 'tmsctl target add'")}
+	if name = cmp.Or(name, saved.Default); name == "" {
+		return endpoint{}, cli.UsageError{Reason: errors.New("no server is selected: set --target to its URL, or save it with 'tmsctl target add'")}
 	}
-	return saved.find(named)
+	return saved.find(name)
 }

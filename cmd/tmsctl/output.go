@@ -11,43 +11,44 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// encode prints a message of the API as --output says. What is not set is printed, too,
-// so that scripts find each key.
-func (o *options) encode(w io.Writer, message proto.Message) error {
+// printMessage prints a message of the API in the format of --output, with all fields,
+// so that scripts can rely on each key.
+func (o *options) printMessage(w io.Writer, message proto.Message) error {
 	text, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(message)
 	if err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
-	return o.write(w, text)
+	return o.printJSON(w, text)
 }
 
-// encodeValue prints a value of ours.
-func (o *options) encodeValue(w io.Writer, value any) error {
+// printValue prints a value that is not a message of the API.
+func (o *options) printValue(w io.Writer, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
-	return o.write(w, text)
+	return o.printJSON(w, text)
 }
 
-// write prints JSON in the form that was asked for. protojson varies its spaces from
-// build to build, so they are all made here.
-func (o *options) write(w io.Writer, text []byte) error {
+// printJSON prints JSON in the format of --output. It indents the text, because protojson
+// uses random spaces.
+func (o *options) printJSON(w io.Writer, text []byte) error {
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, text, "", "  "); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	indented.WriteByte('\n')
 	text = indented.Bytes()
-	quoted := printableJSON(text)
-	// YAML leaves some of what must be quoted as it is. JSON is YAML, too.
-	if o.output == "yaml" && bytes.Equal(quoted, text) {
+	escaped := escapeJSON(text)
+	// YAML would not escape some of the characters that escapeJSON escapes. JSON is YAML,
+	// too.
+	if o.output == "yaml" && bytes.Equal(escaped, text) {
 		var err error
-		if quoted, err = yaml.JSONToYAML(text); err != nil {
+		if escaped, err = yaml.JSONToYAML(text); err != nil {
 			return fmt.Errorf("standard output: %w", err)
 		}
 	}
-	if _, err := w.Write(quoted); err != nil {
+	if _, err := w.Write(escaped); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return nil

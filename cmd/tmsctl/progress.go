@@ -15,18 +15,19 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-// progress shows how far a lease is: one line that is drawn over itself where a person
-// watches, and nothing elsewhere but what went wrong.
+// progress shows the state of a lease that is acquired. On a terminal it redraws one
+// line; elsewhere it prints only lost connections and interrupts.
 type progress struct {
 	w io.Writer
-	// width is that of the terminal, in which a line must fit to be drawn over.
+	// width returns the width of the terminal, and is nil if w is none. A line must fit
+	// to be redrawn.
 	width func() int
 
 	mu    sync.Mutex
 	drawn bool
-	// away says that the connection was lost, and that this was said.
-	away bool
-	// id is that of the lease, and last what was said of it last, both printable.
+	// lost reports whether the loss of the current connection was printed.
+	lost bool
+	// id is the id of the lease, and last its last state. Both are escaped.
 	id, last string
 }
 
@@ -44,18 +45,18 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// show draws what an answer tells.
-func (p *progress) show(answer *tmsv1.AcquireResponse) {
+// update shows a response.
+func (p *progress) update(response *tmsv1.AcquireResponse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	lease := answer.GetLease()
-	p.away = false
+	lease := response.GetLease()
+	p.lost = false
 	if id := lease.GetId(); id != "" {
-		p.id = printable(id)
+		p.id = escape(id)
 	}
 	p.last = stateName(lease.GetState())
 	if message := lease.GetMessage(); message != "" {
-		p.last += ": " + printable(message)
+		p.last += ": " + escape(message)
 	}
 	p.draw("Lease " + p.id + " " + p.last)
 }
@@ -67,14 +68,14 @@ func (p *progress) draw(line string) {
 	if runes, width := []rune(line), p.width()-1; len(runes) > width {
 		line = string(runes[:max(width, 0)])
 	}
-	_, _ = io.WriteString(p.w, noLine+line)
+	_, _ = io.WriteString(p.w, eraseLine+line)
 	p.drawn = true
 }
 
-// noLine removes what is in the line.
-const noLine = "\r\x1b[K"
+// eraseLine erases the current line of a terminal.
+const eraseLine = "\r\x1b[K"
 
-// clear removes what was drawn.
+// clear erases the line.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,34 +84,34 @@ func (p *progress) clear() {
 
 func (p *progress) erase() {
 	if p.drawn {
-		_, _ = io.WriteString(p.w, noLine)
+		_, _ = io.WriteString(p.w, eraseLine)
 		p.drawn = false
 	}
 }
 
-// lost says that the connection is made anew, once until it is there again.
-func (p *progress) lost(err error, _ time.Duration) {
+// connectionLost prints a lost connection, once until the next response.
+func (p *progress) connectionLost(err error, _ time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.away {
+	if p.lost {
 		return
 	}
-	p.away = true
+	p.lost = true
 	p.erase()
 	message := err.Error()
 	var failure *client.Error
 	if errors.As(err, &failure) {
 		message = failure.Message
 	}
-	_, _ = fmt.Fprintf(p.w, "%s: trying again\n", printable(message))
+	_, _ = fmt.Fprintf(p.w, "%s: retrying\n", escape(message))
 }
 
-// interrupted says what happens now, because it may take its time.
+// interrupted prints that the lease is being released, which can take seconds.
 func (p *progress) interrupted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
 	if p.id != "" {
-		_, _ = fmt.Fprintf(p.w, "releasing lease %s; interrupt again to leave it\n", p.id)
+		_, _ = fmt.Fprintf(p.w, "releasing lease %s; interrupt again to stop without releasing it\n", p.id)
 	}
 }

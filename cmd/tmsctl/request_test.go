@@ -13,8 +13,8 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-// asked is what lease create asks for with these flags, and one model before them.
-func asked(t *testing.T, flags ...string) (*tmsv1.AcquireRequest, error) {
+// parse returns the request of lease create with one model and more flags.
+func parse(t *testing.T, flags ...string) (*tmsv1.AcquireRequest, error) {
 	var c createOptions
 	command := new(cobra.Command)
 	c.addFlags(command)
@@ -22,7 +22,7 @@ func asked(t *testing.T, flags ...string) (*tmsv1.AcquireRequest, error) {
 	return c.request(command.Flags())
 }
 
-// request is what it asks for with that model alone, but for a change.
+// request returns the request with that model, changed by change.
 func request(change func(*tmsv1.AcquireRequest)) *tmsv1.AcquireRequest {
 	r := &tmsv1.AcquireRequest{Spec: &tmsv1.LeaseSpec{Models: []*tmsv1.Model{{Name: "m", Uri: "/models"}}}}
 	change(r)
@@ -37,15 +37,17 @@ func scaled(autoscaling *tmsv1.Autoscaling) *tmsv1.AcquireRequest {
 	return spec(func(s *tmsv1.LeaseSpec) { s.Autoscaling = autoscaling })
 }
 
-// TestRequest: what is not given is not asked for, also where what is given is nothing.
+// TestRequest checks the request of each flag. A flag that is not set differs from one with
+// its zero value.
 func TestRequest(t *testing.T) {
+	t.Parallel()
 	scale := "--enable-autoscaling"
 	for name, test := range map[string]struct {
 		flags []string
 		want  *tmsv1.AcquireRequest
 	}{
-		"nothing else": {nil, request(func(*tmsv1.AcquireRequest) {})},
-		"models, in their order": {
+		"no flags": {nil, request(func(*tmsv1.AcquireRequest) {})},
+		"the order of models": {
 			[]string{"-m", "name=b,uri=s3://b", "--model", "name=a,uri=s3://a,uri=x,name=y?z=1"},
 			spec(func(s *tmsv1.LeaseSpec) {
 				s.Models = append(s.Models, &tmsv1.Model{Name: "b", Uri: "s3://b"}, &tmsv1.Model{Name: "a", Uri: "s3://a,uri=x,name=y?z=1"})
@@ -56,7 +58,7 @@ func TestRequest(t *testing.T) {
 		"no gpus":         {[]string{"--gpus", "0"}, spec(func(s *tmsv1.LeaseSpec) { s.Resources = &tmsv1.Resources{Gpus: new(int64(0))} })},
 		"cpus and memory": {[]string{"--cpus", "500m", "--memory", "1Gi"}, spec(func(s *tmsv1.LeaseSpec) { s.Resources = &tmsv1.Resources{Cpus: "500m", Memory: "1Gi"} })},
 		"duration":        {[]string{"--duration", "1h30m"}, spec(func(s *tmsv1.LeaseSpec) { s.Duration = durationpb.New(90 * time.Minute) })},
-		"no end":          {[]string{"--duration", "0s"}, spec(func(s *tmsv1.LeaseSpec) { s.Duration = durationpb.New(0) })},
+		"unlimited":       {[]string{"--duration", "0s"}, spec(func(s *tmsv1.LeaseSpec) { s.Duration = durationpb.New(0) })},
 		"renewed":         {[]string{"--auto-renew"}, spec(func(s *tmsv1.LeaseSpec) { s.AutoRenew = new(true) })},
 		"not renewed":     {[]string{"--auto-renew=false"}, spec(func(s *tmsv1.LeaseSpec) { s.AutoRenew = new(false) })},
 		"name and request id": {
@@ -77,14 +79,14 @@ func TestRequest(t *testing.T) {
 		"metrics": {
 			[]string{scale, "--autoscaling-metric", "queueTime=200000", "--autoscaling-metric", "cpuUtilization", "--autoscaling-metric", "gpuUtilization=0"},
 			scaled(&tmsv1.Autoscaling{Metrics: []*tmsv1.MetricRequest{
-				{Metric: tmsv1.Metric_METRIC_QUEUE_TIME, Enabled: new(true), Threshold: new(int64(200000))},
-				{Metric: tmsv1.Metric_METRIC_CPU_UTILIZATION, Enabled: new(true)},
-				{Metric: tmsv1.Metric_METRIC_GPU_UTILIZATION, Enabled: new(true), Threshold: new(int64(0))},
+				{Metric: "queueTime", Enabled: new(true), Threshold: new(int64(200000))},
+				{Metric: "cpuUtilization", Enabled: new(true)},
+				{Metric: "gpuUtilization", Enabled: new(true), Threshold: new(int64(0))},
 			}}),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := asked(t, test.flags...)
+			got, err := parse(t, test.flags...)
 			require.NoError(t, err)
 			require.True(t, proto.Equal(test.want, got), "%v\n%v", test.want, got)
 		})
@@ -92,25 +94,26 @@ func TestRequest(t *testing.T) {
 }
 
 func TestRequestRefused(t *testing.T) {
+	t.Parallel()
 	scale := "--enable-autoscaling"
 	for want, flags := range map[string][]string{
-		"must be name=<name>,uri=<uri>":                                          {"-m", "name=a"},
-		"--model name=,uri=/m: must":                                             {"-m", "name=,uri=/m"},
-		"--model name=a,uri=: must":                                              {"-m", "name=a,uri="},
-		"--model uri=/m,name=a: must":                                            {"-m", "uri=/m,name=a"},
-		"--model name=a,version=1,uri=/m: must":                                  {"-m", "name=a,version=1,uri=/m"},
-		"--autoscaling-min-replicas has no meaning without --enable-autoscaling": {"--autoscaling-min-replicas", "1"},
-		"--autoscaling-max-replicas has no meaning without --enable-autoscaling": {"--autoscaling-max-replicas", "1", scale + "=false"},
-		"--autoscaling-metric has no meaning without --enable-autoscaling":       {"--autoscaling-metric", "queueTime"},
-		"is named twice":                         {scale, "--autoscaling-metric", "queueTime", "--autoscaling-metric", "queueTime=1"},
-		"must be one of [cpuUtilization":         {scale, "--autoscaling-metric", "latency"},
-		"must be a whole number of percent":      {scale, "--autoscaling-metric", "cpuUtilization=80%"},
-		"must be a whole number of microseconds": {scale, "--autoscaling-metric", "queueTime="},
-		"--duration 1.5s: must be whole seconds": {"--duration", "1500ms"},
-		"--duration -1s: must be whole seconds":  {"--duration", "-1s"},
-		"--wait and --no-wait are both given":    {"--wait", "--no-wait"},
+		"must be name=<name>,uri=<uri>":                            {"-m", "name=a"},
+		"--model name=,uri=/m: must":                               {"-m", "name=,uri=/m"},
+		"--model name=a,uri=: must":                                {"-m", "name=a,uri="},
+		"--model uri=/m,name=a: must":                              {"-m", "uri=/m,name=a"},
+		"--model name=a,version=1,uri=/m: must":                    {"-m", "name=a,version=1,uri=/m"},
+		"--autoscaling-min-replicas needs --enable-autoscaling":    {"--autoscaling-min-replicas", "1"},
+		"--autoscaling-max-replicas needs --enable-autoscaling":    {"--autoscaling-max-replicas", "1", scale + "=false"},
+		"--autoscaling-metric needs --enable-autoscaling":          {"--autoscaling-metric", "queueTime"},
+		"must not be repeated for one metric":                      {scale, "--autoscaling-metric", "queueTime", "--autoscaling-metric", "queueTime=1"},
+		"must be one of cpuUtilization, gpuUtilization, queueTime": {scale, "--autoscaling-metric", "latency"},
+		"must be a whole number of percent":                        {scale, "--autoscaling-metric", "cpuUtilization=80%"},
+		"must be a whole number of microseconds":                   {scale, "--autoscaling-metric", "queueTime="},
+		"--duration 1.5s: must be whole seconds":                   {"--duration", "1500ms"},
+		"--duration -1s: must be whole seconds":                    {"--duration", "-1s"},
+		"--wait and --no-wait cannot be used together":             {"--wait", "--no-wait"},
 	} {
-		_, err := asked(t, flags...)
+		_, err := parse(t, flags...)
 		require.ErrorContains(t, err, want)
 		var usage cli.UsageError
 		require.ErrorAs(t, err, &usage)

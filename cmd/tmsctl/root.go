@@ -11,45 +11,43 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-const longHelp = `tmsctl acquires leases of Triton Inference Server from tms-server, and looks after
-them.
+const longHelp = `tmsctl acquires and manages leases of Triton Inference Server with the API of tms-server.
 
-Which server: --target, or $TMSCTL_TARGET, names a URL or a target that 'tmsctl
-target add' saved; without them it is the saved default.
+Server: --target or $TMSCTL_TARGET is a URL, or the name of a target that 'tmsctl target
+add' saved. Without them, tmsctl calls the default target.
 
-Who calls: each call carries a token of Kubernetes, and may what Kubernetes lets its
-holder do with tritonleases. Keep it in a file, which is read anew for each call:
+Authentication: each call sends a Kubernetes token. Kubernetes RBAC decides what its owner
+may do with tritonleases. Keep the token in a file, which is read for each call:
 
   kubectl create token <serviceaccount> -n <namespace> > token
   tmsctl lease list --token-file token
 
-or in $TMSCTL_TOKEN. --token shows it to everybody on the machine. Flags win over
-$TMSCTL_TOKEN, and that wins over the token file of a saved target. The token of
-kubectl's own configuration is not read. No token is sent over plain http, but to this
-machine, as with kubectl port-forward.
+or in $TMSCTL_TOKEN. --token shows it to all users of the machine. Flags win over
+$TMSCTL_TOKEN, which wins over the token file of a saved target. tmsctl does not read
+kubeconfig files. It sends a token over http only to this machine, as with kubectl
+port-forward.
 
-For scripts: -z prints tab-separated columns without headers, to which new ones are
-added at the end only, and - for what there is not; -o json and -o yaml print the
-messages of the API. What was asked for goes to standard output, all else to standard
-error. Exit status:
+Scripts: -z prints tab-separated columns without headers, and - for empty cells; new
+columns are added at the end. -o json and -o yaml print the messages of the API. Results
+go to standard output, everything else to standard error. Exit status:
 
-  0  done
-  1  something failed that is none of these; a lease did not serve in time
+  0  success
+  1  another error, or the lease did not serve in time
   2  wrong usage
-  3  refused: the request is wrong, or the administrator's bounds forbid it, or the
-     name is taken, or there are too many calls
-  4  there is no such lease
-  5  the server cannot be reached or trusted, or is ending
-  6  the server does not know who calls, or does not let them`
+  3  refused: the request is invalid, exceeds the administrator's bounds, or the name
+     exists, or there are too many calls
+  4  the lease does not exist
+  5  the server cannot be reached, is not trusted, or shuts down
+  6  the caller is not authenticated or lacks a right`
 
-const examples = `  # Save where the server is, once
+const examples = `  # Save a server
   tmsctl target add prod https://tms.example.com:8443 --ca-file ca.pem --token-file token -n inference
 
-  # Acquire a Triton, wait until it serves, and give it back
+  # Acquire a lease, wait until it serves, and release it
   tmsctl lease create -m name=resnet50,uri=s3://models/vision
   tmsctl lease release lease-4xk2p
 
-  # One that scales
+  # Acquire a lease that scales
   tmsctl lease create -m name=resnet50,uri=s3://models/vision --gpus 2 --duration 8h \
     --enable-autoscaling --autoscaling-max-replicas 4 --autoscaling-metric queueTime=200000
 
@@ -59,7 +57,7 @@ const examples = `  # Save where the server is, once
 func newRoot(o *options, s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "tmsctl",
-		Short:             "Acquire leases of Triton Inference Server, and look after them",
+		Short:             "Acquire and manage leases of Triton Inference Server",
 		Long:              longHelp,
 		Example:           examples,
 		SilenceErrors:     true,
@@ -73,16 +71,16 @@ func newRoot(o *options, s streams) *cobra.Command {
 	root.InitDefaultCompletionCmd("completion")
 	for _, command := range root.Commands() {
 		if command.HasSubCommands() {
-			group(command)
+			requireSubcommand(command)
 		}
 	}
-	group(root)
+	requireSubcommand(root)
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
 	return root
 }
 
-// group makes a command one that does nothing without one of its subcommands.
-func group(command *cobra.Command) {
+// requireSubcommand makes a command fail without one of its subcommands.
+func requireSubcommand(command *cobra.Command) {
 	command.Args = func(command *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
@@ -93,7 +91,7 @@ func group(command *cobra.Command) {
 		return cli.Usagef("unknown command %q: must be one of %s", args[0], subcommands(command))
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		return cli.Usagef("a command is missing: one of %s", subcommands(command))
+		return cli.Usagef("a subcommand is required: one of %s", subcommands(command))
 	}
 }
 
@@ -107,15 +105,15 @@ func subcommands(command *cobra.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// exactly refuses a number of arguments that is not that of their names, or less of
-// them where the last name ends in ... .
-func exactly(names ...string) cobra.PositionalArgs {
+// exactArgs requires one argument for each name. If the last name ends with ..., more
+// arguments are allowed.
+func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		many := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
+		variadic := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
 		switch {
 		case len(args) < len(names):
-			return cli.UsageError{Reason: errors.New("missing: " + strings.Join(names[len(args):], " "))}
-		case len(args) > len(names) && !many:
+			return cli.UsageError{Reason: errors.New("missing argument: " + strings.Join(names[len(args):], " "))}
+		case len(args) > len(names) && !variadic:
 			return cli.Usagef("unexpected argument %q", args[len(names)])
 		}
 		return nil
@@ -124,7 +122,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 
 func newVersion(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version of tmsctl", Args: exactly(),
+		Use: "version", Short: "Print the version of tmsctl", Args: exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			text := "tmsctl " + version()
 			if o.porcelain {

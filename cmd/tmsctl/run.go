@@ -9,13 +9,13 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-// streams are what a command writes.
+// streams are the outputs of a command.
 type streams struct {
 	out io.Writer
 	err io.Writer
 }
 
-// run runs the command line and returns its exit status.
+// run runs a command line and returns its exit status.
 func run(ctx context.Context, args []string, s streams) int {
 	o := new(options)
 	root := newRoot(o, s)
@@ -26,17 +26,17 @@ func run(ctx context.Context, args []string, s streams) int {
 	var usage cli.UsageError
 	switch {
 	case err == nil:
-		return exitDone
+		return exitOK
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(s.err, "tmsctl: %s\nRun '%s --help' for usage.\n", printable(err.Error()), command.CommandPath())
+		_, _ = fmt.Fprintf(s.err, "tmsctl: %s\nRun '%s --help' for usage.\n", escape(err.Error()), command.CommandPath())
 		return exitUsage
 	default:
-		for _, line := range fatalLines(err) {
+		for _, line := range errorLines(err) {
 			_, _ = fmt.Fprintln(s.err, "fatal: "+line)
 		}
 		if hint := o.hint(err); hint != "" {
 			_, _ = fmt.Fprintln(s.err, "hint: "+hint)
 		}
-		return statusOf(err)
+		return exitStatus(err)
 	}
 }

@@ -23,10 +23,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tmsctl": main})
 }
 
-// TestScripts runs testdata/script/*.txtar, which read as the documentation of the
-// command: each shows what a user types, and what comes back. Each script has a fake
-// tms-server of its own at $URL, which $TMSCTL_TARGET names.
+// TestScripts runs testdata/script/*.txtar, which document the command. Each script has its
+// own fake tms-server at $URL, which is also $TMSCTL_TARGET.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireUniqueNames:  true,
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			server := fake.Start()
 			env.Defer(server.Close)
 			env.Values["fake"] = fake
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command ends a second later
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise -race makes each command a second slower
 			env.Setenv("URL", server.URL)
 			env.Setenv("TMSCTL_TARGET", server.URL)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// status runs a command that must end with a status: status 3 tmsctl ...
+// status runs a command that must exit with a status: status 3 tmsctl ...
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status code command...")
@@ -64,18 +64,18 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// server tells the fake server what to do, or looks at what it got:
+// server controls the fake server, or checks what it received:
 //
 //	server fail <method> <code> <message> [<field>=<message>...]
-//	server break <n>           the next acquisitions break off
-//	server hold                acquisitions get no further than to start
-//	server stall               releases do not come to an end
-//	server wait                until an acquisition is held, or a release stalls
-//	server lease <file>        there is the lease in a file
-//	server leases <n>          there are so many leases
-//	server got <method> <file> the last request is written to a file
-//	server token <token>       the last call had this token, or none
-//	server tls                 there is TLS at $TLS_URL, and its authority is in ca.pem
+//	server break <n>           break the next n Acquire streams
+//	server hold                keep leases from serving
+//	server stall               keep Release calls from ending
+//	server wait                wait until an Acquire is held or a Release stalls
+//	server lease <file>        add the lease of a file
+//	server leases <n>          check the number of leases
+//	server got <method> <file> write the last request to a file
+//	server token <token>       check the token of the last List, or that it had none
+//	server tls                 serve TLS at $TLS_URL, and write its authority to ca.pem
 func server(ts *testscript.TestScript, _ bool, args []string) {
 	fake := ts.Value("fake").(*faketms.Server)
 	switch args[0] {
@@ -93,7 +93,7 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 		select {
 		case <-fake.Held():
 		case <-time.After(time.Minute):
-			ts.Fatalf("nothing is held")
+			ts.Fatalf("no call is held")
 		}
 	case "lease":
 		lease := new(tmsv1.Lease)
@@ -101,16 +101,16 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 		fake.Put(lease)
 	case "leases":
 		if n := strconv.Itoa(len(fake.Leases())); n != args[1] {
-			ts.Fatalf("there are %s leases", n)
+			ts.Fatalf("the server has %s leases", n)
 		}
 	case "got":
 		calls := fake.Calls(args[1])
 		if len(calls) == 0 {
-			ts.Fatalf("no call of %s came", args[1])
+			ts.Fatalf("the server received no %s", args[1])
 		}
 		text, err := protojson.Marshal(calls[len(calls)-1].Message)
 		ts.Check(err)
-		text = []byte(strings.ReplaceAll(string(text), " ", "")) // which protojson varies
+		text = []byte(strings.ReplaceAll(string(text), " ", "")) // protojson uses random spaces
 		ts.Check(os.WriteFile(ts.MkAbs(args[2]), append(text, '\n'), 0o600))
 	case "token":
 		calls := fake.Calls("List")
@@ -124,11 +124,11 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 		authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
 		ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), authority, 0o600))
 	default:
-		ts.Fatalf("server %v?", args)
+		ts.Fatalf("unknown command: server %v", args)
 	}
 }
 
-// refusal is an error of the server. In its texts, escapes are what they stand for.
+// refusal returns an error of the server. Its texts can contain escapes of Go strings.
 func refusal(ts *testscript.TestScript, code, message string, fields ...string) error {
 	var c connect.Code
 	ts.Check(c.UnmarshalText([]byte(code)))
@@ -140,8 +140,8 @@ func refusal(ts *testscript.TestScript, code, message string, fields ...string) 
 	err := connect.NewError(c, errors.New(unescape(message)))
 	bad := new(errdetails.BadRequest)
 	for _, field := range fields {
-		path, sentence, _ := strings.Cut(field, "=")
-		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: unescape(path), Description: unescape(sentence)})
+		path, description, _ := strings.Cut(field, "=")
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: unescape(path), Description: unescape(description)})
 	}
 	if len(fields) > 0 {
 		detail, detailErr := connect.NewErrorDetail(bad)

@@ -13,33 +13,35 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 )
 
-// table prints rows: in columns with a header for people, and for scripts with tabs
-// between what is not aligned.
+// table prints rows: in aligned columns with a header for people, or tab-separated for
+// scripts.
 type table struct {
-	w      io.Writer
-	ending func() error
+	w io.Writer
+	// flushWriter flushes w.
+	flushWriter func() error
 }
 
 func newTable(w io.Writer, porcelain bool, header ...string) *table {
 	if porcelain {
 		buffer := bufio.NewWriter(w)
-		return &table{w: buffer, ending: buffer.Flush}
+		return &table{w: buffer, flushWriter: buffer.Flush}
 	}
 	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(writer, strings.Join(header, "\t"))
-	return &table{w: writer, ending: writer.Flush}
+	return &table{w: writer, flushWriter: writer.Flush}
 }
 
-// row prints one row. What there is not is -, which scripts can tell from the end.
+// row prints one row. An empty cell is printed as "-", so that scripts can split a row at
+// spaces, too.
 func (t *table) row(cells ...string) {
 	for i, cell := range cells {
-		cells[i] = orDash(printable(cell))
+		cells[i] = orDash(escape(cell))
 	}
 	_, _ = fmt.Fprintln(t.w, strings.Join(cells, "\t"))
 }
 
 func (t *table) flush() error {
-	if err := t.ending(); err != nil {
+	if err := t.flushWriter(); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return nil
@@ -48,8 +50,8 @@ func (t *table) flush() error {
 func orDash(text string) string  { return cmp.Or(text, "-") }
 func orNever(text string) string { return cmp.Or(text, "never") }
 
-// moment returns a time as Kubernetes prints it, and nothing where there is none.
-func moment(t *timestamppb.Timestamp) string {
+// formatTime returns a time as Kubernetes prints it, and "" for nil.
+func formatTime(t *timestamppb.Timestamp) string {
 	if t == nil {
 		return ""
 	}
@@ -60,6 +62,10 @@ func stateName(state tmsv1.State) string {
 	return strings.ToLower(strings.TrimPrefix(state.String(), "STATE_"))
 }
 
+func modelStateName(state tmsv1.ModelState) string {
+	return strings.ToLower(strings.TrimPrefix(state.String(), "MODEL_STATE_"))
+}
+
 func modelNames(lease *tmsv1.Lease) string {
 	var names []string
 	for _, model := range lease.GetModels() {
@@ -68,43 +74,42 @@ func modelNames(lease *tmsv1.Lease) string {
 	return strings.Join(names, ",")
 }
 
-// bounds returns the fewest and the most replicas, where the lease scales.
-func bounds(granted *tmsv1.Grant) (minimum, maximum string) {
+// replicaBounds returns empty strings for a lease that does not scale.
+func replicaBounds(granted *tmsv1.Grant) (minimum, maximum string) {
 	if !granted.GetAutoscaled() {
 		return "", ""
 	}
 	return fmt.Sprint(granted.GetMinReplicas()), fmt.Sprint(granted.GetMaxReplicas())
 }
 
-// porcelainLease prints leases for scripts: leaseColumns says how.
-func porcelainLease(w io.Writer, leases ...*tmsv1.Lease) error {
+// porcelainLeases prints leases for scripts. leaseColumns documents the columns.
+func porcelainLeases(w io.Writer, leases ...*tmsv1.Lease) error {
 	t := newTable(w, true)
 	for _, lease := range leases {
 		replicas := lease.GetReplicas()
-		minimum, maximum := bounds(lease.GetGranted())
+		minimum, maximum := replicaBounds(lease.GetGranted())
 		t.row(
 			lease.GetId(), lease.GetNamespace(), stateName(lease.GetState()), modelNames(lease),
 			fmt.Sprint(replicas.GetReady()), fmt.Sprint(replicas.GetCurrent()), fmt.Sprint(replicas.GetWanted()), minimum, maximum,
-			moment(lease.GetExpiresAt()), lease.GetAddress(), moment(lease.GetCreatedAt()),
+			formatTime(lease.GetExpiresAt()), lease.GetAddress(), formatTime(lease.GetCreatedAt()),
 		)
 	}
 	return t.flush()
 }
 
-// listing prints leases for people: of the replicas those that serve, of those that
-// are wanted.
-func listing(w io.Writer, leases []*tmsv1.Lease, namespaces bool) error {
+// listLeases prints leases for people. The column REPLICAS is serving/wanted.
+func listLeases(w io.Writer, leases []*tmsv1.Lease, namespaces bool) error {
 	header := []string{"ID", "MODELS", "STATE", "REPLICAS", "MIN", "MAX", "EXPIRES"}
 	if namespaces {
 		header = append([]string{"NAMESPACE"}, header...)
 	}
 	t := newTable(w, false, header...)
 	for _, lease := range leases {
-		minimum, maximum := bounds(lease.GetGranted())
+		minimum, maximum := replicaBounds(lease.GetGranted())
 		cells := []string{
 			lease.GetId(), modelNames(lease), stateName(lease.GetState()),
 			fmt.Sprintf("%d/%d", lease.GetReplicas().GetReady(), lease.GetReplicas().GetWanted()),
-			minimum, maximum, orNever(moment(lease.GetExpiresAt())),
+			minimum, maximum, orNever(formatTime(lease.GetExpiresAt())),
 		}
 		if namespaces {
 			cells = append([]string{lease.GetNamespace()}, cells...)

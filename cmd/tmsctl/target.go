@@ -12,12 +12,12 @@ import (
 
 func newTarget(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{
-		Use: "target", Short: "Save which servers there are, and which of them is meant",
-		Long: `Save which servers there are, and which of them is meant where none is named.
+		Use: "target", Short: "Save servers, and choose the default server",
+		Long: `Save servers under a name, and choose the server that tmsctl calls by default.
 
-They are saved in $TMSCTL_CONFIG, or else tms/targets.yaml in the folder of the user's
-configuration: URLs and the names of files, and never a token. A file that others may
-write is not read.`,
+The file is $TMSCTL_CONFIG or tms/targets.yaml in the user's configuration folder. It
+holds URLs and names of files, and never a token. tmsctl does not read it if other users
+can write to it.`,
 	}
 	command.AddCommand(newTargetAdd(o, s), newTargetList(o, s), newTargetSet(s), newTargetRemove(s))
 	return command
@@ -25,66 +25,66 @@ write is not read.`,
 
 func newTargetAdd(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "add <name> <url>", Short: "Save a server, with --ca-file, --token-file and --namespace", Args: exactly("<name>", "<url>"),
+		Use: "add <name> <url>", Short: "Save a server with --ca-file, --token-file and --namespace", Args: exactArgs("<name>", "<url>"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			added, err := o.newTarget(args[0], args[1])
+			added, err := o.newEndpoint(args[0], args[1])
 			if err != nil {
 				return err
 			}
-			saved, err := readTargets()
+			saved, err := readEndpoints()
 			if err != nil {
 				return err
 			}
-			if _, taken := saved.Targets[args[0]]; taken {
-				return fmt.Errorf("there is a target %q already: remove it first", args[0])
+			if _, exists := saved.ByName[args[0]]; exists {
+				return fmt.Errorf("target %q already exists: remove it first", args[0])
 			}
 			saved.add(args[0], added)
-			sentence := "Target %s is saved\n"
+			format := "Target %s is saved\n"
 			if saved.Default == "" {
-				saved.Default, sentence = args[0], "Target %s is saved, and is the default\n"
+				saved.Default, format = args[0], "Target %s is saved and is the default\n"
 			}
 			if err := saved.write(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, sentence, args[0])
+			_, err = fmt.Fprintf(s.out, format, args[0])
 			return err
 		},
 	}
 }
 
-// newTarget checks what is to be saved. Files are saved with their whole paths,
-// because they are meant wherever tmsctl is run.
-func (o *options) newTarget(name, url string) (target, error) {
+// newEndpoint returns the endpoint of the flags. Its file names are absolute, because
+// tmsctl can run in any folder.
+func (o *options) newEndpoint(name, url string) (endpoint, error) {
 	switch {
-	case !targetName.MatchString(name):
-		return target{}, cli.Usagef("%q cannot be the name of a target: must be letters, digits, dots, underscores and hyphens", name)
+	case !endpointName.MatchString(name):
+		return endpoint{}, cli.Usagef("target %q: the name must be letters, digits, dots, underscores and hyphens", name)
 	case o.token != "":
-		return target{}, cli.Usagef("a token is not saved: keep it in a file, and give that with --token-file")
+		return endpoint{}, cli.Usagef("--token cannot be saved: write the token to a file, and use --token-file")
 	case o.skipVerify:
-		return target{}, cli.Usagef("--insecure-skip-tls-verify is not saved: give --ca-file")
+		return endpoint{}, cli.Usagef("--insecure-skip-tls-verify cannot be saved: use --ca-file")
 	}
 	if _, err := client.New(url); err != nil {
-		return target{}, cli.UsageError{Reason: err}
+		return endpoint{}, cli.UsageError{Reason: err}
 	}
-	added := target{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile}
+	added := endpoint{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile}
 	for _, file := range []*string{&added.CAFile, &added.TokenFile} {
 		if *file == "" {
 			continue
 		}
-		whole, err := filepath.Abs(*file)
+		absolute, err := filepath.Abs(*file)
 		if err != nil {
-			return target{}, err
+			return endpoint{}, err
 		}
-		*file = whole
+		*file = absolute
 	}
 	return added, nil
 }
 
 func newTargetSet(s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "set <name>", Short: "Make a target the default", Args: exactly("<name>"), ValidArgsFunction: completeTarget,
+		Use: "set <name>", Short: "Set the default target", Args: exactArgs("<name>"), ValidArgsFunction: completeEndpointArg,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return changeTargets(s, args[0], func(saved *targets) string {
+			return updateEndpoints(s, args[0], func(saved *endpoints) string {
 				saved.Default = args[0]
 				return "is the default"
 			})
@@ -94,13 +94,13 @@ func newTargetSet(s streams) *cobra.Command {
 
 func newTargetRemove(s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "remove <name>", Short: "Forget a target", Args: exactly("<name>"), ValidArgsFunction: completeTarget,
+		Use: "remove <name>", Short: "Remove a target", Args: exactArgs("<name>"), ValidArgsFunction: completeEndpointArg,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return changeTargets(s, args[0], func(saved *targets) string {
-				delete(saved.Targets, args[0])
+			return updateEndpoints(s, args[0], func(saved *endpoints) string {
+				delete(saved.ByName, args[0])
 				if saved.Default == args[0] {
 					saved.Default = ""
-					return "is removed, and there is no default any more"
+					return "is removed; no default is set now"
 				}
 				return "is removed"
 			})
@@ -108,53 +108,54 @@ func newTargetRemove(s streams) *cobra.Command {
 	}
 }
 
-// changeTargets changes what is saved, where there is a target of a name, and says what
-// became of it.
-func changeTargets(s streams, name string, change func(*targets) string) error {
-	saved, err := readTargets()
+// updateEndpoints applies update to the file if it has an endpoint with the name, and
+// prints the result of update.
+func updateEndpoints(s streams, name string, update func(*endpoints) string) error {
+	saved, err := readEndpoints()
 	if err != nil {
 		return err
 	}
 	if _, err := saved.find(name); err != nil {
 		return err
 	}
-	became := change(saved)
+	result := update(saved)
 	if err := saved.write(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.out, "Target %s %s\n", name, became)
+	_, err = fmt.Fprintf(s.out, "Target %s %s\n", name, result)
 	return err
 }
 
-func completeTarget(command *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+// completeEndpointArg completes the only argument of a command.
+func completeEndpointArg(command *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return completeTargets(command, args, begin)
+	return completeEndpoints(command, args, prefix)
 }
 
 func newTargetList(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the saved targets; a star marks the default", Args: exactly(),
-		Long: "List the saved targets; a star marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, whether it is the default.",
+		Use: "list", Short: "List the saved targets; * marks the default", Args: exactArgs(),
+		Long: "List the saved targets; * marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, default (true or false).",
 		RunE: func(*cobra.Command, []string) error {
-			saved, err := readTargets()
+			saved, err := readEndpoints()
 			if err != nil {
 				return err
 			}
 			if o.output != "" {
-				return o.encodeValue(s.out, saved)
+				return o.printValue(s.out, saved)
 			}
 			table := newTable(s.out, o.porcelain, "", "NAME", "URL", "NAMESPACE", "CA FILE", "TOKEN FILE")
 			for _, name := range saved.names() {
-				t, isDefault := saved.Targets[name], name == saved.Default
+				e, isDefault := saved.ByName[name], name == saved.Default
 				switch {
 				case o.porcelain:
-					table.row(name, t.URL, t.Namespace, t.CAFile, t.TokenFile, fmt.Sprint(isDefault))
+					table.row(name, e.URL, e.Namespace, e.CAFile, e.TokenFile, fmt.Sprint(isDefault))
 				case isDefault:
-					table.row("*", name, t.URL, t.Namespace, t.CAFile, t.TokenFile)
+					table.row("*", name, e.URL, e.Namespace, e.CAFile, e.TokenFile)
 				default:
-					table.row(" ", name, t.URL, t.Namespace, t.CAFile, t.TokenFile)
+					table.row(" ", name, e.URL, e.Namespace, e.CAFile, e.TokenFile)
 				}
 			}
 			return table.flush()

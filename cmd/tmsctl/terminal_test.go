@@ -13,50 +13,55 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-func answer(message string) *tmsv1.AcquireResponse {
+// response returns a response with a message.
+func response(message string) *tmsv1.AcquireResponse {
 	return &tmsv1.AcquireResponse{Lease: &tmsv1.Lease{Id: "a\n", State: tmsv1.State_STATE_STARTING, Message: message}}
 }
 
-// TestProgress: a person sees one line that is drawn over itself, and that fits.
+// TestProgress checks that a terminal shows one line that is redrawn and fits.
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	var screen bytes.Buffer
 	drawn := func() string { defer screen.Reset(); return screen.String() }
 	p := &progress{w: &screen, width: func() int { return 30 }}
-	p.show(answer("\x1b[2J"))
+	p.update(response("\x1b[2J"))
 	require.Equal(t, "\r\x1b[K"+`Lease a\n starting: \x1b[2J`, drawn())
-	p.show(answer("äöü pulls the image of Triton"))
+	p.update(response("äöü pulls the image of Triton"))
 	require.Equal(t, "\r\x1b[K"+`Lease a\n starting: äöü pulls`, strings.TrimRight(drawn(), " "))
 
-	// What must be read is not drawn over, and is said once.
+	// A lost connection stays on the screen, and is printed once.
 	lost := &client.Error{Message: "gone\n"}
-	p.lost(lost, 0)
-	p.lost(lost, 0)
-	require.Equal(t, "\r\x1b[K"+`gone\n: trying again`+"\n", drawn())
-	p.show(answer(""))
+	p.connectionLost(lost, 0)
+	p.connectionLost(lost, 0)
+	require.Equal(t, "\r\x1b[K"+`gone\n: retrying`+"\n", drawn())
+	p.update(response(""))
 	require.Equal(t, "\r\x1b[K"+`Lease a\n starting`, drawn())
-	p.lost(errors.New("again"), 0)
-	require.Equal(t, "\r\x1b[Kagain: trying again\n", drawn())
-	p.show(answer(""))
+	p.connectionLost(errors.New("again"), 0)
+	require.Equal(t, "\r\x1b[Kagain: retrying\n", drawn())
+	p.update(response(""))
 	screen.Reset()
 	p.interrupted()
-	require.Equal(t, "\r\x1b[K"+`releasing lease a\n; interrupt again to leave it`+"\n", drawn())
+	require.Equal(t, "\r\x1b[K"+`releasing lease a\n; interrupt again to stop without releasing it`+"\n", drawn())
 	p.clear()
 	require.Empty(t, drawn())
 	require.Equal(t, "starting", p.last)
 }
 
-// TestProgressUnwatched: where nobody watches, nothing moves.
-func TestProgressUnwatched(t *testing.T) {
+// TestProgressNoTerminal checks that only lost connections are printed.
+func TestProgressNoTerminal(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	p := newProgress(&log)
-	p.show(answer("x"))
+	p.update(response("x"))
 	p.clear()
 	require.Empty(t, log.String())
-	p.lost(errors.New("gone"), 0)
-	require.Equal(t, "gone: trying again\n", log.String())
+	p.connectionLost(errors.New("gone"), 0)
+	require.Equal(t, "gone: retrying\n", log.String())
 }
 
-func TestPrintable(t *testing.T) {
+// TestEscape checks that only printable characters reach the terminal.
+func TestEscape(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"":                        "",
 		"größer als 3 µs – 日本語 👍": "größer als 3 µs – 日本語 👍",
@@ -68,21 +73,21 @@ func TestPrintable(t *testing.T) {
 		"\xff\xc3(\xed\xa0\x80":   `\xff\xc3(\xed\xa0\x80`,
 		"\U000e0001\ufffd":        `\U000e0001` + "\ufffd",
 	} {
-		require.Equal(t, want, printable(text))
+		require.Equal(t, want, escape(text))
 	}
 }
 
-// FuzzPrintable: whatever comes, a terminal is shown one line of printable characters;
-// JSON means what it meant.
-func FuzzPrintable(f *testing.F) {
+// FuzzEscape checks that escaped texts are printable, and that escaped JSON keeps its
+// meaning.
+func FuzzEscape(f *testing.F) {
 	f.Add("\x1b[2J\u202e\U000e0001\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		quoted := printable(text)
-		require.Equal(t, quoted, printable(quoted))
+		escaped := escape(text)
+		require.Equal(t, escaped, escape(escaped))
 		encoded, err := json.Marshal(text)
 		require.NoError(t, err)
-		safe := printableJSON(encoded)
-		require.Equal(t, string(safe), printable(string(safe)))
+		safe := escapeJSON(encoded)
+		require.Equal(t, string(safe), escape(string(safe)))
 		var before, after string
 		require.NoError(t, json.Unmarshal(encoded, &before))
 		require.NoError(t, json.Unmarshal(safe, &after))

@@ -12,39 +12,42 @@ import (
 	"k8s.io/apimachinery/pkg/util/cache"
 )
 
-// Limits are how much one user may call.
+// Limits limit the rate of calls.
 type Limits struct {
-	// PerSecond is how many calls a user may begin each second, and Burst how many at once.
+	// PerSecond is the number of calls that one user may start each second.
 	PerSecond float64
-	Burst     int
-	// Reviews is how many tokens of strangers are reviewed each second, all together:
-	// whoever sends nonsense does not make the API server work, and does not stand in the
-	// way of those whose tokens were valid before.
+	// Burst is the number of calls that one user may start at once.
+	Burst int
+	// Reviews is the number of tokens that are reviewed each second for all callers
+	// together. Tokens that were valid recently do not count: invalid tokens load the
+	// API server no further than this, and do not lock out users with valid tokens.
 	Reviews float64
 }
 
-// Gate authenticates each call before its message is read, and refuses those of users
-// who call too often: what a stranger sends is neither kept nor decoded.
+// Gate authenticates each call and limits its rate before the request is read, so that
+// the server does not decode requests of unknown callers. Admit is for a
+// connect.RequestGateFunc.
 type Gate struct {
-	control *Control
-	limits  Limits
-	users   *cache.LRUExpireCache // *rate.Limiter by user
-	reviews *rate.Limiter
+	reviewer *Reviewer
+	limits   Limits
+	users    *cache.LRUExpireCache // *rate.Limiter by name of the user
+	reviews  *rate.Limiter
 }
 
-// NewGate returns a gate for handlers.
-func NewGate(control *Control, limits Limits) *Gate {
+// NewGate returns a Gate.
+func NewGate(reviewer *Reviewer, limits Limits) *Gate {
 	return &Gate{
-		control: control, limits: limits, users: cache.NewLRUExpireCache(most),
+		reviewer: reviewer, limits: limits, users: cache.NewLRUExpireCache(cacheSize),
 		reviews: rate.NewLimiter(rate.Limit(limits.Reviews), max(1, int(limits.Reviews))),
 	}
 }
 
-// Admit returns a context that knows who has sent the header authorization.
+// Admit returns a context with the user of the authorization header. UserFrom returns
+// the user.
 func (g *Gate) Admit(ctx context.Context, authorization string) (context.Context, error) {
-	user, err := g.control.authenticate(ctx, authorization, func() error {
+	user, err := g.reviewer.authenticate(ctx, authorization, func() error {
 		if !g.reviews.Allow() {
-			return tooMany("too many tokens to review; try again")
+			return resourceExhausted("too many tokens to review; retry")
 		}
 		return nil
 	})
@@ -52,35 +55,36 @@ func (g *Gate) Admit(ctx context.Context, authorization string) (context.Context
 		return nil, err
 	}
 	if !g.limiter(user.Username).Allow() {
-		return nil, tooMany("too many calls of user " + quote(user.Username) + "; try again")
+		return nil, resourceExhausted("too many calls of user " + quote(user.Username) + "; retry")
 	}
 	return context.WithValue(ctx, userKey{}, user), nil
 }
 
-func tooMany(message string) error {
+func resourceExhausted(message string) error {
 	return connect.NewError(connect.CodeResourceExhausted, errors.New(message))
 }
 
-// limiter returns that of a user. Who has not called for a while has all of his burst again.
+// limiter returns the limiter of a user. Each limiter is replaced after some time, with
+// a full burst, so that idle users do not stay in the cache.
 func (g *Gate) limiter(user string) *rate.Limiter {
-	const idle = 10 * time.Minute
-	if known, ok := g.users.Get(user); ok {
-		return known.(*rate.Limiter)
+	const ttl = 10 * time.Minute
+	if limiter, ok := g.users.Get(user); ok {
+		return limiter.(*rate.Limiter)
 	}
-	made := rate.NewLimiter(rate.Limit(g.limits.PerSecond), g.limits.Burst)
-	g.users.Add(user, made, idle)
-	return made
+	limiter := rate.NewLimiter(rate.Limit(g.limits.PerSecond), g.limits.Burst)
+	g.users.Add(user, limiter, ttl)
+	return limiter
 }
 
 type userKey struct{}
 
-// UserOf returns who calls.
-func UserOf(ctx context.Context) authenticationv1.UserInfo {
+// UserFrom returns the user in ctx, and the anonymous user if there is none.
+func UserFrom(ctx context.Context) authenticationv1.UserInfo {
 	if user, ok := ctx.Value(userKey{}).(authenticationv1.UserInfo); ok {
 		return user
 	}
 	return anonymous
 }
 
-// quote has no character of a name reach a log line or a terminal as it is.
+// quote escapes a name for logs and terminals.
 func quote(text string) string { return strconv.QuoteToASCII(text) }

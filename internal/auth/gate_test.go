@@ -13,46 +13,48 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
-// TestGate: a user may call so often, whatever token he comes with; others do not notice.
+// TestGate checks that all tokens of a user share one limit, and that users do not.
 func TestGate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		for token, name := range map[string]string{"a": "ann", "a2": "ann", "b": "bob"} {
 			s.users[token] = authenticationv1.UserInfo{Username: name}
 		}
-		gate := NewGate(s.Control, Limits{PerSecond: 1, Burst: 3, Reviews: 100})
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1, Burst: 3, Reviews: 100})
 		admit := func(token string) (context.Context, error) { return gate.Admit(t.Context(), "Bearer "+token) }
 		for _, token := range []string{"a", "a2", "a"} {
 			ctx, err := admit(token)
 			require.NoError(t, err)
-			require.Equal(t, "ann", UserOf(ctx).Username)
+			require.Equal(t, "ann", UserFrom(ctx).Username)
 		}
 		_, err := admit("a2")
-		require.EqualError(t, err, `resource_exhausted: too many calls of user "ann"; try again`)
+		require.EqualError(t, err, `resource_exhausted: too many calls of user "ann"; retry`)
 		ctx, err := admit("b")
 		require.NoError(t, err)
-		require.Equal(t, "bob", UserOf(ctx).Username)
+		require.Equal(t, "bob", UserFrom(ctx).Username)
 
 		time.Sleep(time.Second)
 		_, err = admit("a")
 		require.NoError(t, err)
 		_, err = admit("a")
 		require.Equal(t, connect.CodeResourceExhausted, connect.CodeOf(err))
-		_, err = admit("nobody's")
+		_, err = admit("unknown")
 		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err))
 	})
 }
 
-// TestGateReviews: whoever sends nonsense does not have the API server work, and does
-// not lock those out who were here before.
+// TestGateReviews checks that invalid tokens neither load the API server nor lock out
+// users with valid tokens.
 func TestGateReviews(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		s.users["a"] = authenticationv1.UserInfo{Username: "ann"}
-		gate := NewGate(s.Control, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10})
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10})
 		_, err := gate.Admit(t.Context(), "Bearer a")
 		require.NoError(t, err)
-		nonsense := func() (refused int) {
+		invalid := func() (refused int) {
 			for i := range 1000 {
 				_, err := gate.Admit(t.Context(), fmt.Sprintf("Bearer %d-%d", time.Now().UnixNano(), i))
 				if connect.CodeOf(err) == connect.CodeResourceExhausted {
@@ -61,39 +63,40 @@ func TestGateReviews(t *testing.T) {
 			}
 			return refused
 		}
-		require.Equal(t, 991, nonsense())
+		require.Equal(t, 991, invalid())
 		require.Equal(t, 10, s.tokens)
-		time.Sleep(2 * remembered) // and ann's token has to be reviewed again
-		require.Equal(t, 990, nonsense())
+		time.Sleep(2 * reviewTTL) // the review of ann's token is no longer cached
+		require.Equal(t, 990, invalid())
 		_, err = gate.Admit(t.Context(), "Bearer a")
 		require.NoError(t, err)
 		require.Equal(t, 21, s.tokens)
 
 		for range 100 {
 			_, err = gate.Admit(t.Context(), "")
-			require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "no token is no work")
+			require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "a call without a token needs no review")
 		}
 		delete(s.users, "a")
-		time.Sleep(2 * remembered)
+		time.Sleep(2 * reviewTTL)
 		_, err = gate.Admit(t.Context(), "Bearer a")
 		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err))
-		time.Sleep(2 * remembered)
-		require.Equal(t, 990, nonsense())
+		time.Sleep(2 * reviewTTL)
+		require.Equal(t, 990, invalid())
 		_, err = gate.Admit(t.Context(), "Bearer a")
-		require.Equal(t, connect.CodeResourceExhausted, connect.CodeOf(err), "whose token was revoked is a stranger")
+		require.Equal(t, connect.CodeResourceExhausted, connect.CodeOf(err), "a revoked token counts as a new one")
 	})
 }
 
-// TestAtOnce: many calls of one user at once are one question to the API server each,
-// whoever goes away meanwhile, and nobody is a stranger for it.
-func TestAtOnce(t *testing.T) {
+// TestConcurrent checks that concurrent calls of a user share one review, also if the
+// first caller disconnects.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		s.users["a"] = authenticationv1.UserInfo{Username: "ann"}
 		slow := make(chan bool)
 		s.wait = func() { <-slow }
-		s.may = func(authorizationv1.SubjectAccessReviewSpec) bool { return true }
-		gate := NewGate(s.Control, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1})
+		s.allow = func(authorizationv1.SubjectAccessReviewSpec) bool { return true }
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1})
 		leaving, leave := context.WithCancel(t.Context())
 		results := make(chan error, 500)
 		for i := range cap(results) {
@@ -108,7 +111,7 @@ func TestAtOnce(t *testing.T) {
 				}
 				results <- err
 			}()
-			synctest.Wait() // so that the first one leaves while all others wait for what he asked
+			synctest.Wait() // the first call disconnects while all others wait for its review
 		}
 		leave()
 		require.ErrorIs(t, <-results, context.Canceled)

@@ -18,22 +18,22 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-// apiServer answers reviews, and counts them.
+// apiServer is a fake API server that answers reviews and counts them.
 type apiServer struct {
-	*Control
-	// users are by token; may says what they may.
+	*Reviewer
+	// users are the users by token. allow decides SubjectAccessReviews.
 	users map[string]authenticationv1.UserInfo
-	may   func(authorizationv1.SubjectAccessReviewSpec) bool
-	// wait is called before each answer.
+	allow func(authorizationv1.SubjectAccessReviewSpec) bool
+	// wait runs before each response.
 	wait func()
-	// down is the error of every request.
+	// down is the error of all responses.
 	down error
 
 	tokens, accesses int
 }
 
 func newAPIServer() *apiServer {
-	s := &apiServer{users: map[string]authenticationv1.UserInfo{}, may: func(authorizationv1.SubjectAccessReviewSpec) bool { return false }, wait: func() {}}
+	s := &apiServer{users: map[string]authenticationv1.UserInfo{}, allow: func(authorizationv1.SubjectAccessReviewSpec) bool { return false }, wait: func() {}}
 	clients := fake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		s.tokens++
@@ -46,39 +46,40 @@ func newAPIServer() *apiServer {
 		s.accesses++
 		s.wait()
 		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
-		review.Status.Allowed = s.may(review.Spec)
+		review.Status.Allowed = s.allow(review.Spec)
 		return true, review, s.down
 	})
-	s.Control = New(clients)
+	s.Reviewer = New(clients)
 	return s
 }
 
-// who returns who has a token, empty where nobody has.
-func (s *apiServer) who(t *testing.T, token string) string {
+// username returns the name of the user of a token, and "" if the token is invalid.
+func (s *apiServer) username(t *testing.T, token string) string {
 	t.Helper()
 	user, err := s.Authenticate(t.Context(), "Bearer "+token)
 	if err != nil {
 		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "%v", err)
-		require.Equal(t, errUnknown, err, "one sentence for all")
+		require.Equal(t, errUnauthenticated, err, "the same error for all tokens")
 	}
 	return user.Username
 }
 
-// as is a call of a user.
+// as returns the context of a call of a user.
 func as(ctx context.Context, name string, groups ...string) context.Context {
 	return context.WithValue(ctx, userKey{}, authenticationv1.UserInfo{Username: name, Groups: groups})
 }
 
-// groupMay lets a group do everything.
-func groupMay(group string) func(authorizationv1.SubjectAccessReviewSpec) bool {
+// allowGroup returns a decision that allows everything to a group.
+func allowGroup(group string) func(authorizationv1.SubjectAccessReviewSpec) bool {
 	return func(spec authorizationv1.SubjectAccessReviewSpec) bool { return slices.Contains(spec.Groups, group) }
 }
 
-// jwt returns a token that says when it ends.
+// jwt returns an unsigned token with claims.
 func jwt(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
+// ending returns a token that expires at a time.
 func ending(at time.Time) string { return jwt(fmt.Sprintf(`{"exp":%d}`, at.Unix())) }
 
 var errDown = errors.New(`post "https://10.0.0.1:6443/apis": secret detail`)

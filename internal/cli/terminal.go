@@ -8,13 +8,13 @@ import (
 	"golang.org/x/term"
 )
 
-// OnTerminal says whether a person watches what is written to w.
+// OnTerminal reports whether w is a terminal.
 func OnTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// colour returns text in a colour where a person watches and wants one.
+// colour returns text in a colour if w is a terminal and NO_COLOR is not set.
 func colour(w io.Writer, code, text string) string {
 	if !OnTerminal(w) || os.Getenv("NO_COLOR") != "" {
 		return text
@@ -24,12 +24,12 @@ func colour(w io.Writer, code, text string) string {
 
 const yellow = "33"
 
-// Warn prints sentences for a person.
-func Warn(w io.Writer, sentences []string) {
+// Warn writes each warning to w, on a line that begins with WARNING.
+func Warn(w io.Writer, warnings []string) {
 	mark := colour(w, yellow, "WARNING:")
 	buffer := bufio.NewWriter(w)
-	for _, sentence := range sentences {
-		_, _ = buffer.WriteString(mark + " " + sentence + "\n")
+	for _, warning := range warnings {
+		_, _ = buffer.WriteString(mark + " " + warning + "\n")
 	}
 	_ = buffer.Flush()
 }

@@ -1,5 +1,5 @@
-// Package commandline is what the commands here have in common: how they refuse a
-// command line that is wrong, and how they speak to a person.
+// Package cli holds what the commands of this project share: usage errors, suggestions
+// for misspelled flags and commands, and warnings on a terminal.
 package cli
 
 import (
@@ -12,24 +12,24 @@ import (
 	"github.com/triton-leases/tms/internal/schema"
 )
 
-// UsageError is a wrong command line.
+// UsageError is an error of the command line, and not of what the command does.
 type UsageError struct{ Reason error }
 
 func (e UsageError) Error() string { return e.Reason.Error() }
 func (e UsageError) Unwrap() error { return e.Reason }
 
-// Usagef makes a UsageError.
+// Usagef returns a UsageError with a formatted message.
 func Usagef(format string, arguments ...any) error {
 	return UsageError{fmt.Errorf(format, arguments...)}
 }
 
-// FlagError makes a UsageError of what is wrong with a flag, with the flag that was
-// probably meant where there is none of that name. It is a FlagErrorFunc.
+// FlagError returns a UsageError for an error of the flag parser. If the flag is unknown,
+// it suggests the nearest one. It is for cobra's SetFlagErrorFunc.
 func FlagError(command *cobra.Command, err error) error {
 	return UsageError{suggestFlag(command, err)}
 }
 
-// suggestFlag adds the flag that was probably meant to an error about an unknown one.
+// suggestFlag adds the nearest flag to an error about an unknown one.
 func suggestFlag(command *cobra.Command, err error) error {
 	var unknown string
 	if n, _ := fmt.Sscanf(err.Error(), "unknown flag: --%s", &unknown); n != 1 {
@@ -51,8 +51,8 @@ func flagNames(command *cobra.Command) []string {
 	return names
 }
 
-// UnknownCommand returns the refusal of an argument in the place of a command's
-// subcommand, and nil where no subcommand is near.
+// UnknownCommand returns a UsageError that suggests the subcommand nearest to argument,
+// and nil if none is near.
 func UnknownCommand(command *cobra.Command, argument string) error {
 	var names []string
 	for _, sub := range command.Commands() {
@@ -66,7 +66,7 @@ func UnknownCommand(command *cobra.Command, argument string) error {
 	return nil
 }
 
-// OneOf refuses the value of a flag that is none of the allowed ones.
+// OneOf returns a UsageError if the value of a flag is not one of the allowed values.
 func OneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil

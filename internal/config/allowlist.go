@@ -5,29 +5,31 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/triton-leases/tms/pkg/render"
 )
 
-// AllowlistKey is the key of the images in the ConfigMap of the allowlist, one a line.
+// AllowlistKey is the key of the images in the ConfigMap of the allowlist, one image a
+// line.
 const AllowlistKey = "images"
 
 // AllowedBy returns the images in the ConfigMap of the allowlist.
-func AllowedBy(list *corev1.ConfigMap) []string { return strings.Fields(list.Data[AllowlistKey]) }
+func AllowedBy(allowlist *corev1.ConfigMap) []string {
+	return strings.Fields(allowlist.Data[AllowlistKey])
+}
 
-// Allow sets which images of Triton leases may have beside those that the file
-// allows, and says whether that changed anything.
+// Allow sets the Triton images that leases may use in addition to those of the file,
+// and reports whether they changed.
 func (c *Config) Allow(images []string) (changed bool) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	if slices.Equal(images, c.allowed) {
+	if slices.Equal(images, c.extraImages) {
 		return false
 	}
-	c.allowed, c.installations = slices.Clone(images), map[string]*render.Installation{}
+	c.extraImages = slices.Clone(images)
+	c.leases = c.base.WithImages(c.extraImages...)
 	return true
 }
 
-// Images are the images of Triton that the file allows, the default first.
+// Images returns the Triton images that the file allows, the default first.
 func (c *Config) Images() []string {
 	c.lock.Lock()
 	defer c.lock.Unlock()

@@ -1,5 +1,5 @@
-// Package config is the administrator's configuration as tms-server has it:
-// a file of values that may change at any time, and what is decided with it.
+// Package config holds the administrator's configuration of tms-server: the values file
+// that is in force, and what renders leases with it.
 package config
 
 import (
@@ -13,35 +13,37 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// Config is the file as it was read last, and was coherent. It is safe for
-// concurrent use.
+// Config is the values file as it was last read and valid. It is safe for concurrent
+// use.
 type Config struct {
 	path    string
 	release string
 
 	renderer *render.Renderer
 
-	lock  sync.Mutex
-	text  []byte    // that is in force
-	since time.Time // when it was read
-	// seen is another text, that was there once.
-	seen []byte
-	// tried is the text that was read last, and problem why it is not in force.
-	tried   []byte
-	problem error
-	// images are those of Triton that the text allows.
+	lock sync.Mutex
+	// current is the text that is in force, and since when it was read.
+	current []byte
+	since   time.Time
+	// candidate is a new text that was read once. It may be half written.
+	candidate []byte
+	// lastRead is the text that was last read and checked, and lastErr the reason why it
+	// is not in force.
+	lastRead []byte
+	lastErr  error
+	// images are the Triton images that current allows.
 	images []string
-	// allowed are images of Triton that leases may have beside those of the text.
-	allowed []string
-	// installations are by namespace.
-	installations map[string]*render.Installation
+	// extraImages are the Triton images that the ConfigMap of the allowlist adds.
+	extraImages []string
+	// base renders leases with current, and leases with current and extraImages.
+	base, leases *render.LeaseRenderer
 }
 
-// Read reads the file: values of the chart, such as those in its ConfigMap. The
-// release is that of the server; its name begins the names of what leases consist of.
-// The error is a policy.Refusal where the configuration is not coherent.
+// Read reads a file of chart values, such as the one in the chart's ConfigMap. The names
+// of what a lease deploys begin with release. The error is a policy.Refusal if the
+// configuration is not coherent.
 func Read(path, release string) (*Config, error) {
-	renderer, err := render.New(render.Options{Memory: mostRemembered})
+	renderer, err := render.New(render.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +52,11 @@ func Read(path, release string) (*Config, error) {
 	return c, err
 }
 
-// Reload reads the file again and says whether another configuration is in force
-// since. A text is in force when it was read twice, because the first time it may be
-// half written. Where the file cannot be read, or is not coherent, what was in force
-// stays in force; the error is returned once, and kept until the file is better.
+// Reload reads the file again and reports whether another configuration is in force
+// since then. A changed text comes in force when it was read twice, because the first
+// time it may be half written. If the file is invalid, the previous configuration stays
+// in force; Reload returns the same error only once, and InForce returns it until the
+// file is valid.
 func (c *Config) Reload() (changed bool, err error) {
 	text, err := os.ReadFile(c.path)
 	c.lock.Lock()
@@ -61,82 +64,62 @@ func (c *Config) Reload() (changed bool, err error) {
 	if err != nil {
 		return false, c.fail(text, err)
 	}
-	if c.tried != nil && bytes.Equal(text, c.tried) {
-		c.seen = nil
+	if c.lastRead != nil && bytes.Equal(text, c.lastRead) {
+		c.candidate = nil
 		return false, nil
 	}
-	if c.text != nil && !bytes.Equal(text, c.seen) { // which may be half written still
-		c.seen = text
+	if c.current != nil && !bytes.Equal(text, c.candidate) {
+		c.candidate = text
 		return false, nil
 	}
-	if !bytes.Equal(text, c.text) {
-		in, err := c.install(text, "default")
+	if !bytes.Equal(text, c.current) {
+		base, err := c.newLeaseRenderer(text)
 		if err != nil {
 			return false, c.fail(text, err)
 		}
-		c.images = in.AllowedImages()
-		c.text, c.since, c.installations, changed = text, time.Now(), map[string]*render.Installation{}, true
+		c.images = base.AllowedImages()
+		c.base, c.leases = base, base.WithImages(c.extraImages...)
+		c.current, c.since, changed = text, time.Now(), true
 	}
-	c.tried, c.problem = text, nil
+	c.lastRead, c.lastErr = text, nil
 	return changed, nil
 }
 
-// fail remembers a problem, and returns it where it is new.
-func (c *Config) fail(tried []byte, problem error) error {
-	problem = fmt.Errorf("configuration: %w", problem)
-	known := c.problem != nil && c.problem.Error() == problem.Error()
-	if c.tried, c.problem = tried, problem; known {
+// fail keeps an error as lastErr, and returns it if it differs from the previous one.
+func (c *Config) fail(text []byte, err error) error {
+	err = fmt.Errorf("configuration: %w", err)
+	known := c.lastErr != nil && c.lastErr.Error() == err.Error()
+	if c.lastRead, c.lastErr = text, err; known {
 		return nil
 	}
-	return problem
+	return err
 }
 
-// InForce says since when the configuration is in force, and why the file that was
-// read last is not.
-func (c *Config) InForce() (since time.Time, problem error) {
+// InForce returns when the configuration in force was read, and the error of the file
+// if a newer text of it is invalid.
+func (c *Config) InForce() (since time.Time, err error) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	return c.since, c.problem
+	return c.since, c.lastErr
 }
 
-const (
-	// mostInstallations is how many namespaces are kept at once. To make one takes
-	// milliseconds.
-	mostInstallations = 128
-	// mostRemembered is about how many bytes each keeps of the forms of its leases,
-	// and as many of their objects: a dozen forms.
-	mostRemembered = 1 << 20
-)
-
-// Installation returns what renders the leases of a namespace.
-func (c *Config) Installation(namespace string) (*render.Installation, error) {
+// LeaseRenderer returns what grants and renders leases with the configuration in force.
+func (c *Config) LeaseRenderer() *render.LeaseRenderer {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	if in, ok := c.installations[namespace]; ok {
-		return in, nil
-	}
-	in, err := c.install(c.text, namespace)
-	if err != nil {
-		return nil, err
-	}
-	in.Allow(c.allowed...)
-	if len(c.installations) >= mostInstallations {
-		clear(c.installations)
-	}
-	c.installations[namespace] = in
-	return in, nil
+	return c.leases
 }
 
-func (c *Config) install(text []byte, namespace string) (*render.Installation, error) {
+func (c *Config) newLeaseRenderer(text []byte) (*render.LeaseRenderer, error) {
 	input := new(render.Input)
-	if len(bytes.TrimSpace(text)) == 0 { // half written, more likely than meant
+	if len(bytes.TrimSpace(text)) == 0 { // probably half written
 		return nil, errors.New("the file is empty")
 	}
 	if err := input.Add(text); err != nil {
 		return nil, err
 	}
 	if input.Leases() > 0 {
-		return nil, errors.New("it has leases: at run time they are objects of the kind TritonLease")
+		return nil, errors.New("leases: not allowed here: create TritonLease objects instead")
 	}
-	return c.renderer.Install(render.Release{Name: c.release, Namespace: namespace, Controller: true}, input)
+	return c.renderer.LeaseRenderer(render.Release{Name: c.release, Namespace: "default", Controller: true}, input)
 }

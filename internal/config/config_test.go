@@ -13,29 +13,31 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
+// five is a configuration with at most five replicas.
 const five = `server: {autoscaling: {enable: true, replicas: {limits: {maximum: 5}}, metrics: {queueTime: {enabled: true}}}}`
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
 	write(five)
 	c, err := config.Read(file, "tms")
 	require.NoError(t, err)
-	require.EqualValues(t, 5, most(t, c), "5 is the most")
-	first, problem := c.InForce()
-	require.NoError(t, problem)
+	require.EqualValues(t, 5, most(t, c), "the largest number of replicas")
+	first, err := c.InForce()
+	require.NoError(t, err)
 
-	reload := func(changed bool, problem string) {
+	reload := func(changed bool, wantErr string) {
 		t.Helper()
 		got, err := c.Reload()
-		if err == nil && !got { // the file counts when it is read for the second time
+		if err == nil && !got { // a changed file comes in force when it was read twice
 			got, err = c.Reload()
 		}
 		require.Equal(t, changed, got)
-		if problem == "" {
+		if wantErr == "" {
 			require.NoError(t, err)
 		} else {
-			require.ErrorContains(t, err, problem)
+			require.ErrorContains(t, err, wantErr)
 		}
 	}
 	reload(false, "") // nothing changed
@@ -43,28 +45,28 @@ func TestReload(t *testing.T) {
 	const incoherent = "server.autoscaling.replicas.default.maximum: Invalid value: 5: must not exceed server.autoscaling.replicas.limits.maximum (4)"
 	write(`server: {autoscaling: {enable: true, replicas: {limits: {maximum: 4}}}}`)
 	reload(false, incoherent)
-	reload(false, "") // which is said once
-	require.EqualValues(t, 5, most(t, c), "what was in force stays in force")
-	since, problem := c.InForce()
-	require.ErrorContains(t, problem, incoherent)
+	reload(false, "") // the same error is returned once
+	require.EqualValues(t, 5, most(t, c), "the previous configuration stays in force")
+	since, err := c.InForce()
+	require.ErrorContains(t, err, incoherent)
 	require.Equal(t, first, since)
 
 	write("leases: {a: {models: [{name: m, uri: /models}]}}")
-	reload(false, "at run time they are objects of the kind TritonLease")
+	reload(false, "leases: not allowed here: create TritonLease objects instead")
 	write("server: {")
 	reload(false, "configuration: ")
 	require.NoError(t, os.Remove(file))
 	reload(false, "no such file")
 	reload(false, "")
 
-	write("server: {autoscaling: {enable: true}}\n") // while it is being written
+	write("server: {autoscaling: {enable: true}}\n") // half written
 	got, err := c.Reload()
 	require.NoError(t, err)
 	require.False(t, got)
-	write(five) // as it was
+	write(five) // the same as before
 	reload(false, "")
-	since, problem = c.InForce()
-	require.NoError(t, problem)
+	since, err = c.InForce()
+	require.NoError(t, err)
 	require.Equal(t, first, since)
 
 	write(`server: {autoscaling: {enable: true, replicas: {limits: {maximum: 7}}, metrics: {queueTime: {enabled: true}}}}`)
@@ -75,6 +77,7 @@ func TestReload(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
+	t.Parallel()
 	_, err := config.Read(filepath.Join(t.TempDir(), "absent.yaml"), "tms")
 	require.ErrorContains(t, err, "no such file")
 	file := filepath.Join(t.TempDir(), "values.yaml")
@@ -84,15 +87,13 @@ func TestReadRefuses(t *testing.T) {
 	require.ErrorAs(t, err, &refusal)
 }
 
-// most returns how many replicas a lease is granted that wants a hundred.
+// most returns the maximum of replicas of a lease that asks for 100.
 func most(t *testing.T, c *config.Config) int64 {
 	t.Helper()
-	in, err := c.Installation("ns")
-	require.NoError(t, err)
 	maximum := int64(100)
-	objects, err := in.TritonLease(&v1alpha1.TritonLease{
+	objects, err := c.LeaseRenderer().TritonLease(&v1alpha1.TritonLease{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "ns"},
-		Spec: v1alpha1.TritonLeaseSpec{Lease: v1alpha1.LeaseSpec{
+		Spec: v1alpha1.TritonLeaseSpec{LeaseSpec: v1alpha1.LeaseSpec{
 			Models:      []v1alpha1.Model{{Name: "m", URI: "/models"}},
 			Autoscaling: v1alpha1.Autoscaling{Enable: true, Replicas: v1alpha1.ReplicaRange{Maximum: &maximum}},
 		}},

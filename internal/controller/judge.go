@@ -15,9 +15,9 @@ import (
 
 // judge decides what the lease is granted, and writes the decision to the status. It
 // returns nil objects if the lease is refused: the objects that run stay as they are.
-func (r *reconciliation) judge(ctx context.Context, in *render.Installation) (*render.Objects, error) {
+func (r *reconciliation) judge(ctx context.Context, renderer *render.LeaseRenderer) (*render.Objects, error) {
 	var refusal policy.Refusal
-	objects, err := in.TritonLease(r.lease)
+	objects, err := renderer.TritonLease(r.lease)
 	switch {
 	case err == nil:
 		err = r.checkTarget(ctx)

@@ -103,20 +103,17 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	if err := r.listOwned(ctx); err != nil {
 		return false, err
 	}
-	in, err := r.configuration.Installation(r.lease.Namespace)
-	if err != nil {
-		return false, err
-	}
-	objects, err := r.judge(ctx, in)
+	renderer := r.configuration.LeaseRenderer()
+	objects, err := r.judge(ctx, renderer)
 	if err != nil {
 		return false, err
 	}
 	if objects == nil {
-		if err := r.tighten(ctx, in); err != nil {
+		if err := r.tighten(ctx, renderer); err != nil {
 			return false, err
 		}
 	}
-	if deleted, err := r.reconcileTerm(ctx, in.Terms().Interval()); deleted || err != nil {
+	if deleted, err := r.reconcileTerm(ctx, renderer.Terms().Interval()); deleted || err != nil {
 		return deleted, err
 	}
 	return false, r.reconcileObjects(ctx, objects)

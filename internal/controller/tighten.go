@@ -17,15 +17,15 @@ import (
 // tighten keeps what a refused lease was granted before, within the current bounds:
 // otherwise a refused change would be a way to evade lowered bounds. The term that the
 // lease asks for counts, unless the term itself is refused.
-func (r *reconciliation) tighten(ctx context.Context, in *render.Installation) error {
+func (r *reconciliation) tighten(ctx context.Context, renderer *render.LeaseRenderer) error {
 	if r.status.Granted == nil {
 		return nil
 	}
-	granted := &v1alpha1.Granted{Grant: tightenGrant(in, r.status.Granted.Grant)}
+	granted := &v1alpha1.Granted{Grant: tightenGrant(renderer, r.status.Granted.Grant)}
 	var err error
 	asked := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
-	if granted.Term, _, err = in.Terms().Grant(field.NewPath("spec"), asked); err != nil {
-		if granted.Term, _, err = in.Terms().Grant(field.NewPath("spec"), policy.TermRequest{}); err != nil {
+	if granted.Term, _, err = renderer.Terms().Grant(field.NewPath("spec"), asked); err != nil {
+		if granted.Term, _, err = renderer.Terms().Grant(field.NewPath("spec"), policy.TermRequest{}); err != nil {
 			return err
 		}
 	}
@@ -42,8 +42,8 @@ func (r *reconciliation) tighten(ctx context.Context, in *render.Installation) e
 
 // tightenGrant returns a grant within the current bounds. If they change no number, the
 // adjustments and the warnings of the grant still hold.
-func tightenGrant(in *render.Installation, granted v1alpha1.Grant) v1alpha1.Grant {
-	tightened := in.Tighten(granted)
+func tightenGrant(renderer *render.LeaseRenderer, granted v1alpha1.Grant) v1alpha1.Grant {
+	tightened := renderer.Tighten(granted)
 	numbers := func(g v1alpha1.Grant) v1alpha1.Grant {
 		g.Adjustments, g.Warnings = nil, nil
 		return g

@@ -162,11 +162,7 @@ func TestWatchAllowlist(t *testing.T) {
 	w, _ := newWatcher(t, newConfiguration(t, scales))
 	require.NoError(t, w.watchAllowlist(t.Context()))
 	informers := w.manager.(*fakeManager).informers
-	allowed := func() []string {
-		in, err := w.configuration.Installation("ns")
-		require.NoError(t, err)
-		return in.AllowedImages()[1:]
-	}
+	allowed := func() []string { return w.configuration.LeaseRenderer().AllowedImages()[1:] }
 	list := func(images string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{Data: map[string]string{config.AllowlistKey: images}}
 	}

@@ -1,6 +1,5 @@
-// Package crd makes the CustomResourceDefinition of TritonLease. The shape of a
-// lease has one home, the schema of the chart's values; this package says the same
-// in the words of a CustomResourceDefinition.
+// Package crd generates the CustomResourceDefinition of TritonLease from skeleton.yaml
+// and the definition of a lease in the schema of the chart's values.
 package crd
 
 import (
@@ -15,9 +14,8 @@ import (
 //go:embed skeleton.yaml
 var skeleton []byte
 
-// New returns the definition, with the shape of a lease taken from the text of
-// values.schema.json. It fails where the schema says something that a
-// CustomResourceDefinition has no words for.
+// New returns the definition. The text is that of values.schema.json, which defines the
+// spec of a lease. New fails if the schema uses a keyword that it cannot translate.
 func New(valuesSchema []byte) (*apiextensionsv1.CustomResourceDefinition, error) {
 	definition := new(apiextensionsv1.CustomResourceDefinition)
 	if err := yaml.UnmarshalStrict(skeleton, definition); err != nil {
@@ -42,7 +40,7 @@ func New(valuesSchema []byte) (*apiextensionsv1.CustomResourceDefinition, error)
 	return definition, t.err
 }
 
-// YAML returns the definition as people install it: without a status.
+// YAML returns the definition as a manifest, without a status.
 func YAML(definition *apiextensionsv1.CustomResourceDefinition) ([]byte, error) {
 	text, err := yaml.Marshal(struct {
 		APIVersion string   `json:"apiVersion"`

@@ -31,6 +31,7 @@ import (
 	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
@@ -42,9 +43,10 @@ func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	return made
 }
 
-// TestServerWouldAccept: the checks of the API server itself, those of structural
-// schemas and of what CEL rules cost among them.
+// TestServerWouldAccept runs the checks of the API server, which include structural
+// schemas and the cost of CEL rules.
 func TestServerWouldAccept(t *testing.T) {
+	t.Parallel()
 	made := definition(t)
 	server := asServer(t, made)
 	server.Status.StoredVersions = []string{"v1alpha1"}
@@ -61,18 +63,20 @@ func asServer(t *testing.T, made *apiextensionsv1.CustomResourceDefinition) *api
 	return server
 }
 
-// TestGolden: the file that users install.
+// TestGolden checks the file that users install.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	text, err := crd.YAML(definition(t))
 	require.NoError(t, err)
 	golden.Equal(t, "../../charts/tms/files/tritonleases.yaml", string(text))
 }
 
-// TestAcceptsWhatTheSchemaAccepts: no lease that the values may have is turned
-// away by the API server, but for fractions, which Kubernetes wants in quotes. The
-// other way round, what crosses fields and what has a type, a range or a pattern
-// is turned away by both; the rest is the controller's to refuse.
+// TestAcceptsWhatTheSchemaAccepts checks that the API server accepts every lease that the
+// schema accepts, except numbers with fractions, which Kubernetes wants in quotes. Most
+// leases that the schema refuses are refused by the API server too; the controller
+// refuses the others.
 func TestAcceptsWhatTheSchemaAccepts(t *testing.T) {
+	t.Parallel()
 	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
 	require.NoError(t, err)
 	rules, err := schema.Compile(text)
@@ -98,7 +102,7 @@ func TestAcceptsWhatTheSchemaAccepts(t *testing.T) {
 	require.Greater(t, refusedByBoth, refused/2)
 }
 
-// validator returns what the API server does with a spec.
+// validator returns the validation of the API server.
 func validator(t *testing.T) func(spec map[string]any) field.ErrorList {
 	t.Helper()
 	root := asServer(t, definition(t)).Spec.Versions[0].Schema
@@ -118,8 +122,8 @@ func validator(t *testing.T) func(spec map[string]any) field.ErrorList {
 	}
 }
 
-// leases returns those of all values files of the tests, and some made at random,
-// each as it is and broken.
+// leases returns the leases of all values files of the tests and some random ones, each
+// unchanged and broken.
 func leases(t *testing.T, random *rand.Rand) []map[string]any {
 	t.Helper()
 	var texts [][]byte
@@ -166,8 +170,7 @@ func leases(t *testing.T, random *rand.Rand) []map[string]any {
 	return all
 }
 
-// fraction says whether a value has a number that is not whole, or too large to be
-// read as one.
+// fraction reports whether a value contains a number that is no int64.
 func fraction(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -184,7 +187,7 @@ func fraction(value any) bool {
 	return false
 }
 
-// whole returns a value with its numbers as the API server reads them.
+// whole returns a value with its numbers as int64, as the API server decodes them.
 func whole(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -201,9 +204,10 @@ func whole(value any) any {
 	return value
 }
 
-// TestTypesAreTheDefinition: each property of the definition is a field of the Go
-// types, and the other way round.
+// TestTypesAreTheDefinition checks that each property of the definition is a field of the
+// Go types, and the other way round.
 func TestTypesAreTheDefinition(t *testing.T) {
+	t.Parallel()
 	root := definition(t).Spec.Versions[0].Schema.OpenAPIV3Schema
 	compare(t, "spec", root.Properties["spec"], reflect.TypeFor[v1alpha1.TritonLeaseSpec]())
 	compare(t, "status", root.Properties["status"], reflect.TypeFor[v1alpha1.TritonLeaseStatus]())
@@ -215,7 +219,7 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 		typ = typ.Elem()
 	}
 	switch {
-	case property.XPreserveUnknownFields != nil: // Kubernetes' to define
+	case property.XPreserveUnknownFields != nil: // Kubernetes defines it
 		require.Equal(t, reflect.TypeFor[v1alpha1.RawJSON](), typ, path)
 	case property.Items != nil:
 		require.Equal(t, reflect.Slice, typ.Kind(), path)
@@ -224,13 +228,13 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 		require.Equal(t, reflect.Map, typ.Kind(), path)
 		compare(t, path+"[*]", *property.AdditionalProperties.Schema, typ.Elem())
 	case property.Properties != nil:
-		fields := jsonFields(typ)
+		fields := fieldsOf(typ)
 		require.ElementsMatch(t, slices.Collect(maps.Keys(fields)), slices.Collect(maps.Keys(property.Properties)), path)
 		for name, child := range property.Properties {
 			compare(t, path+"."+name, child, fields[name])
 		}
-	case property.XIntOrString:
-		require.Equal(t, reflect.Interface, typ.Kind(), path)
+	case property.XIntOrString: // a quantity, or a number or percentage
+		require.Equal(t, reflect.TypeFor[v1alpha1.RawJSON](), typ, path)
 	case property.Format == "date-time":
 		require.Equal(t, reflect.TypeFor[metav1.Time](), typ, path)
 	default:
@@ -238,6 +242,18 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 			"string": {reflect.String}, "boolean": {reflect.Bool}, "integer": {reflect.Int64, reflect.Int32},
 		}[property.Type], typ.Kind(), path)
 	}
+}
+
+// fieldsOf returns the fields of a struct, or the keys of a map of metrics.
+func fieldsOf(typ reflect.Type) map[string]reflect.Type {
+	if typ.Kind() == reflect.Struct {
+		return jsonFields(typ)
+	}
+	fields := map[string]reflect.Type{}
+	for _, name := range policy.MetricNames() {
+		fields[string(name)] = typ.Elem()
+	}
+	return fields
 }
 
 // jsonFields returns the fields of a struct, and of those embedded in it, by their JSON names.

@@ -11,7 +11,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
-// keywords are those of one part of the schema.
+// keywords are the keywords of one schema object.
 type keywords struct {
 	Ref         string `json:"$ref"`
 	Comment     string `json:"$comment"`
@@ -32,8 +32,8 @@ type keywords struct {
 	AdditionalProperties json.RawMessage      `json:"additionalProperties"`
 	Required             []string             `json:"required"`
 	MinProperties        *int64               `json:"minProperties"`
-	// PropertyNames have no word in a structural schema that costs little enough:
-	// the controller, which applies the schema itself, refuses such keys.
+	// PropertyNames is not translated: a CEL rule for it would exceed the cost limit. The
+	// controller validates with the schema itself, and refuses such keys.
 	PropertyNames *keywords `json:"propertyNames"`
 
 	AllOf []*keywords `json:"allOf"`
@@ -43,7 +43,7 @@ type keywords struct {
 	Then  *keywords   `json:"then"`
 }
 
-// types are the types that are allowed: the schema says one, or a list.
+// types are the allowed types. The schema has one type, or a list.
 type types []string
 
 // UnmarshalJSON reads either.
@@ -66,7 +66,7 @@ func (t *translator) fail(path, format string, args ...any) {
 	}
 }
 
-// resolve returns what a part says once what it refers to is put in its place.
+// resolve replaces a reference by what it refers to.
 func (t *translator) resolve(path string, k *keywords) *keywords {
 	reference := k.Ref
 	if len(k.AllOf) == 1 {
@@ -105,7 +105,7 @@ func (t *translator) translate(path string, k *keywords) apiextensionsv1.JSONSch
 	switch {
 	case len(k.Type) == 1:
 		to.Type = k.Type[0]
-	case slices.Contains(k.Type, "string"): // or a number: Kubernetes takes whole ones
+	case slices.Contains(k.Type, "string"): // or a number; Kubernetes accepts integers only
 		to.XIntOrString = true
 		to.AnyOf = []apiextensionsv1.JSONSchemaProps{{Type: "integer"}, {Type: "string"}}
 	default:
@@ -135,8 +135,8 @@ func (t *translator) object(path string, k *keywords, to *apiextensionsv1.JSONSc
 		return
 	}
 	switch others := string(k.AdditionalProperties); others {
-	case "false": // which is what no word means in a structural schema
-	case "": // verbatim
+	case "false": // the default in a structural schema
+	case "": // copied unchanged
 		yes := true
 		to.XPreserveUnknownFields = &yes
 	default:
@@ -150,7 +150,8 @@ func (t *translator) object(path string, k *keywords, to *apiextensionsv1.JSONSc
 	}
 }
 
-// rules translates what crosses fields into CEL. The sentences are the schema's own.
+// rules translates keywords that compare fields into CEL. The messages are the $comments
+// of the schema.
 func (t *translator) rules(path string, k *keywords, to *apiextensionsv1.JSONSchemaProps) {
 	add := func(rule, sentence string) {
 		if sentence == "" {
@@ -169,7 +170,7 @@ func (t *translator) rules(path string, k *keywords, to *apiextensionsv1.JSONSch
 		add(fmt.Sprintf("!(has(self.%s) && has(self.%s))", k.Not.Required[0], k.Not.Required[1]), k.Not.Comment)
 	} else if k.Not != nil && k.Not.Pattern == "" {
 		t.fail(path, "not of other things than two keys or a pattern")
-	} // A pattern that must not match costs too much here: the controller refuses it.
+	} // not with a pattern would exceed the cost limit of CEL: the controller refuses it
 	if k.If != nil {
 		if len(k.If.Required) != 1 || k.Then == nil {
 			t.fail(path, "if of other things than a key")

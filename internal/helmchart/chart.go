@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -113,21 +114,12 @@ func (c *Chart) Coalesce(values map[string]any) (map[string]any, error) {
 	return merged, nil
 }
 
-// With returns the chart with the text of some templates replaced, and those
-// left out whose text is empty. The templates are named as templates/<file>.
-func (c *Chart) With(templates map[string]string) *Chart {
-	changed := *c.chart
-	changed.Templates = nil
-	for _, file := range c.chart.Templates {
-		text, replaced := templates[file.Name]
-		switch {
-		case !replaced:
-			changed.Templates = append(changed.Templates, file)
-		case text != "":
-			changed.Templates = append(changed.Templates, &chart.File{Name: file.Name, Data: []byte(text)})
-		}
-	}
-	return &Chart{chart: &changed, kubeVersion: c.kubeVersion}
+// Select returns the chart with the templates that a function chooses. They are named
+// as templates/<file>.
+func (c *Chart) Select(wanted func(name string) bool) *Chart {
+	selected := *c.chart
+	selected.Templates = slices.DeleteFunc(slices.Clone(c.chart.Templates), func(file *chart.File) bool { return !wanted(file.Name) })
+	return &Chart{chart: &selected, kubeVersion: c.kubeVersion}
 }
 
 // For returns the chart as it is for a version of Kubernetes, such as v1.37.0,

@@ -8,12 +8,13 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/testing/golden"
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/testing/golden"
 )
 
 // TestNotes: what people see who install.
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)
 	for _, name := range []string{"default", "clamped", "switched-off", "server", "server-namespaces", "server-api"} {

@@ -12,6 +12,7 @@ import (
 // TestChartRefusesNamespace: the namespace stands in PromQL. The library checks
 // it before anything else, so here the chart is asked alone.
 func TestChartRefusesNamespace(t *testing.T) {
+	t.Parallel()
 	chart, err := helmchart.Load(charts.TMS())
 	require.NoError(t, err)
 	for namespace, refused := range map[string]bool{"inference": false, "1": false, `x"} or vector(1)`: true, "UPPER": true, "a.b": true, "": true} {

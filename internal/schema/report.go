@@ -5,32 +5,33 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/internal/fieldpath"
 )
 
-// report turns the errors of the validator into errors about values.
+// report turns the validator's errors into errors about values.
 type report struct {
 	schema any
 	values map[string]any
 	errors field.ErrorList
 }
 
-// collect walks down to what really failed: a composite such as allOf is only
-// as wrong as its parts. Where the schema explains a oneOf or a not in its own
-// words, that explanation stands for the parts.
+// collect walks down to what failed: a composite such as allOf is only as wrong as
+// its parts. If the schema has a $comment beside a oneOf, the comment stands for the
+// parts.
 func (r *report) collect(failure *jsonschema.ValidationError) {
 	_, pointer, _ := strings.Cut(failure.AbsoluteKeywordLocation, "#")
 	parent, keyword := cutLast(pointer)
 	rule, _ := at(r.schema, parent).(map[string]any)
 	switch {
 	case keyword == "oneOf" && comment(rule) != "":
-		r.add(field.Invalid(r.path(failure), r.summary(failure), comment(rule)))
+		r.add(field.Invalid(r.path(failure).Field(), r.summary(failure), comment(rule)))
 	case len(failure.Causes) > 0:
 		for _, cause := range failure.Causes {
 			r.collect(cause)
@@ -50,7 +51,7 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 		names := slices.Sorted(maps.Keys(known))
 		for _, key := range slices.Sorted(maps.Keys(object)) {
 			if _, ok := known[key]; !ok {
-				r.add(field.Forbidden(Child(path, key), unknownKey(key, names)))
+				r.add(field.Forbidden(path.Child(fieldpath.Key(key)).Field(), unknownKey(key, names)))
 			}
 		}
 	case "required":
@@ -58,34 +59,34 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 		required, _ := rule["required"].([]any)
 		for _, key := range required {
 			if _, ok := object[fmt.Sprint(key)]; !ok {
-				r.add(field.Required(Child(path, fmt.Sprint(key)), description(rule, fmt.Sprint(key))))
+				r.add(field.Required(path.Child(fieldpath.Key(fmt.Sprint(key))).Field(), description(rule, fmt.Sprint(key))))
 			}
 		}
 	case "type":
-		r.add(field.Invalid(path, r.summary(failure), wrongType(rule["type"], instance)))
+		r.add(field.Invalid(path.Field(), r.summary(failure), wrongType(rule["type"], instance)))
 	case "enum":
 		allowed, _ := rule["enum"].([]any)
-		r.add(field.NotSupported(path, r.summary(failure), texts(allowed)))
+		r.add(field.NotSupported(path.Field(), r.summary(failure), texts(allowed)))
 	case "minimum":
-		r.add(field.Invalid(path, r.summary(failure), fmt.Sprintf("must be at least %s", number(rule["minimum"]))))
+		r.add(field.Invalid(path.Field(), r.summary(failure), fmt.Sprintf("must be at least %s", number(rule["minimum"]))))
 	case "maximum":
-		r.add(field.Invalid(path, r.summary(failure), fmt.Sprintf("must not exceed %s", number(rule["maximum"]))))
+		r.add(field.Invalid(path.Field(), r.summary(failure), fmt.Sprintf("must not exceed %s", number(rule["maximum"]))))
 	case "maxLength":
-		r.add(field.TooLong(path, r.summary(failure), int(rule["maxLength"].(float64))))
+		r.add(field.TooLong(path.Field(), r.summary(failure), int(rule["maxLength"].(float64))))
 	case "minItems", "minProperties":
-		r.add(field.Required(path, "must not be empty"))
+		r.add(field.Required(path.Field(), "must not be empty"))
 	case "not":
 		not, _ := rule["not"].(map[string]any)
-		r.add(field.Invalid(path, r.summary(failure), cmp.Or(comment(not), comment(rule), failure.Message)))
+		r.add(field.Invalid(path.Field(), r.summary(failure), cmp.Or(comment(not), comment(rule), failure.Message)))
 	default:
-		r.add(field.Invalid(path, r.summary(failure), cmp.Or(comment(rule), failure.Message)))
+		r.add(field.Invalid(path.Field(), r.summary(failure), cmp.Or(comment(rule), failure.Message)))
 	}
 }
 
 func (r *report) add(err *field.Error) { r.errors = append(r.errors, err) }
 
-// Sort returns the errors by path, because the validator finds them in the order
-// of Go's maps, and without what was found twice.
+// Sort returns the errors by path, without duplicates: the validator finds them in the
+// order of Go's maps.
 func Sort(errors field.ErrorList) field.ErrorList {
 	slices.SortFunc(errors, func(a, b *field.Error) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Error(), b.Error()))
@@ -94,24 +95,24 @@ func Sort(errors field.ErrorList) field.ErrorList {
 }
 
 // path returns where in the values a failure is.
-func (r *report) path(failure *jsonschema.ValidationError) *field.Path {
-	var path *field.Path
+func (r *report) path(failure *jsonschema.ValidationError) fieldpath.Path {
+	var path fieldpath.Path
 	var node any = r.values
 	for _, token := range tokens(failure.InstanceLocation) {
-		if list, ok := node.([]any); ok {
-			node = element(list, token)
+		if list, isList := node.([]any); isList {
 			i, _ := strconv.Atoi(token)
-			path = path.Index(i)
+			path = append(path, fieldpath.Index(i))
+			node = element(list, token)
 			continue
 		}
 		object, _ := node.(map[string]any)
+		path = append(path, fieldpath.Key(token))
 		node = object[token]
-		path = Child(path, token)
 	}
 	return path
 }
 
-// instance returns the value that failed; the key itself, where the rule is about keys.
+// instance returns the value that failed; the key itself if the keyword is about keys.
 func (r *report) instance(failure *jsonschema.ValidationError) any {
 	if strings.Contains(failure.KeywordLocation, "/propertyNames/") {
 		all := tokens(failure.InstanceLocation)
@@ -120,8 +121,8 @@ func (r *report) instance(failure *jsonschema.ValidationError) any {
 	return at(r.values, failure.InstanceLocation)
 }
 
-// summary returns what to print of the value that failed: a long text is cut,
-// and of what has parts only the type is said.
+// summary returns what to print of the value that failed: the beginning of a long
+// string, and only the type of a map or list.
 func (r *report) summary(failure *jsonschema.ValidationError) any {
 	const most = 80
 	switch instance := r.instance(failure).(type) {
@@ -138,26 +139,6 @@ func (r *report) summary(failure *jsonschema.ValidationError) any {
 		return "null"
 	default:
 		return instance
-	}
-}
-
-var (
-	plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-	labelKey = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
-)
-
-// Child returns the path of a key below a path. A key that is not a plain word
-// stands in brackets, and in quotes where it could deceive a reader.
-func Child(path *field.Path, key string) *field.Path {
-	switch {
-	case plainKey.MatchString(key) && path == nil:
-		return field.NewPath(key)
-	case plainKey.MatchString(key):
-		return path.Child(key)
-	case labelKey.MatchString(key):
-		return path.Key(key)
-	default:
-		return path.Key(strconv.Quote(key))
 	}
 }
 
@@ -182,7 +163,7 @@ func comment(rule map[string]any) string {
 	return text
 }
 
-// description returns what the schema says of a property.
+// description returns the description of a property.
 func description(rule map[string]any, key string) string {
 	properties, _ := rule["properties"].(map[string]any)
 	property, _ := properties[key].(map[string]any)
@@ -190,8 +171,8 @@ func description(rule map[string]any, key string) string {
 	return text
 }
 
-// wrongType says which type is wanted. What YAML reads as a boolean or a number
-// was often meant as a text: n, on and 1.10 are not texts until they are quoted.
+// wrongType returns the message for a value of the wrong type. What YAML reads as a
+// boolean or a number was often meant as a string: n, on and 1.10 need quotes.
 func wrongType(types, instance any) string {
 	sentence := fmt.Sprintf("must be %s, not %s", typeNames(types), typeOf(instance))
 	switch instance.(type) {
@@ -248,7 +229,7 @@ func texts(list []any) []string {
 	return result
 }
 
-// number returns a number of the schema, which JSON reads as floating point, in plain digits.
+// number returns a number of the schema in plain digits.
 func number(value any) string {
 	if f, ok := value.(float64); ok {
 		return strconv.FormatFloat(f, 'f', -1, 64)

@@ -1,8 +1,7 @@
-// Package schema applies the values.schema.json of a chart and says what is
-// wrong in the words of the values: the path of each key, what it is, and what
-// is allowed. It decides exactly as Helm's own validator does; only the
-// sentences are ours. What is allowed in a pattern's stead is said by the
-// $comment beside it in the schema.
+// Package schema validates values against the values.schema.json of a chart. It
+// decides as Helm's validator does, but its errors name the path of each key, its
+// value and what is allowed. The $comment beside a keyword of the schema is the
+// message for that keyword.
 package schema
 
 import (
@@ -12,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -21,40 +19,22 @@ import (
 // location is the name under which the schema is compiled. It is never opened.
 const location = "file:///values.schema.json"
 
-// Schema is a schema. It is safe for concurrent use.
+// Schema is a compiled schema. It is safe for concurrent use.
 type Schema struct {
 	document  any
-	validator func() (*jsonschema.Schema, error)
-	rule      *rule // nil where only the validator decides
+	validator *jsonschema.Schema
 }
 
-// Compile compiles any schema. References to other documents are refused:
-// rendering reads nothing from a network.
+// Compile compiles a schema. References to other documents are errors: rendering
+// reads nothing from a network.
 func Compile(text []byte) (*Schema, error) {
-	s, err := newSchema(text)
-	if err == nil {
-		_, err = s.validator()
-	}
-	return s, err
-}
-
-// CompileOwn compiles a schema that is known to be right, and is in the part of
-// draft 7 that rules know. The validator is compiled when something is wrong with
-// values: that takes longer than to render a lease.
-func CompileOwn(text []byte) (*Schema, error) {
-	s, err := newSchema(text)
-	if err == nil {
-		s.rule = newRule(s.document)
-	}
-	return s, err
-}
-
-func newSchema(text []byte) (*Schema, error) {
-	s := &Schema{validator: sync.OnceValues(func() (*jsonschema.Schema, error) { return newValidator(text) })}
+	s := new(Schema)
 	if err := json.Unmarshal(text, &s.document); err != nil {
 		return nil, fmt.Errorf("read values.schema.json: %w", err)
 	}
-	return s, nil
+	var err error
+	s.validator, err = newValidator(text)
+	return s, err
 }
 
 func newValidator(text []byte) (*jsonschema.Schema, error) {
@@ -72,16 +52,10 @@ func newValidator(text []byte) (*jsonschema.Schema, error) {
 	return compiled, nil
 }
 
-// Validate returns every place where values break the schema, ordered by path;
-// none where they meet it. Values hold only what JSON can, in its Go types.
+// Validate returns every place where values break the schema, ordered by path; none
+// if they meet it. The values hold only the Go types that encoding/json decodes to.
 func (s *Schema) Validate(values map[string]any) field.ErrorList {
-	if s.rule != nil && s.rule.acceptsObject(values) {
-		return nil
-	}
-	validator, err := s.validator()
-	if err == nil {
-		err = validator.Validate(values)
-	}
+	err := s.validator.Validate(values)
 	if err == nil {
 		return nil
 	}
@@ -94,7 +68,7 @@ func (s *Schema) Validate(values map[string]any) field.ErrorList {
 	return Sort(r.errors)
 }
 
-// at returns the part of a JSON document that a JSON pointer names, nil where it names none.
+// at returns the part of a JSON document that a JSON pointer names, nil if there is none.
 func at(document any, pointer string) any {
 	for _, token := range tokens(pointer) {
 		switch node := document.(type) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// unknownKey says that a key is not known, which one may have been meant, and
-// which ones are known.
+// unknownKey returns the message for an unknown key, with the key that was probably
+// meant and the keys that are known.
 func unknownKey(key string, known []string) string {
 	sentence := "unknown key"
 	if best := Nearest(key, known); best != "" {
@@ -15,8 +15,8 @@ func unknownKey(key string, known []string) string {
 	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
 }
 
-// Nearest returns the word that was probably meant, and "" where none is near:
-// the one that the word abbreviates, or that is the fewest letters away.
+// Nearest returns the known word that was probably meant: the one that the word
+// abbreviates, or that is the fewest letters away. It returns "" if none is near.
 func Nearest(word string, known []string) string {
 	best, fewest := "", 1+len(word)/3
 	for _, candidate := range known {

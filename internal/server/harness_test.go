@@ -18,7 +18,7 @@ import (
 	"github.com/triton-leases/tms/internal/testing/memnet"
 )
 
-// leases are leases that a test answers for.
+// leases is a LeaseService with the functions of a test.
 type leases struct {
 	tmsv1connect.UnimplementedLeaseServiceHandler
 	status  func(context.Context, *tmsv1.StatusRequest) (*tmsv1.StatusResponse, error)
@@ -37,49 +37,50 @@ func (l *leases) Acquire(ctx context.Context, request *connect.Request[tmsv1.Acq
 	return l.acquire(ctx, request.Msg, stream.Send)
 }
 
-// running is a server that serves.
-type running struct {
+// testServer is a running server.
+type testServer struct {
 	*Server
 	*memnet.Listener
 	registry *prometheus.Registry
-	// end has the server end, and returns what Start returns.
-	end func() error
+	// stop stops the server, and returns the error of Start.
+	stop func() error
 }
 
-// unlimited lets everybody call as often as they like.
+// unlimited are Limits that no test reaches.
 var unlimited = auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9}
 
-// serve serves leases in memory until the test ends. Change may change how.
-func serve(t *testing.T, served *leases, change ...func(*Server)) *running {
+// serve starts a server on a network in memory until the test ends. Each change changes
+// the server first.
+func serve(t *testing.T, served *leases, change ...func(*Server)) *testServer {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	server := New(Config{Access: auth.Open(), Limits: unlimited, Streams: 100, Metrics: registry})
-	server.Serve(served, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server := New(Config{Reviewer: auth.AllowAll(), Limits: unlimited, Streams: 100, Metrics: registry})
+	server.Register(served, tmsv1connect.UnimplementedAllowlistServiceHandler{})
 	for _, c := range change {
 		c(server)
 	}
-	r := &running{Server: server, Listener: memnet.Listen(), registry: registry}
-	r.end = start(t, server, r.Listener)
+	r := &testServer{Server: server, Listener: memnet.Listen(), registry: registry}
+	r.stop = start(t, server, r.Listener)
 	return r
 }
 
-// start serves what a listener accepts until the test ends, or what it returns is called.
-func start(t *testing.T, server *Server, listener net.Listener) (end func() error) {
+// start serves a listener until the test ends or stop is called.
+func start(t *testing.T, server *Server, listener net.Listener) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(log.IntoContext(context.Background(), logr.Discard()))
 	ended := make(chan error, 1)
 	go func() { ended <- server.serve(ctx, listener) }()
-	end = func() error {
+	stop = func() error {
 		cancel()
 		err := <-ended
-		ended <- err // for who asks again
+		ended <- err // for the next call of stop
 		return err
 	}
-	t.Cleanup(func() { _ = end() })
-	return end
+	t.Cleanup(func() { _ = stop() })
+	return stop
 }
 
-// protocol is one of the ways to call.
+// protocol is a protocol of the API over a version of HTTP.
 type protocol struct {
 	http2   bool
 	options []connect.ClientOption
@@ -95,15 +96,15 @@ var protocols = map[string]protocol{
 	"Connect, JSON, HTTP/2":   {true, []connect.ClientOption{connect.WithProtoJSON()}},
 }
 
-// client calls a server by a protocol.
-func (r *running) client(t *testing.T, by protocol) (tmsv1connect.LeaseServiceClient, *http.Client) {
+// client returns a client that uses a protocol.
+func (r *testServer) client(t *testing.T, p protocol) (tmsv1connect.LeaseServiceClient, *http.Client) {
 	t.Helper()
-	caller := r.Client(by.http2)
-	t.Cleanup(caller.CloseIdleConnections)
-	return tmsv1connect.NewLeaseServiceClient(caller, "http://server", by.options...), caller
+	httpClient := r.Client(p.http2)
+	t.Cleanup(httpClient.CloseIdleConnections)
+	return tmsv1connect.NewLeaseServiceClient(httpClient, "http://server", p.options...), httpClient
 }
 
-// status calls Status.
+// status calls Status and returns the lease.
 func status(client tmsv1connect.LeaseServiceClient, id string) (*tmsv1.Lease, error) {
 	response, err := client.Status(context.Background(), connect.NewRequest(&tmsv1.StatusRequest{Id: id}))
 	if err != nil {

@@ -16,10 +16,11 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 )
 
-// TestProtocols: each protocol calls, is answered after longer than anybody may take to
-// send a request, and calls once more by the same connection.
+// TestProtocols checks for each protocol that a call may take longer than the deadlines
+// of requests, and that the connection can be used again.
 func TestProtocols(t *testing.T) {
-	for name, by := range protocols {
+	t.Parallel()
+	for name, p := range protocols {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				load := func(ctx context.Context) error {
@@ -43,7 +44,7 @@ func TestProtocols(t *testing.T) {
 						return send(&tmsv1.AcquireResponse{Lease: &tmsv1.Lease{Id: request.GetName()}, Complete: true})
 					},
 				})
-				client, _ := r.client(t, by)
+				client, _ := r.client(t, p)
 				for range 2 {
 					lease, err := status(client, "a")
 					require.NoError(t, err)
@@ -51,18 +52,18 @@ func TestProtocols(t *testing.T) {
 				}
 				stream, err := client.Acquire(context.Background(), connect.NewRequest(&tmsv1.AcquireRequest{Name: "b"}))
 				require.NoError(t, err)
-				told, complete := 0, false
+				responses, complete := 0, false
 				for stream.Receive() {
 					require.Equal(t, "b", stream.Msg().GetLease().GetId())
 					complete = stream.Msg().GetComplete()
-					told++
+					responses++
 				}
 				require.NoError(t, stream.Err())
 				require.NoError(t, stream.Close())
-				require.Equal(t, 4, told)
+				require.Equal(t, 4, responses)
 				require.True(t, complete)
 
-				time.Sleep(r.bounds.slowest + time.Second) // of the bubble: what the last call was given does not end the next one
+				time.Sleep(r.limits.ioTimeout + time.Second) // synctest time: the deadlines of a call do not end the next one
 				_, err = status(client, "")
 				require.NoError(t, err, "a request without a body")
 				_, err = status(client, "c")
@@ -72,15 +73,16 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// TestCurl: what people type.
+// TestCurl checks requests as curl sends them.
 func TestCurl(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, &leases{})
-		_, caller := r.client(t, protocol{})
+		_, httpClient := r.client(t, protocol{})
 		const path = "http://server/tms.v1.LeaseService/Status"
 		post := func(text, kind string) (int, string) {
 			t.Helper()
-			response, err := caller.Post(path, kind, strings.NewReader(text))
+			response, err := httpClient.Post(path, kind, strings.NewReader(text))
 			require.NoError(t, err)
 			body, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
@@ -96,20 +98,21 @@ func TestCurl(t *testing.T) {
 		code, _ = post(`id: a`, "application/yaml")
 		require.Equal(t, http.StatusUnsupportedMediaType, code)
 
-		response, err := caller.Get(path + `?encoding=json&message={"id":"a"}`)
+		response, err := httpClient.Get(path + `?encoding=json&message={"id":"a"}`)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
-		require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, "a link that somebody follows calls nothing")
-		response, err = caller.Post("http://server/tms.v1.LeaseService/Unknown", "application/json", strings.NewReader("{}"))
+		require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, "a link must not call a method")
+		response, err = httpClient.Post("http://server/tms.v1.LeaseService/Unknown", "application/json", strings.NewReader("{}"))
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusNotFound, response.StatusCode)
 	})
 }
 
-// TestPanic: the caller learns that something is wrong, and not what.
+// TestPanic checks that the caller does not see the reason of a panic.
 func TestPanic(t *testing.T) {
-	for name, by := range protocols {
+	t.Parallel()
+	for name, p := range protocols {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := serve(t, &leases{
@@ -118,7 +121,7 @@ func TestPanic(t *testing.T) {
 						panic("secret")
 					},
 				})
-				client, _ := r.client(t, by)
+				client, _ := r.client(t, p)
 				_, err := status(client, "a")
 				requireCode(t, connect.CodeInternal, err)
 				require.NotContains(t, err.Error(), "secret")

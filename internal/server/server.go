@@ -1,5 +1,5 @@
-// Package api serves the API of leases: gRPC, gRPC-Web, and HTTP with JSON, all on one
-// port (connectrpc.com).
+// Package server serves the API of leases with gRPC, gRPC-Web, and HTTP with JSON, all
+// on one port.
 package server
 
 import (
@@ -10,84 +10,83 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"connectrpc.com/connect"
-	"connectrpc.com/grpchealth"
-	"connectrpc.com/grpcreflect"
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 	"github.com/triton-leases/tms/internal/auth"
 )
 
-// Config is how the API is served.
+// Config configures a Server.
 type Config struct {
-	// Address is where to listen, such as :30345.
+	// Address is the address to listen on, such as :30345.
 	Address string
-	// CertFile and KeyFile are PEM files, which are read again when they change. Without
-	// them there is no TLS.
+	// CertFile and KeyFile are PEM files. They are read again when they change. If they
+	// are empty, the server does not use TLS.
 	CertFile, KeyFile string
-	Access            *auth.Control
-	Limits            auth.Limits
-	// Streams is how many calls one connection may have open at once.
+	// Reviewer authenticates and authorizes the calls.
+	Reviewer *auth.Reviewer
+	Limits   auth.Limits
+	// Streams is the number of calls that one connection may have open at once.
 	Streams int
-	// Metrics is where what is counted is registered.
-	Metrics   prometheus.Registerer
-	Leases    tmsv1connect.LeaseServiceHandler
-	Allowlist tmsv1connect.AllowlistServiceHandler
+	// Metrics registers the metrics of the calls.
+	Metrics prometheus.Registerer
 }
 
-// bounds are what one client may cost, whoever it is.
-type bounds struct {
-	// request and headers are the largest ones, in bytes: a lease takes a few hundred.
-	request, headers int
-	// slowest is how long a client may take to send its headers, then its request, and
-	// to read each answer.
-	slowest time.Duration
-	// idle is how long a connection may do nothing.
-	idle time.Duration
-	// farewell is how long calls have to finish once the server ends.
-	farewell time.Duration
+// limits bound what one client can cost.
+type limits struct {
+	// requestBytes and headerBytes bound one request. A lease takes a few hundred bytes.
+	requestBytes, headerBytes int
+	// ioTimeout is how long a client may take to send its headers, to send its request,
+	// and to read each response.
+	ioTimeout time.Duration
+	// idleTimeout is how long a connection may be idle.
+	idleTimeout time.Duration
+	// shutdownTimeout is how long running calls may take to end when the server stops.
+	shutdownTimeout time.Duration
 }
 
-var usual = bounds{request: 256 << 10, headers: 64 << 10, slowest: 10 * time.Second, idle: 2 * time.Minute, farewell: 8 * time.Second}
+var defaultLimits = limits{
+	requestBytes: 256 << 10, headerBytes: 64 << 10,
+	ioTimeout: 10 * time.Second, idleTimeout: 2 * time.Minute, shutdownTimeout: 8 * time.Second,
+}
 
-// Server serves the API. It is a manager.Runnable, of which every replica runs its own.
+// Server serves the API. It is a manager.Runnable that each replica runs.
 type Server struct {
-	config   Config
-	bounds   bounds
-	stopping chan struct{}
-	stop     func()
+	config    Config
+	limits    limits
+	leases    tmsv1connect.LeaseServiceHandler
+	allowlist tmsv1connect.AllowlistServiceHandler
+	stopping  chan struct{}
+	stop      func()
 }
 
-// New returns a server.
+// New returns a Server without services.
 func New(config Config) *Server {
 	stopping := make(chan struct{})
-	return &Server{config: config, bounds: usual, stopping: stopping, stop: sync.OnceFunc(func() { close(stopping) })}
+	return &Server{config: config, limits: defaultLimits, stopping: stopping, stop: sync.OnceFunc(func() { close(stopping) })}
 }
 
-// Stopping is closed when calls that wait shall end.
+// Stopping returns a channel that is closed when the server begins to shut down. Calls
+// that wait must end then.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
-// Serve sets what is served, which is made after the server, because it has to know
-// when that ends.
-func (s *Server) Serve(leases tmsv1connect.LeaseServiceHandler, allowlist tmsv1connect.AllowlistServiceHandler) {
-	s.config.Leases, s.config.Allowlist = leases, allowlist
+// Register sets the services. It is not a part of New, because the services need
+// Stopping.
+func (s *Server) Register(leases tmsv1connect.LeaseServiceHandler, allowlist tmsv1connect.AllowlistServiceHandler) {
+	s.leases, s.allowlist = leases, allowlist
 }
 
-// NeedLeaderElection is false: what is asked of the API any replica can do.
+// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica serves.
 func (s *Server) NeedLeaderElection() bool { return false }
 
-// Start serves until the context ends. Calls that wait end then with a code that has
-// clients try again, elsewhere.
+// Start serves until the context ends. Calls that wait then end with a code that makes
+// clients retry, and reach another replica.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.config.Address)
 	if err != nil {
@@ -96,7 +95,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.serve(ctx, listener)
 }
 
-// serve serves what a listener accepts, and closes it.
+// serve serves the connections of a listener until the context ends, and closes it.
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	logger := log.FromContext(ctx).WithName("api")
 	handler, err := s.handler()
@@ -112,29 +111,29 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	protocols.SetUnencryptedHTTP2(s.config.CertFile == "")
 	server := &http.Server{
 		Handler: handler, Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: s.config.Streams},
-		ReadHeaderTimeout: s.bounds.slowest, IdleTimeout: s.bounds.idle, MaxHeaderBytes: s.bounds.headers,
+		ReadHeaderTimeout: s.limits.ioTimeout, IdleTimeout: s.limits.idleTimeout, MaxHeaderBytes: s.limits.headerBytes,
 		BaseContext: func(net.Listener) context.Context { return log.IntoContext(context.WithoutCancel(ctx), logger) },
-		ErrorLog:    slog.NewLogLogger(logr.ToSlogHandler(logger), slog.LevelDebug), // clients that speak no HTTP
+		ErrorLog:    slog.NewLogLogger(logr.ToSlogHandler(logger), slog.LevelDebug), // clients cause these errors
 	}
 	logger.Info("serving", "address", listener.Addr().String(), "tls", s.config.CertFile != "")
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	serveErr := make(chan error, 1)
+	go func() { serveErr <- server.Serve(listener) }()
 	select {
-	case err := <-ended:
+	case err := <-serveErr:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
 	s.stop()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.bounds.farewell)
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.shutdownTimeout)
 	defer cancel()
-	if err := server.Shutdown(last); err != nil {
+	if err := server.Shutdown(shutdownCtx); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	return nil
 }
 
-// secure has a listener speak TLS, where there is a certificate. It returns the
-// listener even where that fails.
+// secure returns a listener that uses TLS if there is a certificate. It returns the
+// given listener with an error, so that the caller can close it.
 func (s *Server) secure(ctx context.Context, listener net.Listener) (net.Listener, error) {
 	if s.config.CertFile == "" {
 		return listener, nil
@@ -151,68 +150,4 @@ func (s *Server) secure(ctx context.Context, listener net.Listener) (net.Listene
 	return tls.NewListener(listener, &tls.Config{
 		GetCertificate: certificates.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 	}), nil
-}
-
-// handler serves both services, and what tells of them, which everybody may know.
-func (s *Server) handler() (http.Handler, error) {
-	calls, err := newRecorder(s.config.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
-	}
-	frugal := connect.WithHandlerOptions(
-		connect.WithReadMaxBytes(s.bounds.request),
-		// A compressed request may be a thousand times as large as what was sent.
-		connect.WithCompression("gzip", nil, nil),
-	)
-	options := connect.WithHandlerOptions(
-		frugal,
-		connect.WithRequestGate(calls.gate(auth.NewGate(s.config.Access, s.config.Limits).Admit)),
-		connect.WithInterceptors(patience{s.bounds.slowest}, calls),
-		connect.WithRecover(recovered),
-	)
-	mux := http.NewServeMux()
-	mux.Handle(tmsv1connect.NewLeaseServiceHandler(s.config.Leases, options))
-	mux.Handle(tmsv1connect.NewAllowlistServiceHandler(s.config.Allowlist, options))
-	services := []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName}
-	mux.Handle(grpchealth.NewHandler(&health{grpchealth.NewStaticChecker(services...), s.stopping}, frugal))
-	reflector := grpcreflect.NewStaticReflector(append(services, grpchealth.HealthV1ServiceName)...)
-	mux.Handle(grpcreflect.NewHandlerV1(reflector, frugal))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, frugal))
-	return patience{s.bounds.slowest}.middleware(calls.middleware(procedures(), mux)), nil
-}
-
-// procedures are the paths of all calls.
-func procedures() map[string]bool {
-	all := map[string]bool{}
-	for _, file := range []protoreflect.FileDescriptor{tmsv1.File_tms_v1_lease_proto, tmsv1.File_tms_v1_allowlist_proto} {
-		for i := range file.Services().Len() {
-			service := file.Services().Get(i)
-			for j := range service.Methods().Len() {
-				all[fmt.Sprintf("/%s/%s", service.FullName(), service.Methods().Get(j).Name())] = true
-			}
-		}
-	}
-	return all
-}
-
-// recovered tells the caller that something is wrong, and the log what it is.
-func recovered(ctx context.Context, call connect.Spec, _ http.Header, reason any) error {
-	log.FromContext(ctx).Error(fmt.Errorf("%v", reason), "panic", "procedure", call.Procedure, "stack", string(debug.Stack()))
-	return connect.NewError(connect.CodeInternal, errors.New("something is wrong with the server"))
-}
-
-// health says that the services are up until the server ends.
-type health struct {
-	grpchealth.Checker
-	stopping <-chan struct{}
-}
-
-// Check implements grpchealth.Checker.
-func (h *health) Check(ctx context.Context, request *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
-	select {
-	case <-h.stopping:
-		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
-	default:
-		return h.Checker.Check(ctx, request)
-	}
 }

@@ -31,14 +31,15 @@ import (
 	"github.com/triton-leases/tms/internal/auth"
 )
 
-// TestShutdown: what waits ends with a code to try again by, what runs may finish, and
-// meanwhile the server says that it is not the one to ask.
+// TestShutdown checks that waiting calls end with a retriable code, that running calls
+// may finish, and that the server reports NOT_SERVING meanwhile.
 func TestShutdown(t *testing.T) {
-	for name, by := range protocols {
+	t.Parallel()
+	for name, p := range protocols {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				finish := make(chan struct{})
-				var r *running
+				var r *testServer
 				r = serve(t, &leases{
 					status: func(context.Context, *tmsv1.StatusRequest) (*tmsv1.StatusResponse, error) {
 						<-finish
@@ -50,13 +51,13 @@ func TestShutdown(t *testing.T) {
 						}
 						select {
 						case <-r.Stopping():
-							return connect.NewError(connect.CodeUnavailable, errors.New("the server ends"))
+							return connect.NewError(connect.CodeUnavailable, errors.New("shutting down"))
 						case <-ctx.Done():
 							return ctx.Err()
 						}
 					},
 				})
-				client, _ := r.client(t, by)
+				client, _ := r.client(t, p)
 				stream, err := client.Acquire(context.Background(), connect.NewRequest(new(tmsv1.AcquireRequest)))
 				require.NoError(t, err)
 				require.True(t, stream.Receive())
@@ -67,15 +68,15 @@ func TestShutdown(t *testing.T) {
 				}()
 				synctest.Wait()
 				ended := make(chan error, 1)
-				go func() { ended <- r.end() }()
+				go func() { ended <- r.stop() }()
 				require.False(t, stream.Receive())
 				requireCode(t, connect.CodeUnavailable, stream.Err())
 				require.NoError(t, stream.Close())
 
 				checker := &health{grpchealth.NewStaticChecker("a"), r.Stopping()}
-				answer, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: "a"})
+				response, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: "a"})
 				require.NoError(t, err)
-				require.Equal(t, grpchealth.StatusNotServing, answer.Status)
+				require.Equal(t, grpchealth.StatusNotServing, response.Status)
 
 				close(finish)
 				require.NoError(t, <-statusErr)
@@ -85,8 +86,9 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestShutdownGivesUp: a call that does not end cannot keep the server.
-func TestShutdownGivesUp(t *testing.T) {
+// TestShutdownTimeout checks that a call that does not end cannot keep the server.
+func TestShutdownTimeout(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gone := make(chan struct{})
 		r := serve(t, &leases{status: func(ctx context.Context, _ *tmsv1.StatusRequest) (*tmsv1.StatusResponse, error) {
@@ -97,26 +99,27 @@ func TestShutdownGivesUp(t *testing.T) {
 		client, _ := r.client(t, protocols["gRPC"])
 		go func() { _, _ = status(client, "a") }()
 		synctest.Wait()
-		require.ErrorIs(t, r.end(), context.DeadlineExceeded)
+		require.ErrorIs(t, r.stop(), context.DeadlineExceeded)
 		<-gone
 	})
 }
 
-// TestHealthAndReflection: what probes and grpcurl ask.
+// TestHealthAndReflection checks the services that probes and grpcurl use.
 func TestHealthAndReflection(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := serve(t, &leases{})
-		_, caller := r.client(t, protocols["gRPC"])
+		_, httpClient := r.client(t, protocols["gRPC"])
 		checker := &health{grpchealth.NewStaticChecker(tmsv1connect.LeaseServiceName), r.Stopping()}
 		for _, service := range []string{"", tmsv1connect.LeaseServiceName} {
-			answer, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: service})
+			response, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: service})
 			require.NoError(t, err)
-			require.Equal(t, grpchealth.StatusServing, answer.Status)
+			require.Equal(t, grpchealth.StatusServing, response.Status)
 		}
 		_, err := checker.Check(context.Background(), &grpchealth.CheckRequest{Service: "unknown"})
 		requireCode(t, connect.CodeNotFound, err)
 
-		stream := grpcreflect.NewClient(caller, "http://server", connect.WithGRPC()).NewStream(context.Background())
+		stream := grpcreflect.NewClient(httpClient, "http://server", connect.WithGRPC()).NewStream(context.Background())
 		names, err := stream.ListServices()
 		require.NoError(t, err)
 		services := make([]string, len(names))
@@ -133,54 +136,58 @@ func TestHealthAndReflection(t *testing.T) {
 	})
 }
 
-// TestTwoServers: nothing is registered but where the configuration says.
+// TestTwoServers checks that metrics are registered in the configured registry only, and
+// that a conflict is an error.
 func TestTwoServers(t *testing.T) {
+	t.Parallel()
 	registry := prometheus.NewRegistry()
-	config := Config{Access: auth.Open(), Metrics: registry, Address: "127.0.0.1:0"}
-	one, other := New(config), New(config)
-	one.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
-	other.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
-	_, err := one.handler()
+	config := Config{Reviewer: auth.AllowAll(), Metrics: registry, Address: "127.0.0.1:0"}
+	first, second := New(config), New(config)
+	first.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	second.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	_, err := first.handler()
 	require.NoError(t, err)
-	require.ErrorContains(t, other.Start(t.Context()), "metrics: ", "and not a panic")
-	other.config.Metrics = prometheus.NewRegistry()
-	_, err = other.handler()
+	require.ErrorContains(t, second.Start(t.Context()), "metrics: ", "an error, not a panic")
+	second.config.Metrics = prometheus.NewRegistry()
+	_, err = second.handler()
 	require.NoError(t, err)
 }
 
-// TestStartRefuses: what it cannot serve as it was told, it does not serve.
-func TestStartRefuses(t *testing.T) {
+// TestStartFails checks the errors of the address and of the certificate.
+func TestStartFails(t *testing.T) {
+	t.Parallel()
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, taken.Close()) }()
-	config := Config{Access: auth.Open(), Metrics: prometheus.NewRegistry(), Address: taken.Addr().String()}
+	config := Config{Reviewer: auth.AllowAll(), Metrics: prometheus.NewRegistry(), Address: taken.Addr().String()}
 	require.ErrorContains(t, New(config).Start(t.Context()), "listen: ")
 
 	config.Address, config.CertFile, config.KeyFile = "127.0.0.1:0", filepath.Join(t.TempDir(), "none"), "none"
 	server := New(config)
-	server.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
 	require.ErrorContains(t, server.Start(t.Context()), "certificate: ")
 	require.False(t, server.NeedLeaderElection())
 }
 
-// TestTLS: HTTP/1.1 and HTTP/2 by TLS, with a certificate that is replaced meanwhile.
+// TestTLS checks HTTP/1.1 and HTTP/2 over TLS, and that a new certificate is used.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	writeCertificate(t, cert, key, 1)
 	server := New(Config{
-		Access: auth.Open(), Limits: unlimited, Streams: 100, Metrics: prometheus.NewRegistry(), CertFile: cert, KeyFile: key,
+		Reviewer: auth.AllowAll(), Limits: unlimited, Streams: 100, Metrics: prometheus.NewRegistry(), CertFile: cert, KeyFile: key,
 	})
-	server.Serve(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	start(t, server, listener)
 
-	for _, by := range protocols {
+	for _, p := range protocols {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
-		transport.Protocols.SetHTTP1(!by.http2)
-		transport.Protocols.SetHTTP2(by.http2)
-		client := tmsv1connect.NewLeaseServiceClient(&http.Client{Transport: transport}, "https://"+listener.Addr().String(), by.options...)
+		transport.Protocols.SetHTTP1(!p.http2)
+		transport.Protocols.SetHTTP2(p.http2)
+		client := tmsv1connect.NewLeaseServiceClient(&http.Client{Transport: transport}, "https://"+listener.Addr().String(), p.options...)
 		lease, err := status(client, "a")
 		require.NoError(t, err)
 		require.Equal(t, "a", lease.GetId())
@@ -191,12 +198,12 @@ func TestTLS(t *testing.T) {
 
 	require.EqualValues(t, 1, serial(t, listener))
 	writeCertificate(t, cert, key, 2)
-	for serial(t, listener) != 2 { // the time limit of the test is that of the loop
+	for serial(t, listener) != 2 { // the loop ends with the test's deadline
 		require.NoError(t, t.Context().Err())
 	}
 }
 
-// serial is that of the certificate which a server has now.
+// serial returns the serial number of the current certificate of a server.
 func serial(t *testing.T, listener net.Listener) int64 {
 	t.Helper()
 	connection, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
@@ -205,7 +212,7 @@ func serial(t *testing.T, listener net.Listener) int64 {
 	return connection.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 }
 
-// writeCertificate writes a key, and a certificate of it.
+// writeCertificate writes a self-signed certificate and its key.
 func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -17,22 +17,21 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
-// releaseWithin is how long Acquire tries to release a lease once its context ended.
-const releaseWithin = 10 * time.Second
+// releaseTimeout is how long Acquire tries to release a lease after its context ended.
+const releaseTimeout = 10 * time.Second
 
-// Acquire makes a lease and waits until it serves, or where the request says no_wait,
-// until it is granted. It returns the lease, complete. Each answer of the server,
-// the last one, too, is given to progress, which may be nil, before Acquire goes on.
+// Acquire creates a lease and waits until it serves or, if the request sets no_wait,
+// until it is granted. It returns the complete lease. If progress is not nil, Acquire
+// calls it with each response of the server, including the last one.
 //
-// A request without a request_id gets one made at random. Where the server cannot be
-// reached, is ending, or the stream breaks off before its last answer, Acquire tries
-// again with the same request_id until the context ends, so that one call makes one
-// lease, however often it had to try. What cannot get better is not tried again: the
-// server refuses, or TLS does not find it trustworthy.
+// Acquire generates a request_id if the request has none. If it cannot reach a server,
+// if the server shuts down, or if the stream breaks, it retries with the same request_id
+// until the context ends, so that one call creates one lease. It does not retry if the
+// server refuses the request, or if TLS does not trust the server.
 //
-// Where the context ends first, the lease is released; Error.Left names one that could
-// not be. Without a deadline Acquire waits for as long as the server does. The request
-// is not changed.
+// If the context ends first, Acquire releases the lease; Error.Unreleased is a lease that
+// it could not release. Without a deadline, Acquire waits as long as the server does. It
+// does not change the request.
 func (c *Client) Acquire(ctx context.Context, request *tmsv1.AcquireRequest, progress func(*tmsv1.AcquireResponse)) (*tmsv1.Lease, error) {
 	request = proto.CloneOf(request)
 	if request == nil {
@@ -41,44 +40,45 @@ func (c *Client) Acquire(ctx context.Context, request *tmsv1.AcquireRequest, pro
 	if request.GetRequestId() == "" {
 		request.RequestId = rand.Text()
 	}
-	a := acquisition{client: c, request: request, progress: progress, began: time.Now()}
+	a := acquisition{client: c, request: request, progress: progress, start: time.Now()}
 	for {
 		lease, err := a.attempt(ctx)
 		if err == nil {
 			return lease, nil
 		}
-		if !a.mayTryAgain(ctx, err) {
-			return nil, a.failure(ctx, err)
+		if !a.retriable(ctx, err) {
+			return nil, a.fail(ctx, err)
 		}
-		if err := a.wait(ctx, err); err != nil {
-			return nil, a.failure(ctx, err)
+		if err := a.backOff(ctx, err); err != nil {
+			return nil, a.fail(ctx, err)
 		}
 	}
 }
 
-// acquisition is one call of Acquire, of several attempts.
+// acquisition is one call of Acquire with all its attempts.
 type acquisition struct {
 	client   *Client
 	request  *tmsv1.AcquireRequest
 	progress func(*tmsv1.AcquireResponse)
-	began    time.Time
-	// failed counts the attempts since the last answer.
-	failed int
-	// reached says whether a server answered ever, and broke whether this attempt had
-	// got answers before it ended.
-	reached, broke bool
-	// namespace and id are those of the lease, once the server told.
+	start    time.Time
+	// failures is the number of failed attempts since the last response.
+	failures int
+	// reached reports whether a server responded to any attempt.
+	reached bool
+	// streamed reports whether a server responded to the last attempt.
+	streamed bool
+	// namespace and id are those of the lease, once a response had them.
 	namespace, id string
 }
 
 // attempt calls the server once.
 func (a *acquisition) attempt(ctx context.Context) (*tmsv1.Lease, error) {
-	a.broke = false
+	a.streamed = false
 	r, err := request(ctx, a.client, a.request)
 	if err != nil {
 		return nil, err
 	}
-	// The stream goes with the attempt, also where it is left before its end.
+	// Canceling ends the stream if attempt returns before the last response.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := a.client.leases.Acquire(ctx, r)
@@ -87,40 +87,40 @@ func (a *acquisition) attempt(ctx context.Context) (*tmsv1.Lease, error) {
 	}
 	defer func() { _ = stream.Close() }()
 	for stream.Receive() {
-		answer := stream.Msg()
-		a.heard(answer)
-		if !answer.GetComplete() {
+		response := stream.Msg()
+		a.received(response)
+		if !response.GetComplete() {
 			continue
 		}
-		if answer.GetLease() == nil {
-			return nil, connect.NewError(connect.CodeInternal, errors.New("the last answer has no lease"))
+		if response.GetLease() == nil {
+			return nil, connect.NewError(connect.CodeInternal, errors.New("the last response has no lease"))
 		}
-		return answer.GetLease(), nil
+		return response.GetLease(), nil
 	}
-	a.broke = len(stream.ResponseHeader()) > 0
-	a.reached = a.reached || a.broke || connect.IsWireError(stream.Err())
+	a.streamed = len(stream.ResponseHeader()) > 0
+	a.reached = a.reached || a.streamed || connect.IsWireError(stream.Err())
 	if err := stream.Err(); err != nil {
 		return nil, err
 	}
-	return nil, connect.NewError(connect.CodeUnavailable, errors.New("the stream ended before its last answer"))
+	return nil, connect.NewError(connect.CodeUnavailable, errors.New("the stream ended before the last response"))
 }
 
-func (a *acquisition) heard(answer *tmsv1.AcquireResponse) {
-	a.reached, a.failed = true, 0
-	if lease := answer.GetLease(); lease.GetId() != "" {
+func (a *acquisition) received(response *tmsv1.AcquireResponse) {
+	a.reached, a.failures = true, 0
+	if lease := response.GetLease(); lease.GetId() != "" {
 		a.namespace, a.id = lease.GetNamespace(), lease.GetId()
 	}
 	if a.progress != nil {
-		a.progress(answer)
+		a.progress(response)
 	}
 }
 
-// mayTryAgain says whether what an attempt ended with may be otherwise the next time.
-func (a *acquisition) mayTryAgain(ctx context.Context, err error) bool {
+// retriable reports whether another attempt can succeed.
+func (a *acquisition) retriable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || permanent(err) {
 		return false
 	}
-	if patience := a.client.patience; patience > 0 && !a.reached && time.Since(a.began) >= patience {
+	if timeout := a.client.connectTimeout; timeout > 0 && !a.reached && time.Since(a.start) >= timeout {
 		return false
 	}
 	code := connect.CodeOf(err)
@@ -132,15 +132,15 @@ func (a *acquisition) mayTryAgain(ctx context.Context, err error) bool {
 	}
 	switch code {
 	case connect.CodeCanceled, connect.CodeDeadlineExceeded:
-		return true // not ours, so the connection's: it was closed, or could not be opened in time
+		return true // of the connection, because ctx has not ended
 	case connect.CodeUnknown, connect.CodeInternal:
-		return a.broke // what a stream ends with that is cut
+		return a.streamed // a stream that breaks ends with these codes
 	}
 	return false
 }
 
-// permanent says whether an error of the connection stays what it is: the other side
-// is not to be trusted, or does not speak TLS.
+// permanent reports whether an error of the connection cannot change: the server is not
+// trusted, or does not use TLS.
 func permanent(err error) bool {
 	var (
 		verification *tls.CertificateVerificationError
@@ -152,35 +152,36 @@ func permanent(err error) bool {
 		errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// wait waits before the next attempt. Its error says what the last one ended with.
-func (a *acquisition) wait(ctx context.Context, last error) error {
-	pause := a.client.backoff(a.failed)
-	a.failed++
+// backOff waits before the next attempt. If the context ends first, it returns an error
+// that wraps the error of the last attempt.
+func (a *acquisition) backOff(ctx context.Context, last error) error {
+	wait := a.client.backoff(a.failures)
+	a.failures++
 	if a.client.onRetry != nil {
-		a.client.onRetry(newError(tmsv1connect.LeaseServiceAcquireProcedure, last), pause)
+		a.client.onRetry(newError(tmsv1connect.LeaseServiceAcquireProcedure, last), wait)
 	}
-	timer := time.NewTimer(pause)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return connect.NewError(codeOf(ctx.Err()), fmt.Errorf("%w; before that: %w", ctx.Err(), last))
+		return connect.NewError(codeOf(ctx.Err()), fmt.Errorf("%w; last error: %w", ctx.Err(), last))
 	}
 }
 
-// failure is what Acquire ends with. Who stops waiting wants no lease.
-func (a *acquisition) failure(ctx context.Context, err error) error {
+// fail returns the error of Acquire. It releases the lease if the context has ended.
+func (a *acquisition) fail(ctx context.Context, err error) error {
 	e := newError(tmsv1connect.LeaseServiceAcquireProcedure, err)
 	e.Reached = a.reached
 	if ctx.Err() == nil || a.id == "" {
 		return e
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	release := &tmsv1.ReleaseRequest{Namespace: a.namespace, Id: a.id}
 	if a.client.Release(ctx, release) != nil {
-		e.Left = release
+		e.Unreleased = release
 	}
 	return e
 }

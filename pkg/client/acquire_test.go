@@ -17,13 +17,13 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-var atOnce = client.WithBackoff(func(int) time.Duration { return 0 })
+var noBackoff = client.WithBackoff(func(int) time.Duration { return 0 })
 
 func unavailable() error {
-	return connect.NewError(connect.CodeUnavailable, errors.New("the server ends"))
+	return connect.NewError(connect.CodeUnavailable, errors.New("shutting down"))
 }
 
-// requestIDs returns what the acquisitions that came were called.
+// requestIDs returns the request ids of all Acquire calls.
 func requestIDs(fake *faketms.Server) []string {
 	var ids []string
 	for _, call := range fake.Calls("Acquire") {
@@ -33,18 +33,19 @@ func requestIDs(fake *faketms.Server) []string {
 }
 
 func TestAcquire(t *testing.T) {
+	t.Parallel()
 	fake, c := serve(t)
 	request := &tmsv1.AcquireRequest{Spec: &tmsv1.LeaseSpec{Models: []*tmsv1.Model{{Name: "m", Uri: "s3://models"}}}}
-	var answers []*tmsv1.AcquireResponse
-	lease, err := c.Acquire(t.Context(), request, func(answer *tmsv1.AcquireResponse) { answers = append(answers, answer) })
+	var responses []*tmsv1.AcquireResponse
+	lease, err := c.Acquire(t.Context(), request, func(response *tmsv1.AcquireResponse) { responses = append(responses, response) })
 	require.NoError(t, err)
 	require.Equal(t, "lease-1", lease.Id)
 	require.Equal(t, tmsv1.State_STATE_SERVING, lease.State)
-	require.Len(t, answers, 3)
-	require.True(t, answers[2].Complete)
+	require.Len(t, responses, 3)
+	require.True(t, responses[2].Complete)
 	require.Empty(t, request.RequestId, "the request of the caller was changed")
 
-	// Each call is a lease of its own, also of the same request.
+	// Each call creates a lease, also with the same request.
 	lease, err = c.Acquire(t.Context(), request, nil)
 	require.NoError(t, err)
 	require.Equal(t, "lease-2", lease.Id)
@@ -53,18 +54,19 @@ func TestAcquire(t *testing.T) {
 	require.NotEqual(t, ids[0], ids[1])
 }
 
-// TestAcquireAgain: whatever goes wrong on the way, one call makes one lease, because
-// all its attempts have one request id.
-func TestAcquireAgain(t *testing.T) {
+// TestAcquireRetries checks that one call creates one lease, because all its attempts have
+// the same request id.
+func TestAcquireRetries(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*faketms.Server){
-		"the server ends":     func(fake *faketms.Server) { fake.Fail("Acquire", unavailable(), unavailable()) },
-		"the stream breaks":   func(fake *faketms.Server) { fake.Break(2) },
-		"one after the other": func(fake *faketms.Server) { fake.Fail("Acquire", unavailable()); fake.Break(1) },
+		"the server shuts down": func(fake *faketms.Server) { fake.Fail("Acquire", unavailable(), unavailable()) },
+		"the stream breaks":     func(fake *faketms.Server) { fake.Break(2) },
+		"both":                  func(fake *faketms.Server) { fake.Fail("Acquire", unavailable()); fake.Break(1) },
 	} {
 		for _, protocol := range []client.Protocol{client.GRPC, client.GRPCWeb, client.Connect} {
 			t.Run(name, func(t *testing.T) {
 				var retries int
-				fake, c := serve(t, atOnce, client.WithProtocol(protocol), client.WithOnRetry(func(error, time.Duration) { retries++ }))
+				fake, c := serve(t, noBackoff, client.WithProtocol(protocol), client.WithOnRetry(func(error, time.Duration) { retries++ }))
 				prepare(fake)
 				lease, err := c.Acquire(t.Context(), &tmsv1.AcquireRequest{}, nil)
 				require.NoError(t, err)
@@ -80,41 +82,44 @@ func TestAcquireAgain(t *testing.T) {
 	}
 }
 
-// TestAcquireGivenID: a request id of the caller's is kept.
-func TestAcquireGivenID(t *testing.T) {
-	fake, c := serve(t, atOnce)
+// TestAcquireRequestID checks that a request id of the caller is kept.
+func TestAcquireRequestID(t *testing.T) {
+	t.Parallel()
+	fake, c := serve(t, noBackoff)
 	fake.Break(1)
 	_, err := c.Acquire(t.Context(), &tmsv1.AcquireRequest{RequestId: "mine"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"mine", "mine"}, requestIDs(fake))
 }
 
-// TestAcquireShort: a stream that ends as if all were said, before all was said.
-func TestAcquireShort(t *testing.T) {
+// TestAcquireTruncated checks a stream that ends without an error before its last response.
+func TestAcquireTruncated(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int32
 	fake := faketms.New()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if calls.Add(1) == 1 {
 			w.Header().Set("Content-Type", "application/connect+proto")
-			_, _ = w.Write([]byte{2, 0, 0, 0, 2, '{', '}'}) // the end of a stream without answers
+			_, _ = w.Write([]byte{2, 0, 0, 0, 2, '{', '}'}) // the end of a stream without responses
 			return
 		}
 		fake.Handler().ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	c := connected(t, server.URL, atOnce, client.WithProtocol(client.Connect))
+	c := newClient(t, server.URL, noBackoff, client.WithProtocol(client.Connect))
 	lease, err := c.Acquire(t.Context(), nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, "lease-1", lease.Id)
 }
 
-// TestAcquireRefused: what the server refuses is not asked for again.
+// TestAcquireRefused checks that a refused request is not retried.
 func TestAcquireRefused(t *testing.T) {
+	t.Parallel()
 	for _, code := range []connect.Code{
 		connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeAlreadyExists, connect.CodeResourceExhausted,
 		connect.CodePermissionDenied, connect.CodeUnauthenticated, connect.CodeDeadlineExceeded, connect.CodeInternal, connect.CodeUnknown,
 	} {
-		fake, c := serve(t, atOnce)
+		fake, c := serve(t, noBackoff)
 		fake.Fail("Acquire", connect.NewError(code, errors.New("no")))
 		_, err := c.Acquire(t.Context(), nil, nil)
 		var failure *client.Error
@@ -126,8 +131,9 @@ func TestAcquireRefused(t *testing.T) {
 	}
 }
 
-// TestAcquireElsewhere: what answers is no tms-server, and will not become one.
-func TestAcquireElsewhere(t *testing.T) {
+// TestAcquireOtherServer checks that a server that is not a tms-server gets no retry.
+func TestAcquireOtherServer(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		calls.Add(1)
@@ -136,22 +142,24 @@ func TestAcquireElsewhere(t *testing.T) {
 	t.Cleanup(server.Close)
 	for _, protocol := range []client.Protocol{client.GRPCWeb, client.Connect} {
 		calls.Store(0)
-		_, err := connected(t, server.URL, atOnce, client.WithProtocol(protocol)).Acquire(t.Context(), nil, nil)
+		_, err := newClient(t, server.URL, noBackoff, client.WithProtocol(protocol)).Acquire(t.Context(), nil, nil)
 		require.Error(t, err)
 		require.EqualValues(t, 1, calls.Load())
 	}
 }
 
-// nowhere is the URL of a server that is gone.
-func nowhere() string {
+// closedURL returns the URL of a server that is closed.
+func closedURL() string {
 	server := httptest.NewServer(nil)
 	server.Close()
 	return server.URL
 }
 
-// TestAcquireNowhere: patience, or the context, ends what never reached anything.
-func TestAcquireNowhere(t *testing.T) {
-	_, err := connected(t, nowhere(), atOnce, client.WithPatience(time.Nanosecond)).Acquire(t.Context(), nil, nil)
+// TestAcquireUnreachable checks that the connect timeout and the context end an Acquire that
+// reaches no server.
+func TestAcquireUnreachable(t *testing.T) {
+	t.Parallel()
+	_, err := newClient(t, closedURL(), noBackoff, client.WithConnectTimeout(time.Nanosecond)).Acquire(t.Context(), nil, nil)
 	var failure *client.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, connect.CodeUnavailable, failure.Code)
@@ -159,7 +167,7 @@ func TestAcquireNowhere(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	attempts := 0
-	_, err = connected(t, nowhere(), atOnce, client.WithOnRetry(func(err error, _ time.Duration) {
+	_, err = newClient(t, closedURL(), noBackoff, client.WithOnRetry(func(err error, _ time.Duration) {
 		require.ErrorAs(t, err, &failure)
 		if attempts++; attempts == 3 {
 			cancel()
@@ -168,20 +176,22 @@ func TestAcquireNowhere(t *testing.T) {
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, connect.CodeCanceled, failure.Code)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Nil(t, failure.Left)
+	require.Nil(t, failure.Unreleased)
 }
 
-// TestPatienceReached: patience is for servers that never answered. One that ends
-// comes back.
-func TestPatienceReached(t *testing.T) {
-	fake, c := serve(t, atOnce, client.WithPatience(time.Nanosecond))
+// TestConnectTimeoutReached checks that the connect timeout does not count once a server
+// responded.
+func TestConnectTimeoutReached(t *testing.T) {
+	t.Parallel()
+	fake, c := serve(t, noBackoff, client.WithConnectTimeout(time.Nanosecond))
 	fake.Fail("Acquire", unavailable(), unavailable())
 	_, err := c.Acquire(t.Context(), nil, nil)
 	require.NoError(t, err)
 }
 
-// TestAcquireCanceled: who stops waiting is left with no lease.
+// TestAcquireCanceled checks that the lease is released when the context ends.
 func TestAcquireCanceled(t *testing.T) {
+	t.Parallel()
 	fake, c := serve(t)
 	fake.Hold()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -190,20 +200,21 @@ func TestAcquireCanceled(t *testing.T) {
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, connect.CodeCanceled, failure.Code)
 	require.True(t, failure.Reached)
-	require.Nil(t, failure.Left)
+	require.Nil(t, failure.Unreleased)
 	require.Empty(t, fake.Leases())
 
 	fake.Fail("Release", unavailable())
 	ctx, cancel = context.WithCancel(t.Context())
 	_, err = c.Acquire(ctx, &tmsv1.AcquireRequest{Namespace: "vision"}, func(*tmsv1.AcquireResponse) { cancel() })
 	require.ErrorAs(t, err, &failure)
-	require.Equal(t, "lease-2", failure.Left.GetId())
-	require.Equal(t, "vision", failure.Left.GetNamespace())
+	require.Equal(t, "lease-2", failure.Unreleased.GetId())
+	require.Equal(t, "vision", failure.Unreleased.GetNamespace())
 }
 
-// TestAcquireKilled: nothing tells a caller that waits to try again that its lease
-// goes; it is released all the same.
-func TestAcquireKilled(t *testing.T) {
+// TestAcquireCanceledInBackoff checks that the lease is released if the context ends between
+// two attempts.
+func TestAcquireCanceledInBackoff(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	fake, c := serve(t, client.WithBackoff(func(int) time.Duration { cancel(); return time.Hour }))
 	fake.Break(1)

@@ -7,23 +7,23 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
-// AppendToAllowlist lets leases have images of Triton, and returns those that they
-// could not have before. Images that are there already are no error.
+// AppendToAllowlist adds Triton images to those that leases may use, and returns the
+// images that were not in the list before.
 func (c *Client) AppendToAllowlist(ctx context.Context, images ...string) (added []string, err error) {
-	answer, err := call(ctx, c, tmsv1connect.AllowlistServiceAppendProcedure, &tmsv1.AppendRequest{Images: images}, c.allowlist.Append)
-	return answer.GetAdded(), err
+	response, err := call(ctx, c, tmsv1connect.AllowlistServiceAppendProcedure, &tmsv1.AppendRequest{Images: images}, c.allowlist.Append)
+	return response.GetAdded(), err
 }
 
-// Allowlist returns all images of Triton that leases may have, the default first.
+// Allowlist returns all Triton images that leases may use, the default first.
 func (c *Client) Allowlist(ctx context.Context) ([]*tmsv1.AllowedImage, error) {
-	answer, err := call(ctx, c, tmsv1connect.AllowlistServiceListProcedure, &tmsv1.AllowlistServiceListRequest{}, c.allowlist.List)
-	return answer.GetImages(), err
+	response, err := call(ctx, c, tmsv1connect.AllowlistServiceListProcedure, &tmsv1.AllowlistServiceListRequest{}, c.allowlist.List)
+	return response.GetImages(), err
 }
 
-// RemoveFromAllowlist no longer lets leases have images, and returns those that they
-// could have before. Leases that have one go on with it. Images that are not there are
-// no error; the code is FailedPrecondition for those of the administrator's values.
+// RemoveFromAllowlist removes Triton images from those that leases may use, and returns
+// the images that were in the list before. Leases that use a removed image keep running.
+// The code of the error is FailedPrecondition for an image of the administrator's values.
 func (c *Client) RemoveFromAllowlist(ctx context.Context, images ...string) (removed []string, err error) {
-	answer, err := call(ctx, c, tmsv1connect.AllowlistServiceRemoveProcedure, &tmsv1.RemoveRequest{Images: images}, c.allowlist.Remove)
-	return answer.GetRemoved(), err
+	response, err := call(ctx, c, tmsv1connect.AllowlistServiceRemoveProcedure, &tmsv1.RemoveRequest{Images: images}, c.allowlist.Remove)
+	return response.GetRemoved(), err
 }

@@ -1,8 +1,8 @@
-// Package client calls tms-server: it acquires leases of Triton Inference Server,
-// looks after them, and says which images they may have.
+// Package client is a client of tms-server: it acquires and manages leases of Triton
+// Inference Server, and the images that they may use.
 //
-// The messages are those of github.com/triton-leases/tms/api/tms/v1, whose comments
-// say what each field means, in which unit.
+// Package github.com/triton-leases/tms/api/tms/v1 documents the fields of the messages and
+// their units.
 package client
 
 import (
@@ -20,36 +20,35 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
-// ErrPlainToken is the error of New where a token would be sent over plain http to
-// another machine, so that everybody on the way could read it.
+// ErrPlainToken is the error of New if a token would be sent to another machine over http,
+// readable on the network.
 var ErrPlainToken = errors.New("a token is not sent over plain http")
 
-// maxMessage is the most bytes of one answer that are read, so that a server cannot
-// fill the memory of its callers. A page of 500 leases is far below that.
-const maxMessage = 32 << 20
+// maxResponseBytes is the size of the largest response that is read, so that a server
+// cannot exhaust the memory of its callers. A page of 500 leases is far smaller.
+const maxResponseBytes = 32 << 20
 
-// Client calls one tms-server. Its methods may be called at the same time. What they
-// return as error is an *Error.
+// Client is a client of one tms-server. It is safe for concurrent use. The errors of its
+// methods are of type *Error.
 type Client struct {
-	leases    tmsv1connect.LeaseServiceClient
-	allowlist tmsv1connect.AllowlistServiceClient
-	http      *http.Client
-	userAgent string
-	token     TokenSource
-	backoff   func(attempt int) time.Duration
-	patience  time.Duration
-	onRetry   func(err error, wait time.Duration)
+	leases         tmsv1connect.LeaseServiceClient
+	allowlist      tmsv1connect.AllowlistServiceClient
+	http           *http.Client
+	userAgent      string
+	token          TokenSource
+	backoff        func(attempt int) time.Duration
+	connectTimeout time.Duration
+	onRetry        func(err error, wait time.Duration)
 }
 
-// New returns a client of the server at an http or https URL. It does not connect:
-// the first call does. It speaks gRPC over HTTP/2, without TLS where the URL is of
-// http, where no option says otherwise.
+// New returns a client of the server at an http or https URL. It connects with the first
+// call. The default protocol is gRPC over HTTP/2; an http URL means no TLS.
 //
-// The error is ErrPlainToken where the URL is of http, there is a token, and the
-// server is neither on this machine nor WithTokenOverHTTP is given; all other errors
-// are about the URL, or options that contradict each other or cannot be read.
-func New(target string, options ...Option) (*Client, error) {
-	base, err := parse(target)
+// The error wraps ErrPlainToken if there is a token, the URL is http, the server is on
+// another machine, and WithTokenOverHTTP is not set. Other errors are about the URL,
+// conflicting options, and files that cannot be read.
+func New(serverURL string, options ...Option) (*Client, error) {
+	base, err := parse(serverURL)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +57,13 @@ func New(target string, options ...Option) (*Client, error) {
 		option(&o)
 	}
 	if o.token != nil && base.Scheme == "http" && !o.tokenOverHTTP && !loopback(base.Hostname()) {
-		return nil, fmt.Errorf("%w: give %s as https", ErrPlainToken, base.Host)
+		return nil, fmt.Errorf("%w: use https://%s", ErrPlainToken, base.Host)
 	}
 	httpClient, err := o.httpClient(base.Scheme)
 	if err != nil {
 		return nil, err
 	}
-	callOptions := []connect.ClientOption{connect.WithReadMaxBytes(maxMessage)}
+	callOptions := []connect.ClientOption{connect.WithReadMaxBytes(maxResponseBytes)}
 	switch o.protocol {
 	case GRPC:
 		callOptions = append(callOptions, connect.WithGRPC())
@@ -76,30 +75,31 @@ func New(target string, options ...Option) (*Client, error) {
 		allowlist: tmsv1connect.NewAllowlistServiceClient(httpClient, base.String(), callOptions...),
 		http:      httpClient,
 		userAgent: o.userAgent, token: o.token,
-		backoff: o.backoff, patience: o.patience, onRetry: o.onRetry,
+		backoff: o.backoff, connectTimeout: o.connectTimeout, onRetry: o.onRetry,
 	}, nil
 }
 
-// Close closes the connections that no call uses. The client can be used after it.
+// Close closes idle connections. The client can still be used.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// parse reads the URL of a server. A password in it is not said again.
-func parse(target string) (*url.URL, error) {
-	base, err := url.Parse(target)
+// parse parses the URL of a server. Its errors do not repeat a URL that can contain a
+// password.
+func parse(serverURL string) (*url.URL, error) {
+	base, err := url.Parse(serverURL)
 	switch {
 	case err != nil:
-		return nil, errors.New("target: not a URL: must be http://<host>[:<port>] or https://<host>[:<port>]")
+		return nil, errors.New("server URL: must be http://<host>[:<port>] or https://<host>[:<port>]")
 	case base.User != nil:
-		return nil, errors.New("target: a user in the URL has no meaning here: give a token")
+		return nil, errors.New("server URL: must not contain a user: use a token")
 	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
-		return nil, fmt.Errorf("target %q: must be http://<host>[:<port>] or https://<host>[:<port>]", target)
+		return nil, fmt.Errorf("server URL %q: must be http://<host>[:<port>] or https://<host>[:<port>]", serverURL)
 	case base.RawQuery != "" || base.Fragment != "":
-		return nil, fmt.Errorf("target %q: what follows ? or # has no meaning here", target)
+		return nil, fmt.Errorf("server URL %q: must not contain ? or #", serverURL)
 	}
 	return base, nil
 }
 
-// loopback says whether what is sent to the host stays on this machine.
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
@@ -108,8 +108,8 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// request makes the request of one attempt: the token is asked for each time,
-// because it may have become another one since.
+// request returns the request of one attempt. It calls the TokenSource each time, because
+// tokens are replaced before they expire.
 func request[T any](ctx context.Context, c *Client, message *T) (*connect.Request[T], error) {
 	r := connect.NewRequest(message)
 	r.Header().Set("User-Agent", c.userAgent)

@@ -18,16 +18,17 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-// serve starts a fake and returns a client of it.
+// serve starts a fake server and returns a client of it.
 func serve(t *testing.T, options ...client.Option) (*faketms.Server, *client.Client) {
 	fake := faketms.New()
 	server := fake.Start()
 	t.Cleanup(server.Close)
-	return fake, connected(t, server.URL, options...)
+	return fake, newClient(t, server.URL, options...)
 }
 
-func connected(t *testing.T, target string, options ...client.Option) *client.Client {
-	c, err := client.New(target, options...)
+// newClient returns a client of a server.
+func newClient(t *testing.T, serverURL string, options ...client.Option) *client.Client {
+	c, err := client.New(serverURL, options...)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
@@ -38,62 +39,65 @@ func status(t *testing.T, c *client.Client) (*tmsv1.Lease, error) {
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	pool := x509.NewCertPool()
 	for name, test := range map[string]struct {
-		target  string
+		url     string
 		options []client.Option
 		want    string
 	}{
 		"no URL":         {"tms:8443", nil, "must be http"},
 		"no host":        {"https://", nil, "must be http"},
 		"another scheme": {"ftp://tms", nil, "must be http"},
-		"a password":     {"https://me:secret@tms", nil, "give a token"},
-		"a broken one":   {"https://me:secret@tms:port", nil, "not a URL"},
-		"a query":        {"https://tms?x=1", nil, "what follows ?"},
-		"no authority":   {"https://tms", []client.Option{client.WithCAFile("client.go")}, "must be PEM"},
+		"a password":     {"https://me:secret@tms", nil, "use a token"},
+		"a broken one":   {"https://me:secret@tms:port", nil, "must be http"},
+		"a query":        {"https://tms?x=1", nil, "must not contain ?"},
+		"no authority":   {"https://tms", []client.Option{client.WithCAFile("client.go")}, "must contain PEM"},
 		"no file":        {"https://tms", []client.Option{client.WithCAFile("nowhere")}, "nowhere"},
-		"two of them":    {"https://tms", []client.Option{client.WithCAFile("client.go"), client.WithCAPool(pool)}, "give one of them"},
-		"TLS of another": {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithCAPool(pool)}, "set them there"},
+		"two of them":    {"https://tms", []client.Option{client.WithCAFile("client.go"), client.WithCAPool(pool)}, "cannot be used together"},
+		"TLS of another": {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithCAPool(pool)}, "set them in the HTTP client"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := client.New(test.target, test.options...)
+			_, err := client.New(test.url, test.options...)
 			require.ErrorContains(t, err, test.want)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}
 }
 
-// TestTokenOverHTTP: a token leaves the machine over TLS only.
+// TestTokenOverHTTP checks that a token leaves the machine only over TLS.
 func TestTokenOverHTTP(t *testing.T) {
+	t.Parallel()
 	token := client.WithToken("secret")
-	for _, target := range []string{"http://tms", "http://10.0.0.1:8080", "http://localhost.example", "http://127.0.0.1.example"} {
-		_, err := client.New(target, token)
-		require.ErrorIs(t, err, client.ErrPlainToken, target)
+	for _, url := range []string{"http://tms", "http://10.0.0.1:8080", "http://localhost.example", "http://127.0.0.1.example"} {
+		_, err := client.New(url, token)
+		require.ErrorIs(t, err, client.ErrPlainToken, url)
 		require.NotContains(t, err.Error(), "secret")
-		_, err = client.New(target, token, client.WithTokenOverHTTP())
-		require.NoError(t, err, target)
-		_, err = client.New(target)
-		require.NoError(t, err, target)
+		_, err = client.New(url, token, client.WithTokenOverHTTP())
+		require.NoError(t, err, url)
+		_, err = client.New(url)
+		require.NoError(t, err, url)
 	}
-	for _, target := range []string{"https://tms", "http://localhost:80", "http://127.0.0.2", "http://[::1]:80"} {
-		_, err := client.New(target, token)
-		require.NoError(t, err, target)
+	for _, url := range []string{"https://tms", "http://localhost:80", "http://127.0.0.2", "http://[::1]:80"} {
+		_, err := client.New(url, token)
+		require.NoError(t, err, url)
 	}
 }
 
-// TestRedirect: a server cannot send the token elsewhere.
+// TestRedirect checks that a redirect does not send the token elsewhere.
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	fake := faketms.New()
-	there := fake.Start()
-	t.Cleanup(there.Close)
+	destination := fake.Start()
+	t.Cleanup(destination.Close)
 	for name, options := range map[string][]client.Option{
-		"ours":  nil,
-		"given": {client.WithHTTPClient(&http.Client{})},
+		"default":        nil,
+		"WithHTTPClient": {client.WithHTTPClient(&http.Client{})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			here := httptest.NewServer(http.RedirectHandler(there.URL+"/tms.v1.LeaseService/Status", http.StatusTemporaryRedirect))
-			t.Cleanup(here.Close)
-			c := connected(t, here.URL, append(options, client.WithToken("secret"), client.WithProtocol(client.Connect))...)
+			redirecting := httptest.NewServer(http.RedirectHandler(destination.URL+"/tms.v1.LeaseService/Status", http.StatusTemporaryRedirect))
+			t.Cleanup(redirecting.Close)
+			c := newClient(t, redirecting.URL, append(options, client.WithToken("secret"), client.WithProtocol(client.Connect))...)
 			_, err := status(t, c)
 			require.Error(t, err)
 			require.Empty(t, fake.Calls("Status"))
@@ -102,6 +106,7 @@ func TestRedirect(t *testing.T) {
 }
 
 func TestProtocols(t *testing.T) {
+	t.Parallel()
 	fake := faketms.New()
 	fake.Put(&tmsv1.Lease{Namespace: "default", Id: "a"})
 	plain, secure := fake.Start(), fake.StartTLS()
@@ -112,8 +117,8 @@ func TestProtocols(t *testing.T) {
 	for protocol, contentType := range map[client.Protocol]string{
 		client.GRPC: "application/grpc", client.GRPCWeb: "application/grpc-web+proto", client.Connect: "application/proto",
 	} {
-		for _, target := range []string{plain.URL, plain.URL + "/", secure.URL} {
-			c := connected(t, target, client.WithProtocol(protocol), client.WithCAPool(pool), client.WithUserAgent("tester/1"))
+		for _, url := range []string{plain.URL, plain.URL + "/", secure.URL} {
+			c := newClient(t, url, client.WithProtocol(protocol), client.WithCAPool(pool), client.WithUserAgent("tester/1"))
 			lease, err := status(t, c)
 			require.NoError(t, err)
 			require.Equal(t, "a", lease.Id)
@@ -124,9 +129,9 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// TestHTTP2: gRPC needs it, also without TLS, and proxies that do not let it through
-// must not be found out in the middle of a call.
+// TestHTTP2 checks the HTTP version of each protocol without TLS.
 func TestHTTP2(t *testing.T) {
+	t.Parallel()
 	var versions []int
 	fake := faketms.New()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -139,18 +144,20 @@ func TestHTTP2(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	for _, protocol := range []client.Protocol{client.GRPC, client.GRPCWeb, client.Connect} {
-		_, err := status(t, connected(t, server.URL, client.WithProtocol(protocol)))
+		_, err := status(t, newClient(t, server.URL, client.WithProtocol(protocol)))
 		require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
 	}
 	require.Equal(t, []int{2, 1, 1}, versions)
 }
 
-// TestUntrusted: who cannot prove to be the server gets no call, and is not asked again.
+// TestUntrusted checks that a server without a trusted certificate gets no call and no
+// retry.
 func TestUntrusted(t *testing.T) {
+	t.Parallel()
 	fake := faketms.New()
 	server := fake.StartTLS()
 	t.Cleanup(server.Close)
-	c := connected(t, server.URL, client.WithToken("secret"))
+	c := newClient(t, server.URL, client.WithToken("secret"))
 	_, err := status(t, c)
 	var failure *client.Error
 	require.ErrorAs(t, err, &failure)
@@ -163,11 +170,12 @@ func TestUntrusted(t *testing.T) {
 	require.ErrorAs(t, err, &authority)
 	require.Empty(t, fake.Calls("Acquire"))
 
-	_, err = status(t, connected(t, server.URL, client.WithInsecureSkipVerify()))
+	_, err = status(t, newClient(t, server.URL, client.WithInsecureSkipVerify()))
 	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
 }
 
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	fake, c := serve(t, client.WithTokenFile(file))
 	sent := func() string {
@@ -176,7 +184,7 @@ func TestTokens(t *testing.T) {
 	}
 	release := func(c *client.Client) error { return c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"}) }
 
-	// Each call reads the file: Kubernetes replaces tokens before their end.
+	// Each call reads the file, because Kubernetes replaces tokens.
 	for _, token := range []string{"first", "second"} {
 		require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
 		require.NoError(t, release(c))
@@ -192,12 +200,12 @@ func TestTokens(t *testing.T) {
 		return failure.Message
 	}
 	require.NoError(t, os.WriteFile(file, []byte("\n"), 0o600))
-	require.Contains(t, refused(release(c)), "is empty")
+	require.Contains(t, refused(release(c)), "the file is empty")
 	require.NoError(t, os.WriteFile(file, []byte("top secret\n"), 0o600))
 	require.NotContains(t, refused(release(c)), "secret")
 	require.NoError(t, os.Remove(file))
 	require.Contains(t, refused(release(c)), "no such file")
-	require.Len(t, fake.Calls("Release"), calls, "a call without its token")
+	require.Len(t, fake.Calls("Release"), calls, "no call without its token")
 
 	none := errors.New("no token today")
 	_, c = serve(t, client.WithTokenSource(func(context.Context) (string, error) { return "", none }))

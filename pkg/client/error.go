@@ -12,36 +12,35 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 )
 
-// Error is why a call failed. Its texts are those of the server, or of whatever
-// answered in its place: quote them before a terminal shows them.
+// Error is the error of a call. Its texts come from the server, or from another program at
+// its address: escape them before you print them on a terminal.
 type Error struct {
-	// Method is what was called, such as tms.v1.LeaseService/Acquire.
+	// Method is the called method, such as tms.v1.LeaseService/Acquire.
 	Method string
-	// Code says of which kind the failure is. The comments of the API say which
-	// codes a call ends with.
+	// Code is the gRPC code. The comments of the API list the codes of each method.
 	Code connect.Code
-	// Message is a sentence for people.
+	// Message is the message of the server.
 	Message string
-	// Violations are what is wrong with single fields of the request.
+	// Violations are what is wrong with fields of the request.
 	Violations []Violation
-	// Reached says whether a server answered at all.
+	// Reached reports whether a server responded.
 	Reached bool
-	// Left is what would release the lease that was made and could not be released
-	// when the context of Acquire ended. It is nil where nothing is left behind.
-	Left *tmsv1.ReleaseRequest
+	// Unreleased releases the lease that Acquire could not release when its context
+	// ended. It is nil if no lease is left.
+	Unreleased *tmsv1.ReleaseRequest
 
 	cause error
 }
 
 // Violation is what is wrong with one field of a request.
 type Violation struct {
-	// Field is its path, such as spec.models[0].uri.
+	// Field is the path of the field, such as spec.models[0].uri.
 	Field string
-	// Message is a sentence for people.
+	// Message says what is wrong.
 	Message string
 }
 
-// Error has all of the failure in one line for each violation.
+// Error implements error, with one line for each violation.
 func (e *Error) Error() string {
 	if len(e.Violations) == 0 {
 		return fmt.Sprintf("%s: %s: %s", e.Method, e.Code, e.Message)
@@ -53,18 +52,18 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap returns what lies beneath: a *connect.Error with the details of the server,
-// and in it the error of the network or of the context.
+// Unwrap returns the *connect.Error with the details of the server, which wraps the error
+// of the network or of the context.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Unreachable says whether the call failed because no server was there to answer, or
-// the one that was there is ending: the same call may succeed later.
+// Unreachable reports whether no server responded, or the server shuts down. The same call
+// may succeed later.
 func (e *Error) Unreachable() bool {
 	return e.Code == connect.CodeUnavailable || e.Code == connect.CodeDeadlineExceeded && !e.Reached
 }
 
-// failure makes an *Error of what a call ended with, and nil of nil.
-func failure(procedure string, err error) error {
+// wrap returns an *Error for the error of a call, and nil for nil.
+func wrap(procedure string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -84,7 +83,7 @@ func newError(procedure string, err error) *Error {
 	for _, detail := range coded.Details() {
 		message, detailErr := detail.Value()
 		if detailErr != nil {
-			continue // of a kind that is not known here
+			continue // an unknown type of detail
 		}
 		if bad, ok := message.(*errdetails.BadRequest); ok {
 			for _, violation := range bad.GetFieldViolations() {
@@ -95,7 +94,7 @@ func newError(procedure string, err error) *Error {
 	return e
 }
 
-// codeOf is connect.CodeOf that knows the errors of contexts.
+// codeOf is connect.CodeOf with codes for the errors of contexts.
 func codeOf(err error) connect.Code {
 	code := connect.CodeOf(err)
 	switch {

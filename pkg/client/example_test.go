@@ -13,13 +13,13 @@ import (
 	"github.com/triton-leases/tms/pkg/client"
 )
 
-// A program acquires a Triton for its own time, and gives it back.
+// This program acquires a lease, uses it, and releases it.
 func Example() {
-	server := faketms.New().Start() // in the place of tms-server
+	server := faketms.New().Start() // instead of a tms-server
 	defer server.Close()
 
-	// In a cluster: https://tms-server.<namespace>.svc with WithCAFile, and the token
-	// of the pod's service account.
+	// In a cluster, use https://tms-server.<namespace>.svc with WithCAFile and
+	// WithTokenFile.
 	c, err := client.New(server.URL, client.WithToken("<token>"))
 	if err != nil {
 		log.Panic(err)
@@ -36,17 +36,17 @@ func Example() {
 			Autoscaling: &tmsv1.Autoscaling{MaxReplicas: &maximum},
 			Duration:    durationpb.New(8 * time.Hour),
 		},
-	}, func(answer *tmsv1.AcquireResponse) { fmt.Println(answer.GetLease().GetState()) })
+	}, func(response *tmsv1.AcquireResponse) { fmt.Println(response.GetLease().GetState()) })
 	if err != nil {
 		log.Panic(err)
 	}
 	fmt.Printf("%s serves at %s:8001\n", lease.Id, lease.Address)
 
-	for one, err := range c.List(ctx, &tmsv1.ListRequest{Namespace: "-"}) {
+	for lease, err := range c.List(ctx, &tmsv1.ListRequest{Namespace: "-"}) {
 		if err != nil {
 			log.Panic(err)
 		}
-		fmt.Println("there is", one.Namespace, one.Id)
+		fmt.Println("lease", lease.Namespace, lease.Id)
 	}
 	if err := c.Release(ctx, &tmsv1.ReleaseRequest{Namespace: lease.Namespace, Id: lease.Id}); err != nil {
 		log.Panic(err)
@@ -56,5 +56,5 @@ func Example() {
 	// STATE_STARTING
 	// STATE_SERVING
 	// lease-1 serves at tms-lease-1.inference.svc:8001
-	// there is inference lease-1
+	// lease inference lease-1
 }

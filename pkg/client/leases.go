@@ -12,50 +12,50 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
-// call makes one call that has one answer. It is not tried again.
+// call calls a unary method, without retries.
 func call[Q, A any](ctx context.Context, c *Client, procedure string, message *Q,
 	method func(context.Context, *connect.Request[Q]) (*connect.Response[A], error),
 ) (*A, error) {
 	r, err := request(ctx, c, message)
 	if err != nil {
-		return nil, failure(procedure, err)
+		return nil, wrap(procedure, err)
 	}
-	answer, err := method(ctx, r)
+	response, err := method(ctx, r)
 	if err != nil {
-		return nil, failure(procedure, err)
+		return nil, wrap(procedure, err)
 	}
-	return answer.Msg, nil
+	return response.Msg, nil
 }
 
-// Release deletes a lease and all that it consists of. A lease that is not there is
-// no error, so that it can be tried again.
+// Release deletes a lease and everything that it deployed. Releasing a lease that does not
+// exist is not an error.
 func (c *Client) Release(ctx context.Context, request *tmsv1.ReleaseRequest) error {
 	_, err := call(ctx, c, tmsv1connect.LeaseServiceReleaseProcedure, request, c.leases.Release)
 	return err
 }
 
-// Renew has the duration of a lease count from now, and returns when it ends then:
-// nothing in expires_at is never. The code is NotFound where the lease is not there.
+// Renew restarts the duration of a lease from now. A response without expires_at means that
+// the lease does not expire. The code of the error is NotFound if the lease does not exist.
 func (c *Client) Renew(ctx context.Context, request *tmsv1.RenewRequest) (*tmsv1.RenewResponse, error) {
 	return call(ctx, c, tmsv1connect.LeaseServiceRenewProcedure, request, c.leases.Renew)
 }
 
-// Status returns a lease as it is. The code is NotFound where it is not there.
+// Status returns a lease. The code of the error is NotFound if the lease does not exist.
 func (c *Client) Status(ctx context.Context, request *tmsv1.StatusRequest) (*tmsv1.Lease, error) {
-	answer, err := call(ctx, c, tmsv1connect.LeaseServiceStatusProcedure, request, c.leases.Status)
+	response, err := call(ctx, c, tmsv1connect.LeaseServiceStatusProcedure, request, c.leases.Status)
 	if err != nil {
 		return nil, err
 	}
-	if answer.GetLease() == nil {
-		return nil, failure(tmsv1connect.LeaseServiceStatusProcedure, connect.NewError(connect.CodeInternal, errors.New("the answer has no lease")))
+	if response.GetLease() == nil {
+		return nil, wrap(tmsv1connect.LeaseServiceStatusProcedure, connect.NewError(connect.CodeInternal, errors.New("the response has no lease")))
 	}
-	return answer.GetLease(), nil
+	return response.GetLease(), nil
 }
 
-// List goes through all leases of a namespace, or of all namespaces where that is -,
-// by namespace and id. It fetches a page when it gets there: page_size leases each,
-// from page_token on. After an error, which comes with no lease, there is nothing
-// more. It can be gone through several times, and asks the server each time.
+// List iterates over the leases of a namespace, or of all namespaces if it is "-", sorted
+// by namespace and id. It begins at page_token, and requests pages of page_size leases
+// as it reaches them. An error has a nil lease and ends the iteration. Each iteration
+// calls the server again.
 func (c *Client) List(ctx context.Context, request *tmsv1.ListRequest) iter.Seq2[*tmsv1.Lease, error] {
 	return func(yield func(*tmsv1.Lease, error) bool) {
 		page := proto.CloneOf(request)
@@ -63,21 +63,21 @@ func (c *Client) List(ctx context.Context, request *tmsv1.ListRequest) iter.Seq2
 			page = new(tmsv1.ListRequest)
 		}
 		for {
-			answer, err := call(ctx, c, tmsv1connect.LeaseServiceListProcedure, page, c.leases.List)
+			response, err := call(ctx, c, tmsv1connect.LeaseServiceListProcedure, page, c.leases.List)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, lease := range answer.GetLeases() {
+			for _, lease := range response.GetLeases() {
 				if !yield(lease, nil) {
 					return
 				}
 			}
-			switch next := answer.GetNextPageToken(); next {
+			switch next := response.GetNextPageToken(); next {
 			case "":
 				return
-			case page.GetPageToken(): // would go on for ever
-				yield(nil, failure(tmsv1connect.LeaseServiceListProcedure, connect.NewError(connect.CodeInternal, errors.New("the page after this one is this one"))))
+			case page.GetPageToken(): // would never end
+				yield(nil, wrap(tmsv1connect.LeaseServiceListProcedure, connect.NewError(connect.CodeInternal, errors.New("the next page is the same page"))))
 				return
 			default:
 				page.PageToken = next

@@ -15,6 +15,7 @@ import (
 )
 
 func TestList(t *testing.T) {
+	t.Parallel()
 	fake, c := serve(t)
 	var want []string
 	for i := range 7 {
@@ -31,7 +32,7 @@ func TestList(t *testing.T) {
 		return ids, nil
 	}
 	request := &tmsv1.ListRequest{PageSize: 3}
-	for range 2 { // the same each time
+	for range 2 { // an iterator can be used again
 		ids, err := list(request)
 		require.NoError(t, err)
 		require.Equal(t, want, ids)
@@ -42,7 +43,7 @@ func TestList(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, ids)
 
-	// Who stops early does not fetch the rest.
+	// A loop that ends early does not request more pages.
 	pages := len(fake.Calls("List"))
 	for _, err := range c.List(t.Context(), request) {
 		require.NoError(t, err)
@@ -50,7 +51,7 @@ func TestList(t *testing.T) {
 	}
 	require.Len(t, fake.Calls("List"), pages+1)
 
-	// What came before a failure is there, and the failure is the last.
+	// An error comes after the leases of earlier pages.
 	fake.Fail("List", nil, connect.NewError(connect.CodePermissionDenied, errors.New("no")))
 	ids, err = list(request)
 	require.Equal(t, want[:3], ids)
@@ -59,21 +60,23 @@ func TestList(t *testing.T) {
 	require.Equal(t, connect.CodePermissionDenied, failure.Code)
 }
 
-// TestListRound: a server whose pages go round in a circle.
-func TestListRound(t *testing.T) {
+// TestListLoop checks that an endless list of pages is an error.
+func TestListLoop(t *testing.T) {
+	t.Parallel()
 	fake, c := serve(t)
 	fake.Put(&tmsv1.Lease{Namespace: "default", Id: "a"})
-	fake.PageForever()
+	fake.LoopPages()
 	seen := 0
 	for _, err := range c.List(t.Context(), nil) {
 		if seen++; err != nil {
-			require.ErrorContains(t, err, "the page after this one is this one")
+			require.ErrorContains(t, err, "the next page is the same page")
 		}
 	}
 	require.Equal(t, 3, seen)
 }
 
 func TestLeases(t *testing.T) {
+	t.Parallel()
 	_, c := serve(t)
 	lease, err := c.Acquire(t.Context(), &tmsv1.AcquireRequest{Name: "a"}, nil)
 	require.NoError(t, err)
@@ -87,12 +90,13 @@ func TestLeases(t *testing.T) {
 		require.NoError(t, c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"}))
 	}
 	_, err = status(t, c)
-	require.EqualError(t, err, "tms.v1.LeaseService/Status: not_found: there is no lease a")
+	require.EqualError(t, err, "tms.v1.LeaseService/Status: not_found: lease a does not exist")
 	_, err = c.Renew(t.Context(), &tmsv1.RenewRequest{Id: "a"})
 	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
 }
 
 func TestAllowlist(t *testing.T) {
+	t.Parallel()
 	_, c := serve(t)
 	added, err := c.AppendToAllowlist(t.Context(), "a:1", "b:1")
 	require.NoError(t, err)
@@ -109,8 +113,9 @@ func TestAllowlist(t *testing.T) {
 	require.True(t, images[0].InValues)
 }
 
-// TestViolations: what is wrong with single fields of a request is told apart.
+// TestViolations checks that the violations of fields are returned as data.
 func TestViolations(t *testing.T) {
+	t.Parallel()
 	fake, c := serve(t)
 	refusal := connect.NewError(connect.CodeInvalidArgument, errors.New("2 fields"))
 	detail, err := connect.NewErrorDetail(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{

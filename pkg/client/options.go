@@ -12,87 +12,88 @@ import (
 	"time"
 )
 
-// Option changes how a Client calls.
+// Option configures a Client.
 type Option func(*settings)
 
 type settings struct {
-	token         TokenSource
-	tokenOverHTTP bool
-	caFile        string
-	caPool        *x509.CertPool
-	skipVerify    bool
-	client        *http.Client
-	userAgent     string
-	protocol      Protocol
-	backoff       func(attempt int) time.Duration
-	patience      time.Duration
-	onRetry       func(err error, wait time.Duration)
+	token          TokenSource
+	tokenOverHTTP  bool
+	caFile         string
+	caPool         *x509.CertPool
+	skipVerify     bool
+	client         *http.Client
+	userAgent      string
+	protocol       Protocol
+	backoff        func(attempt int) time.Duration
+	connectTimeout time.Duration
+	onRetry        func(err error, wait time.Duration)
 }
 
-// Protocol is how calls are put into HTTP.
+// Protocol is the protocol of calls over HTTP.
 type Protocol int
 
-// The protocols that tms-server understands, on the same port.
+// The protocols of tms-server. All use the same port.
 const (
-	// GRPC needs HTTP/2 all the way.
+	// GRPC needs HTTP/2 on the whole path, including proxies.
 	GRPC Protocol = iota
-	// GRPCWeb passes proxies that speak HTTP/1.1 only.
+	// GRPCWeb also works through proxies with HTTP/1.1.
 	GRPCWeb
-	// Connect passes them, too, and people can read it on the wire.
+	// Connect also works through proxies with HTTP/1.1, and has readable errors.
 	Connect
 )
 
-// WithProtocol has the client speak another protocol than gRPC.
+// WithProtocol sets the protocol. The default is GRPC.
 func WithProtocol(protocol Protocol) Option { return func(s *settings) { s.protocol = protocol } }
 
-// WithToken sends a token of Kubernetes with each call.
+// WithToken sends a Kubernetes token with each call.
 func WithToken(token string) Option { return WithTokenSource(staticToken(token)) }
 
-// WithTokenFile sends the token that is in a file. It is read with each call, so that
-// a token that Kubernetes replaces before its end is followed.
+// WithTokenFile sends the token in a file. It reads the file for each call, because
+// Kubernetes replaces the tokens of pods before they expire.
 func WithTokenFile(name string) Option { return WithTokenSource(fileToken(name)) }
 
-// WithTokenSource sends the token that a function returns. It is called once for each
-// attempt of each call, with the call's context, and by several calls at the same time.
+// WithTokenSource sends the token that a function returns. The function is called for each
+// attempt with the context of the call, and must be safe for concurrent use.
 func WithTokenSource(source TokenSource) Option { return func(s *settings) { s.token = source } }
 
-// WithTokenOverHTTP lets the client send its token over plain http to other machines.
-// Who sees the traffic can then do all that the token may. It is for networks that
-// encrypt on their own, such as a service mesh.
+// WithTokenOverHTTP lets the client send its token to other machines over http. An
+// attacker in the network can then read it. It is for networks that encrypt traffic themselves, such as a service mesh.
 func WithTokenOverHTTP() Option { return func(s *settings) { s.tokenOverHTTP = true } }
 
-// WithCAFile trusts the authorities in a PEM file, and no others, to vouch for the server.
+// WithCAFile trusts only the certificate authorities in a PEM file.
 func WithCAFile(name string) Option { return func(s *settings) { s.caFile = name } }
 
-// WithCAPool trusts the authorities of a pool, and no others, to vouch for the server.
+// WithCAPool trusts only the certificate authorities of a pool.
 func WithCAPool(pool *x509.CertPool) Option { return func(s *settings) { s.caPool = pool } }
 
-// WithInsecureSkipVerify has the client talk, and send its token, to whoever answers.
+// WithInsecureSkipVerify disables the check of the server's certificate. An attacker in the
+// network can then read the token.
 func WithInsecureSkipVerify() Option { return func(s *settings) { s.skipVerify = true } }
 
-// WithHTTPClient has calls made by another HTTP client, whose own settings of TLS and
-// of protocols hold then. Redirects are not followed: a token would go along.
+// WithHTTPClient sets the HTTP client, with its settings of TLS and HTTP versions. The
+// Client does not follow redirects, which would send the token elsewhere.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
 
-// WithUserAgent says who calls, such as a program and its version.
+// WithUserAgent sets the User-Agent header, such as a program and its version.
 func WithUserAgent(userAgent string) Option { return func(s *settings) { s.userAgent = userAgent } }
 
-// WithBackoff says how long Acquire waits before it tries again, where attempt counts
-// from 0 and begins anew with each answer. Without it the waits double from 250 ms to
-// 10 s, each cut by up to a half at random.
+// WithBackoff sets how long Acquire waits before a retry. The attempt is 0 for the first
+// retry after a response. The default doubles from 250 ms to 10 s, and subtracts up to a
+// half at random.
 func WithBackoff(wait func(attempt int) time.Duration) Option {
 	return func(s *settings) { s.backoff = wait }
 }
 
-// WithPatience ends Acquire where it did not reach any server for so long since it was
-// called. Without it, it tries until its context ends.
-func WithPatience(patience time.Duration) Option {
-	return func(s *settings) { s.patience = patience }
+// WithConnectTimeout makes Acquire fail if it has not reached a server within a time. The
+// default is to retry until the context ends.
+func WithConnectTimeout(timeout time.Duration) Option {
+	return func(s *settings) { s.connectTimeout = timeout }
 }
 
-// WithOnRetry is told, within Acquire, what went wrong before it waits and tries again.
-func WithOnRetry(tell func(err error, wait time.Duration)) Option {
-	return func(s *settings) { s.onRetry = tell }
+// WithOnRetry sets a function that Acquire calls before it waits for a retry, with the
+// error of the last attempt.
+func WithOnRetry(onRetry func(err error, wait time.Duration)) Option {
+	return func(s *settings) { s.onRetry = onRetry }
 }
 
 func defaultBackoff(attempt int) time.Duration {
@@ -103,20 +104,20 @@ func defaultBackoff(attempt int) time.Duration {
 	return wait/2 + rand.N(wait/2)
 }
 
-// httpClient returns what makes the calls.
+// httpClient returns the HTTP client for a scheme.
 func (s *settings) httpClient(scheme string) (*http.Client, error) {
 	if s.client != nil {
 		if s.caFile != "" || s.caPool != nil || s.skipVerify {
-			return nil, errors.New("an HTTP client of its own has its own settings of TLS: set them there")
+			return nil, errors.New("TLS options cannot be used with WithHTTPClient: set them in the HTTP client")
 		}
-		mine := *s.client
-		mine.CheckRedirect = noRedirect
-		return &mine, nil
+		clone := *s.client
+		clone.CheckRedirect = noRedirect
+		return &clone, nil
 	}
 	config := &tls.Config{RootCAs: s.caPool, InsecureSkipVerify: s.skipVerify, MinVersion: tls.VersionTLS12}
 	if s.caFile != "" {
 		if s.caPool != nil {
-			return nil, errors.New("authorities are given as a file and as a pool: give one of them")
+			return nil, errors.New("WithCAFile and WithCAPool cannot be used together")
 		}
 		var err error
 		if config.RootCAs, err = readCAs(s.caFile); err != nil {
@@ -137,13 +138,12 @@ func (s *settings) transport(scheme string, config *tls.Config) *http.Transport 
 		protocols.SetHTTP1(true)
 		protocols.SetHTTP2(true)
 	}
-	const connectWithin = 10 * time.Second // of which a machine that is not there does not tell
+	const dialTimeout = 10 * time.Second // the system's is minutes
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, Protocols: protocols,
-		DialContext:         (&net.Dialer{Timeout: connectWithin}).DialContext,
-		TLSHandshakeTimeout: connectWithin, IdleConnTimeout: 90 * time.Second,
-		// An acquisition may be silent for minutes. A server that is gone without a word
-		// must be noticed all the same.
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: 90 * time.Second,
+		// An Acquire can be idle for minutes. Pings find connections that broke silently.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
 }
@@ -153,11 +153,11 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 func readCAs(name string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("authorities: %w", err)
+		return nil, fmt.Errorf("CA file: %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("authorities: %s: no certificate in it: must be PEM", name)
+		return nil, fmt.Errorf("CA file %s: must contain PEM certificates", name)
 	}
 	return pool, nil
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// TokenSource returns the token of Kubernetes that a call is made with.
+// TokenSource returns the Kubernetes token for a call.
 type TokenSource func(ctx context.Context) (string, error)
 
 func staticToken(token string) TokenSource {
@@ -23,20 +23,21 @@ func fileToken(name string) TokenSource {
 		}
 		token := strings.TrimSpace(string(text))
 		if token == "" {
-			return "", fmt.Errorf("%s: is empty", name)
+			return "", fmt.Errorf("%s: the file is empty", name)
 		}
 		return token, nil
 	}
 }
 
-// checkToken refuses what cannot be a token. It does not repeat it: errors are logged.
+// checkToken returns an error if the text cannot be a token. The error does not repeat it,
+// because errors are logged.
 func checkToken(token string) error {
 	if token == "" {
-		return errors.New("is empty")
+		return errors.New("must not be empty")
 	}
 	for _, r := range token {
 		if r <= ' ' || r > '~' {
-			return errors.New("has a character that no token has: is it a token, and all of it one line?")
+			return errors.New("must be one line of printable ASCII characters without spaces")
 		}
 	}
 	return nil

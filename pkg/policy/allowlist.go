@@ -7,12 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Allowlist are the images of Triton that leases may have: images.triton, which
-// is the default, and those of server.allowlist.
+// Allowlist lists the Triton images that leases may have: images.triton, which is the
+// default, and those of server.allowlist.
 type Allowlist []string
 
-// Check returns a Refusal where a lease names an image that it may not have. The
-// path is where the lease stands. An empty image is the default.
+// Check returns a Refusal if a lease names an image that is not in the list. The path is
+// that of the lease. An empty image stands for the default.
 func (a Allowlist) Check(path *field.Path, image string) error {
 	if image == "" || slices.Contains(a, image) {
 		return nil

@@ -5,7 +5,7 @@ type Band struct {
 	Min, Max int64
 }
 
-// Clamp returns the number of the band that is nearest to n.
+// Clamp returns the number in the band that is nearest to n.
 func (b Band) Clamp(n int64) int64 {
 	if n < b.Min {
 		return b.Min
@@ -16,5 +16,5 @@ func (b Band) Clamp(n int64) int64 {
 	return n
 }
 
-// Contains says whether n lies in the band.
+// Contains reports whether n lies in the band.
 func (b Band) Contains(n int64) bool { return b.Clamp(n) == n }

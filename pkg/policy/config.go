@@ -6,9 +6,9 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Config is the administrator's configuration: the values key
-// server.autoscaling, with the names of NVIDIA Triton Management Service. Its
-// defaults live in the values.yaml of the chart; Go has none of its own.
+// Config is the administrator's configuration: the values key server.autoscaling, with
+// the names of NVIDIA Triton Management Service. Its defaults are in the chart's
+// values.yaml; Go has none.
 type Config struct {
 	// Enable is the master switch.
 	Enable     bool                                 `json:"enable"`
@@ -26,15 +26,15 @@ type ReplicaBounds struct {
 	Limits  ReplicaLimits   `json:"limits"`
 }
 
-// ReplicaDefaults are the replicas of a lease that does not name them.
+// ReplicaDefaults are the replicas of a lease that names none.
 type ReplicaDefaults struct {
 	Minimum int64 `json:"minimum"`
 	Maximum int64 `json:"maximum"`
 }
 
-// ReplicaLimits are the replicas that a lease may be granted.
+// ReplicaLimits are the replicas that a lease may have.
 type ReplicaLimits struct {
-	// Maximum is the highest maximum that a lease may be granted.
+	// Maximum is the highest maximum that a lease may have.
 	Maximum int64 `json:"maximum"`
 	// Minimum is the band in which a lease's minimum must lie.
 	Minimum MinimumLimits `json:"minimum"`
@@ -50,7 +50,7 @@ type MinimumLimits struct {
 type MetricBounds struct {
 	// Enabled puts the metric in effect for every autoscaled lease that does not turn it off.
 	Enabled bool `json:"enabled"`
-	// Enable is another spelling of Enabled in the documentation of TMS; either switches on.
+	// Enable is a spelling of Enabled in the documentation of TMS. Either turns the metric on.
 	Enable bool `json:"enable,omitempty"`
 	// Allowed lets a lease turn the metric on or off.
 	Allowed bool `json:"allowed"`
@@ -75,7 +75,7 @@ func (b ThresholdBounds) band(metric Metric) Band {
 	return Band{Min: b.Minimum, Max: cmp.Or(b.Maximum, metric.Highest)}
 }
 
-// Prometheus is how Prometheus finds and reads the leases.
+// Prometheus is how Prometheus finds and scrapes leases.
 type Prometheus struct {
 	PodMonitorLabels map[string]string `json:"podMonitorLabels,omitempty"`
 	RuleLabels       map[string]string `json:"ruleLabels,omitempty"`
@@ -88,7 +88,7 @@ type Prometheus struct {
 	Alerts     Alerts            `json:"alerts"`
 }
 
-// Alerts says whether each autoscaled lease gets its alerts.
+// Alerts configures the alerts of autoscaled leases.
 type Alerts struct {
 	Enabled bool `json:"enabled"`
 }

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -15,10 +16,10 @@ func ExamplePolicy_Grant() {
 			Default: policy.ReplicaDefaults{Minimum: 1, Maximum: 5},
 			Limits:  policy.ReplicaLimits{Maximum: 10, Minimum: policy.MinimumLimits{LowerBound: 1, UpperBound: 2}},
 		},
-		Metrics: policy.PerMetric[policy.MetricBounds]{
-			CPUUtilization: policy.MetricBounds{Threshold: policy.ThresholdBounds{Default: 90, Minimum: 50, Maximum: 100}},
-			GPUUtilization: policy.MetricBounds{Threshold: policy.ThresholdBounds{Default: 90, Minimum: 50, Maximum: 100}},
-			QueueTime:      policy.MetricBounds{Enabled: true, Threshold: policy.ThresholdBounds{Default: 10_000, Minimum: 10_000}},
+		Metrics: map[v1alpha1.MetricName]policy.MetricBounds{
+			v1alpha1.CPUUtilization: {Threshold: policy.ThresholdBounds{Default: 90, Minimum: 50, Maximum: 100}},
+			v1alpha1.GPUUtilization: {Threshold: policy.ThresholdBounds{Default: 90, Minimum: 50, Maximum: 100}},
+			v1alpha1.QueueTime:      {Enabled: true, Threshold: policy.ThresholdBounds{Default: 10_000, Minimum: 10_000}},
 		},
 		Prometheus: policy.Prometheus{ScrapeInterval: "15s", EvaluationInterval: "15s", RateWindow: "1m"},
 	})
@@ -27,9 +28,9 @@ func ExamplePolicy_Grant() {
 		return
 	}
 	fifty := int64(50)
-	grant, err := p.Grant(field.NewPath("leases", "resnet50"), policy.Request{
+	grant, err := p.Grant(field.NewPath("leases", "resnet50"), v1alpha1.Autoscaling{
 		Enable:   true,
-		Replicas: policy.ReplicaRequest{Maximum: &fifty},
+		Replicas: v1alpha1.ReplicaRange{Maximum: &fifty},
 	}, nil)
 	if err != nil {
 		fmt.Println(err)

@@ -36,16 +36,15 @@ func (p *Policy) Grant(path *field.Path, request v1alpha1.Autoscaling, pod *Pod)
 	return grant, nil
 }
 
-// claim is one number on its way from asked, or defaulted, to granted.
+// claim is one number of a request: what the lease asks for, and what it is granted.
 type claim struct {
-	// lease and keys say where it stands. Most claims are granted as they are, and
-	// nobody wants to know.
+	// lease and keys make its path, which only an error or an adjustment needs.
 	lease *field.Path
 	keys  [3]string
 	asked bool
 	from  int64
 	to    int64
-	limit string // the bound that decided, where to differs from from
+	limit string // the path of the bound that decided, if to differs from from
 }
 
 func newClaim(asked *int64, standard int64, lease *field.Path, keys ...string) claim {
@@ -66,7 +65,7 @@ func (c claim) path() *field.Path {
 	return path
 }
 
-// clamp brings the number into the band, whose ends stand at the paths lowest and highest.
+// clamp brings the number into the band. Its ends have the paths lowest and highest.
 func (c *claim) clamp(band Band, lowest, highest string) {
 	c.to = band.Clamp(c.from)
 	if c.to > c.from {
@@ -76,10 +75,10 @@ func (c *claim) clamp(band Band, lowest, highest string) {
 	}
 }
 
-// yield takes the number of another claim, which is thereby what decides.
+// yield takes the number of another claim, which becomes the bound that decided.
 func (c *claim) yield(to claim) { c.to, c.limit = to.to, to.path().String() }
 
-// adjustment returns what to report, where there is anything.
+// adjustment returns the adjustment to report, if there is one.
 func (c claim) adjustment() []v1alpha1.Adjustment {
 	if c.from == c.to {
 		return nil
@@ -87,8 +86,8 @@ func (c claim) adjustment() []v1alpha1.Adjustment {
 	return []v1alpha1.Adjustment{{Field: c.path().String(), Asked: c.from, Default: !c.asked, Granted: c.to, Limit: c.limit}}
 }
 
-// grantReplicas clamps the replicas. Where the clamped numbers cross, the one
-// that was not asked for yields to the one that was.
+// grantReplicas clamps the replicas. If the clamped numbers cross, the one that the lease
+// did not ask for yields.
 func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, grant *v1alpha1.Grant) field.ErrorList {
 	limits := p.config.Replicas.Limits
 	minimum := newClaim(request.Minimum, p.config.Replicas.Default.Minimum, path, "replicas", "minimum")
@@ -114,9 +113,8 @@ func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, 
 	return nil
 }
 
-// grantMetrics decides which metrics are in effect, and their thresholds. At
-// least one must be: a HorizontalPodAutoscaler without metrics would silently
-// scale by 80 % of the CPU.
+// grantMetrics decides which metrics are in effect, and their thresholds. At least one
+// must be in effect: a HorizontalPodAutoscaler without metrics scales by 80 % CPU.
 func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]v1alpha1.MetricRequest, grant *v1alpha1.Grant) field.ErrorList {
 	var reasons field.ErrorList
 	for _, metric := range metrics {
@@ -138,7 +136,8 @@ func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]
 	return reasons
 }
 
-// decide says whether the metric is in effect for a lease, and what is wrong with asking so.
+// decide reports whether the metric is in effect for a lease, and the reasons to refuse
+// the request for it.
 func (b MetricBounds) decide(path *field.Path, metric v1alpha1.MetricName, asked v1alpha1.MetricRequest) (inEffect bool, reasons field.ErrorList) {
 	inEffect = b.InEffect()
 	at := func() *field.Path { return path.Child("autoscaling", "metrics", string(metric)) }
@@ -160,7 +159,7 @@ func (b MetricBounds) decide(path *field.Path, metric v1alpha1.MetricName, asked
 	return inEffect, reasons
 }
 
-// serverMetrics is where the administrator configures the metrics.
+// serverMetrics is the beginning of the paths of MetricBounds.
 const serverMetrics = "server.autoscaling.metrics."
 
 func thresholdBound(metric v1alpha1.MetricName, bound string) string {
@@ -178,9 +177,8 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// checkWindow warns of a threshold that a jammed Triton cannot pass: where
-// nothing completes, the time that requests wait is only known to be at least
-// the rate window.
+// checkWindow warns of a threshold that a jammed Triton cannot exceed: if no request
+// completes, the recorded queue time is the rate window.
 func (p *Policy) checkWindow(path *field.Path, grant *v1alpha1.Grant) {
 	if threshold, ok := grant.Threshold(v1alpha1.QueueTime); ok && threshold >= p.window.Microseconds() {
 		grant.Warnings = append(grant.Warnings, warning(path.Child("autoscaling", "metrics", string(v1alpha1.QueueTime), "threshold"), fmt.Sprintf(
@@ -189,7 +187,7 @@ func (p *Policy) checkWindow(path *field.Path, grant *v1alpha1.Grant) {
 	}
 }
 
-// checkPod checks what the metrics in effect need of the pod.
+// checkPod checks that the pod has what the metrics in effect need.
 func checkPod(path *field.Path, pod Pod, grant *v1alpha1.Grant) field.ErrorList {
 	var reasons field.ErrorList
 	if _, ok := grant.Threshold(v1alpha1.CPUUtilization); ok && !pod.CPURequest {

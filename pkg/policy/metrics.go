@@ -6,9 +6,9 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Metric is a metric that leases scale by. Adding one takes a row in Metrics, its
-// recording rule in the chart (templates/prometheusrule.yaml), its bounds in
-// values.yaml and its cases in test/conform.
+// Metric is a metric that leases scale by. A new metric needs a row in this file, a
+// recording rule in the chart (templates/prometheusrule.yaml), bounds in values.yaml and
+// values.schema.json, and cases in test/conform.
 type Metric struct {
 	Name v1alpha1.MetricName `json:"name"`
 	// Unit is the unit of thresholds.
@@ -32,8 +32,8 @@ const (
 	Microseconds Unit = "microseconds"
 )
 
-// metrics is the only list of metrics. Its order is that of the metrics of a
-// HorizontalPodAutoscaler. make generate writes it to the chart.
+// metrics is the only list of metrics, in the order of the metrics of a
+// HorizontalPodAutoscaler. TestGoldenMetrics writes it to the chart.
 var metrics = []Metric{
 	{
 		Name: v1alpha1.CPUUtilization, Unit: Percent,

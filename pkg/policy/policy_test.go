@@ -1,12 +1,14 @@
 package policy_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -26,15 +28,32 @@ prometheus: {scrapeInterval: 15s, evaluationInterval: 15s, rateWindow: 1m}
 // config returns the defaults with YAML laid over them.
 func config(t testing.TB, overlay string) policy.Config {
 	t.Helper()
+	var below, above map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(defaults), &below))
+	require.NoError(t, yaml.Unmarshal([]byte(overlay), &above))
+	merge(below, above)
+	merged, err := yaml.Marshal(below)
+	require.NoError(t, err)
 	var c policy.Config
-	require.NoError(t, yaml.UnmarshalStrict([]byte(defaults), &c))
-	require.NoError(t, yaml.Unmarshal([]byte(overlay), &c))
+	require.NoError(t, yaml.UnmarshalStrict(merged, &c))
 	return c
 }
 
-func request(t testing.TB, text string) policy.Request {
+// merge merges above into below, key by key.
+func merge(below, above map[string]any) {
+	for key, value := range above {
+		inner, _ := below[key].(map[string]any)
+		if over, ok := value.(map[string]any); ok && inner != nil {
+			merge(inner, over)
+			continue
+		}
+		below[key] = value
+	}
+}
+
+func request(t testing.TB, text string) v1alpha1.Autoscaling {
 	t.Helper()
-	var r policy.Request
+	var r v1alpha1.Autoscaling
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &r))
 	return r
 }
@@ -46,10 +65,11 @@ var (
 )
 
 func TestGrant(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config, request string
 		min, max        int64
-		metrics         []policy.Target
+		metrics         []v1alpha1.MetricThreshold
 		adjustments     []string
 	}{
 		"nothing asked for":        {request: `{enable: true}`, min: 1, max: 5},
@@ -60,27 +80,27 @@ func TestGrant(t *testing.T) {
 		"default minimum yields":   {config: `{replicas: {default: {minimum: 2}}}`, request: `{enable: true, replicas: {maximum: 1}}`, min: 1, max: 1, adjustments: []string{"leases.x.autoscaling.replicas.minimum: default 2, granted 1 (leases.x.autoscaling.replicas.maximum)"}},
 		"default maximum yields":   {config: `{replicas: {default: {maximum: 1}}}`, request: `{enable: true, replicas: {minimum: 2}}`, min: 2, max: 2, adjustments: []string{"leases.x.autoscaling.replicas.maximum: default 1, granted 2 (leases.x.autoscaling.replicas.minimum)"}},
 		"maximum below all":        {config: `{replicas: {default: {minimum: 2}, limits: {minimum: {lowerBound: 2}}}}`, request: `{enable: true, replicas: {maximum: 1}}`, min: 2, max: 2, adjustments: []string{"leases.x.autoscaling.replicas.maximum: asked 1, granted 2 (server.autoscaling.replicas.limits.minimum.lowerBound)"}},
-		"no upper limit":           {request: `{enable: true, metrics: {queueTime: {threshold: 200000}}}`, min: 1, max: 5, metrics: []policy.Target{{Metric: policy.QueueTime, Threshold: 200000}}},
+		"no upper limit":           {request: `{enable: true, metrics: {queueTime: {threshold: 200000}}}`, min: 1, max: 5, metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.QueueTime, Threshold: 200000}}},
 		"threshold below its band": {request: `{enable: true, metrics: {queueTime: {threshold: 5}}}`, min: 1, max: 5, adjustments: []string{"leases.x.autoscaling.metrics.queueTime.threshold: asked 5, granted 10000 (server.autoscaling.metrics.queueTime.threshold.minimum)"}},
 		"GPU at most 100": {
 			config:      `{metrics: {gpuUtilization: {enabled: true, threshold: {maximum: 0}}, queueTime: {enabled: false}}}`,
 			request:     `{enable: true, metrics: {gpuUtilization: {threshold: 150}}}`,
 			min:         1,
 			max:         5,
-			metrics:     []policy.Target{{Metric: policy.GPUUtilization, Threshold: 100}},
+			metrics:     []v1alpha1.MetricThreshold{{Metric: v1alpha1.GPUUtilization, Threshold: 100}},
 			adjustments: []string{"leases.x.autoscaling.metrics.gpuUtilization.threshold: asked 150, granted 100 (server.autoscaling.metrics.gpuUtilization.threshold.maximum)"},
 		},
 		"CPU may pass 100": {
 			config:  `{metrics: {cpuUtilization: {enabled: true, threshold: {maximum: 0}}, queueTime: {enabled: false}}}`,
 			request: `{enable: true, metrics: {cpuUtilization: {threshold: 150}}}`,
 			min:     1, max: 5,
-			metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 150}},
+			metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 150}},
 		},
 		"a threshold needs no permission": {
 			config:  `{metrics: {queueTime: {allowed: false}}}`,
 			request: `{enable: true, metrics: {queueTime: {threshold: 20000}}}`,
 			min:     1, max: 5,
-			metrics: []policy.Target{{Metric: policy.QueueTime, Threshold: 20000}},
+			metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.QueueTime, Threshold: 20000}},
 		},
 		"naming what is in effect needs no permission": {
 			config:  `{metrics: {queueTime: {allowed: false}}}`,
@@ -91,16 +111,17 @@ func TestGrant(t *testing.T) {
 			config:  `{metrics: {queueTime: {enabled: false}, cpuUtilization: {enable: true}}}`,
 			request: `{enable: true}`,
 			min:     1, max: 5,
-			metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 90}},
+			metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 90}},
 		},
 		"all metrics, in order": {
 			config:  `{metrics: {cpuUtilization: {allowed: true}, gpuUtilization: {enabled: true}}}`,
 			request: `{enable: true, metrics: {cpuUtilization: {enabled: true, threshold: 60}}}`,
 			min:     1, max: 5,
-			metrics: []policy.Target{{Metric: policy.CPUUtilization, Threshold: 60}, {Metric: policy.GPUUtilization, Threshold: 90}, {Metric: policy.QueueTime, Threshold: 10000}},
+			metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 60}, {Metric: v1alpha1.GPUUtilization, Threshold: 90}, {Metric: v1alpha1.QueueTime, Threshold: 10000}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, err := policy.New(config(t, test.config))
 			require.NoError(t, err)
 			grant, err := p.Grant(path, request(t, test.request), pod)
@@ -109,20 +130,26 @@ func TestGrant(t *testing.T) {
 			require.Equal(t, test.min, grant.MinReplicas, "minimum")
 			require.Equal(t, test.max, grant.MaxReplicas, "maximum")
 			if test.metrics == nil {
-				test.metrics = []policy.Target{{Metric: policy.QueueTime, Threshold: 10000}}
+				test.metrics = []v1alpha1.MetricThreshold{{Metric: v1alpha1.QueueTime, Threshold: 10000}}
 			}
 			require.Equal(t, test.metrics, grant.Metrics)
-			var sentences []string
-			for _, adjustment := range grant.Adjustments {
-				sentences = append(sentences, adjustment.String())
-			}
-			require.Equal(t, test.adjustments, sentences)
+			require.Equal(t, test.adjustments, sentences(grant.Adjustments))
 			require.Empty(t, grant.Warnings)
 		})
 	}
 }
 
+// sentences returns what users see of adjustments or warnings.
+func sentences[T fmt.Stringer](all []T) []string {
+	var texts []string
+	for _, one := range all {
+		texts = append(texts, one.String())
+	}
+	return texts
+}
+
 func TestGrantNotAutoscaled(t *testing.T) {
+	t.Parallel()
 	on, err := policy.New(config(t, ""))
 	require.NoError(t, err)
 	off, err := policy.New(config(t, `{enable: false}`))
@@ -131,17 +158,18 @@ func TestGrantNotAutoscaled(t *testing.T) {
 	for _, text := range []string{`{}`, `{enable: false}`, `{enable: false, replicas: {minimum: 3, maximum: 2}}`} {
 		grant, err := on.Grant(path, request(t, text), pod)
 		require.NoError(t, err, text)
-		require.Equal(t, policy.Grant{}, grant, text)
+		require.Equal(t, v1alpha1.Grant{}, grant, text)
 	}
-	// With the master switch off a request is not judged at all, only answered.
+	// If the master switch is off, the request is not checked. There is one warning.
 	grant, err := off.Grant(path, request(t, `{enable: true, replicas: {minimum: 3, maximum: 2}}`), pod)
 	require.NoError(t, err)
-	require.Equal(t, policy.Grant{Warnings: []string{
-		"leases.x.autoscaling.enable: autoscaling is switched off by server.autoscaling.enable",
-	}}, grant)
+	require.Equal(t, []string{"leases.x.autoscaling.enable: autoscaling is switched off by server.autoscaling.enable"}, sentences(grant.Warnings))
+	grant.Warnings = nil
+	require.Equal(t, v1alpha1.Grant{}, grant)
 }
 
 func TestGrantRefuses(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config, request string
 		pod             *policy.Pod
@@ -149,7 +177,7 @@ func TestGrantRefuses(t *testing.T) {
 	}{
 		"minimum above maximum": {
 			request: `{enable: true, replicas: {minimum: 3, maximum: 2}}`,
-			reasons: "leases.x.autoscaling.replicas.minimum: Invalid value: 3: must not exceed leases.x.autoscaling.replicas.maximum (2)",
+			reasons: "leases.x.autoscaling.replicas.minimum: Invalid value: 3: must not exceed maximum (2)",
 		},
 		"turning on what is not allowed": {
 			request: `{enable: true, metrics: {cpuUtilization: {enabled: true}}}`,
@@ -162,20 +190,20 @@ func TestGrantRefuses(t *testing.T) {
 		},
 		"a threshold of a metric that is not in effect": {
 			request: `{enable: true, metrics: {cpuUtilization: {threshold: 80}}}`,
-			reasons: "leases.x.autoscaling.metrics.cpuUtilization.threshold: Forbidden: the metric is not in effect for this lease; turn it on with leases.x.autoscaling.metrics.cpuUtilization.enabled, or leave the threshold out",
+			reasons: "leases.x.autoscaling.metrics.cpuUtilization.threshold: Forbidden: the metric is not in effect for this lease; set enabled: true beside the threshold, or remove the threshold",
 		},
 		"no metric left": {
 			request: `{enable: true, metrics: {queueTime: {enabled: false}}}`,
-			reasons: "leases.x.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled",
+			reasons: "leases.x.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for all leases with server.autoscaling.metrics.<metric>.enabled",
 		},
 		"no metric at all": {
 			config:  `{metrics: {queueTime: {enabled: false}}}`,
 			request: `{enable: true}`,
-			reasons: "leases.x.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for every lease with server.autoscaling.metrics.<metric>.enabled",
+			reasons: "leases.x.autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for all leases with server.autoscaling.metrics.<metric>.enabled",
 		},
 		"two spellings that contradict each other": {
 			request: `{enable: true, metrics: {queueTime: {enabled: true, enable: false}}}`,
-			reasons: "leases.x.autoscaling.metrics.queueTime.enable: Invalid value: false: must not contradict leases.x.autoscaling.metrics.queueTime.enabled (true)",
+			reasons: "leases.x.autoscaling.metrics.queueTime.enable: Invalid value: false: must not contradict enabled (true)",
 		},
 		"CPU without a request": {
 			config:  `{metrics: {cpuUtilization: {enabled: true}}}`,
@@ -188,13 +216,14 @@ func TestGrantRefuses(t *testing.T) {
 			request: `{enable: true, replicas: {minimum: 3, maximum: 2},
 				metrics: {cpuUtilization: {enabled: true}, gpuUtilization: {threshold: 60}}}`,
 			pod: &policy.Pod{},
-			reasons: `leases.x.autoscaling.replicas.minimum: Invalid value: 3: must not exceed leases.x.autoscaling.replicas.maximum (2)
+			reasons: `leases.x.autoscaling.replicas.minimum: Invalid value: 3: must not exceed maximum (2)
 leases.x.autoscaling.metrics.cpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.cpuUtilization.allowed is false)
-leases.x.autoscaling.metrics.gpuUtilization.threshold: Forbidden: the metric is not in effect for this lease; turn it on with leases.x.autoscaling.metrics.gpuUtilization.enabled, or leave the threshold out
+leases.x.autoscaling.metrics.gpuUtilization.threshold: Forbidden: the metric is not in effect for this lease; set enabled: true beside the threshold, or remove the threshold
 leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a percentage of the CPU request, and the Triton of this lease has none`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, err := policy.New(config(t, test.config))
 			require.NoError(t, err)
 			if test.pod == nil {
@@ -202,7 +231,7 @@ leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a perc
 			}
 			grant, err := p.Grant(path, request(t, test.request), test.pod)
 			require.EqualError(t, err, test.reasons)
-			require.Equal(t, policy.Grant{}, grant, "nothing is granted in part")
+			require.Equal(t, v1alpha1.Grant{}, grant, "nothing is granted in part")
 			var reason *field.Error
 			require.ErrorAs(t, err, &reason)
 		})
@@ -210,6 +239,7 @@ leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a perc
 }
 
 func TestGrantWarns(t *testing.T) {
+	t.Parallel()
 	p, err := policy.New(config(t, `{metrics: {gpuUtilization: {enabled: true}}}`))
 	require.NoError(t, err)
 
@@ -218,21 +248,22 @@ func TestGrantWarns(t *testing.T) {
 	require.Equal(t, []string{
 		"leases.x.triton.resources.limits: gpuUtilization is in effect, but the Triton of this lease has no nvidia.com/gpu limit",
 		"leases.x.triton.replicas: ignored, because the lease is autoscaled: its HorizontalPodAutoscaler owns the replica count",
-	}, grant.Warnings)
+	}, sentences(grant.Warnings))
 
 	grant, err = p.Grant(path, request(t, `{enable: true, metrics: {queueTime: {threshold: 60000000}}}`), pod)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so a Triton in which no request completes is not scaled up",
-	}, grant.Warnings)
+	}, sentences(grant.Warnings))
 
-	// Of a Triton that somebody else deploys nothing is known, so nothing is said.
+	// The pods of a target are not known, so there is no warning about them.
 	grant, err = p.Grant(path, request(t, `{enable: true}`), nil)
 	require.NoError(t, err)
 	require.Empty(t, grant.Warnings)
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ config, reasons string }{
 		"default above the limit": {
 			config:  `{replicas: {default: {maximum: 20}}}`,
@@ -274,14 +305,13 @@ server.autoscaling.metrics.gpuUtilization.threshold.maximum: Invalid value: 120:
 			config:  `{prometheus: {rateWindow: 59s999ms}}`,
 			reasons: `server.autoscaling.prometheus.rateWindow: Invalid value: "59s999ms": must be at least four times server.autoscaling.prometheus.scrapeInterval (15s)`,
 		},
-		"intervals of nothing": {
-			config: `{prometheus: {scrapeInterval: 0s, evaluationInterval: 0ms, rateWindow: 0h}}`,
-			reasons: `server.autoscaling.prometheus.scrapeInterval: Invalid value: "0s": must be longer than 0
-server.autoscaling.prometheus.evaluationInterval: Invalid value: "0ms": must be longer than 0
-server.autoscaling.prometheus.rateWindow: Invalid value: "0h": must be longer than 0`,
+		"a series that comes and goes": {
+			config:  `{prometheus: {evaluationInterval: 5m}}`,
+			reasons: `server.autoscaling.prometheus.evaluationInterval: Invalid value: "5m": must be shorter than 5m, because Prometheus drops a series after 5m without a sample`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, err := policy.New(config(t, test.config))
 			require.EqualError(t, err, test.reasons)
 		})
@@ -289,17 +319,33 @@ server.autoscaling.prometheus.rateWindow: Invalid value: "0h": must be longer th
 }
 
 func TestRuleLabels(t *testing.T) {
+	t.Parallel()
 	p, err := policy.New(config(t, `{prometheus: {ruleLabels: {release: a, x: "1"}, ruleLables: {release: b, x: "1", z: "2"}}}`))
 	require.NoError(t, err)
 	labels, warnings := p.RuleLabels()
 	require.Equal(t, map[string]string{"release": "a", "x": "1", "z": "2"}, labels)
+	// A label that both spellings set to the same value needs no warning.
 	require.Equal(t, []string{`server.autoscaling.prometheus.ruleLables.release: "b" is overridden by server.autoscaling.prometheus.ruleLabels.release ("a")`}, warnings)
+
+	p, err = policy.New(config(t, ""))
+	require.NoError(t, err)
+	labels, warnings = p.RuleLabels()
+	require.Equal(t, map[string]string{}, labels)
+	require.Empty(t, warnings)
 }
 
-func TestDuration(t *testing.T) {
-	for text, milliseconds := range map[policy.Duration]int64{
-		"15s": 15_000, "1m": 60_000, "1m30s": 90_000, "1h2m3s4ms": 3_723_004, "010s": 10_000, "500ms": 500, "": 0, "1d": 0, "1s1m": 0,
-	} {
-		require.Equal(t, milliseconds, text.Value().Milliseconds(), string(text))
-	}
+func TestDuplicateTarget(t *testing.T) {
+	t.Parallel()
+	require.EqualError(t, policy.DuplicateTarget(path, "triton", ""), `leases.x.target.name: Duplicate value: "triton"`)
+	duplicate := policy.DuplicateTarget(field.NewPath("spec"), "triton", "vision/other")
+	require.Equal(t, "spec.target.name", duplicate.Field)
+	require.Equal(t, "TritonLease vision/other scales it already", duplicate.Detail)
+}
+
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	_, err := policy.New(config(t, `{replicas: {default: {maximum: 20}}}`))
+	require.Len(t, policy.Reasons(fmt.Errorf("configure: %w", err)), 1)
+	require.Empty(t, policy.Reasons(fmt.Errorf("read the file")))
+	require.Empty(t, policy.Reasons(nil))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -17,12 +18,14 @@ func FuzzGrant(f *testing.F) {
 		c := config(t, "")
 		c.Replicas.Default = policy.ReplicaDefaults{Minimum: defaultMin, Maximum: defaultMax}
 		c.Replicas.Limits = policy.ReplicaLimits{Maximum: limit, Minimum: policy.MinimumLimits{LowerBound: lower, UpperBound: upper}}
-		c.Metrics.QueueTime.Threshold = policy.ThresholdBounds{Default: standard, Minimum: lowest, Maximum: highest}
+		queueTime := c.Metrics[v1alpha1.QueueTime]
+		queueTime.Threshold = policy.ThresholdBounds{Default: standard, Minimum: lowest, Maximum: highest}
+		c.Metrics[v1alpha1.QueueTime] = queueTime
 		p, err := policy.New(c)
 		if err != nil || askedMin < 0 || askedMax < 0 || threshold < 0 || highest < 0 {
 			t.Skip("not what the schema and a coherent configuration let through")
 		}
-		r := policy.Request{Enable: true}
+		r := v1alpha1.Autoscaling{Enable: true}
 		if asks&1 != 0 {
 			r.Replicas.Minimum = &askedMin
 		}
@@ -30,7 +33,7 @@ func FuzzGrant(f *testing.F) {
 			r.Replicas.Maximum = &askedMax
 		}
 		if asks&4 != 0 {
-			r.Metrics.QueueTime = &policy.MetricRequest{Threshold: &threshold}
+			r.Metrics = thresholdOf(threshold)
 		}
 		grant, err := p.Grant(path, r, pod)
 		if err != nil {
@@ -44,28 +47,33 @@ func FuzzGrant(f *testing.F) {
 	})
 }
 
-func holds(t *testing.T, c policy.Config, grant policy.Grant) {
+// thresholdOf returns a request of a threshold for queueTime.
+func thresholdOf(threshold int64) map[v1alpha1.MetricName]v1alpha1.MetricRequest {
+	return map[v1alpha1.MetricName]v1alpha1.MetricRequest{v1alpha1.QueueTime: {Threshold: &threshold}}
+}
+
+func holds(t *testing.T, c policy.Config, grant v1alpha1.Grant) {
 	limits := c.Replicas.Limits
 	require.LessOrEqual(t, int64(1), grant.MinReplicas)
 	require.LessOrEqual(t, grant.MinReplicas, grant.MaxReplicas)
 	require.LessOrEqual(t, grant.MaxReplicas, limits.Maximum)
 	require.LessOrEqual(t, limits.Minimum.LowerBound, grant.MinReplicas)
 	require.LessOrEqual(t, grant.MinReplicas, limits.Minimum.UpperBound)
-	threshold, ok := grant.Threshold(policy.QueueTime)
+	threshold, ok := grant.Threshold(v1alpha1.QueueTime)
 	require.True(t, ok)
-	require.GreaterOrEqual(t, threshold, c.Metrics.QueueTime.Threshold.Minimum)
-	if c.Metrics.QueueTime.Threshold.Maximum != 0 {
-		require.LessOrEqual(t, threshold, c.Metrics.QueueTime.Threshold.Maximum)
+	require.GreaterOrEqual(t, threshold, c.Metrics[v1alpha1.QueueTime].Threshold.Minimum)
+	if c.Metrics[v1alpha1.QueueTime].Threshold.Maximum != 0 {
+		require.LessOrEqual(t, threshold, c.Metrics[v1alpha1.QueueTime].Threshold.Maximum)
 	}
 }
 
 // idempotent: granting what was granted changes nothing, and adjusts nothing.
-func idempotent(t *testing.T, p *policy.Policy, grant policy.Grant) {
-	threshold, _ := grant.Threshold(policy.QueueTime)
-	again, err := p.Grant(path, policy.Request{
+func idempotent(t *testing.T, p *policy.Policy, grant v1alpha1.Grant) {
+	threshold, _ := grant.Threshold(v1alpha1.QueueTime)
+	again, err := p.Grant(path, v1alpha1.Autoscaling{
 		Enable:   true,
-		Replicas: policy.ReplicaRequest{Minimum: &grant.MinReplicas, Maximum: &grant.MaxReplicas},
-		Metrics:  policy.PerMetric[*policy.MetricRequest]{QueueTime: &policy.MetricRequest{Threshold: &threshold}},
+		Replicas: v1alpha1.ReplicaRange{Minimum: &grant.MinReplicas, Maximum: &grant.MaxReplicas},
+		Metrics:  thresholdOf(threshold),
 	}, pod)
 	require.NoError(t, err)
 	require.Empty(t, again.Adjustments)
@@ -74,7 +82,7 @@ func idempotent(t *testing.T, p *policy.Policy, grant policy.Grant) {
 }
 
 // exact: a request within every band is granted as asked.
-func exact(t *testing.T, c policy.Config, r policy.Request, grant policy.Grant) {
+func exact(t *testing.T, c policy.Config, r v1alpha1.Autoscaling, grant v1alpha1.Grant) {
 	limits := c.Replicas.Limits
 	minimum, maximum := c.Replicas.Default.Minimum, c.Replicas.Default.Maximum
 	if r.Replicas.Minimum != nil {
@@ -83,23 +91,23 @@ func exact(t *testing.T, c policy.Config, r policy.Request, grant policy.Grant) 
 	if r.Replicas.Maximum != nil {
 		maximum = *r.Replicas.Maximum
 	}
-	threshold := c.Metrics.QueueTime.Threshold
+	threshold := c.Metrics[v1alpha1.QueueTime].Threshold
 	asked := threshold.Default
-	if r.Metrics.QueueTime != nil {
-		asked = *r.Metrics.QueueTime.Threshold
+	if own := r.Metrics[v1alpha1.QueueTime].Threshold; own != nil {
+		asked = *own
 	}
 	within := policy.Band{Min: limits.Minimum.LowerBound, Max: limits.Minimum.UpperBound}.Contains(minimum) &&
 		policy.Band{Min: minimum, Max: limits.Maximum}.Contains(maximum) &&
 		policy.Band{Min: threshold.Minimum, Max: threshold.Maximum}.Contains(asked)
 	if within {
-		granted, _ := grant.Threshold(policy.QueueTime)
+		granted, _ := grant.Threshold(v1alpha1.QueueTime)
 		require.Equal(t, []int64{minimum, maximum, asked}, []int64{grant.MinReplicas, grant.MaxReplicas, granted})
 	}
 	require.Equal(t, within, len(grant.Adjustments) == 0)
 }
 
 // monotone: asking for one more never gives less.
-func monotone(t *testing.T, p *policy.Policy, r policy.Request, grant policy.Grant) {
+func monotone(t *testing.T, p *policy.Policy, r v1alpha1.Autoscaling, grant v1alpha1.Grant) {
 	more := r
 	if r.Replicas.Maximum != nil && *r.Replicas.Maximum < 1<<40 {
 		n := *r.Replicas.Maximum + 1
@@ -117,13 +125,12 @@ func monotone(t *testing.T, p *policy.Policy, r policy.Request, grant policy.Gra
 		}
 	}
 	more = r
-	if r.Metrics.QueueTime != nil && *r.Metrics.QueueTime.Threshold < 1<<60 {
-		n := *r.Metrics.QueueTime.Threshold + 1
-		more.Metrics.QueueTime = &policy.MetricRequest{Threshold: &n}
+	if own := r.Metrics[v1alpha1.QueueTime].Threshold; own != nil && *own < 1<<60 {
+		more.Metrics = thresholdOf(*own + 1)
 		raised, err := p.Grant(path, more, pod)
 		require.NoError(t, err)
-		before, _ := grant.Threshold(policy.QueueTime)
-		after, _ := raised.Threshold(policy.QueueTime)
+		before, _ := grant.Threshold(v1alpha1.QueueTime)
+		after, _ := raised.Threshold(v1alpha1.QueueTime)
 		require.GreaterOrEqual(t, after, before)
 	}
 }

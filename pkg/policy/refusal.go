@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -11,6 +12,13 @@ import (
 // Refusal is every reason why a configuration or a request is refused, in the
 // order in which they were found. Each names the path of the offending key.
 type Refusal field.ErrorList
+
+// Reasons returns the reasons in an error of this package, nil for any other error.
+func Reasons(err error) Refusal {
+	var reasons Refusal
+	errors.As(err, &reasons)
+	return reasons
+}
 
 // Error has one line for each reason.
 func (r Refusal) Error() string {

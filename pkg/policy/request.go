@@ -11,8 +11,8 @@ func choice(r v1alpha1.MetricRequest) (key string, value *bool) {
 	return "enable", r.Enable
 }
 
-// Pod is what the policy needs to know of a lease's pods. A nil *Pod stands for the
-// pods of a target, of which nothing is known.
+// Pod is what the policy needs to know about the pods of a lease. A nil *Pod stands for
+// the pods of a target, which are not known.
 type Pod struct {
 	// CPURequest reports whether the Triton container requests CPU.
 	CPURequest bool

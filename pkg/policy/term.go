@@ -10,15 +10,15 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// TermConfig is how long leases at run time may last: the values key server.leases.
-// Its defaults live in the values.yaml of the chart.
+// TermConfig is how long TritonLeases may last: the values key server.leases. Its
+// defaults are in the chart's values.yaml.
 type TermConfig struct {
 	Duration  DurationBounds `json:"duration"`
 	AutoRenew RenewalBounds  `json:"autoRenew"`
 }
 
-// DurationBounds are how long a lease lasts from its creation or its last renewal.
-// A duration of 0 has no end.
+// DurationBounds are how long a TritonLease lasts from its creation or its last renewal.
+// A duration of 0 means that it does not expire.
 type DurationBounds struct {
 	// Default is the duration of a lease that names none.
 	Default v1alpha1.Duration `json:"default"`
@@ -26,25 +26,25 @@ type DurationBounds struct {
 	Maximum v1alpha1.Duration `json:"maximum"`
 }
 
-// RenewalBounds is what the administrator says of leases that are extended while
-// they serve requests.
+// RenewalBounds configure the automatic renewal of TritonLeases that serve requests.
 type RenewalBounds struct {
-	// Default is for leases that do not say.
+	// Default is for leases that do not ask.
 	Default bool `json:"default"`
-	// Allowed lets a lease turn it on or off.
+	// Allowed lets a lease turn automatic renewal on or off.
 	Allowed bool `json:"allowed"`
-	// Interval is how far back a request counts, and how long before its end a
-	// lease is looked at.
+	// Interval is how long before the expiry of a lease the checks for requests begin,
+	// and the period in which a request counts.
 	Interval v1alpha1.Duration `json:"interval"`
 }
 
-// TermRequest is how long a lease asks to last. A nil pointer means that it does not ask.
+// TermRequest is how long a TritonLease asks to last. A nil pointer means that it does
+// not ask.
 type TermRequest struct {
 	Duration  *v1alpha1.Duration
 	AutoRenew *bool
 }
 
-// Terms is an administrator's TermConfig that was found coherent.
+// Terms is an administrator's TermConfig that is coherent.
 type Terms struct{ config TermConfig }
 
 const (
@@ -52,15 +52,15 @@ const (
 	autoRenewAllowed = "server.leases.autoRenew.allowed"
 )
 
-// NewTerms returns the terms of a configuration, or a Refusal with every
-// incoherence at once. A renewal looks back over a rate, so its interval may not
-// be shorter than the window over which rates are taken.
+// NewTerms returns the terms of a configuration, or a Refusal with every incoherence at
+// once. The interval of renewals must not be shorter than the rate window, because a
+// renewal reads a rate.
 func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	var reasons field.ErrorList
 	path := field.NewPath("server", "leases")
 	if standard := path.Child("duration", "default"); endless(config.Duration.Default) && !endless(config.Duration.Maximum) {
 		reasons = append(reasons, field.Invalid(standard, string(config.Duration.Default),
-			fmt.Sprintf("has no end, which %s (%s) does not allow", durationMaximum, config.Duration.Maximum)))
+			fmt.Sprintf("must not be endless, because %s is %s", durationMaximum, config.Duration.Maximum)))
 	} else if length(config.Duration.Default) > length(config.Duration.Maximum) {
 		reasons = append(reasons, field.Invalid(standard, string(config.Duration.Default),
 			fmt.Sprintf("must not exceed %s (%s)", durationMaximum, config.Duration.Maximum)))
@@ -75,12 +75,12 @@ func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	return &Terms{config}, nil
 }
 
-// Interval is how far back a request counts for a renewal.
+// Interval returns the period before the expiry in which a request renews the lease.
 func (t *Terms) Interval() time.Duration { return t.config.AutoRenew.Interval.Value() }
 
-// Grant judges one request. The path is where the lease stands, such as spec. A
-// duration out of bounds is clamped, and an Adjustment in seconds says so. The
-// error is a Refusal.
+// Grant grants one request. The path is that of the lease, such as spec. A duration
+// outside the bounds is clamped and reported as an Adjustment in seconds. The error is a
+// Refusal.
 func (t *Terms) Grant(path *field.Path, request TermRequest) (v1alpha1.Term, []v1alpha1.Adjustment, error) {
 	term := v1alpha1.Term{Duration: t.config.Duration.Default, AutoRenew: t.config.AutoRenew.Default}
 	var adjustments []v1alpha1.Adjustment
@@ -106,7 +106,7 @@ func (t *Terms) Grant(path *field.Path, request TermRequest) (v1alpha1.Term, []v
 
 func endless(d v1alpha1.Duration) bool { return d.Value() == 0 }
 
-// length orders durations: one without an end is the longest.
+// length returns the length of a duration. A duration without an end is the longest.
 func length(d v1alpha1.Duration) time.Duration {
 	if endless(d) {
 		return math.MaxInt64

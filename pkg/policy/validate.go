@@ -35,7 +35,7 @@ func New(config Config) (*Policy, error) {
 	return &Policy{config: config, window: config.Prometheus.RateWindow.Value()}, nil
 }
 
-// number is one of the administrator's numbers, and where it stands.
+// number is one of the administrator's numbers, with its path.
 type number struct {
 	path  *field.Path
 	value int64
@@ -62,9 +62,9 @@ func (n number) positive() *field.Error {
 	return field.Invalid(n.path, n.value, "must be at least 1")
 }
 
-// validateReplicas checks the order of the administrator's numbers of
-// replicas. None may be 0: a HorizontalPodAutoscaler with a minimum of 0 needs
-// a feature gate and a metric from outside the pods.
+// validateReplicas checks the order of the administrator's numbers of replicas. None may
+// be 0: a HorizontalPodAutoscaler with a minimum of 0 needs a feature gate and a metric
+// that does not come from the pods.
 func validateReplicas(path *field.Path, bounds ReplicaBounds) field.ErrorList {
 	var (
 		defaultMinimum = number{path.Child("default", "minimum"), bounds.Default.Minimum}
@@ -114,31 +114,24 @@ func validateMetrics(path *field.Path, bounds map[v1alpha1.MetricName]MetricBoun
 	return reasons
 }
 
-// lookback is how long Prometheus goes on with a sample that is not renewed.
+// lookback is how long a sample counts in Prometheus if no newer one comes.
 const lookback = 5 * time.Minute
 
-// validatePrometheus checks the durations. A rate over fewer than four scrape
-// intervals reads nothing, or too little, when one scrape is missed; a series
-// that is renewed more seldom than Prometheus looks back comes and goes.
+// validatePrometheus compares the durations. If one scrape fails, a rate over fewer than
+// four scrape intervals is missing or too low. A series with a longer interval than
+// lookback has gaps.
 func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList {
 	var reasons field.ErrorList
-	intervals := []struct {
+	for _, interval := range []struct {
 		name  string
 		value v1alpha1.Duration
 	}{
 		{"scrapeInterval", prometheus.ScrapeInterval},
 		{"evaluationInterval", prometheus.EvaluationInterval},
-		{"rateWindow", prometheus.RateWindow},
-	}
-	for _, d := range intervals {
-		if d.value.Value() == 0 {
-			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value), "must be longer than 0"))
-		}
-	}
-	for _, d := range intervals[:2] {
-		if d.value.Value() >= lookback {
-			reasons = append(reasons, field.Invalid(path.Child(d.name), string(d.value),
-				"must be shorter than 5m, after which Prometheus takes a series for gone"))
+	} {
+		if interval.value.Value() >= lookback {
+			reasons = append(reasons, field.Invalid(path.Child(interval.name), string(interval.value),
+				"must be shorter than 5m, because Prometheus drops a series after 5m without a sample"))
 		}
 	}
 	if prometheus.RateWindow.Value() < 4*prometheus.ScrapeInterval.Value() {
@@ -153,9 +146,8 @@ func found(errors ...*field.Error) field.ErrorList {
 	return slices.DeleteFunc(errors, func(e *field.Error) bool { return e == nil })
 }
 
-// RuleLabels returns the labels of PrometheusRules: RuleLables, a spelling in
-// the documentation of TMS, under RuleLabels. A label of the former that the
-// latter replaces is named in a warning.
+// RuleLabels returns the labels of PrometheusRules: RuleLabels, merged over RuleLables, a
+// spelling in the documentation of TMS. A warning names each label that is overridden.
 func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {
 	path := field.NewPath("server", "autoscaling", "prometheus")
 	labels = maps.Clone(p.config.Prometheus.RuleLables)

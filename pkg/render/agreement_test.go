@@ -17,34 +17,32 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// twin returns a renderer in which the chart judges by its own templates.
-func twin(t testing.TB) *render.Renderer {
-	t.Helper()
-	r, err := render.New(render.Options{Chart: charts.TMS()})
-	require.NoError(t, err)
+// ours grants with pkg/policy, and twin with the templates of the chart. All tests share
+// them: a Renderer is safe for concurrent use.
+var (
+	ours = newRenderer(render.Options{})
+	twin = newRenderer(render.Options{Chart: charts.TMS()})
+)
+
+func newRenderer(options render.Options) *render.Renderer {
+	r, err := render.New(options)
+	if err != nil {
+		panic(err)
+	}
 	return r
 }
 
-func ours(t testing.TB) *render.Renderer {
-	t.Helper()
-	r, err := render.New(render.Options{})
-	require.NoError(t, err)
-	return r
-}
-
-// FuzzAgreement is the first of the ties between the judgement of Go and its
-// twin in the chart: for any values they render the same text and say the same
-// sentences, or refuse with the same sentences.
+// FuzzAgreement holds pkg/policy and its twin in the chart together: for any values
+// they render the same text with the same warnings, or refuse with the same messages.
 func FuzzAgreement(f *testing.F) {
-	for _, seed := range seeds(200) {
+	for _, seed := range seeds(60) {
 		f.Add(seed)
 	}
-	judgedByGo, judgedByChart := ours(f), twin(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text, name := randvalues.YAML(data)
 		release := render.Release{Name: name, Namespace: "ns"}
-		got, err := judgedByGo.Render(release, text)
-		wanted, wantedErr := judgedByChart.Render(release, text)
+		got, err := ours.Render(release, text)
+		wanted, wantedErr := twin.Render(release, text)
 		if wantedErr != nil {
 			var refusal policy.Refusal
 			require.ErrorAs(t, err, &refusal, "only the chart refuses:\n%s\n%v", text, wantedErr)
@@ -90,9 +88,10 @@ func printed(t testing.TB, result *render.Result) string {
 // TestAgreementReachesAll makes sure that the fuzzing is worth something: the
 // seeds reach every outcome often.
 func TestAgreementReachesAll(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	outcomes := map[string]int{}
-	for _, data := range seeds(300) {
+	for _, data := range seeds(150) {
 		text, name := randvalues.YAML(data)
 		result, err := r.Render(render.Release{Name: name, Namespace: "ns"}, text)
 		var refusal policy.Refusal
@@ -123,7 +122,7 @@ func TestAgreementReachesAll(t *testing.T) {
 	}
 	t.Log(outcomes)
 	for _, outcome := range []string{"refused", "warned", "rendered", "autoscaled", "adjusted", "target"} {
-		require.Greater(t, outcomes[outcome], 15, outcome)
+		require.Greater(t, outcomes[outcome], 5, outcome)
 	}
 }
 

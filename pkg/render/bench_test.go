@@ -52,14 +52,14 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
-// BenchmarkLease renders single leases as typed objects, as a server does: each is
-// another one, of a form that was seen before.
+// BenchmarkLease renders single leases as typed objects, as a server does: each has
+// other numbers, and a shape that was rendered before.
 func BenchmarkLease(b *testing.B) {
 	r, err := render.New(render.Options{})
 	require.NoError(b, err)
 	var input render.Input
 	require.NoError(b, input.Add(fleet(0)))
-	installation, err := r.Install(release, &input)
+	lr, err := r.LeaseRenderer(release, &input)
 	require.NoError(b, err)
 	lease := func(i int) *v1alpha1.LeaseSpec {
 		maximum, threshold := int64(8+i%9), int64(10000+i)
@@ -68,19 +68,19 @@ func BenchmarkLease(b *testing.B) {
 			Autoscaling: v1alpha1.Autoscaling{
 				Enable:   true,
 				Replicas: v1alpha1.ReplicaRange{Maximum: &maximum},
-				Metrics:  perMetric[*v1alpha1.MetricRequest]{QueueTime: &v1alpha1.MetricRequest{Threshold: &threshold}},
+				Metrics:  map[v1alpha1.MetricName]v1alpha1.MetricRequest{v1alpha1.QueueTime: {Threshold: &threshold}},
 			},
 		}
 	}
-	for i := range 9 { // those that are adjusted are of another form
-		_, err := installation.Lease("first", lease(i))
+	for i := range 9 { // adjusted leases have another shape
+		_, err := objectsOf(lr, "first", lease(i))
 		require.NoError(b, err)
 	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
 		i++
-		objects, err := installation.Lease(fmt.Sprintf("lease-%d", i), lease(i))
+		objects, err := objectsOf(lr, fmt.Sprintf("lease-%d", i), lease(i))
 		require.NoError(b, err)
 		require.NotNil(b, objects.HorizontalPodAutoscaler)
 	}

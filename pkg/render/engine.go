@@ -1,112 +1,156 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
+	"strconv"
 	"strings"
 
-	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/stencil"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// policyTemplate is the chart's twin of the judgement, which Go's takes the place of.
-const policyTemplate = "templates/_policy.tpl"
+// grantsKey is the key of the values under which templates find the grants. The chart's
+// _grants.tpl documents it, and calls the chart's own policy if the key is missing.
+const grantsKey = "__grants"
 
-// grants is what the templates read: the JSON object that is documented at the
-// helper tms.grants of the chart, without the warnings, which only notes print.
-type grants struct {
-	Leases                 map[string]leaseGrant `json:"leases"`
-	RuleLabels             map[string]string     `json:"ruleLabels"`
-	RateWindowMicroseconds int64                 `json:"rateWindowMicroseconds"`
-}
+// firstShapeName is the index of the placeholder that stands for the name of the first
+// shape in a run of the engine. It is higher than that of any other parameter.
+const firstShapeName = 10_000_000
 
-type leaseGrant struct {
-	Name        string                        `json:"name"`
-	Path        string                        `json:"path"`
-	Renewed     bool                          `json:"renewed,omitempty"`
-	Autoscaled  bool                          `json:"autoscaled"`
-	MinReplicas int64                         `json:"minReplicas,omitempty"`
-	MaxReplicas int64                         `json:"maxReplicas,omitempty"`
-	Metrics     map[v1alpha1.MetricName]int64 `json:"metrics,omitempty"`
-	Adjustments []string                      `json:"adjustments,omitempty"`
-}
-
-// granted is a lease for the engine: its value, and what it was granted.
-type granted struct {
-	name  string
-	value map[string]any
-	grant leaseGrant
-}
-
-func (j *judged) granted() granted {
-	grant := leaseGrant{
-		Name:        j.ObjectName,
-		Path:        j.path.String(),
-		Renewed:     j.Term.AutoRenew,
-		Autoscaled:  j.Grant.Autoscaled,
-		MinReplicas: j.Grant.MinReplicas,
-		MaxReplicas: j.Grant.MaxReplicas,
-		Metrics:     make(map[v1alpha1.MetricName]int64, len(j.Grant.Metrics)),
-		Adjustments: j.adjustments,
+// renderShapes renders the shapes that have no manifests yet, in one run of the engine.
+func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
+	lr.shapes.lock.Lock()
+	defer lr.shapes.lock.Unlock()
+	var missing []*shape
+	queued := map[*shape]bool{}
+	for _, g := range leases {
+		if g.shape.yaml == nil && !queued[g.shape] {
+			queued[g.shape] = true
+			missing = append(missing, g.shape)
+		}
 	}
-	for _, target := range j.Grant.Metrics {
-		grant.Metrics[target.Metric] = target.Threshold
+	if len(missing) == 0 {
+		return nil
 	}
-	return granted{name: j.Name, value: j.source.Value(), grant: grant}
+	specs, grants := map[string]any{}, map[string]any{}
+	for i, s := range missing {
+		name := lr.placeholders.At(firstShapeName + i)
+		specs[name] = s.spec
+		grants[name] = lr.grantValue(s.grant, name, lr.placeholders.At)
+	}
+	release := lr.release
+	release.Namespace = lr.placeholders.At(namespaceParameter)
+	texts, err := lr.run(lr.renderer.perLease, release, specs, grants)
+	if err != nil {
+		return err
+	}
+	return lr.cut(missing, texts)
 }
 
-// rendered is what the engine made: the documents of each of the leaseTemplates,
-// and those of all other templates, sorted.
-type rendered struct {
-	ofLeases [][]string
-	others   []helmchart.Document
+// cut cuts the manifests of shapes at their placeholders.
+func (lr *LeaseRenderer) cut(shapes []*shape, texts map[string]string) error {
+	for _, s := range shapes {
+		s.yaml = make([]*stencil.Stencil, len(kinds))
+	}
+	shapeName := regexp.MustCompile(regexp.QuoteMeta(strings.TrimSuffix(lr.placeholders.At(1), "1z")) + `(1[0-9]{7})z`)
+	for k, kind := range kinds {
+		for _, text := range helmchart.Split(texts[lr.renderer.chart.Path(kind.Template)]) {
+			found := shapeName.FindStringSubmatch(text)
+			if found == nil {
+				return fmt.Errorf("%s: a document does not name its lease", kind.Template)
+			}
+			index, _ := strconv.Atoi(found[1])
+			text = strings.ReplaceAll(text, found[0], lr.placeholders.At(nameParameter))
+			shapes[index-firstShapeName].yaml[k] = lr.placeholders.Cut(text)
+		}
+	}
+	return nil
 }
 
-// run renders leases in the engine of Helm.
-func (in *Installation) run(leases []granted) (*rendered, error) {
-	template, err := in.grantsTemplate(leases)
+// jsonOf returns the manifests of a shape as JSON, which few leases need.
+func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
+	lr.shapes.lock.Lock()
+	defer lr.shapes.lock.Unlock()
+	if s.json != nil {
+		return s.json, nil
+	}
+	manifests := make([]*stencil.Stencil, len(kinds))
+	for k, manifest := range s.yaml {
+		if manifest == nil {
+			continue
+		}
+		var err error
+		if manifests[k], err = lr.placeholders.CutJSON(lr.placeholders.Restore(manifest), jsonItem); err != nil {
+			return nil, fmt.Errorf("%s: %w", kinds[k].Template, err)
+		}
+	}
+	s.json = manifests
+	return manifests, nil
+}
+
+// renderShared renders the documents that are not of one lease. Their templates may read
+// the name and autoscaled of a grant, and what is not a parameter of a spec.
+func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
+	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
+	for _, g := range leases {
+		specs[g.Name] = g.shape.spec
+		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled}
+	}
+	texts, err := lr.run(lr.renderer.shared, lr.release, specs, grants)
 	if err != nil {
 		return nil, err
 	}
-	values := maps.Clone(in.rest)
-	all := make(map[string]any, len(leases))
-	for _, lease := range leases {
-		all[lease.name] = lease.value
-	}
-	values["leases"] = all
-	// The notes are for people who install: nobody reads them here.
-	chart := in.renderer.chart.With(map[string]string{policyTemplate: template, notesTemplate: ""})
-	texts, err := chart.Render(in.release.forChart(), values)
-	if err != nil {
-		return nil, err
-	}
-	r := &rendered{ofLeases: make([][]string, len(leaseTemplates))}
-	for i, template := range leaseTemplates {
-		path := chart.Path(template.file)
-		r.ofLeases[i] = helmchart.Split(texts[path])
-		delete(texts, path)
-	}
-	r.others, err = helmchart.Sort(texts)
-	return r, err
+	return helmchart.Sort(texts)
 }
 
-// grantsTemplate returns the text that stands for the twin in the library: the
-// same helper, which answers with the judgement of Go.
-func (in *Installation) grantsTemplate(leases []granted) (string, error) {
-	g := grants{
-		Leases:                 make(map[string]leaseGrant, len(leases)),
-		RuleLabels:             in.ruleLabels,
-		RateWindowMicroseconds: in.decoded.Server.Autoscaling.Prometheus.RateWindow.Value().Microseconds(),
+// grantValue returns the lease's part of the grants, as _grants.tpl documents it.
+func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter func(int) string) map[string]any {
+	path := leasesKey + "." + name
+	if lr.release.Controller {
+		path = "spec"
 	}
-	for _, lease := range leases {
-		g.Leases[lease.name] = lease.grant
+	value := map[string]any{
+		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "renewed": grant.Renewed,
+		"minReplicas": parameter(minReplicasParameter), "maxReplicas": parameter(maxReplicasParameter),
 	}
-	text, err := json.Marshal(g)
-	if err != nil {
-		return "", fmt.Errorf("encode the grants: %w", err)
+	next := firstThreshold
+	metrics := make([]any, len(grant.Metrics))
+	for i, name := range grant.Metrics {
+		metrics[i] = map[string]any{"name": name, "series": series[name], "threshold": parameter(next)}
+		next++
 	}
-	// JSON has two braces in a row only within strings, where the second may be escaped.
-	safe := strings.ReplaceAll(string(text), "{{", `{\u007b`)
-	return `{{- define "tms.grants" -}}` + safe + `{{- end -}}`, nil
+	adjustments := make([]any, grant.Adjustments)
+	for i := range adjustments {
+		adjustments[i] = parameter(next)
+		next++
+	}
+	value["metrics"], value["adjustments"] = metrics, adjustments
+	return value
+}
+
+// series are the recorded series of metrics.
+var series = func() map[string]string {
+	all := map[string]string{}
+	for _, metric := range policy.Metrics() {
+		all[string(metric.Name)] = metric.Series
+	}
+	return all
+}()
+
+// run runs Helm's engine over the templates of a chart.
+func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, specs, grants map[string]any) (map[string]string, error) {
+	ruleLabels := make(map[string]any, len(lr.ruleLabels))
+	for key, value := range lr.ruleLabels {
+		ruleLabels[key] = value
+	}
+	values := maps.Clone(lr.values)
+	values[leasesKey] = specs
+	values[grantsKey] = map[string]any{
+		"leases": grants, "ruleLabels": ruleLabels,
+		"rateWindowMicroseconds": strconv.FormatInt(lr.decoded.Server.Autoscaling.Prometheus.RateWindow.Value().Microseconds(), 10),
+	}
+	return chart.Render(release.forChart(), values)
 }

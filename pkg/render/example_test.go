@@ -64,7 +64,7 @@ func ExampleRenderer_Render_refused() {
 	}
 	// Output:
 	// leases.resnet50.autoscaling.replicas.minimum
-	// must not exceed leases.resnet50.autoscaling.replicas.maximum (50)
+	// must not exceed maximum (50)
 }
 
 func ExampleRenderer_Lease() {

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,11 +11,11 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-const notesTemplate = "templates/NOTES.txt"
+var errForeign = errors.New("this works for the embedded chart only: another chart grants and renders by itself")
 
-// renderForeign renders a chart that is not the embedded one. Nothing is known
-// of its templates, so each document is parsed to be sorted, and its warnings
-// are those of its notes.
+// renderForeign renders a chart that is not the embedded one. Nothing is known of its
+// templates, so each document is parsed to be sorted, and the warnings are those of
+// NOTES.txt.
 func (r *Renderer) renderForeign(release Release, merged map[string]any) (*Result, error) {
 	if reasons := release.validate(); len(reasons) > 0 {
 		return nil, reasons
@@ -38,10 +39,13 @@ func (r *Renderer) renderForeign(release Release, merged map[string]any) (*Resul
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Chart: r.chart.Name(), Judgement: Judgement{Warnings: warningsIn(notes)}, sections: sectionsOf(documents)}, nil
+	result := &Result{Chart: r.chart.Name(), Grants: Grants{Warnings: warningsIn(notes)}}
+	result.add(documents)
+	return result, nil
 }
 
-// warningsIn returns the lines of notes that are warnings, in the form of the embedded chart.
+// warningsIn returns the warnings in the NOTES.txt of a chart that writes them as the
+// embedded one does.
 func warningsIn(notes string) []string {
 	var warnings []string
 	for line := range strings.Lines(notes) {

@@ -2,15 +2,16 @@ package render
 
 import "github.com/triton-leases/tms/pkg/values"
 
-// ignored names the keys that mean nothing: those of NVIDIA TMS, the image of a
-// server that is not installed, and what TMS says of an API that is not served.
-func ignored(v *values.Values) []string {
+// ignoredKeys returns a warning for each key that has no effect: keys of NVIDIA TMS,
+// the image of a server that is not installed, and the Service of an API that is not
+// enabled.
+func ignoredKeys(v *values.Values) []string {
 	var warnings []string
 	if v.Images.Server != "" && !v.Server.Enabled {
 		warnings = append(warnings, "images.server: has no effect while server.enabled is false")
 	}
 	if api := v.Server.APIService; !api.Enabled {
-		// A default that was removed or repeated asks for nothing.
+		// A default that was removed or repeated needs no warning.
 		if api.Type != "" && api.Type != "ClusterIP" {
 			warnings = append(warnings, "server.apiService.type: has no effect while server.apiService.enabled is false")
 		}

@@ -4,130 +4,151 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
-	"github.com/triton-leases/tms/internal/generic"
 	"github.com/triton-leases/tms/internal/schema"
-	"github.com/triton-leases/tms/internal/source"
+	"github.com/triton-leases/tms/internal/valuesfile"
 )
 
-// Input is what values files say, laid over each other as helm does with several
-// -f, and the TritonLeases of files of manifests. Where there are such files, they
-// take the place of the leases of the values, which say what is said of the
-// installation. The zero Input says nothing, which leaves the defaults of the
-// chart. It must not be copied.
+// Input is the values of several files and flags, merged as helm merges them. The
+// zero Input has no values, which leaves the chart's defaults.
 type Input struct {
-	values    source.Values
-	manifests manifestFiles
+	values map[string]any
 }
 
-// ErrNoLease is returned where a lease is named that the values do not have.
+// ErrNoLease is returned if a named lease does not exist.
 var ErrNoLease = errors.New("no such lease")
 
-// Add lays a values file over what there is, or adds the TritonLeases of a file of
-// manifests: one holds either. The error names lines and columns.
+// leasesKey is the key of the values that holds the leases.
+const leasesKey = "leases"
+
+// Add merges a values file over the values. The error names lines and columns.
 func (in *Input) Add(text []byte) error {
-	in.manifests.files++
-	file, err := source.ReadFile(text)
-	if errors.Is(err, source.ErrManifests) {
-		return in.manifests.add(text)
-	}
+	values, err := valuesfile.Read(text)
 	if err != nil {
 		return err
 	}
-	in.values.Add(file)
+	in.values = valuesfile.Merge(in.values, values)
 	return nil
 }
 
-// AddValues lays values that are parsed already over what there is. They are not
-// changed. What encoding/json would not have made, such as a []string, is brought
-// to its form; what it cannot write is an error.
+// AddValues merges parsed values over the values. They are not changed. What
+// encoding/json would not decode to, such as a []string, is converted; it is an error
+// if JSON cannot hold a value.
 func (in *Input) AddValues(values map[string]any) error {
-	if !generic.Is(values) {
-		text, err := json.Marshal(values)
-		if err != nil {
-			return fmt.Errorf("values: %w", err)
-		}
-		values = nil
-		if err := json.Unmarshal(text, &values); err != nil {
-			return fmt.Errorf("values: %w", err)
-		}
+	copied, err := copyJSON(values)
+	if err != nil {
+		return fmt.Errorf("values: %w", err)
 	}
-	in.values.Add(source.File{Values: values})
+	in.values = valuesfile.Merge(in.values, copied.(map[string]any))
 	return nil
 }
 
-// Change lets a function change the values, as --set does. It gets a copy of its
-// own; where it fails nothing changes.
+// copyJSON returns a copy of a value that consists of what encoding/json decodes to, and
+// of int64.
+func copyJSON(value any) (any, error) {
+	var err error
+	switch value := value.(type) {
+	case map[string]any:
+		copied := make(map[string]any, len(value))
+		for key, inner := range value {
+			if copied[key], err = copyJSON(inner); err != nil {
+				return nil, err
+			}
+		}
+		return copied, nil
+	case []any:
+		copied := make([]any, len(value))
+		for i, inner := range value {
+			if copied[i], err = copyJSON(inner); err != nil {
+				return nil, err
+			}
+		}
+		return copied, nil
+	case nil, bool, string, float64, int64:
+		return value, nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	var decoded any
+	return decoded, json.Unmarshal(text, &decoded)
+}
+
+// Change lets a function change the values, as --set does. The function gets a copy;
+// if it fails, nothing changes.
 func (in *Input) Change(change func(values map[string]any) error) error {
-	all := in.values.Copy()
-	if err := change(all); err != nil {
+	copied, err := copyJSON(in.values)
+	if err != nil {
+		return err // it consists of what AddValues and Add accept
+	}
+	changed := copied.(map[string]any)
+	if err := change(changed); err != nil {
 		return err
 	}
-	in.values = source.Values{}
-	return in.AddValues(all)
-}
-
-// Only removes all leases but the named ones, and what belongs to no lease: the
-// extraObjects, and tms-server. It returns ErrNoLease where there is no such lease.
-// A TritonLease is named by its name, or by its namespace and name, as in
-// inference/resnet50; which namespace it is in depends on the release, so that it
-// is missed later.
-func (in *Input) Only(names ...string) error {
-	if in.manifests.given {
-		in.manifests.only = names
-		return nil
-	}
-	known := map[string]bool{}
-	all := in.values.Names()
-	for _, name := range all {
-		known[name] = true
-	}
-	for _, name := range names {
-		if !known[name] {
-			return noLease(name, all)
-		}
-	}
-	in.values.Only(names...)
-	in.onlyLeases()
+	in.values = changed
 	return nil
 }
 
-// onlyLeases removes what belongs to no lease.
-func (in *Input) onlyLeases() {
-	in.values.Delete("extraObjects")
-	in.values.Add(source.File{Values: map[string]any{
-		"server": map[string]any{"enabled": false, "apiService": nil}, "images": map[string]any{"server": ""},
-	}})
-}
-
-// configuration returns what tms-server knows of the values: not their leases, and
-// nothing of how it runs itself.
-func (in *Input) configuration() *Input {
-	known := new(Input)
-	known.values.Add(source.File{Values: in.values.Rest()})
-	known.onlyLeases()
-	return known
-}
-
-// Leases returns how many leases there are.
-func (in *Input) Leases() int {
-	if in.manifests.given {
-		return len(in.manifests.all)
+// Only removes all leases but the named ones, and everything that belongs to no
+// lease: extraObjects and tms-server. It returns ErrNoLease if a name is unknown.
+func (in *Input) Only(names ...string) error {
+	all, _ := in.values[leasesKey].(map[string]any)
+	kept := map[string]any{}
+	for _, name := range names {
+		lease, known := all[name]
+		if !known {
+			return UnknownLease(name, slices.Sorted(maps.Keys(all)))
+		}
+		kept[name] = lease
 	}
-	return in.values.Len()
+	in.values = withoutServer(in.values)
+	in.values[leasesKey] = kept
+	return nil
 }
 
-// TritonLeases returns how many of them are TritonLeases.
-func (in *Input) TritonLeases() int { return len(in.manifests.all) }
+// WithoutLeases returns the values without any lease.
+func (in *Input) WithoutLeases() *Input { return &Input{values: in.withoutLeases()} }
 
-func noLease(name string, known []string) error {
+func (in *Input) withoutLeases() map[string]any {
+	values := maps.Clone(in.values)
+	delete(values, leasesKey)
+	return values
+}
+
+// Configuration returns what tms-server reads of the values: not their leases, and
+// not how tms-server itself runs.
+func (in *Input) Configuration() *Input {
+	return &Input{values: withoutServer(in.withoutLeases())}
+}
+
+// withoutServer returns a copy of values that installs neither tms-server nor
+// extraObjects.
+func withoutServer(values map[string]any) map[string]any {
+	values = valuesfile.Merge(values, map[string]any{
+		"server": map[string]any{"enabled": false, "apiService": nil}, "images": map[string]any{"server": ""},
+	})
+	delete(values, "extraObjects")
+	return values
+}
+
+// Leases returns the number of leases.
+func (in *Input) Leases() int {
+	leases, _ := in.values[leasesKey].(map[string]any)
+	return len(leases)
+}
+
+// UnknownLease returns an ErrNoLease that suggests one of the known names.
+func UnknownLease(name string, known []string) error {
 	if best := schema.Nearest(name, known); best != "" {
 		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
 	}
 	return fmt.Errorf("%w: %q", ErrNoLease, name)
 }
 
-// inputOf reads values files.
+// inputOf returns the Input of values files.
 func inputOf(files [][]byte) (*Input, error) {
 	in := new(Input)
 	for i, text := range files {

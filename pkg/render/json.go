@@ -5,31 +5,38 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"sync"
+	"iter"
 
 	"sigs.k8s.io/yaml"
-
-	"github.com/triton-leases/tms/internal/cut"
 )
 
-// WriteJSON writes the documents as one List, which kubectl takes, too.
+// WriteJSON writes the documents as one List, as kubectl get -o json prints it.
 func (res *Result) WriteJSON(w io.Writer) error {
-	list := jsonList{result: res}
 	if _, err := io.WriteString(w, "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": ["); err != nil {
 		return err
 	}
-	first := true
-	err := res.each(list.append, func(_ string, text []byte) error {
-		if first {
-			text, first = bytes.TrimPrefix(text, []byte(",")), len(text) == 0
+	if res.renderer != nil {
+		for _, g := range res.Leases {
+			if _, err := res.renderer.jsonOf(g.shape); err != nil {
+				return err
+			}
 		}
-		_, err := w.Write(text)
-		return err
-	})
-	if err == nil {
-		err = list.err
 	}
+	first := true
+	err := res.write(func(string) (io.Writer, error) { return w, nil }, func(to []byte, s section, text []byte) ([]byte, error) {
+		if s.kind == notOfLeases {
+			item, err := jsonItem(string(text))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.Source, err)
+			}
+			text = []byte(item)
+		}
+		separator := ",\n" + itemIndent
+		if first {
+			first, separator = false, separator[1:]
+		}
+		return append(append(to, separator...), text...), nil
+	}, res.jsonTexts)
 	if err != nil {
 		return err
 	}
@@ -41,85 +48,33 @@ func (res *Result) WriteJSON(w io.Writer) error {
 	return err
 }
 
-// jsonList appends documents as items of a list.
-type jsonList struct {
-	result *Result
-	once   sync.Once
-	err    error // the first
-}
-
-// itemBegin is what stands before each item. That of the first has no comma.
-const itemBegin = ",\n    "
-
-func (l *jsonList) append(to []byte, s section, first, end int) []byte {
-	if s.template == one {
-		return l.convert(to, s.Source, s.Text)
+// jsonTexts yields the manifests of leases as JSON, and other documents as they are.
+func (res *Result) jsonTexts(s section) iter.Seq[[]byte] {
+	if s.kind == notOfLeases {
+		return res.texts(s)
 	}
-	for i := first; i < end; i++ {
-		lease, m := l.result.leases[i], l.result.manifests[i]
-		text := m.texts[s.template]
-		if text == nil {
-			continue
-		}
-		if item := m.json(s.template, lease.fillings); item != nil && !escaped(lease.fillings) {
-			to = append(to, itemBegin...)
-			to = item.Append(to, lease.fillings)
-		} else {
-			to = l.convert(to, s.Source, text.Fill(lease.fillings))
+	return func(yield func([]byte) bool) {
+		var buffer []byte
+		for _, g := range res.Leases {
+			if manifest := g.shape.json[s.kind]; manifest != nil {
+				buffer = manifest.Append(buffer[:0], g.parameters)
+				if !yield(buffer) {
+					return
+				}
+			}
 		}
 	}
-	return to
 }
 
-func (l *jsonList) convert(to []byte, source, text string) []byte {
-	item, err := itemOf(text)
-	if err != nil {
-		l.once.Do(func() { l.err = fmt.Errorf("%s: %w", source, err) })
-		return to
-	}
-	return append(append(to, itemBegin...), item...)
-}
+const itemIndent = "    "
 
-// itemOf returns a document as an item of the list, indented as such.
-func itemOf(text string) (string, error) {
+// jsonItem converts a document to an item of the List.
+func jsonItem(text string) (string, error) {
 	compact, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
 		return "", err
 	}
 	var item bytes.Buffer
-	if err := json.Indent(&item, compact, strings.TrimPrefix(itemBegin, ",\n"), "  "); err != nil {
-		return "", err
-	}
-	return item.String(), nil
-}
-
-// escaped says whether JSON writes any of the fillings in another way.
-func escaped(fillings []string) bool {
-	for _, filling := range fillings {
-		if strings.ContainsAny(filling, "<>&\"\\") {
-			return true
-		}
-	}
-	return false
-}
-
-// json returns one of the texts as JSON, cut at the same marks, and nil where it
-// does not fill as the text does. The fillings are those of any lease.
-func (m *manifests) json(template int, fillings []string) *cut.Text {
-	m.jsonLock.Lock()
-	defer m.jsonLock.Unlock()
-	if m.jsons == nil {
-		m.jsons = make([]*cut.Text, len(m.texts))
-		for t, text := range m.texts {
-			if text == nil {
-				continue
-			}
-			marked, err := itemOf(text.Fill(m.marks))
-			wanted, wantedErr := itemOf(text.Fill(fillings))
-			if item := m.marks.Text(marked); err == nil && wantedErr == nil && item.Fill(fillings) == wanted {
-				m.jsons[t] = &item
-			}
-		}
-	}
-	return m.jsons[template]
+	err = json.Indent(&item, compact, itemIndent, "  ")
+	return item.String(), err
 }

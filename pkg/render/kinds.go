@@ -21,7 +21,7 @@ type Object interface {
 
 // Objects are the manifests of one lease. Those that the lease does not have are nil.
 type Objects struct {
-	Lease                   Lease
+	Lease                   GrantedLease
 	Deployment              *appsv1.Deployment
 	Service                 *corev1.Service
 	PodDisruptionBudget     *policyv1.PodDisruptionBudget

@@ -1,33 +1,35 @@
 package render
 
 import (
-	"regexp"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/values"
 )
 
-// Release is the installation that is rendered.
+// Release is the Helm release that is rendered.
 type Release struct {
 	// Name is the name of the release, as in helm install NAME.
 	Name string
-	// Namespace is where its objects live.
+	// Namespace is the namespace of its objects.
 	Namespace string
 	// IsUpgrade renders for helm upgrade instead of helm install.
 	IsUpgrade bool
-	// Controller says that the leases are TritonLeases, which tms-server looks after,
-	// and not values, which Helm installs: app.kubernetes.io/managed-by says so, and
-	// what is said of a lease names keys of its spec.
+	// Controller renders TritonLeases for tms-server instead of values for Helm: the
+	// label app.kubernetes.io/managed-by is ControllerName, and messages name keys of a
+	// spec.
 	Controller bool
 }
 
-// ControllerName is what app.kubernetes.io/managed-by says of the objects of a
+// ControllerName is the value of app.kubernetes.io/managed-by on the objects of a
 // TritonLease.
 const ControllerName = "tms-server"
 
-// forChart returns what templates can know of the release.
+// forChart returns the release as templates see it.
 func (r Release) forChart() helmchart.Release {
 	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade, Service: "Helm"}
 	if r.Controller {
@@ -36,19 +38,37 @@ func (r Release) forChart() helmchart.Release {
 	return release
 }
 
-var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+// isObjectName reports whether every kind of object accepts a name. A Service is the
+// strictest: its name is a DNS label that begins with a letter.
+func isObjectName(name string) bool { return len(validation.IsDNS1035Label(name)) == 0 }
 
-// validate refuses names that no cluster would take. The namespace stands in
-// PromQL, so it must be one.
+// validate refuses names that no cluster accepts. The namespace is part of PromQL
+// expressions.
 func (r Release) validate() policy.Refusal {
 	var reasons policy.Refusal
 	if helmchart.ValidateReleaseName(r.Name) != nil {
 		reasons = append(reasons, field.Invalid(field.NewPath("release name"), r.Name,
 			"must be lower-case letters, digits, '-' and '.', at most 53 characters"))
 	}
-	if !dnsLabel.MatchString(r.Namespace) {
+	if len(validation.IsDNS1123Label(r.Namespace)) > 0 {
 		reasons = append(reasons, field.Invalid(field.NewPath("namespace"), r.Namespace,
 			"must be a DNS label of at most 63 characters"))
 	}
 	return reasons
+}
+
+// fullname returns the beginning of the names of all objects. It is never truncated:
+// two truncated names can collide.
+func fullname(chart, release string, v *values.Values) string {
+	if v.FullnameOverride != "" {
+		return v.FullnameOverride
+	}
+	name := chart
+	if v.NameOverride != "" {
+		name = v.NameOverride
+	}
+	if strings.Contains(release, name) {
+		return release
+	}
+	return release + "-" + name
 }

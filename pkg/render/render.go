@@ -1,55 +1,56 @@
-// Package render turns values into the Kubernetes manifests of their leases: the
-// text that helm template prints for the chart, to the byte, without Helm's
-// binary, a cluster or a network.
+// Package render turns values into the Kubernetes manifests of leases: the text that
+// helm template prints for the chart tms, byte for byte, without the helm binary, a
+// cluster or a network.
 //
-// The shape of the manifests is that of the chart's own templates, which run in
-// Helm's engine; what each lease is granted is decided by pkg/policy, whose
-// answer takes the place of the chart's twin of it.
+// The chart's templates define the shape of the manifests, and Helm's engine runs
+// them. pkg/policy grants each lease its numbers, in place of the chart's own policy
+// templates. Leases that differ only in names, numbers and model URIs share a shape:
+// the engine renders each shape once, with placeholders.
+//
+// The way of a fleet is that of RenderInput: merge the values, validate and grant
+// each lease, render each shape, order the documents.
 package render
 
 import (
 	"cmp"
-	"errors"
 	"io/fs"
-	"slices"
-	"sync"
+	"strings"
 
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/helmchart"
-	"github.com/triton-leases/tms/internal/manifest"
 	"github.com/triton-leases/tms/internal/schema"
 )
 
-// DefaultKubeVersion is what .Capabilities.KubeVersion says where Options names no version.
+// DefaultKubeVersion is .Capabilities.KubeVersion if Options name no version.
 const DefaultKubeVersion = "v1.37.0"
 
 // Options configure a Renderer. The zero value renders the embedded chart.
 type Options struct {
-	// Chart is the folder of another chart, which is rendered wholly by itself,
-	// as helm template would: its own templates judge, not this library.
+	// Chart is the folder of another chart. It is rendered as helm template renders it:
+	// its own templates grant, not pkg/policy.
 	Chart fs.FS
 	// KubeVersion is the version of Kubernetes to render for, such as v1.37.0.
 	KubeVersion string
-	// Memory is about how many bytes an Installation remembers of forms of leases, and
-	// as many of their objects; 0 means 64 MiB. What was forgotten is found out anew,
-	// which takes milliseconds. A server with many Installations wants it small.
+	// Memory is about how many bytes a LeaseRenderer keeps of shapes; 0 means 64 MiB.
+	// A shape that was dropped is rendered again, which takes milliseconds.
 	Memory int
 }
 
 // Renderer renders values. It is safe for concurrent use.
 type Renderer struct {
-	chart   *helmchart.Chart
-	schema  *schema.Schema // nil where the chart has none
-	foreign bool           // the chart is not ours: it judges by itself
-	memory  int
-	// tritonLeases is the schema of manifests, which few need.
-	tritonLeases func() (*schema.Schema, error)
+	chart *helmchart.Chart
+	// perLease has the templates of Kinds, and shared has the others, both with the
+	// helpers that they need, and without the chart's own policy.
+	perLease, shared *helmchart.Chart
+	schema           *schema.Schema // nil if the chart has none
+	foreign          bool           // the chart is not the embedded one
+	memory           int
 }
 
-// New returns a Renderer. It fails where the chart cannot be loaded, or is not for
+// New returns a Renderer. It fails if the chart cannot be loaded, or does not support
 // the version of Kubernetes.
 func New(options Options) (*Renderer, error) {
-	r := &Renderer{memory: cmp.Or(options.Memory, mostRemembered), foreign: options.Chart != nil}
+	r := &Renderer{memory: cmp.Or(options.Memory, 64<<20), foreign: options.Chart != nil}
 	folder := options.Chart
 	if folder == nil {
 		folder = charts.TMS()
@@ -61,23 +62,35 @@ func New(options Options) (*Renderer, error) {
 	if r.chart, err = r.chart.For(cmp.Or(options.KubeVersion, DefaultKubeVersion)); err != nil {
 		return nil, err
 	}
-	text := r.chart.Schema()
-	r.tritonLeases = sync.OnceValues(func() (*schema.Schema, error) { return manifest.NewSchema(text) })
-	switch {
-	case text == nil:
-	case r.foreign:
-		r.schema, err = schema.Compile(text)
-	default:
-		r.schema, err = schema.CompileOwn(text)
+	if text := r.chart.Schema(); text != nil {
+		if r.schema, err = schema.Compile(text); err != nil {
+			return nil, err
+		}
 	}
-	return r, err
+	ofKind := map[string]bool{}
+	for _, kind := range kinds {
+		ofKind[kind.Template] = true
+	}
+	isHelper := func(name string) bool {
+		return strings.HasSuffix(name, ".tpl") && !strings.HasPrefix(name, policyTemplates)
+	}
+	r.perLease = r.chart.Select(func(name string) bool { return ofKind[name] || isHelper(name) })
+	r.shared = r.chart.Select(func(name string) bool {
+		return !ofKind[name] && name != notesTemplate && (isHelper(name) || !strings.HasSuffix(name, ".tpl"))
+	})
+	return r, nil
 }
 
-// Render renders values files, of which a later one overrides an earlier one,
-// as helm template does with several -f. Where the values are refused, the error
-// is a policy.Refusal with every reason at once; a file that cannot be read as
-// one YAML mapping gives another error. A file may hold TritonLeases instead, as
-// RenderInput says.
+const (
+	// policyTemplates is the beginning of the names of the templates that grant leases
+	// where helm installs the chart.
+	policyTemplates = "templates/_policy"
+	notesTemplate   = "templates/NOTES.txt"
+)
+
+// Render renders values files, as helm template does with several -f: a later file
+// overrides an earlier one. If the values are refused, the error is a policy.Refusal
+// with every reason. A file that is not one YAML mapping gives another error.
 func (r *Renderer) Render(release Release, files ...[]byte) (*Result, error) {
 	input, err := inputOf(files)
 	if err != nil {
@@ -86,8 +99,7 @@ func (r *Renderer) Render(release Release, files ...[]byte) (*Result, error) {
 	return r.RenderInput(release, input)
 }
 
-// RenderValues is Render for values that are parsed and merged already. They are
-// not changed.
+// RenderValues is Render for values that are parsed and merged already.
 func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result, error) {
 	input := new(Input)
 	if err := input.AddValues(merged); err != nil {
@@ -96,109 +108,54 @@ func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result
 	return r.RenderInput(release, input)
 }
 
-// RenderInput is Render for values that come from several places. Where the input
-// has TritonLeases, it renders what the controller of the release would make of
-// them, and nothing else; reasons against them are Refusals.
+// RenderInput is Render for values that come from several places.
 func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 	if r.foreign {
-		if input.manifests.given {
-			return nil, errors.New("TritonLeases are rendered from the embedded chart alone")
-		}
-		return r.renderForeign(release, input.values.Map())
+		return r.renderForeign(release, input.values)
 	}
-	if input.manifests.given {
-		return r.renderTritonLeases(release, input)
-	}
-	in, leases, judgement, err := r.judge(release, input)
+	lr, grants, err := r.grant(release, input)
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{Chart: r.chart.Name(), Judgement: *judgement}
-	result.sections, result.manifests, result.byEngine = in.byForms(leases)
-	if result.byEngine == nil {
-		result.leases = leases
-		return result, nil
-	}
-	// Where the templates themselves fail they fail here too, and this says why.
-	result.sections, err = in.byEngine(leases)
-	return result, err
-}
-
-// byEngine renders each lease in the engine.
-func (in *Installation) byEngine(leases []*judged) ([]section, error) {
-	made, err := in.runAll(leases)
+	result, err := lr.Manifests(grants.Leases...)
 	if err != nil {
 		return nil, err
 	}
-	documents := slices.Concat(made.others, in.renderer.leaseDocuments(made))
-	slices.SortStableFunc(documents, helmchart.Compare)
-	return sectionsOf(documents), nil
-}
-
-func (in *Installation) runAll(leases []*judged) (*rendered, error) {
-	all := make([]granted, len(leases))
-	for i := range leases {
-		all[i] = leases[i].granted()
-	}
-	return in.run(all)
-}
-
-// leaseDocuments returns the documents that the engine made of leases.
-func (r *Renderer) leaseDocuments(made *rendered) []helmchart.Document {
-	var documents []helmchart.Document
-	for t, texts := range made.ofLeases {
-		for _, text := range texts {
-			document := r.leaseDocument(t)
-			document.Text = text
-			documents = append(documents, document)
-		}
-	}
-	return documents
-}
-
-// errFewAlike says that forms would save nothing.
-var errFewAlike = errors.New("most leases have a form of their own")
-
-// byForms renders two leases of each variant in the engine, and fills the text of
-// the others. The error says why the engine has to render each lease.
-func (in *Installation) byForms(leases []*judged) ([]section, []*manifests, error) {
-	samples, manifests := chooseSamples(leases)
-	if len(leases) < 2*len(samples) || len(leases) == 0 {
-		return nil, nil, errFewAlike
-	}
-	sections, err := in.fillSections(leases, samples, manifests)
-	return sections, manifests, err
-}
-
-func (in *Installation) fillSections(leases []*judged, samples []*sample, manifests []*manifests) ([]section, error) {
-	common, err := in.cutManifests(samples)
+	shared, err := lr.renderShared(grants.Leases)
 	if err != nil {
 		return nil, err
 	}
-	var sections []section
-	for i, document := range common {
-		sections = append(sections, section{document.with(i, leases, manifests), one})
-	}
-	sections = append(sections, in.renderer.leaseSections(samples)...)
-	slices.SortStableFunc(sections, func(a, b section) int { return helmchart.Compare(a.Document, b.Document) })
-	return sections, nil
+	result.Warnings = grants.Warnings
+	result.add(shared)
+	return result, nil
 }
 
-// leaseSections returns a section for each template that makes something of a sample.
-func (r *Renderer) leaseSections(samples []*sample) []section {
-	var sections []section
-	for t := range leaseTemplates {
-		if slices.ContainsFunc(samples, func(s *sample) bool { return s.manifests.texts[t] != nil }) {
-			sections = append(sections, section{r.leaseDocument(t), t})
-		}
+// Grant returns what each lease is granted, without rendering it. The error is a
+// policy.Refusal with every reason. It works for the embedded chart only.
+func (r *Renderer) Grant(release Release, input *Input) (*Grants, error) {
+	if r.foreign {
+		return nil, errForeign
 	}
-	return sections
+	_, grants, err := r.grant(release, input)
+	return grants, err
 }
 
-// leaseDocument returns a document of one of the leaseTemplates, without its text.
-func (r *Renderer) leaseDocument(template int) helmchart.Document {
-	return helmchart.Document{
-		Source: r.chart.Path(leaseTemplates[template].file),
-		Kind:   leaseTemplates[template].kind,
+// Lease renders one lease of values files as typed objects. A server, which renders
+// many leases, uses a LeaseRenderer.
+func (r *Renderer) Lease(release Release, name string, files ...[]byte) (*Objects, error) {
+	if r.foreign {
+		return nil, errForeign
 	}
+	input, err := inputOf(files)
+	if err != nil {
+		return nil, err
+	}
+	if err := input.Only(name); err != nil {
+		return nil, err
+	}
+	lr, grants, err := r.grant(release, input)
+	if err != nil {
+		return nil, err
+	}
+	return lr.Objects(grants.Leases[0])
 }

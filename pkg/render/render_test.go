@@ -20,7 +20,8 @@ import (
 const queueTime = "../../charts/tms/ci/queue-time-values.yaml"
 
 func TestLaterFilesWin(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	result, err := r.Render(release, read(t, queueTime),
 		[]byte(`leases: {resnet50: {autoscaling: {replicas: {maximum: 3}}}}`),
 		[]byte(``),
@@ -31,32 +32,35 @@ func TestLaterFilesWin(t *testing.T) {
 }
 
 func TestFilesThatAreNotValues(t *testing.T) {
+	t.Parallel()
 	for text, message := range map[string]string{
 		"- a":                              "values file 2: a values file must be a mapping of keys to values",
 		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
-		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each in a file of its own and give them all with -f",
+		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in a file of its own and give all files with -f",
 		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1`,
 	} {
-		_, err := ours(t).Render(release, nil, []byte(text))
+		_, err := ours.Render(release, nil, []byte(text))
 		require.EqualError(t, err, message)
 	}
 }
 
 func TestReleaseIsChecked(t *testing.T) {
-	for _, r := range []*render.Renderer{ours(t), twin(t)} {
+	t.Parallel()
+	for _, r := range []*render.Renderer{ours, twin} {
 		_, err := r.Render(render.Release{Name: "Not A Name", Namespace: `ns"} or vector(1)`})
 		require.EqualError(t, err, `release name: Invalid value: "Not A Name": must be lower-case letters, digits, '-' and '.', at most 53 characters
 namespace: Invalid value: "ns\"} or vector(1)": must be a DNS label of at most 63 characters`)
 	}
 	// A dot is Helm's to allow in the name of a release, and a Service's to refuse.
-	_, err := ours(t).Render(render.Release{Name: "a.b", Namespace: "ns"}, read(t, queueTime))
+	_, err := ours.Render(render.Release{Name: "a.b", Namespace: "ns"}, read(t, queueTime))
 	var refusal policy.Refusal
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "leases.resnet50", refusal[0].Field)
 }
 
 func TestLease(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	objects, err := r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {podDisruptionBudget: {minAvailable: 1}}`))
 	require.NoError(t, err)
 	require.Equal(t, "resnet50", objects.Lease.Name)
@@ -78,7 +82,8 @@ func TestLease(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	wanted, err := r.Render(release, read(t, queueTime))
 	require.NoError(t, err)
 	var all sync.WaitGroup
@@ -95,10 +100,11 @@ func TestConcurrentUse(t *testing.T) {
 
 // TestRenderValuesChangesNothing: a caller's values are the caller's.
 func TestRenderValuesChangesNothing(t *testing.T) {
+	t.Parallel()
 	values := map[string]any{"leases": map[string]any{"a": map[string]any{
 		"models": []any{map[string]any{"name": "m", "uri": "/models"}},
 	}}}
-	for _, r := range []*render.Renderer{ours(t), twin(t)} {
+	for _, r := range []*render.Renderer{ours, twin} {
 		_, err := r.RenderValues(release, values)
 		require.NoError(t, err)
 		require.Len(t, values, 1)
@@ -107,7 +113,8 @@ func TestRenderValuesChangesNothing(t *testing.T) {
 }
 
 func TestSkipTests(t *testing.T) {
-	result, err := ours(t).Render(release, read(t, "../../charts/tms/ci/release-values.yaml"))
+	t.Parallel()
+	result, err := ours.Render(release, read(t, "../../charts/tms/ci/release-values.yaml"))
 	require.NoError(t, err)
 	before := len(slices.Collect(result.Documents()))
 	result.SkipTests()
@@ -119,6 +126,7 @@ func TestSkipTests(t *testing.T) {
 
 // TestForeignChart: another chart is rendered wholly by itself.
 func TestForeignChart(t *testing.T) {
+	t.Parallel()
 	chart := fstest.MapFS{
 		"Chart.yaml":            {Data: []byte("apiVersion: v2\nname: other\nversion: 1.0.0\n")},
 		"values.yaml":           {Data: []byte("a: 1\n")},
@@ -141,6 +149,7 @@ func TestForeignChart(t *testing.T) {
 }
 
 func TestKubeVersion(t *testing.T) {
+	t.Parallel()
 	for version, message := range map[string]string{
 		"v1.30.0": "",
 		"1.37":    "",
@@ -160,6 +169,7 @@ func TestKubeVersion(t *testing.T) {
 // everywhere, in keys too. A line separator would end a block scalar, and a
 // control character makes Helm write nothing at all.
 func TestUnprintable(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{"\u2028", "a\n\u2029b", "\u0000", "\x7f", "\u0085", "\uffff"} {
 		for _, values := range []map[string]any{
 			{"triton": map[string]any{"args": []any{text}}},
@@ -168,7 +178,7 @@ func TestUnprintable(t *testing.T) {
 			{"extraObjects": []any{map[string]any{"apiVersion": "v1", "kind": "X", "metadata": map[string]any{"name": "x"}, "data": map[string]any{"x": text}}}},
 			{"global": map[string]any{"x": text}},
 		} {
-			for _, r := range []*render.Renderer{ours(t), twin(t)} {
+			for _, r := range []*render.Renderer{ours, twin} {
 				_, err := r.RenderValues(release, values)
 				require.ErrorContains(t, err, "must not contain control characters or Unicode line separators", "%q", values)
 			}
@@ -178,6 +188,7 @@ func TestUnprintable(t *testing.T) {
 
 // TestHostileStrings: what the schema lets through is quoted wherever it stands.
 func TestHostileStrings(t *testing.T) {
+	t.Parallel()
 	hostile := []string{
 		`"`, `'`, `\`, "\n---\nkind: Secret\n", "{{ .Values.images }}", "{{ fail \"x\" }}", "$(HOME)", "a: b", "# c",
 		"on", "1e3", "~", "\t", "\r", "<no value>", "HELM_ERR_START x HELM_ERR_END", "}}", "`",
@@ -191,13 +202,13 @@ func TestHostileStrings(t *testing.T) {
 			},
 			"leases": map[string]any{"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/models"}}}},
 		}
-		result, err := ours(t).RenderValues(release, values)
+		result, err := ours.RenderValues(release, values)
 		require.NoError(t, err, "%q", text)
 		decodesStrictly(t, result)
 		require.Len(t, slices.Collect(result.Documents()), 3, "%q made another document", text)
-		judgedByChart, err := twin(t).RenderValues(release, values)
+		byChart, err := twin.RenderValues(release, values)
 		require.NoError(t, err)
-		golden.Same(t, printed(t, judgedByChart), printed(t, result), "the chart by itself renders something else")
+		golden.Same(t, printed(t, byChart), printed(t, result), "the chart by itself renders something else")
 		if strings.Contains(text, "<no value>") {
 			continue // Helm's engine cuts it out of everything that it renders
 		}
@@ -207,6 +218,7 @@ func TestHostileStrings(t *testing.T) {
 }
 
 func TestEmbeddedChartIsWhole(t *testing.T) {
+	t.Parallel()
 	disk, err := render.New(render.Options{Chart: os.DirFS("../../charts/tms")})
 	require.NoError(t, err)
 	embedded, err := render.New(render.Options{Chart: charts.TMS()})
@@ -221,13 +233,15 @@ func TestEmbeddedChartIsWhole(t *testing.T) {
 }
 
 func TestWriteToWithNothingButHooks(t *testing.T) {
+	t.Parallel()
 	values := []byte(`extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: h, annotations: {helm.sh/hook: pre-install}}}]`)
-	result, err := ours(t).Render(release, values)
+	result, err := ours.Render(release, values)
 	require.NoError(t, err)
 	require.Regexp(t, "^\n---\n# Source: tms/templates/extraobjects.yaml\n", printed(t, result), "as helm template does")
 }
 
 func TestOnly(t *testing.T) {
+	t.Parallel()
 	values := map[string]any{
 		"leases": map[string]any{
 			"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/m"}}},
@@ -240,34 +254,36 @@ func TestOnly(t *testing.T) {
 	require.NoError(t, input.AddValues(values))
 	require.ErrorIs(t, input.Only("d"), render.ErrNoLease)
 	require.NoError(t, input.Only("a", "c"))
-	result, err := ours(t).RenderInput(release, &input)
+	result, err := ours.RenderInput(release, &input)
 	require.NoError(t, err)
 	require.Len(t, result.Leases, 2)
 	require.Len(t, values["leases"], 3, "a caller's values are the caller's")
 }
 
 func TestLeaseOfAnotherChart(t *testing.T) {
-	_, err := twin(t).Lease(release, "resnet50", read(t, queueTime))
-	require.EqualError(t, err, "only the embedded chart can be judged and typed: another one judges by itself")
+	t.Parallel()
+	_, err := twin.Lease(release, "resnet50", read(t, queueTime))
+	require.EqualError(t, err, "this works for the embedded chart only: another chart grants and renders by itself")
 }
 
 // TestOwnReplacesWhole: of what has parts that exclude each other nothing is merged.
 func TestOwnReplacesWhole(t *testing.T) {
+	t.Parallel()
 	defaults := []byte(`
 triton:
   strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}
   podDisruptionBudget: {minAvailable: 1}
 leases: {resnet50: {triton: {strategy: {type: Recreate}, podDisruptionBudget: {maxUnavailable: 1}}}}`)
-	objects, err := ours(t).Lease(release, "resnet50", read(t, queueTime), defaults)
+	objects, err := ours.Lease(release, "resnet50", read(t, queueTime), defaults)
 	require.NoError(t, err)
 	require.Nil(t, objects.Deployment.Spec.Strategy.RollingUpdate)
 	require.Nil(t, objects.PodDisruptionBudget.Spec.MinAvailable)
 
-	objects, err = ours(t).Lease(release, "resnet50", read(t, queueTime), defaults,
+	objects, err = ours.Lease(release, "resnet50", read(t, queueTime), defaults,
 		[]byte(`leases: {resnet50: {triton: {strategy: null, podDisruptionBudget: {}}}}`))
 	require.Error(t, err, "null is no value")
 	require.Nil(t, objects)
-	objects, err = ours(t).Lease(release, "legacy", []byte(`
+	objects, err = ours.Lease(release, "legacy", []byte(`
 triton: {podDisruptionBudget: {minAvailable: 1}}
 leases: {legacy: {models: [{name: m, uri: /models}], triton: {podDisruptionBudget: {}}}}`))
 	require.NoError(t, err)
@@ -277,7 +293,8 @@ leases: {legacy: {models: [{name: m, uri: /models}], triton: {podDisruptionBudge
 // TestRefusedPartsHideNoOthers: a lease named as a key of the values is judged
 // like any other, and what depends on a refused part is not made up.
 func TestRefusedPartsHideNoOthers(t *testing.T) {
-	_, err := ours(t).Render(release, []byte(`
+	t.Parallel()
+	_, err := ours.Render(release, []byte(`
 triton: {replicas: many}
 fullnameOverride: T
 leases:

@@ -6,77 +6,71 @@ import (
 	"slices"
 
 	"github.com/triton-leases/tms/internal/helmchart"
-	"github.com/triton-leases/tms/internal/parallel"
 )
 
 // Document is one rendered document.
-type Document struct {
-	// Source is the path of its template, such as tms/templates/hpa.yaml.
-	Source string
-	// Text is the document, without a separator or the comment that names its template.
-	Text string
-	// Kind is the kind of the object.
-	Kind string
-	// Hook says that it is a hook of Helm, and not part of the release.
-	Hook bool
-	// Test says that it is a hook that helm test runs.
-	Test bool
-}
+type Document = helmchart.Document
 
-// Decode decodes the document into a typed object, strictly: a field that the
-// type does not have, or has in another case, is an error that names its path.
-func (d Document) Decode(object any) error { return helmchart.Document(d).Decode(object) }
-
-// Result is what was rendered. Its documents are made when they are asked for: a
-// large fleet is never in memory as a whole.
+// Result is what was rendered. Manifests of leases are filled in when they are written:
+// a large fleet is never in memory as a whole.
 type Result struct {
 	// Chart is the name of the chart.
 	Chart string
-	// Judgement is empty but for warnings where another chart was rendered.
-	Judgement
-	// Progress, where it is set, is told from time to time how much of how much was written.
+	// Grants are empty if another chart was rendered, but for its warnings.
+	Grants
+	// Progress is called now and then with how many documents of how many are written, if
+	// it is set.
 	Progress func(done, total int)
 
-	sections  []section
-	leases    []*judged
-	manifests []*manifests // of each lease
-	byEngine  error        // why the engine rendered each lease
+	renderer *LeaseRenderer
+	sections []section
 }
 
-// section is one document, or those that one template makes of the leases, in
-// the order in which helm template prints them.
+// section is one document, or those that one template makes of the leases, in the
+// order in which helm template prints them.
 type section struct {
-	helmchart.Document     // without a text where it stands for those of leases
-	template           int // the index of the template of leases, or one
+	Document     // without a text if it stands for the documents of leases
+	kind     int // the index of the kind of the leases' documents, or notOfLeases
 }
 
-const one = -1
+const notOfLeases = -1
 
-func sectionsOf(documents []helmchart.Document) []section {
-	sections := make([]section, len(documents))
-	for i, document := range documents {
-		sections[i] = section{document, one}
+// Manifests renders granted leases of this LeaseRenderer, in the order given. The
+// result has no documents but theirs.
+func (lr *LeaseRenderer) Manifests(leases ...*GrantedLease) (*Result, error) {
+	if err := lr.renderShapes(leases); err != nil {
+		return nil, err
 	}
-	return sections
+	res := &Result{Chart: lr.renderer.chart.Name(), Grants: Grants{Leases: leases}, renderer: lr}
+	for k, kind := range kinds {
+		if slices.ContainsFunc(leases, func(g *GrantedLease) bool { return g.shape.yaml[k] != nil }) {
+			res.sections = append(res.sections, section{Document{Source: lr.renderer.chart.Path(kind.Template), Kind: kind.Kind}, k})
+		}
+	}
+	res.add(nil)
+	return res, nil
+}
+
+// add adds documents that are not of one lease, and orders all as helm template does.
+func (res *Result) add(documents []Document) {
+	for _, document := range documents {
+		res.sections = append(res.sections, section{document, notOfLeases})
+	}
+	slices.SortStableFunc(res.sections, func(a, b section) int { return helmchart.Compare(a.Document, b.Document) })
+}
+
+// SkipTests leaves the tests out, as helm template --skip-tests does.
+func (res *Result) SkipTests() {
+	res.sections = slices.DeleteFunc(res.sections, func(s section) bool { return s.Test })
 }
 
 // Documents yields the documents in the order in which helm template prints them.
 func (res *Result) Documents() iter.Seq[Document] {
 	return func(yield func(Document) bool) {
 		for _, s := range res.sections {
-			if s.template == one {
-				if !yield(Document(s.Document)) {
-					return
-				}
-				continue
-			}
-			for i := range res.leases {
-				text := res.manifests[i].texts[s.template]
-				if text == nil {
-					continue
-				}
-				document := Document(s.Document)
-				document.Text = text.Fill(res.leases[i].fillings)
+			document := s.Document
+			for text := range res.texts(s) {
+				document.Text = string(text)
 				if !yield(document) {
 					return
 				}
@@ -85,17 +79,30 @@ func (res *Result) Documents() iter.Seq[Document] {
 	}
 }
 
-// SkipTests leaves the tests out, as helm template --skip-tests does.
-func (res *Result) SkipTests() {
-	res.sections = slices.DeleteFunc(res.sections, func(s section) bool { return s.Test })
+// texts yields the texts of the documents of a section. Each is valid until the next.
+func (res *Result) texts(s section) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if s.kind == notOfLeases {
+			yield([]byte(s.Text))
+			return
+		}
+		var buffer []byte
+		for _, g := range res.Leases {
+			if manifest := g.shape.yaml[s.kind]; manifest != nil {
+				buffer = manifest.Append(buffer[:0], g.parameters)
+				if !yield(buffer) {
+					return
+				}
+			}
+		}
+	}
 }
 
-// WriteTo writes the text that helm template prints. It needs the memory of a
-// few hundred documents, and as many cores as there are.
+// WriteTo writes the text that helm template prints.
 func (res *Result) WriteTo(w io.Writer) (int64, error) {
 	counter := &countingWriter{w: w}
 	if len(res.sections) == 0 || res.sections[0].Hook {
-		if _, err := counter.Write([]byte("\n")); err != nil { // so does helm template where the release is empty
+		if _, err := counter.Write([]byte("\n")); err != nil { // so does helm template for an empty release
 			return counter.n, err
 		}
 	}
@@ -103,65 +110,71 @@ func (res *Result) WriteTo(w io.Writer) (int64, error) {
 	return counter.n, err
 }
 
-// WriteEach writes the text of each template to the writer that a function
-// returns for its path, such as tms/templates/hpa.yaml. The function may be asked
-// for one more than once.
+// WriteEach writes the text of each template to the writer that a function returns for
+// its path, such as tms/templates/hpa.yaml. The function may be asked for the same path
+// more than once.
 func (res *Result) WriteEach(open func(source string) (io.Writer, error)) error {
-	return res.each(res.append, func(source string, text []byte) error {
-		w, err := open(source)
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		return err
-	})
+	return res.write(open, func(to []byte, s section, text []byte) ([]byte, error) {
+		to = append(to, "---\n# Source: "+s.Source+"\n"...)
+		to = append(to, text...)
+		return append(to, '\n'), nil
+	}, res.texts)
 }
 
-// each makes the texts of all documents, several at once, and hands them on in order.
-func (res *Result) each(appendTo func(to []byte, s section, first, end int) []byte, handOn func(source string, text []byte) error) error {
+// write writes all texts, each as a function appends it to a buffer.
+func (res *Result) write(
+	open func(source string) (io.Writer, error),
+	appendText func(to []byte, s section, text []byte) ([]byte, error),
+	texts func(section) iter.Seq[[]byte],
+) error {
+	const flushAt = 64 << 10
 	done, total := 0, 0
 	for _, s := range res.sections {
-		total += res.documents(s)
+		total += res.count(s)
 	}
+	var buffer []byte
 	for _, s := range res.sections {
-		err := parallel.InOrder(res.documents(s), func(to []byte, first, end int) []byte {
-			return appendTo(to, s, first, end)
-		}, func(text []byte, documents int) error {
-			if done += documents; res.Progress != nil {
+		w, err := open(s.Source)
+		if err != nil {
+			return err
+		}
+		flush := func() error {
+			_, err := w.Write(buffer)
+			buffer = buffer[:0]
+			if res.Progress != nil {
 				res.Progress(done, total)
 			}
-			return handOn(s.Source, text)
-		})
-		if err != nil {
+			return err
+		}
+		for text := range texts(s) {
+			if buffer, err = appendText(buffer, s, text); err != nil {
+				return err
+			}
+			if done++; len(buffer) >= flushAt {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if err := flush(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// documents returns how many documents a section has, or could have.
-func (res *Result) documents(s section) int {
-	if s.template == one {
+// count returns the number of documents of a section.
+func (res *Result) count(s section) int {
+	if s.kind == notOfLeases {
 		return 1
 	}
-	return len(res.leases)
-}
-
-// append appends documents of a section as they are printed.
-func (res *Result) append(to []byte, s section, first, end int) []byte {
-	separator := "---\n# Source: " + s.Source + "\n"
-	if s.template == one {
-		to = append(to, separator...)
-		to = append(to, s.Text...)
-		return append(to, '\n')
-	}
-	for i := first; i < end; i++ {
-		if text := res.manifests[i].texts[s.template]; text != nil {
-			to = append(to, separator...)
-			to = text.Append(to, res.leases[i].fillings)
-			to = append(to, '\n')
+	n := 0
+	for _, g := range res.Leases {
+		if g.shape.yaml[s.kind] != nil {
+			n++
 		}
 	}
-	return to
+	return n
 }
 
 type countingWriter struct {

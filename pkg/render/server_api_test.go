@@ -56,13 +56,14 @@ func apiOf(t testing.TB, result *render.Result) served {
 // TestAPICertificate: what is served with which certificate, and by which name the
 // Service says so.
 func TestAPICertificate(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ tls, secret, protocol string }{
 		"secret":       {`{secretName: mine}`, "mine", "https"},
 		"cert-manager": {`{certManager: {issuerRef: {name: company}}}`, "tms-server-tls", "https"},
 		"plain":        {`{enabled: false}`, "", "kubernetes.io/h2c"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := apiOf(t, mustRender(t, ours(t), withAPI(test.tls)))
+			made := apiOf(t, mustRender(t, ours, withAPI(test.tls)))
 			args := strings.Join(made.pods.Containers[0].Args, "\n")
 			require.Equal(t, test.secret == "", strings.Contains(args, "--insecure-no-tls"))
 			require.Equal(t, test.protocol, *made.service.Spec.Ports[0].AppProtocol)
@@ -85,7 +86,8 @@ func TestAPICertificate(t *testing.T) {
 
 // TestAPIIsReached: what the Service, the container and the NetworkPolicy call the port.
 func TestAPIIsReached(t *testing.T) {
-	made := apiOf(t, mustRender(t, ours(t), withAPI("{enabled: false}")))
+	t.Parallel()
+	made := apiOf(t, mustRender(t, ours, withAPI("{enabled: false}")))
 	port := made.service.Spec.Ports[0]
 	require.Equal(t, int32(30345), port.Port)
 	require.Zero(t, port.NodePort)
@@ -95,7 +97,7 @@ func TestAPIIsReached(t *testing.T) {
 	require.Equal(t, port.TargetPort, *made.policy.Spec.Ingress[0].Ports[1].Port)
 
 	// The port of nodes is the same, as in TMS; that of the container never changes.
-	made = apiOf(t, mustRender(t, ours(t), withAPI("{enabled: false}"), []byte("server: {apiService: {type: NodePort, port: 30000}}")))
+	made = apiOf(t, mustRender(t, ours, withAPI("{enabled: false}"), []byte("server: {apiService: {type: NodePort, port: 30000}}")))
 	require.Equal(t, int32(30000), made.service.Spec.Ports[0].Port)
 	require.Equal(t, int32(30000), made.service.Spec.Ports[0].NodePort)
 	require.Contains(t, made.pods.Containers[0].Args, "--api-bind-address=:30345")
@@ -103,7 +105,8 @@ func TestAPIIsReached(t *testing.T) {
 
 // TestAllowlistIsPeoples: Helm would overwrite, or delete, what people wrote.
 func TestAllowlistIsPeoples(t *testing.T) {
-	made := apiOf(t, mustRender(t, ours(t), withAPI("{enabled: false}")))
+	t.Parallel()
+	made := apiOf(t, mustRender(t, ours, withAPI("{enabled: false}")))
 	require.Equal(t, "tms-server-allowlist", made.allowlist.Name)
 	require.Nil(t, made.allowlist.Data)
 	require.Nil(t, made.allowlist.BinaryData)
@@ -115,6 +118,7 @@ func TestAllowlistIsPeoples(t *testing.T) {
 // TestAPIForgetsRemovedDefaults: no default that is removed makes it less secure, or
 // something that no cluster takes.
 func TestAPIForgetsRemovedDefaults(t *testing.T) {
+	t.Parallel()
 	var defaults map[string]any
 	require.NoError(t, yaml.Unmarshal(read(t, "../../charts/tms/values.yaml"), &defaults))
 	below := defaults["server"].(map[string]any)["apiService"].(map[string]any)
@@ -123,7 +127,7 @@ func TestAPIForgetsRemovedDefaults(t *testing.T) {
 		where := strings.Join(path, ".")
 		removed := []byte("server: {apiService: {" + strings.Join(path, ": {") + ": null" + strings.Repeat("}", len(path)+1))
 		for _, tls := range []string{"{}", "{secretName: mine}", "{certManager: {issuerRef: {name: company}}}"} {
-			result, err := ours(t).Render(release, withAPI(tls), removed)
+			result, err := ours.Render(release, withAPI(tls), removed)
 			var refusal policy.Refusal
 			if errors.As(err, &refusal) {
 				refused[where] = refused[where] || tls == "{secretName: mine}"
@@ -144,6 +148,7 @@ func TestAPIForgetsRemovedDefaults(t *testing.T) {
 
 // TestAPIOfTMS: what a file of TMS says of its API is no wish for this one.
 func TestAPIOfTMS(t *testing.T) {
+	t.Parallel()
 	for text, warnings := range map[string][]string{
 		"{port: 30345, type: NodePort}":  {"type"},
 		"{port: 30346, type: ClusterIP}": {"port"},
@@ -151,7 +156,7 @@ func TestAPIOfTMS(t *testing.T) {
 		"{port: null, type: null}":       nil,
 		"null":                           nil,
 	} {
-		result := mustRender(t, ours(t), []byte("server: {apiService: "+text+"}"))
+		result := mustRender(t, ours, []byte("server: {apiService: "+text+"}"))
 		var wanted []string
 		for _, key := range warnings {
 			wanted = append(wanted, "server.apiService."+key+": has no effect while server.apiService.enabled is false")
@@ -164,11 +169,12 @@ func TestAPIOfTMS(t *testing.T) {
 // TestLeasesWithoutAPI: who looks at leases only is told nothing of the API, which is
 // not installed with them.
 func TestLeasesWithoutAPI(t *testing.T) {
+	t.Parallel()
 	var input render.Input
 	require.NoError(t, input.Add(withAPI("{secretName: mine}")))
 	require.NoError(t, input.Add([]byte("server: {apiService: {type: NodePort}}\nleases: {a: {models: [{name: m, uri: /m}]}}\n")))
 	require.NoError(t, input.Only("a"))
-	result, err := ours(t).RenderInput(release, &input)
+	result, err := ours.RenderInput(release, &input)
 	require.NoError(t, err)
 	require.Empty(t, result.Warnings)
 	require.Zero(t, apiOf(t, result))

@@ -116,24 +116,24 @@ func readsTheSame(t testing.TB, r *render.Renderer, files ...[]byte) bool {
 	require.NoError(t, input.Add(text), "%s", text)
 	server := release
 	server.Controller = true
-	_, err = r.Install(server, &input)
+	_, err = r.LeaseRenderer(server, &input)
 	require.NoError(t, err, "%s", text)
 	return true
 }
 
 // TestServerMakesTheSame: a lease at run time gets what it would get of the values.
 func TestServerMakesTheSame(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	server := release
 	server.Controller = true
 	lease := &v1alpha1.LeaseSpec{Models: []v1alpha1.Model{{Name: "m", URI: "/m"}}, Autoscaling: v1alpha1.Autoscaling{Enable: true}}
 	objects := func(text []byte) string {
 		var input render.Input
 		require.NoError(t, input.Add(text))
-		require.NoError(t, input.Only())
-		installation, err := r.Install(server, &input)
+		lr, err := r.LeaseRenderer(server, &input)
 		require.NoError(t, err)
-		made, err := installation.Lease("a", lease)
+		made, err := objectsOf(lr, "a", lease)
 		require.NoError(t, err)
 		require.NotNil(t, made.HorizontalPodAutoscaler)
 		written, err := json.Marshal(made)
@@ -148,7 +148,8 @@ func TestServerMakesTheSame(t *testing.T) {
 
 // TestServerReadsTheConfiguration: what the ConfigMap says is what the values say.
 func TestServerReadsTheConfiguration(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	for _, name := range []string{"server", "server-namespaces"} {
 		require.True(t, readsTheSame(t, r, read(t, "../../charts/tms/ci/"+name+"-values.yaml")))
 	}
@@ -169,9 +170,10 @@ func TestServerReadsTheConfiguration(t *testing.T) {
 // TestServerForgetsRemovedDefaults: each default that the values remove is removed
 // for leases at run time, too.
 func TestServerForgetsRemovedDefaults(t *testing.T) {
+	t.Parallel()
 	var defaults map[string]any
 	require.NoError(t, yaml.Unmarshal(read(t, "../../charts/tms/values.yaml"), &defaults))
-	r := ours(t)
+	r := ours
 	removed := 0
 	for _, path := range paths(defaults) {
 		where := strings.Join(path, ".")
@@ -209,7 +211,8 @@ func mustRender(t testing.TB, r *render.Renderer, files ...[]byte) *render.Resul
 
 // TestServerMemoryLimit: the garbage collector is told of nine tenths of the limit.
 func TestServerMemoryLimit(t *testing.T) {
-	r := ours(t)
+	t.Parallel()
+	r := ours
 	for _, limit := range []string{"1Gi", "1500000000", "1.5Gi", "700M", "512Mi", "2e9", "1e9", "4Ti", "800000k", "0.5G", `"1000000000"`} {
 		container := container(t, mustRender(t, r, withServer, []byte("server: {resources: {limits: {memory: "+limit+"}}}")))
 		wanted := resource.MustParse(strings.Trim(limit, `"`))

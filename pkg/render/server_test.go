@@ -83,6 +83,7 @@ func rightsOf(rules []rbacv1.PolicyRule) []string {
 // given, in the namespaces that tms-server looks after, or in all. Those of its API it
 // has while that is served.
 func TestServerHasTheLeastRights(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		namespaces []string
 		ofAPI      int
@@ -94,7 +95,7 @@ func TestServerHasTheLeastRights(t *testing.T) {
 	} {
 		given, forAPI, people, editors, bound := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
 		var where []string
-		result := mustRender(t, ours(t), read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
+		result := mustRender(t, ours, read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
 		for document := range result.Documents() {
 			switch document.Kind {
 			case "Role", "ClusterRole":
@@ -160,12 +161,13 @@ var clusterScoped = []string{"ClusterRole", "ClusterRoleBinding", "CustomResourc
 // TestServersDoNotClash: two installations in one cluster share no object but the
 // CustomResourceDefinition, and one for some namespaces may have nothing of the cluster.
 func TestServersDoNotClash(t *testing.T) {
+	t.Parallel()
 	namespaces := []byte("server: {namespaces: [vision, a]}")
 	secret := withAPI("{secretName: mine}")
 	names := map[string]string{}
 	for _, release := range []render.Release{{Name: "tms", Namespace: "a"}, {Name: "tms", Namespace: "b"}, {Name: "other", Namespace: "a"}} {
 		for _, more := range [][]byte{nil, namespaces, secret} {
-			result, err := ours(t).Render(release, withServer, more)
+			result, err := ours.Render(release, withServer, more)
 			require.NoError(t, err)
 			for document := range result.Documents() {
 				var object metav1.PartialObjectMetadata
@@ -183,7 +185,7 @@ func TestServersDoNotClash(t *testing.T) {
 			}
 		}
 	}
-	result := mustRender(t, ours(t), secret, namespaces, []byte("server: {crd: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
+	result := mustRender(t, ours, secret, namespaces, []byte("server: {crd: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
 	for document := range result.Documents() {
 		require.NotContains(t, clusterScoped, document.Kind, document.Text)
 	}
@@ -192,6 +194,7 @@ func TestServersDoNotClash(t *testing.T) {
 // TestServerIsNoLease: the selectors of tms-server select its own pods, and those of
 // leases do not.
 func TestServerIsNoLease(t *testing.T) {
+	t.Parallel()
 	var selectors, templates []map[string]string
 	var own map[string]string
 	add := func(template map[string]string, all ...map[string]string) {
@@ -199,7 +202,7 @@ func TestServerIsNoLease(t *testing.T) {
 			selectors, templates = append(selectors, selector), append(templates, template)
 		}
 	}
-	result := mustRender(t, ours(t), read(t, "../../charts/tms/ci/server-values.yaml"), []byte("triton: {podDisruptionBudget: {maxUnavailable: 1}}"))
+	result := mustRender(t, ours, read(t, "../../charts/tms/ci/server-values.yaml"), []byte("triton: {podDisruptionBudget: {maxUnavailable: 1}}"))
 	pods := map[string]map[string]string{}
 	for document := range result.Documents() {
 		if document.Kind == "Deployment" {
@@ -247,12 +250,13 @@ func TestServerIsNoLease(t *testing.T) {
 // TestPodsAreRestricted: every pod passes the restricted Pod Security Standard, as
 // the API server would judge it.
 func TestPodsAreRestricted(t *testing.T) {
+	t.Parallel()
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	require.NoError(t, err)
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	judged := 0
 	for _, name := range []string{"server", "server-api", "server-namespaces", "pod", "tms"} {
-		result := mustRender(t, ours(t), read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
+		result := mustRender(t, ours, read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
 		for document := range result.Documents() {
 			var template corev1.PodTemplateSpec
 			switch document.Kind {

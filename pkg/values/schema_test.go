@@ -3,15 +3,19 @@ package values_test
 import (
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/charts"
+	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
 )
 
@@ -31,9 +35,10 @@ func schema(t *testing.T) object {
 	return document
 }
 
-// TestSchemaHasAField: each property of the schema is a field of the Go types,
+// TestSchemaHasAField checks that each property of the schema is a field of the Go types,
 // and the other way round.
 func TestSchemaHasAField(t *testing.T) {
+	t.Parallel()
 	s := schema(t)
 	compare(t, s, "", s, reflect.TypeFor[values.Values]())
 }
@@ -44,12 +49,20 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 		typ = typ.Elem()
 	}
 	switch {
-	case typ == reflect.TypeFor[values.Verbatim]() || path == ".server.autoscaling.behavior":
-		return // Kubernetes' to define
+	case typ == reflect.TypeFor[v1alpha1.RawJSON]() || path == ".server.autoscaling.behavior":
+		return // Kubernetes defines it
 	case typ.Kind() == reflect.Slice:
 		items, _ := node["items"].(object)
 		require.NotNil(t, items, "%s has no items", path)
 		compare(t, root, path+"[]", items, typ.Elem())
+	case typ.Kind() == reflect.Map && typ.Key() == reflect.TypeFor[v1alpha1.MetricName]():
+		properties, _ := node["properties"].(object)
+		require.Equal(t, false, node["additionalProperties"], "%s is not closed", path)
+		require.Len(t, properties, len(policy.MetricNames()), path)
+		for _, name := range policy.MetricNames() {
+			require.Contains(t, properties, string(name), path)
+			compare(t, root, path+"."+string(name), properties[string(name)].(object), typ.Elem())
+		}
 	case typ.Kind() == reflect.Map:
 		each, ok := node["additionalProperties"].(object)
 		require.True(t, ok, "%s: what may a value be?", path)
@@ -79,7 +92,7 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 	}
 }
 
-// resolve follows a $ref, which stands alone or in an allOf beside a description.
+// resolve follows references: a $ref alone, or in an allOf beside a description.
 func resolve(root, node object) object {
 	if all, ok := node["allOf"].([]any); ok && node["properties"] == nil {
 		node = all[0].(object)
@@ -88,14 +101,16 @@ func resolve(root, node object) object {
 	if !ok {
 		return node
 	}
+	referred := root
 	for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
-		root = root[part].(object)
+		referred = referred[part].(object)
 	}
-	return root
+	return resolve(root, referred)
 }
 
-// TestSchemaDescribes: every property says what it is, where its reader looks.
+// TestSchemaDescribes checks that every property has a description.
 func TestSchemaDescribes(t *testing.T) {
+	t.Parallel()
 	var walk func(path string, node any)
 	walk = func(path string, node any) {
 		switch node := node.(type) {
@@ -119,55 +134,60 @@ func TestSchemaDescribes(t *testing.T) {
 	walk("", schema(t))
 }
 
-// TestRootSchemaIsACopy: editors point at the schema in the root.
+// TestRootSchemaIsACopy checks the copy of the schema to which editors point.
 func TestRootSchemaIsACopy(t *testing.T) {
+	t.Parallel()
 	root, err := os.ReadFile("../../values.schema.json")
 	require.NoError(t, err)
 	require.Equal(t, string(chartFile(t, "values.schema.json")), string(root), "run: make generate")
 }
 
-// TestDefaultsAreACopy: templates cannot read values.yaml, and what tms-server is
-// told must name the defaults that the values removed.
+// TestDefaultsAreACopy checks the copy of values.yaml that templates read: Helm does not
+// show them values.yaml itself.
 func TestDefaultsAreACopy(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, string(chartFile(t, "values.yaml")), string(chartFile(t, "files/values.yaml")), "run: make generate")
 }
 
-// TestDefaultsDecode: the chart's own values fit the types, and hold what they must.
+// TestDefaultsDecode checks that the chart's own values fit the types.
 func TestDefaultsDecode(t *testing.T) {
+	t.Parallel()
 	var defaults object
 	require.NoError(t, yaml.UnmarshalStrict(chartFile(t, "values.yaml"), &defaults))
 	v, err := values.Decode(defaults)
 	require.NoError(t, err)
 	require.Equal(t, int64(10), v.Server.Autoscaling.Replicas.Limits.Maximum)
+	require.ElementsMatch(t, policy.MetricNames(), slices.Collect(maps.Keys(v.Server.Autoscaling.Metrics)))
 	require.NotContains(t, v.Images.Triton, "latest")
-	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans what Chart.yaml names")
-	require.True(t, values.Resources{}.RequestsCPU(v.Triton.Resources), "scaling by CPU needs a request")
+	require.Contains(t, string(chartFile(t, "Chart.yaml")), "image: "+v.Images.Triton+"\n", "Artifact Hub scans the images in Chart.yaml")
+	require.True(t, values.RequestsCPU(v1alpha1.Resources{}, v.Triton.Resources), "scaling by CPU needs a request")
 }
 
 func TestResources(t *testing.T) {
-	type list = map[string]values.Quantity
+	t.Parallel()
+	type list = map[string]v1alpha1.RawJSON
 	for name, test := range map[string]struct {
-		own, defaults values.Resources
+		own, defaults v1alpha1.Resources
 		cpu, gpu      bool
 	}{
 		"nothing":                          {},
-		"a request":                        {own: values.Resources{Requests: list{"cpu": "500m"}}, cpu: true},
-		"a default request":                {defaults: values.Resources{Requests: list{"cpu": 1.0}}, cpu: true},
-		"a default request taken away":     {own: values.Resources{Requests: list{"cpu": "0"}}, defaults: values.Resources{Requests: list{"cpu": 1.0}}},
-		"a limit is a request":             {own: values.Resources{Limits: list{"cpu": 2.0}}, cpu: true},
-		"a request of 0 hides the limit":   {own: values.Resources{Requests: list{"cpu": 0.0}, Limits: list{"cpu": 2.0}}},
-		"zero in other words":              {own: values.Resources{Requests: list{"cpu": "0.00"}}},
-		"zero with a unit":                 {own: values.Resources{Requests: list{"cpu": "0m"}}},
-		"a small one":                      {own: values.Resources{Requests: list{"cpu": "0.05"}}, cpu: true},
-		"a GPU":                            {own: values.Resources{Limits: list{"nvidia.com/gpu": 1.0}}, gpu: true},
-		"a default GPU":                    {defaults: values.Resources{Limits: list{"nvidia.com/gpu": "1"}}, gpu: true},
-		"a default GPU taken away":         {own: values.Resources{Limits: list{"nvidia.com/gpu": 0.0}}, defaults: values.Resources{Limits: list{"nvidia.com/gpu": "1"}}},
-		"a share of a GPU":                 {own: values.Resources{Limits: list{"nvidia.com/gpu.shared": "1"}}, gpu: true},
-		"somebody else's accelerator":      {own: values.Resources{Limits: list{"example.com/gpu": "1"}}},
-		"a GPU requested without a limit":  {own: values.Resources{Requests: list{"nvidia.com/gpu": "1"}}},
-		"a GPU beside a default of memory": {own: values.Resources{Limits: list{"nvidia.com/gpu": 1.0}}, defaults: values.Resources{Limits: list{"memory": "1Gi"}}, gpu: true},
+		"a request":                        {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("500m")}}, cpu: true},
+		"a default request":                {defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}, cpu: true},
+		"a default request removed":        {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0")}}, defaults: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(1.0)}}},
+		"a limit is a request":             {own: v1alpha1.Resources{Limits: list{"cpu": v1alpha1.Raw(2.0)}}, cpu: true},
+		"a request of 0 hides the limit":   {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw(0.0)}, Limits: list{"cpu": v1alpha1.Raw(2.0)}}},
+		"zero in other words":              {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0.00")}}},
+		"zero with a unit":                 {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0m")}}},
+		"a small one":                      {own: v1alpha1.Resources{Requests: list{"cpu": v1alpha1.Raw("0.05")}}, cpu: true},
+		"a GPU":                            {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, gpu: true},
+		"a default GPU":                    {defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}, gpu: true},
+		"a default GPU removed":            {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(0.0)}}, defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
+		"a share of a GPU":                 {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu.shared": v1alpha1.Raw("1")}}, gpu: true},
+		"another accelerator":              {own: v1alpha1.Resources{Limits: list{"example.com/gpu": v1alpha1.Raw("1")}}},
+		"a GPU requested without a limit":  {own: v1alpha1.Resources{Requests: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
+		"a GPU beside a default of memory": {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, defaults: v1alpha1.Resources{Limits: list{"memory": v1alpha1.Raw("1Gi")}}, gpu: true},
 	} {
-		require.Equal(t, test.cpu, test.own.RequestsCPU(test.defaults), name)
-		require.Equal(t, test.gpu, test.own.LimitsGPU(test.defaults), name)
+		require.Equal(t, test.cpu, values.RequestsCPU(test.own, test.defaults), name)
+		require.Equal(t, test.gpu, values.LimitsGPU(test.own, test.defaults), name)
 	}
 }

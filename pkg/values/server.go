@@ -8,16 +8,16 @@ import (
 // Server is the administrator's configuration, and how tms-server runs.
 type Server struct {
 	Autoscaling policy.Config `json:"autoscaling"`
-	// Leases is how long leases at run time last.
+	// Leases is how long TritonLeases last.
 	Leases policy.TermConfig `json:"leases"`
-	// Allowlist are images of Triton that leases may name, beside Images.Triton.
+	// Allowlist are Triton images that leases may name, besides Images.Triton.
 	Allowlist []string `json:"allowlist,omitempty"`
 
 	// Enabled installs tms-server.
 	Enabled  bool  `json:"enabled"`
 	CRD      CRD   `json:"crd"`
 	Replicas int64 `json:"replicas"`
-	// Namespaces are those that tms-server looks after; none means all.
+	// Namespaces are those in which tms-server reconciles leases; none means all.
 	Namespaces         []string           `json:"namespaces,omitempty"`
 	LogLevel           string             `json:"logLevel,omitempty"`
 	Metrics            ServerMetrics      `json:"metrics"`
@@ -30,11 +30,11 @@ type Server struct {
 	PriorityClassName  string             `json:"priorityClassName,omitempty"`
 	APIService         APIService         `json:"apiService"`
 
-	// Keys of NVIDIA TMS that have no meaning here.
+	// Keys of NVIDIA TMS that have no effect.
 	ModelRepositories any `json:"modelRepositories,omitempty"`
 }
 
-// APIService is how tms-server serves the API of leases.
+// APIService is how tms-server serves the lease API.
 type APIService struct {
 	Enabled bool `json:"enabled"`
 	// Type and Port are those of the Service.
@@ -42,40 +42,40 @@ type APIService struct {
 	Port        int64             `json:"port,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	TLS         APITLS            `json:"tls"`
-	// AcquireTimeout is how long a caller may wait for a lease.
+	// AcquireTimeout is the longest time that a call of Acquire waits.
 	AcquireTimeout v1alpha1.Duration `json:"acquireTimeout,omitempty"`
 	CallsPerSecond int64             `json:"callsPerSecond,omitempty"`
 	ClusterRole    ClusterRole       `json:"clusterRole"`
 }
 
-// APITLS says where the certificate of the API comes from.
+// APITLS is the source of the certificate of the API: exactly one of its fields.
 type APITLS struct {
-	// Enabled is nil where the default was removed: only who says false has no TLS.
+	// Enabled turns TLS off if it is false. If it is nil, TLS is on.
 	Enabled     *bool       `json:"enabled,omitempty"`
 	SecretName  string      `json:"secretName,omitempty"`
 	CertManager CertManager `json:"certManager"`
 }
 
-// CertManager is what a Certificate of cert-manager is made of, where the issuer
-// has a name.
+// CertManager describes a Certificate of cert-manager. There is one if the issuer has a
+// name.
 type CertManager struct {
 	IssuerRef IssuerRef `json:"issuerRef"`
 	DNSNames  []string  `json:"dnsNames,omitempty"`
 }
 
-// IssuerRef names who signs a Certificate.
+// IssuerRef is the cert-manager issuer that signs the Certificate.
 type IssuerRef struct {
 	Name  string `json:"name,omitempty"`
 	Kind  string `json:"kind,omitempty"`
 	Group string `json:"group,omitempty"`
 }
 
-// ClusterRole is the right to ask who calls, which counts in the whole cluster.
+// ClusterRole is the right to authenticate and authorize callers.
 type ClusterRole struct {
 	Enabled bool `json:"enabled"`
 }
 
-// CRD is what a cluster has once of all installations.
+// CRD are the objects that all installations in a cluster share.
 type CRD struct {
 	Enabled bool `json:"enabled"`
 }
@@ -84,17 +84,17 @@ type CRD struct {
 type ServerMetrics struct {
 	Enabled bool `json:"enabled"`
 
-	// Keys of NVIDIA TMS that have no meaning here.
+	// Keys of NVIDIA TMS that have no effect.
 	ReportingWindow   any `json:"reportingWindow,omitempty"`
 	MinimumVisibility any `json:"minimumVisibility,omitempty"`
 }
 
-// NetworkPolicy says who may reach the pods of tms-server.
+// NetworkPolicy restricts the traffic to the pods of tms-server.
 type NetworkPolicy struct {
 	Enabled bool `json:"enabled"`
 }
 
-// AllowedImages are those that a lease may have.
+// AllowedImages returns the Triton images that leases may have, the default first.
 func (v *Values) AllowedImages() policy.Allowlist {
 	return append(policy.Allowlist{v.Images.Triton}, v.Server.Allowlist...)
 }

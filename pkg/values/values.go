@@ -1,7 +1,6 @@
-// Package values holds the Go types of the chart's values: what a values file
-// says, once merged with the chart's defaults and accepted by its schema. The
-// JSON names are the keys of the file. A test holds these types and the schema
-// to the same keys.
+// Package values defines the Go types of the chart's values, as they are after the merge
+// with the chart's defaults. The JSON names are the keys of a values file. A test holds
+// these types and the schema to the same keys.
 package values
 
 import (
@@ -21,7 +20,7 @@ type Values struct {
 	NameOverride     string                        `json:"nameOverride,omitempty"`
 	FullnameOverride string                        `json:"fullnameOverride,omitempty"`
 	ExtraObjects     []v1alpha1.RawJSON            `json:"extraObjects,omitempty"`
-	// Enabled is for parent charts, which may name it as the condition of the dependency.
+	// Enabled is for parent charts, which can name it as the condition of the dependency.
 	Enabled bool `json:"enabled,omitempty"`
 	// Global is what Helm passes to every subchart.
 	Global v1alpha1.RawJSON `json:"global,omitempty"`
@@ -34,23 +33,23 @@ type Images struct {
 	Server  string   `json:"server,omitempty"`
 	Secrets []string `json:"secrets,omitempty"`
 
-	// Keys of NVIDIA TMS that have no meaning here.
+	// Keys of NVIDIA TMS that have no effect.
 	Sidecar any `json:"sidecar,omitempty"`
 	MongoDB any `json:"mongodb,omitempty"`
 	REST    any `json:"rest,omitempty"`
 }
 
-// Kubernetes is what is put on every pod.
+// Kubernetes are the labels and annotations of all pods.
 type Kubernetes struct {
 	CustomAnnotations map[string]string `json:"customAnnotations,omitempty"`
 	CustomLabels      map[string]string `json:"customLabels,omitempty"`
 	PartOf            string            `json:"partOf,omitempty"`
 }
 
-// Decode returns the values of a map that the schema accepts.
+// Decode decodes values that the schema accepts.
 func Decode(merged map[string]any) (*Values, error) { return decode[Values](merged) }
 
-// DecodeLease returns the lease of a map that the schema accepts.
+// DecodeLease decodes a lease that the schema accepts.
 func DecodeLease(value map[string]any) (*v1alpha1.LeaseSpec, error) {
 	return decode[v1alpha1.LeaseSpec](value)
 }

@@ -75,15 +75,16 @@ func TestWrite(t *testing.T) {
 }
 
 func TestGoals(t *testing.T) {
+	t.Parallel()
 	took := costs{
-		ours:  {10000: {cpu: time.Second}, 100000: {cpu: 11 * time.Second}},
-		helm3: {10000: {cpu: 70 * time.Second}},
-		cat:   {100000: {cpu: time.Second}},
+		ours:        {1000: {cpu: time.Second}, 10000: {cpu: time.Second}, 100000: {cpu: 11 * time.Second}},
+		helm3:       {1000: {cpu: 9 * time.Second}, 10000: {cpu: 70 * time.Second}},
+		jsonnetName: {10000: {cpu: 2 * time.Second}},
 	}
 	rows := strings.Join(strings.Fields(took.goals()), " ")
-	require.Contains(t, rows, "1/50 of Helm 3 | 1/70 | reached |")
-	require.Contains(t, rows, "1/100 of Helm 3 | 1/70 | not reached |")
-	require.Contains(t, rows, "times that of cat | 11× | reached |")
-	require.Contains(t, rows, "the power of at most 1.05 | 1.04 | reached |")
+	require.Contains(t, rows, "1/20 of Helm 3 | 1/70 | met |")
+	require.Contains(t, rows, "1/10 of Helm 3 | 1/9.0 | missed |")
+	require.Contains(t, rows, "less than go-jsonnet | 1/2.0 | met |")
+	require.Contains(t, rows, "the power of at most 1.05 | 1.04 | met |")
 	require.NotContains(t, rows, "one lease", "it was not measured")
 }

@@ -10,12 +10,14 @@ import (
 	"strings"
 )
 
-// The names of the tools that goals speak of.
+// The names of the tools that goals compare.
 const (
 	ours    = "tms-render"
 	oneCore = "tms-render, one core"
 	helm3   = "Helm 3"
 	cat     = "cat"
+
+	jsonnetName = "go-jsonnet"
 )
 
 // input is one fleet on disk.
@@ -44,7 +46,7 @@ var tools = []tool{
 	{name: oneCore, command: "tms-render", args: render, env: []string{"GOMAXPROCS=1"}, most: 100000, same: sameText, sameMost: 100000},
 	{name: helm3, command: "helm3", pinned: true, args: template, most: 10000, same: sameText, sameMost: 1000},
 	{name: "Helm 4", command: "helm4", pinned: true, args: template, most: 10000, same: sameDocuments, sameMost: 100},
-	{name: "go-jsonnet", command: "jsonnet", pinned: true, args: jsonnet, most: 10000, same: sameDocuments, sameMost: 100},
+	{name: jsonnetName, command: "jsonnet", pinned: true, args: jsonnet, most: 10000, same: sameDocuments, sameMost: 100},
 	{name: cat, command: "cat", args: func(in input) []string { return []string{in.text} }, most: 100000},
 }
 

@@ -210,7 +210,7 @@ func TestAPILate(t *testing.T) {
 
 	s.step("tmsctl whose time is over")
 	out, err := me.run(s.Context(), "tmsctl", "lease", "create", "-n", a.namespace, "--name", "deadline", "-m", "name=m,uri=s3://a/b", "--timeout", "5s")
-	if err == nil || !strings.Contains(err.Error(), "fatal: it did not serve within 5s") {
+	if err == nil || !strings.Contains(err.Error(), "fatal: the lease did not serve within 5s") {
 		s.fatal("tmsctl says %s %v", out, err)
 	}
 	s.step("%v", err)

@@ -21,10 +21,10 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AppendRequest names the images to add.
+// AppendRequest is the request of Append.
 type AppendRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Images with a tag or a digest. At least one.
+	// The images to add, each with a tag or a digest. At least one.
 	Images        []string `protobuf:"bytes,1,rep,name=images,proto3" json:"images,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -67,10 +67,10 @@ func (x *AppendRequest) GetImages() []string {
 	return nil
 }
 
-// AppendResponse says that leases may have the images.
+// AppendResponse is the response of Append.
 type AppendResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Those that were not there before.
+	// The images that were not in the list before.
 	Added         []string `protobuf:"bytes,1,rep,name=added,proto3" json:"added,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -113,7 +113,7 @@ func (x *AppendResponse) GetAdded() []string {
 	return nil
 }
 
-// AllowlistServiceListRequest asks for all images.
+// AllowlistServiceListRequest is the request of List.
 type AllowlistServiceListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -150,10 +150,10 @@ func (*AllowlistServiceListRequest) Descriptor() ([]byte, []int) {
 	return file_tms_v1_allowlist_proto_rawDescGZIP(), []int{2}
 }
 
-// AllowlistServiceListResponse are the images.
+// AllowlistServiceListResponse is the response of List.
 type AllowlistServiceListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The images, the default first.
+	// All images. The first one is the default.
 	Images        []*AllowedImage `protobuf:"bytes,1,rep,name=images,proto3" json:"images,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -196,12 +196,12 @@ func (x *AllowlistServiceListResponse) GetImages() []*AllowedImage {
 	return nil
 }
 
-// AllowedImage is an image that leases may have.
+// AllowedImage is an image that leases may use.
 type AllowedImage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The image.
+	// The image reference.
 	Image string `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
-	// Whether it is in the administrator's values, from which nothing can be removed here.
+	// True if the image is in the administrator's values. Remove cannot remove it.
 	InValues      bool `protobuf:"varint,2,opt,name=in_values,json=inValues,proto3" json:"in_values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -251,10 +251,10 @@ func (x *AllowedImage) GetInValues() bool {
 	return false
 }
 
-// RemoveRequest names the images to remove.
+// RemoveRequest is the request of Remove.
 type RemoveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The images. At least one.
+	// The images to remove. At least one.
 	Images        []string `protobuf:"bytes,1,rep,name=images,proto3" json:"images,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -297,10 +297,10 @@ func (x *RemoveRequest) GetImages() []string {
 	return nil
 }
 
-// RemoveResponse says that leases may no longer be granted the images.
+// RemoveResponse is the response of Remove.
 type RemoveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Those that were there before.
+	// The images that were in the list before.
 	Removed       []string `protobuf:"bytes,1,rep,name=removed,proto3" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

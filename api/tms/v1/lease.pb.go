@@ -4,11 +4,12 @@
 // 	protoc        (unknown)
 // source: tms/v1/lease.proto
 
-// Leases of Triton Inference Server at run time, for programs.
+// Package tms.v1 acquires and manages leases of Triton Inference Server.
 //
-// The same leases are objects of the kind TritonLease in the cluster. Each call
-// carries a token of Kubernetes (authorization: Bearer <token>), and may what
-// Kubernetes lets the holder do with tritonleases in the namespace.
+// A lease is a TritonLease object in the cluster. Each call carries a Kubernetes token
+// (authorization: Bearer <token>). Kubernetes RBAC decides what the token's owner may
+// do: each method below names the right on tritonleases that it needs in the namespace
+// of the lease.
 
 package tmsv1
 
@@ -29,80 +30,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Metric is what leases scale by.
-type Metric int32
-
-const (
-	// Not a metric.
-	Metric_METRIC_UNSPECIFIED Metric = 0
-	// CPU use of the Triton container, in percent of its CPU request.
-	Metric_METRIC_CPU_UTILIZATION Metric = 1
-	// Mean utilization of the GPUs of a replica, in percent.
-	Metric_METRIC_GPU_UTILIZATION Metric = 2
-	// Mean time that a request waits in Triton's queue, in microseconds.
-	Metric_METRIC_QUEUE_TIME Metric = 3
-)
-
-// Enum value maps for Metric.
-var (
-	Metric_name = map[int32]string{
-		0: "METRIC_UNSPECIFIED",
-		1: "METRIC_CPU_UTILIZATION",
-		2: "METRIC_GPU_UTILIZATION",
-		3: "METRIC_QUEUE_TIME",
-	}
-	Metric_value = map[string]int32{
-		"METRIC_UNSPECIFIED":     0,
-		"METRIC_CPU_UTILIZATION": 1,
-		"METRIC_GPU_UTILIZATION": 2,
-		"METRIC_QUEUE_TIME":      3,
-	}
-)
-
-func (x Metric) Enum() *Metric {
-	p := new(Metric)
-	*p = x
-	return p
-}
-
-func (x Metric) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Metric) Descriptor() protoreflect.EnumDescriptor {
-	return file_tms_v1_lease_proto_enumTypes[0].Descriptor()
-}
-
-func (Metric) Type() protoreflect.EnumType {
-	return &file_tms_v1_lease_proto_enumTypes[0]
-}
-
-func (x Metric) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Metric.Descriptor instead.
-func (Metric) EnumDescriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{0}
-}
-
-// State is how a lease is.
+// State is the state of a lease.
 type State int32
 
 const (
-	// Not a state.
+	// Not set.
 	State_STATE_UNSPECIFIED State = 0
-	// Nobody has looked at it yet.
+	// The controller has not reconciled the lease yet.
 	State_STATE_PENDING State = 1
-	// It is granted, and does not serve yet.
+	// The lease is granted, and no replica serves yet.
 	State_STATE_STARTING State = 2
 	// At least one replica serves all models.
 	State_STATE_SERVING State = 3
-	// It does not serve, and does not get on; the message says why.
+	// No replica serves, and waiting does not help. The message says why.
 	State_STATE_FAILED State = 4
-	// It is not granted; the message says why.
+	// The lease is refused. The message and refusals say why.
 	State_STATE_REFUSED State = 5
-	// It is being deleted.
+	// The lease is being deleted.
 	State_STATE_RELEASED State = 6
 )
 
@@ -139,11 +83,11 @@ func (x State) String() string {
 }
 
 func (State) Descriptor() protoreflect.EnumDescriptor {
-	return file_tms_v1_lease_proto_enumTypes[1].Descriptor()
+	return file_tms_v1_lease_proto_enumTypes[0].Descriptor()
 }
 
 func (State) Type() protoreflect.EnumType {
-	return &file_tms_v1_lease_proto_enumTypes[1]
+	return &file_tms_v1_lease_proto_enumTypes[0]
 }
 
 func (x State) Number() protoreflect.EnumNumber {
@@ -152,22 +96,22 @@ func (x State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use State.Descriptor instead.
 func (State) EnumDescriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{1}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{0}
 }
 
-// ModelState is how a model is.
+// ModelState is the state of a model.
 type ModelState int32
 
 const (
-	// Not a state.
+	// Not set.
 	ModelState_MODEL_STATE_UNSPECIFIED ModelState = 0
-	// No replica has begun to load it.
+	// No replica loads the model yet.
 	ModelState_MODEL_STATE_PENDING ModelState = 1
-	// A replica loads it.
+	// A replica loads the model.
 	ModelState_MODEL_STATE_LOADING ModelState = 2
-	// At least one replica serves it.
+	// At least one replica serves the model.
 	ModelState_MODEL_STATE_READY ModelState = 3
-	// No replica could load it.
+	// No replica could load the model.
 	ModelState_MODEL_STATE_FAILED ModelState = 4
 )
 
@@ -200,11 +144,11 @@ func (x ModelState) String() string {
 }
 
 func (ModelState) Descriptor() protoreflect.EnumDescriptor {
-	return file_tms_v1_lease_proto_enumTypes[2].Descriptor()
+	return file_tms_v1_lease_proto_enumTypes[1].Descriptor()
 }
 
 func (ModelState) Type() protoreflect.EnumType {
-	return &file_tms_v1_lease_proto_enumTypes[2]
+	return &file_tms_v1_lease_proto_enumTypes[1]
 }
 
 func (x ModelState) Number() protoreflect.EnumNumber {
@@ -213,23 +157,25 @@ func (x ModelState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ModelState.Descriptor instead.
 func (ModelState) EnumDescriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{2}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{1}
 }
 
-// AcquireRequest asks for a lease.
+// AcquireRequest is the request of Acquire.
 type AcquireRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace that the lease lives in. Empty is the server's default.
+	// The namespace of the lease. If it is empty, the server's default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	// Chosen by the client, once for each lease that it wants: a call with a request_id
-	// that was used before, in the namespace, goes on with the lease of then. At most 128
-	// printable characters. Empty makes a new lease with every call.
+	// A unique text that the client chooses for each lease. A call with a request_id
+	// that was used before in the namespace continues with the lease of the earlier
+	// call. At most 128 printable ASCII characters. If it is empty, each call creates a
+	// lease.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The name of the lease, a DNS label, which is its id then. Empty has one made.
+	// The name of the lease, which becomes its id: a DNS label. If it is empty, the
+	// server generates one.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// What the lease asks for.
 	Spec *LeaseSpec `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
-	// Leave the lease as soon as it is granted, and do not wait until it serves.
+	// Return when the lease is granted, and do not wait until it serves.
 	NoWait        bool `protobuf:"varint,5,opt,name=no_wait,json=noWait,proto3" json:"no_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,21 +246,22 @@ func (x *AcquireRequest) GetNoWait() bool {
 	return false
 }
 
-// LeaseSpec is what a lease asks for. What is not set is the administrator's default.
+// LeaseSpec is what a lease asks for. A field that is not set gets the administrator's
+// default.
 type LeaseSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The models, loaded in this order, all or none. At least one.
+	// The models. Triton loads them in this order, all or none. At least one.
 	Models []*Model `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
-	// Image of Triton: the administrator's, or one of the allowlist.
+	// The Triton image. It must be the administrator's default or in the allowlist.
 	TritonImage string `protobuf:"bytes,2,opt,name=triton_image,json=tritonImage,proto3" json:"triton_image,omitempty"`
-	// Compute resources of each replica.
+	// The compute resources of each replica.
 	Resources *Resources `protobuf:"bytes,3,opt,name=resources,proto3" json:"resources,omitempty"`
-	// How the lease scales. Absent, it does not.
+	// How the lease scales. If it is not set, the lease does not scale.
 	Autoscaling *Autoscaling `protobuf:"bytes,4,opt,name=autoscaling,proto3" json:"autoscaling,omitempty"`
-	// How long the lease lasts from now, and from each renewal. Whole seconds; 0 has no
-	// end, where the administrator allows that.
+	// How long the lease lasts from its creation, and from each renewal: whole seconds.
+	// 0 means that it does not expire, if the administrator allows that.
 	Duration *durationpb.Duration `protobuf:"bytes,5,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Whether the lease is extended while it serves requests.
+	// Extend the lease while it serves requests.
 	AutoRenew     *bool `protobuf:"varint,6,opt,name=auto_renew,json=autoRenew,proto3,oneof" json:"auto_renew,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -395,9 +342,10 @@ func (x *LeaseSpec) GetAutoRenew() bool {
 // Model is a model and the repository that holds it.
 type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the model: its folder in the repository.
+	// The name of the model: its folder in the repository.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The repository: s3://, gs://, as://, pvc://<claim>[/<path>] or a path in the image.
+	// The repository: s3://, gs://, as://, pvc://<claim>[/<path>] or an absolute path in
+	// the image.
 	Uri           string `protobuf:"bytes,2,opt,name=uri,proto3" json:"uri,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -447,15 +395,16 @@ func (x *Model) GetUri() string {
 	return ""
 }
 
-// Resources are the compute resources of one replica: each is requested, and is the
-// limit, but for CPUs, which have no limit. Quantities of Kubernetes, such as 500m or 32Gi.
+// Resources are the compute resources of one replica. GPUs and memory are both a request
+// and a limit, CPUs are a request without a limit. cpus and memory are Kubernetes
+// quantities, such as 500m or 32Gi.
 type Resources struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Number of GPUs.
+	// The number of GPUs.
 	Gpus *int64 `protobuf:"varint,1,opt,name=gpus,proto3,oneof" json:"gpus,omitempty"`
-	// CPUs that are requested.
+	// The CPUs.
 	Cpus string `protobuf:"bytes,2,opt,name=cpus,proto3" json:"cpus,omitempty"`
-	// Memory.
+	// The memory.
 	Memory        string `protobuf:"bytes,3,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -512,16 +461,16 @@ func (x *Resources) GetMemory() string {
 	return ""
 }
 
-// Autoscaling is how a lease asks to scale. Numbers outside the administrator's
-// bounds are granted at the bound, and an Adjustment says so.
+// Autoscaling is how a lease asks to scale. A number outside the administrator's
+// bounds is clamped to the bound, and reported as an Adjustment.
 type Autoscaling struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Fewest replicas.
+	// The smallest number of replicas.
 	MinReplicas *int64 `protobuf:"varint,1,opt,name=min_replicas,json=minReplicas,proto3,oneof" json:"min_replicas,omitempty"`
-	// Most replicas.
+	// The largest number of replicas.
 	MaxReplicas *int64 `protobuf:"varint,2,opt,name=max_replicas,json=maxReplicas,proto3,oneof" json:"max_replicas,omitempty"`
-	// The metrics that the lease has a word to say about. The others are as the
-	// administrator says.
+	// The metrics that the lease configures. All other metrics are as the administrator
+	// configured them.
 	Metrics       []*MetricRequest `protobuf:"bytes,3,rep,name=metrics,proto3" json:"metrics,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -581,11 +530,12 @@ func (x *Autoscaling) GetMetrics() []*MetricRequest {
 // MetricRequest is what a lease asks of one metric.
 type MetricRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The metric. No metric may be named twice.
-	Metric Metric `protobuf:"varint,1,opt,name=metric,proto3,enum=tms.v1.Metric" json:"metric,omitempty"`
-	// Whether the lease scales by it.
+	// The name of the metric as in the administrator's values, such as queueTime. Each
+	// metric at most once. The error for an unknown name lists all names.
+	Metric string `protobuf:"bytes,4,opt,name=metric,proto3" json:"metric,omitempty"`
+	// Turn the metric on or off for this lease.
 	Enabled *bool `protobuf:"varint,2,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// The value above which replicas are added: percent, or microseconds.
+	// The value above which replicas are added, in the unit of the metric.
 	Threshold     *int64 `protobuf:"varint,3,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -621,11 +571,11 @@ func (*MetricRequest) Descriptor() ([]byte, []int) {
 	return file_tms_v1_lease_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *MetricRequest) GetMetric() Metric {
+func (x *MetricRequest) GetMetric() string {
 	if x != nil {
 		return x.Metric
 	}
-	return Metric_METRIC_UNSPECIFIED
+	return ""
 }
 
 func (x *MetricRequest) GetEnabled() bool {
@@ -642,13 +592,14 @@ func (x *MetricRequest) GetThreshold() int64 {
 	return 0
 }
 
-// AcquireResponse tells what changed since the one before it.
+// AcquireResponse is one response of Acquire.
 type AcquireResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lease. Only the last answer has all of it; the others have its namespace and
-	// id, its state, and what changed.
+	// The lease. The last response has all fields. The other responses have the
+	// namespace, the id, the state, and the fields that changed since the response
+	// before.
 	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	// Whether this is the last answer: the lease is acquired.
+	// True for the last response: the lease is acquired.
 	Complete      bool `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -698,10 +649,10 @@ func (x *AcquireResponse) GetComplete() bool {
 	return false
 }
 
-// ReleaseRequest names the lease that is no longer needed.
+// ReleaseRequest is the request of Release.
 type ReleaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. Empty is the server's default.
+	// The namespace of the lease. If it is empty, the server's default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The id of the lease.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -753,7 +704,7 @@ func (x *ReleaseRequest) GetId() string {
 	return ""
 }
 
-// ReleaseResponse says that the lease is released.
+// ReleaseResponse is the response of Release.
 type ReleaseResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -790,10 +741,10 @@ func (*ReleaseResponse) Descriptor() ([]byte, []int) {
 	return file_tms_v1_lease_proto_rawDescGZIP(), []int{8}
 }
 
-// RenewRequest names the lease to renew.
+// RenewRequest is the request of Renew.
 type RenewRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. Empty is the server's default.
+	// The namespace of the lease. If it is empty, the server's default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The id of the lease.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -845,10 +796,10 @@ func (x *RenewRequest) GetId() string {
 	return ""
 }
 
-// RenewResponse says until when it lasts.
+// RenewResponse is the response of Renew.
 type RenewResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When the lease ends. Absent where it has no end.
+	// When the lease expires. Not set if it does not expire.
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -891,10 +842,10 @@ func (x *RenewResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// StatusRequest names the lease to tell of.
+// StatusRequest is the request of Status.
 type StatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. Empty is the server's default.
+	// The namespace of the lease. If it is empty, the server's default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The id of the lease.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -946,7 +897,7 @@ func (x *StatusRequest) GetId() string {
 	return ""
 }
 
-// StatusResponse tells of one lease.
+// StatusResponse is the response of Status.
 type StatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease.
@@ -992,14 +943,16 @@ func (x *StatusResponse) GetLease() *Lease {
 	return nil
 }
 
-// ListRequest says which leases to tell of.
+// ListRequest is the request of List.
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the leases. Empty is the server's default; - is all of them.
+	// The namespace of the leases. If it is empty, the server's default. "-" means all
+	// namespaces.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	// The most leases in one answer: 1 to 500. 0 is 100.
+	// The largest number of leases in the response: 1 to 500. 0 means 100.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Where to go on: next_page_token of the answer before. All else must be as it was.
+	// The next_page_token of the previous response. All other fields must be the same as
+	// in the previous request.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1056,12 +1009,12 @@ func (x *ListRequest) GetPageToken() string {
 	return ""
 }
 
-// ListResponse is one page of leases.
+// ListResponse is the response of List: one page of leases.
 type ListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The leases, by namespace and id.
+	// The leases, sorted by namespace and id.
 	Leases []*Lease `protobuf:"bytes,1,rep,name=leases,proto3" json:"leases,omitempty"`
-	// Where to go on. Empty where there are no more.
+	// The page_token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1111,29 +1064,32 @@ func (x *ListResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Lease is a lease as it is.
+// Lease is the state of a lease.
 type Lease struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace that it lives in.
+	// The namespace of the lease.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	// What it is called.
+	// The id of the lease: the name of its TritonLease object.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// How it is.
+	// The state.
 	State State `protobuf:"varint,3,opt,name=state,proto3,enum=tms.v1.State" json:"state,omitempty"`
-	// A sentence about the state, for people.
+	// A sentence that explains the state.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	// Its models, in the order in which they are loaded.
+	// The models, in the order in which Triton loads them.
 	Models []*ModelStatus `protobuf:"bytes,5,rep,name=models,proto3" json:"models,omitempty"`
-	// The replicas that there are now, and of these those that serve.
+	// The numbers of replicas.
 	Replicas *Replicas `protobuf:"bytes,6,opt,name=replicas,proto3" json:"replicas,omitempty"`
-	// What it was granted.
+	// What the lease was granted.
 	Granted *Grant `protobuf:"bytes,7,opt,name=granted,proto3" json:"granted,omitempty"`
-	// Where clients reach it within the cluster: port 8000 for HTTP, 8001 for gRPC.
+	// The address in the cluster: port 8000 is HTTP, port 8001 is gRPC.
 	Address string `protobuf:"bytes,8,opt,name=address,proto3" json:"address,omitempty"`
-	// When it was made.
+	// When the lease was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When it ends. Absent where it has no end.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// When the lease expires. Not set if it does not expire.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// The reasons why the lease is refused. A lease can serve although a change of it is
+	// refused.
+	Refusals      []*Refusal `protobuf:"bytes,11,rep,name=refusals,proto3" json:"refusals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1238,13 +1194,20 @@ func (x *Lease) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// ModelStatus is how one model of a lease is.
+func (x *Lease) GetRefusals() []*Refusal {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
+// ModelStatus is the state of one model of a lease.
 type ModelStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model.
 	Model *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// How it is. Triton serves all models of a lease or none, so this is the same for
-	// all of them.
+	// The state. Triton serves all models of a lease or none, so that all models have
+	// the same state.
 	State         ModelState `protobuf:"varint,2,opt,name=state,proto3,enum=tms.v1.ModelState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1294,14 +1257,14 @@ func (x *ModelStatus) GetState() ModelState {
 	return ModelState_MODEL_STATE_UNSPECIFIED
 }
 
-// Replicas are numbers of replicas.
+// Replicas are the numbers of replicas of a lease.
 type Replicas struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Those that there are.
+	// The replicas that exist.
 	Current int32 `protobuf:"varint,1,opt,name=current,proto3" json:"current,omitempty"`
-	// Those that serve.
+	// The replicas that serve.
 	Ready int32 `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
-	// Those that there should be.
+	// The replicas that the Deployment asks for.
 	Wanted        int32 `protobuf:"varint,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1358,24 +1321,91 @@ func (x *Replicas) GetWanted() int32 {
 	return 0
 }
 
+// Refusal is one reason why a lease is refused.
+type Refusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path of the field in the request, such as spec.triton_image.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// The kind of error, such as FieldValueInvalid, FieldValueForbidden or
+	// FieldValueRequired.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What is wrong, without the path.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Refusal) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // Grant is what a lease has within the administrator's bounds.
 type Grant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether it scales. Without it there are no numbers of replicas and no metrics.
+	// True if the lease scales. If it is false, the lease has no metrics and no bounds of
+	// replicas.
 	Autoscaled bool `protobuf:"varint,1,opt,name=autoscaled,proto3" json:"autoscaled,omitempty"`
-	// Fewest replicas.
+	// The smallest number of replicas.
 	MinReplicas int64 `protobuf:"varint,2,opt,name=min_replicas,json=minReplicas,proto3" json:"min_replicas,omitempty"`
-	// Most replicas.
+	// The largest number of replicas.
 	MaxReplicas int64 `protobuf:"varint,3,opt,name=max_replicas,json=maxReplicas,proto3" json:"max_replicas,omitempty"`
-	// The metrics that it scales by.
+	// The metrics in effect.
 	Metrics []*MetricGrant `protobuf:"bytes,4,rep,name=metrics,proto3" json:"metrics,omitempty"`
-	// The numbers that differ from what was asked.
+	// The numbers that differ from what the lease asked for.
 	Adjustments []*Adjustment `protobuf:"bytes,5,rep,name=adjustments,proto3" json:"adjustments,omitempty"`
-	// Sentences about what was granted but may not be what was meant.
-	Warnings []string `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
-	// How long it lasts from its creation, and from each renewal. 0 has no end.
+	// Warnings about a grant that may not be what was meant.
+	Warnings []*Warning `protobuf:"bytes,9,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// How long the lease lasts from its creation, and from each renewal. 0 means that it
+	// does not expire.
 	Duration *durationpb.Duration `protobuf:"bytes,7,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Whether it is extended while it serves requests.
+	// True if the lease is extended while it serves requests.
 	AutoRenew     bool `protobuf:"varint,8,opt,name=auto_renew,json=autoRenew,proto3" json:"auto_renew,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1383,7 +1413,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1425,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1438,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Grant) GetAutoscaled() bool {
@@ -1446,7 +1476,7 @@ func (x *Grant) GetAdjustments() []*Adjustment {
 	return nil
 }
 
-func (x *Grant) GetWarnings() []string {
+func (x *Grant) GetWarnings() []*Warning {
 	if x != nil {
 		return x.Warnings
 	}
@@ -1470,9 +1500,9 @@ func (x *Grant) GetAutoRenew() bool {
 // MetricGrant is a metric in effect.
 type MetricGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The metric.
-	Metric Metric `protobuf:"varint,1,opt,name=metric,proto3,enum=tms.v1.Metric" json:"metric,omitempty"`
-	// The value above which replicas are added: percent, or microseconds.
+	// The name of the metric, such as queueTime.
+	Metric string `protobuf:"bytes,3,opt,name=metric,proto3" json:"metric,omitempty"`
+	// The value above which replicas are added, in the unit of the metric.
 	Threshold     int64 `protobuf:"varint,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1480,7 +1510,7 @@ type MetricGrant struct {
 
 func (x *MetricGrant) Reset() {
 	*x = MetricGrant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1522,7 @@ func (x *MetricGrant) String() string {
 func (*MetricGrant) ProtoMessage() {}
 
 func (x *MetricGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,14 +1535,14 @@ func (x *MetricGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricGrant.ProtoReflect.Descriptor instead.
 func (*MetricGrant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
 }
 
-func (x *MetricGrant) GetMetric() Metric {
+func (x *MetricGrant) GetMetric() string {
 	if x != nil {
 		return x.Metric
 	}
-	return Metric_METRIC_UNSPECIFIED
+	return ""
 }
 
 func (x *MetricGrant) GetThreshold() int64 {
@@ -1522,26 +1552,33 @@ func (x *MetricGrant) GetThreshold() int64 {
 	return 0
 }
 
-// Adjustment is one number that was not granted as it was asked for.
+// Adjustment is one number that was not granted as the lease asked for it.
 type Adjustment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The path of the number in the request, such as spec.autoscaling.max_replicas.
+	// The path of the number in the request, such as spec.autoscaling.max_replicas. The
+	// path of a metric contains its name:
+	// spec.autoscaling.metrics.queueTime.threshold.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// The number that was asked for, or the administrator's default.
+	// The number that the lease asked for, or the administrator's default.
 	Asked int64 `protobuf:"varint,2,opt,name=asked,proto3" json:"asked,omitempty"`
 	// The number that the lease has instead.
 	Granted int64 `protobuf:"varint,3,opt,name=granted,proto3" json:"granted,omitempty"`
-	// The administrator's value that decided.
+	// The path of the bound that decided: a key of the administrator's values, or a field
+	// of the request.
 	Limit string `protobuf:"bytes,4,opt,name=limit,proto3" json:"limit,omitempty"`
-	// All of it in a sentence.
-	Message       string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	// The fields of the adjustment as one sentence.
+	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	// True if asked is the administrator's default.
+	IsDefault bool `protobuf:"varint,6,opt,name=is_default,json=isDefault,proto3" json:"is_default,omitempty"`
+	// The unit of both numbers if the field does not imply it: s, for seconds.
+	Unit          string `protobuf:"bytes,7,opt,name=unit,proto3" json:"unit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1590,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1603,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Adjustment) GetField() string {
@@ -1598,6 +1635,75 @@ func (x *Adjustment) GetLimit() string {
 }
 
 func (x *Adjustment) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Adjustment) GetIsDefault() bool {
+	if x != nil {
+		return x.IsDefault
+	}
+	return false
+}
+
+func (x *Adjustment) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+// Warning is something to check that is no reason to refuse the lease.
+type Warning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path of the field in the request, such as spec.autoscaling.metrics.queueTime.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// What to check, without the path.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Warning) Reset() {
+	*x = Warning{}
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Warning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Warning) ProtoMessage() {}
+
+func (x *Warning) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Warning.ProtoReflect.Descriptor instead.
+func (*Warning) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Warning) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Warning) GetMessage() string {
 	if x != nil {
 		return x.Message
 	}
@@ -1638,15 +1744,15 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\fmax_replicas\x18\x02 \x01(\x03H\x01R\vmaxReplicas\x88\x01\x01\x12/\n" +
 	"\ametrics\x18\x03 \x03(\v2\x15.tms.v1.MetricRequestR\ametricsB\x0f\n" +
 	"\r_min_replicasB\x0f\n" +
-	"\r_max_replicas\"\x93\x01\n" +
-	"\rMetricRequest\x12&\n" +
-	"\x06metric\x18\x01 \x01(\x0e2\x0e.tms.v1.MetricR\x06metric\x12\x1d\n" +
+	"\r_max_replicas\"\x89\x01\n" +
+	"\rMetricRequest\x12\x16\n" +
+	"\x06metric\x18\x04 \x01(\tR\x06metric\x12\x1d\n" +
 	"\aenabled\x18\x02 \x01(\bH\x00R\aenabled\x88\x01\x01\x12!\n" +
 	"\tthreshold\x18\x03 \x01(\x03H\x01R\tthreshold\x88\x01\x01B\n" +
 	"\n" +
 	"\b_enabledB\f\n" +
 	"\n" +
-	"_threshold\"R\n" +
+	"_thresholdJ\x04\b\x01\x10\x02\"R\n" +
 	"\x0fAcquireResponse\x12#\n" +
 	"\x05lease\x18\x01 \x01(\v2\r.tms.v1.LeaseR\x05lease\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\bR\bcomplete\">\n" +
@@ -1672,7 +1778,7 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"]\n" +
 	"\fListResponse\x12%\n" +
 	"\x06leases\x18\x01 \x03(\v2\r.tms.v1.LeaseR\x06leases\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x88\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x03\n" +
 	"\x05Lease\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12#\n" +
@@ -1686,14 +1792,19 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"expires_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\\\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12+\n" +
+	"\brefusals\x18\v \x03(\v2\x0f.tms.v1.RefusalR\brefusals\"\\\n" +
 	"\vModelStatus\x12#\n" +
 	"\x05model\x18\x01 \x01(\v2\r.tms.v1.ModelR\x05model\x12(\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x12.tms.v1.ModelStateR\x05state\"R\n" +
 	"\bReplicas\x12\x18\n" +
 	"\acurrent\x18\x01 \x01(\x05R\acurrent\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\x05R\x05ready\x12\x16\n" +
-	"\x06wanted\x18\x03 \x01(\x05R\x06wanted\"\xc4\x02\n" +
+	"\x06wanted\x18\x03 \x01(\x05R\x06wanted\"Q\n" +
+	"\aRefusal\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xdb\x02\n" +
 	"\x05Grant\x12\x1e\n" +
 	"\n" +
 	"autoscaled\x18\x01 \x01(\bR\n" +
@@ -1701,26 +1812,27 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\fmin_replicas\x18\x02 \x01(\x03R\vminReplicas\x12!\n" +
 	"\fmax_replicas\x18\x03 \x01(\x03R\vmaxReplicas\x12-\n" +
 	"\ametrics\x18\x04 \x03(\v2\x13.tms.v1.MetricGrantR\ametrics\x124\n" +
-	"\vadjustments\x18\x05 \x03(\v2\x12.tms.v1.AdjustmentR\vadjustments\x12\x1a\n" +
-	"\bwarnings\x18\x06 \x03(\tR\bwarnings\x125\n" +
+	"\vadjustments\x18\x05 \x03(\v2\x12.tms.v1.AdjustmentR\vadjustments\x12+\n" +
+	"\bwarnings\x18\t \x03(\v2\x0f.tms.v1.WarningR\bwarnings\x125\n" +
 	"\bduration\x18\a \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x1d\n" +
 	"\n" +
-	"auto_renew\x18\b \x01(\bR\tautoRenew\"S\n" +
-	"\vMetricGrant\x12&\n" +
-	"\x06metric\x18\x01 \x01(\x0e2\x0e.tms.v1.MetricR\x06metric\x12\x1c\n" +
-	"\tthreshold\x18\x02 \x01(\x03R\tthreshold\"\x82\x01\n" +
+	"auto_renew\x18\b \x01(\bR\tautoRenewJ\x04\b\x06\x10\a\"I\n" +
+	"\vMetricGrant\x12\x16\n" +
+	"\x06metric\x18\x03 \x01(\tR\x06metric\x12\x1c\n" +
+	"\tthreshold\x18\x02 \x01(\x03R\tthresholdJ\x04\b\x01\x10\x02\"\xb5\x01\n" +
 	"\n" +
 	"Adjustment\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05asked\x18\x02 \x01(\x03R\x05asked\x12\x18\n" +
 	"\agranted\x18\x03 \x01(\x03R\agranted\x12\x14\n" +
 	"\x05limit\x18\x04 \x01(\tR\x05limit\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage*o\n" +
-	"\x06Metric\x12\x16\n" +
-	"\x12METRIC_UNSPECIFIED\x10\x00\x12\x1a\n" +
-	"\x16METRIC_CPU_UTILIZATION\x10\x01\x12\x1a\n" +
-	"\x16METRIC_GPU_UTILIZATION\x10\x02\x12\x15\n" +
-	"\x11METRIC_QUEUE_TIME\x10\x03*\x91\x01\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x1d\n" +
+	"\n" +
+	"is_default\x18\x06 \x01(\bR\tisDefault\x12\x12\n" +
+	"\x04unit\x18\a \x01(\tR\x04unit\"9\n" +
+	"\aWarning\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage*\x91\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_PENDING\x10\x01\x12\x12\n" +
@@ -1755,70 +1867,71 @@ func file_tms_v1_lease_proto_rawDescGZIP() []byte {
 	return file_tms_v1_lease_proto_rawDescData
 }
 
-var file_tms_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_tms_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_tms_v1_lease_proto_goTypes = []any{
-	(Metric)(0),                   // 0: tms.v1.Metric
-	(State)(0),                    // 1: tms.v1.State
-	(ModelState)(0),               // 2: tms.v1.ModelState
-	(*AcquireRequest)(nil),        // 3: tms.v1.AcquireRequest
-	(*LeaseSpec)(nil),             // 4: tms.v1.LeaseSpec
-	(*Model)(nil),                 // 5: tms.v1.Model
-	(*Resources)(nil),             // 6: tms.v1.Resources
-	(*Autoscaling)(nil),           // 7: tms.v1.Autoscaling
-	(*MetricRequest)(nil),         // 8: tms.v1.MetricRequest
-	(*AcquireResponse)(nil),       // 9: tms.v1.AcquireResponse
-	(*ReleaseRequest)(nil),        // 10: tms.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),       // 11: tms.v1.ReleaseResponse
-	(*RenewRequest)(nil),          // 12: tms.v1.RenewRequest
-	(*RenewResponse)(nil),         // 13: tms.v1.RenewResponse
-	(*StatusRequest)(nil),         // 14: tms.v1.StatusRequest
-	(*StatusResponse)(nil),        // 15: tms.v1.StatusResponse
-	(*ListRequest)(nil),           // 16: tms.v1.ListRequest
-	(*ListResponse)(nil),          // 17: tms.v1.ListResponse
-	(*Lease)(nil),                 // 18: tms.v1.Lease
-	(*ModelStatus)(nil),           // 19: tms.v1.ModelStatus
-	(*Replicas)(nil),              // 20: tms.v1.Replicas
+	(State)(0),                    // 0: tms.v1.State
+	(ModelState)(0),               // 1: tms.v1.ModelState
+	(*AcquireRequest)(nil),        // 2: tms.v1.AcquireRequest
+	(*LeaseSpec)(nil),             // 3: tms.v1.LeaseSpec
+	(*Model)(nil),                 // 4: tms.v1.Model
+	(*Resources)(nil),             // 5: tms.v1.Resources
+	(*Autoscaling)(nil),           // 6: tms.v1.Autoscaling
+	(*MetricRequest)(nil),         // 7: tms.v1.MetricRequest
+	(*AcquireResponse)(nil),       // 8: tms.v1.AcquireResponse
+	(*ReleaseRequest)(nil),        // 9: tms.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),       // 10: tms.v1.ReleaseResponse
+	(*RenewRequest)(nil),          // 11: tms.v1.RenewRequest
+	(*RenewResponse)(nil),         // 12: tms.v1.RenewResponse
+	(*StatusRequest)(nil),         // 13: tms.v1.StatusRequest
+	(*StatusResponse)(nil),        // 14: tms.v1.StatusResponse
+	(*ListRequest)(nil),           // 15: tms.v1.ListRequest
+	(*ListResponse)(nil),          // 16: tms.v1.ListResponse
+	(*Lease)(nil),                 // 17: tms.v1.Lease
+	(*ModelStatus)(nil),           // 18: tms.v1.ModelStatus
+	(*Replicas)(nil),              // 19: tms.v1.Replicas
+	(*Refusal)(nil),               // 20: tms.v1.Refusal
 	(*Grant)(nil),                 // 21: tms.v1.Grant
 	(*MetricGrant)(nil),           // 22: tms.v1.MetricGrant
 	(*Adjustment)(nil),            // 23: tms.v1.Adjustment
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*Warning)(nil),               // 24: tms.v1.Warning
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
 }
 var file_tms_v1_lease_proto_depIdxs = []int32{
-	4,  // 0: tms.v1.AcquireRequest.spec:type_name -> tms.v1.LeaseSpec
-	5,  // 1: tms.v1.LeaseSpec.models:type_name -> tms.v1.Model
-	6,  // 2: tms.v1.LeaseSpec.resources:type_name -> tms.v1.Resources
-	7,  // 3: tms.v1.LeaseSpec.autoscaling:type_name -> tms.v1.Autoscaling
-	24, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
-	8,  // 5: tms.v1.Autoscaling.metrics:type_name -> tms.v1.MetricRequest
-	0,  // 6: tms.v1.MetricRequest.metric:type_name -> tms.v1.Metric
-	18, // 7: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
-	25, // 8: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
-	18, // 9: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
-	18, // 10: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
-	1,  // 11: tms.v1.Lease.state:type_name -> tms.v1.State
-	19, // 12: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
-	20, // 13: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
-	21, // 14: tms.v1.Lease.granted:type_name -> tms.v1.Grant
-	25, // 15: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
-	25, // 16: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
-	5,  // 17: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
-	2,  // 18: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
+	3,  // 0: tms.v1.AcquireRequest.spec:type_name -> tms.v1.LeaseSpec
+	4,  // 1: tms.v1.LeaseSpec.models:type_name -> tms.v1.Model
+	5,  // 2: tms.v1.LeaseSpec.resources:type_name -> tms.v1.Resources
+	6,  // 3: tms.v1.LeaseSpec.autoscaling:type_name -> tms.v1.Autoscaling
+	25, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
+	7,  // 5: tms.v1.Autoscaling.metrics:type_name -> tms.v1.MetricRequest
+	17, // 6: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
+	26, // 7: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
+	17, // 8: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
+	17, // 9: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
+	0,  // 10: tms.v1.Lease.state:type_name -> tms.v1.State
+	18, // 11: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
+	19, // 12: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
+	21, // 13: tms.v1.Lease.granted:type_name -> tms.v1.Grant
+	26, // 14: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
+	26, // 15: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 16: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
+	4,  // 17: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
+	1,  // 18: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
 	22, // 19: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
 	23, // 20: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
-	24, // 21: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
-	0,  // 22: tms.v1.MetricGrant.metric:type_name -> tms.v1.Metric
-	3,  // 23: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
-	10, // 24: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
-	12, // 25: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
-	14, // 26: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
-	16, // 27: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
-	9,  // 28: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
-	11, // 29: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
-	13, // 30: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
-	15, // 31: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
-	17, // 32: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
+	24, // 21: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
+	25, // 22: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
+	2,  // 23: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
+	9,  // 24: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
+	11, // 25: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
+	13, // 26: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
+	15, // 27: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
+	8,  // 28: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
+	10, // 29: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
+	12, // 30: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
+	14, // 31: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
+	16, // 32: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
 	28, // [28:33] is the sub-list for method output_type
 	23, // [23:28] is the sub-list for method input_type
 	23, // [23:23] is the sub-list for extension type_name
@@ -1840,8 +1953,8 @@ func file_tms_v1_lease_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tms_v1_lease_proto_rawDesc), len(file_tms_v1_lease_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   21,
+			NumEnums:      2,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

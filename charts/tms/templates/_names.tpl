@@ -7,8 +7,9 @@ Argument: the root context. Result: a string.
 {{- end -}}
 
 {{/*
-tms.fullname: what the names of all objects begin with. It is never truncated:
-two truncated names can collide, so _policy.tpl refuses what does not fit.
+tms.fullname: the beginning of the names of all objects. It is never truncated,
+because two truncated names can collide: _policy_lease.tpl refuses a name that is too
+long.
 Argument: the root context. Result: a string.
 */}}
 {{- define "tms.fullname" -}}
@@ -22,7 +23,7 @@ Argument: the root context. Result: a string.
 {{- end -}}
 
 {{/*
-tms.selectorLabels: the labels that select the pods of one lease, and nothing else's.
+tms.selectorLabels: the labels that select the pods of one lease and no others.
 Arguments: root (the root context), lease (the name of the lease). Result: YAML.
 */}}
 {{- define "tms.selectorLabels" -}}
@@ -32,8 +33,8 @@ tms.triton-leases.dev/lease: {{ .lease | quote }}
 {{- end -}}
 
 {{/*
-tms.podLabels: the labels of the pods of one lease. None of them changes with
-the version of the chart, so that an upgrade restarts no Triton needlessly.
+tms.podLabels: the labels of the pods of one lease. They do not depend on the version
+of the chart, so an upgrade does not restart a Triton that has not changed.
 Arguments: root (the root context), lease (the name of the lease). Result: YAML.
 */}}
 {{- define "tms.podLabels" -}}
@@ -43,7 +44,7 @@ app.kubernetes.io/component: "triton"
 {{- end -}}
 
 {{/*
-tms.releaseLabels: what the labels of all pods say of the release.
+tms.releaseLabels: the labels of all pods that describe the release.
 Argument: the root context. Result: YAML.
 */}}
 {{- define "tms.releaseLabels" -}}
@@ -65,7 +66,7 @@ Arguments: root (the root context), lease (the name of the lease). Result: YAML.
 {{- end -}}
 
 {{/*
-tms.chartLabels: what the labels of all objects but pods say of the chart.
+tms.chartLabels: the labels of all objects except pods that describe the chart.
 Argument: the root context. Result: YAML.
 */}}
 {{- define "tms.chartLabels" -}}
@@ -74,7 +75,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{/*
-tms.metadata: the metadata that every object of one lease begins with.
+tms.metadata: the beginning of the metadata of every object of one lease.
 Arguments: root (the root context), lease (the name of the lease), name (the
 name of the object). Result: YAML.
 */}}

@@ -1,9 +1,9 @@
 {{/*
-tms.repositories: where the models of one lease lie.
+tms.repositories: the model repositories of one lease.
 Argument: the models of the lease. Result: a JSON object with
-  repositories  the distinct values of --model-repository, in the order given;
-  claims        the names of the distinct claims behind pvc:// URIs, in the order
-                given: the claim at index n is the volume models-<n>.
+  repositories  the distinct values of --model-repository, in the order given
+  claims        the names of the distinct claims in pvc:// URIs, in the order
+                given: the claim at index n is the volume models-<n>
 */}}
 {{- define "tms.repositories" -}}
 {{- $repositories := list -}}

@@ -1,5 +1,5 @@
-// Package allowlist serves tms.v1.AllowlistService. The list is a ConfigMap in the
-// namespace of the server, beside the list of the administrator's values.
+// Package allowlist implements tms.v1.AllowlistService with a ConfigMap, which adds
+// images to those of the administrator's values.
 package allowlist
 
 import (
@@ -21,18 +21,19 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 	"github.com/triton-leases/tms/internal/auth"
-	"github.com/triton-leases/tms/internal/server/problem"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/server/violations"
 )
 
-// Config is what the service works with.
+// Config configures a Service.
 type Config struct {
 	Client client.Client
-	// Live reads from the API server.
-	Live          client.Reader
-	Access        *auth.Control
+	// APIReader reads from the API server.
+	APIReader client.Reader
+	// Reviewer authorizes the calls.
+	Reviewer      *auth.Reviewer
 	Configuration *config.Config
-	// ConfigMap holds the list.
+	// ConfigMap is the ConfigMap of the list. If its name is empty, all calls fail.
 	ConfigMap client.ObjectKey
 }
 
@@ -41,13 +42,13 @@ type Service struct{ Config }
 
 var _ tmsv1connect.AllowlistServiceHandler = (*Service)(nil)
 
-// New returns the service.
+// New returns a Service.
 func New(config Config) *Service { return &Service{config} }
 
 // Append implements tmsv1connect.AllowlistServiceHandler.
 func (s *Service) Append(ctx context.Context, request *connect.Request[tmsv1.AppendRequest]) (*connect.Response[tmsv1.AppendResponse], error) {
 	response := new(tmsv1.AppendResponse)
-	err := s.change(ctx, request.Msg.GetImages(), nil, func(list []string) []string {
+	err := s.update(ctx, request.Msg.GetImages(), nil, func(list []string) []string {
 		response.Added = nil
 		for _, image := range request.Msg.GetImages() {
 			if !slices.Contains(list, image) {
@@ -62,15 +63,15 @@ func (s *Service) Append(ctx context.Context, request *connect.Request[tmsv1.App
 // Remove implements tmsv1connect.AllowlistServiceHandler.
 func (s *Service) Remove(ctx context.Context, request *connect.Request[tmsv1.RemoveRequest]) (*connect.Response[tmsv1.RemoveResponse], error) {
 	response := new(tmsv1.RemoveResponse)
-	fixed := func() error { return s.inValues(request.Msg.GetImages()) }
-	err := s.change(ctx, request.Msg.GetImages(), fixed, func(list []string) []string {
+	check := func() error { return s.checkRemovable(request.Msg.GetImages()) }
+	err := s.update(ctx, request.Msg.GetImages(), check, func(list []string) []string {
 		response.Removed = nil
 		return slices.DeleteFunc(list, func(image string) bool {
-			gone := slices.Contains(request.Msg.GetImages(), image)
-			if gone {
+			remove := slices.Contains(request.Msg.GetImages(), image)
+			if remove {
 				response.Removed = append(response.Removed, image)
 			}
-			return gone
+			return remove
 		})
 	})
 	return connect.NewResponse(response), err
@@ -82,8 +83,8 @@ func (s *Service) List(ctx context.Context, _ *connect.Request[tmsv1.AllowlistSe
 		return nil, err
 	}
 	list := new(corev1.ConfigMap)
-	if err := s.Live.Get(ctx, s.ConfigMap, list); client.IgnoreNotFound(err) != nil {
-		return nil, failed(ctx, err)
+	if err := s.APIReader.Get(ctx, s.ConfigMap, list); client.IgnoreNotFound(err) != nil {
+		return nil, apiServerError(ctx, err)
 	}
 	response := new(tmsv1.AllowlistServiceListResponse)
 	inValues := s.Configuration.Images()
@@ -98,28 +99,28 @@ func (s *Service) List(ctx context.Context, _ *connect.Request[tmsv1.AllowlistSe
 	return connect.NewResponse(response), nil
 }
 
-// image is what the schema of the values calls an image, of at most longest characters.
-var image = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9._:/@]*$`)
+// imagePattern is the pattern of images in the schema of the values.
+var imagePattern = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9._:/@]*$`)
 
-const longest = 1024
+const maxImageLength = 1024
 
-// change changes the list, where nothing forbids it, and once more where somebody else
-// changed it meanwhile.
-func (s *Service) change(ctx context.Context, images []string, forbids func() error, change func([]string) []string) error {
+// update validates and authorizes a call, runs check if it is not nil, and applies change
+// to the list. It repeats change if the list was updated at the same time.
+func (s *Service) update(ctx context.Context, images []string, check func() error, change func([]string) []string) error {
 	if err := validate(images); err != nil {
 		return err
 	}
 	if err := s.authorize(ctx, "update"); err != nil {
 		return err
 	}
-	if forbids != nil {
-		if err := forbids(); err != nil {
+	if check != nil {
+		if err := check(); err != nil {
 			return err
 		}
 	}
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		list := new(corev1.ConfigMap)
-		if err := s.Live.Get(ctx, s.ConfigMap, list); err != nil {
+		if err := s.APIReader.Get(ctx, s.ConfigMap, list); err != nil {
 			return err
 		}
 		before := list.DeepCopy()
@@ -130,57 +131,62 @@ func (s *Service) change(ctx context.Context, images []string, forbids func() er
 		return s.Client.Patch(ctx, list, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	})
 	if err != nil {
-		return failed(ctx, err)
+		return apiServerError(ctx, err)
 	}
 	return nil
 }
 
-// inValues says which images cannot be removed here: leases would have them all the same.
-func (s *Service) inValues(images []string) error {
-	var wrong problem.Violations
-	for i, one := range images {
-		if slices.Contains(s.Configuration.Images(), one) {
-			wrong.Add(fmt.Sprintf("images[%d]", i), "%s is in the administrator's values: remove it there", strconv.QuoteToASCII(one))
+// checkRemovable returns an error if one of the images is in the administrator's values:
+// leases could still use it.
+func (s *Service) checkRemovable(images []string) error {
+	var fixed violations.List
+	for i, image := range images {
+		if slices.Contains(s.Configuration.Images(), image) {
+			fixed.Add(imagePath(i), strconv.QuoteToASCII(image)+" is in the administrator's values: remove it there")
 		}
 	}
-	return wrong.As(connect.CodeFailedPrecondition)
+	return fixed.WithCode(connect.CodeFailedPrecondition)
 }
 
 func validate(images []string) error {
-	var wrong problem.Violations
+	var invalid violations.List
 	if len(images) == 0 {
-		wrong.Add("images", "name at least one image")
+		invalid.Add("images", "at least one image is required")
 	}
-	for i, one := range images {
-		if len(one) > longest || !image.MatchString(one) {
-			wrong.Add(fmt.Sprintf("images[%d]", i), "%s must be an image reference: registry/name:tag or registry/name@sha256:digest", strconv.QuoteToASCII(one))
+	for i, image := range images {
+		if len(image) > maxImageLength || !imagePattern.MatchString(image) {
+			invalid.Add(imagePath(i), strconv.QuoteToASCII(image)+" must be an image reference: registry/name:tag or registry/name@sha256:digest")
 		}
 	}
-	return wrong.Err()
+	return invalid.InvalidArgument()
 }
+
+func imagePath(i int) string { return fmt.Sprintf("images[%d]", i) }
 
 func (s *Service) authorize(ctx context.Context, verb string) error {
 	if s.ConfigMap.Name == "" {
-		return connect.NewError(connect.CodeUnimplemented, errors.New("this server has no allowlist that can be changed: it was started without --allowlist"))
+		return connect.NewError(connect.CodeUnimplemented, errors.New("the allowlist of this server cannot be changed: it runs without --allowlist"))
 	}
-	return s.Access.Authorize(ctx, auth.Attributes{
+	return s.Reviewer.Authorize(ctx, auth.Attributes{
 		Verb: verb, Resource: "configmaps", Namespace: s.ConfigMap.Namespace, Name: s.ConfigMap.Name,
 	})
 }
 
-func failed(ctx context.Context, err error) error {
+// apiServerError returns the error for the caller if the API server returns err. Other
+// details are only logged.
+func apiServerError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if apierrors.IsNotFound(err) {
-		return connect.NewError(connect.CodeFailedPrecondition, errors.New("the ConfigMap of the allowlist is gone: upgrade the release of the server"))
+		return connect.NewError(connect.CodeFailedPrecondition, errors.New("the ConfigMap of the allowlist does not exist: upgrade the Helm release of the server"))
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) {
-		return connect.NewError(connect.CodeResourceExhausted, errors.New("the allowlist is as long as a ConfigMap can be: remove images first"))
+		return connect.NewError(connect.CodeResourceExhausted, errors.New("the allowlist has reached the size limit of a ConfigMap: remove images first"))
 	}
 	if apierrors.IsConflict(err) {
-		return connect.NewError(connect.CodeAborted, errors.New("others change the allowlist all the time; try again"))
+		return connect.NewError(connect.CodeAborted, errors.New("other calls update the allowlist at the same time; retry"))
 	}
-	log.FromContext(ctx).Error(err, "read or write the allowlist")
-	return connect.NewError(connect.CodeUnavailable, errors.New("the API server of Kubernetes does not answer as it should; try again"))
+	log.FromContext(ctx).Error(err, "get or patch the allowlist")
+	return connect.NewError(connect.CodeUnavailable, errors.New("the Kubernetes API server failed; retry"))
 }

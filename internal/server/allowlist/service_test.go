@@ -3,8 +3,6 @@ package allowlist_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,108 +12,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	kubernetesfake "k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/auth"
-	"github.com/triton-leases/tms/internal/server/allowlist"
 	"github.com/triton-leases/tms/internal/config"
 )
 
-var (
-	key      = client.ObjectKey{Namespace: "tms", Name: "tms-allowlist"}
-	resource = schema.GroupResource{Resource: "configmaps"}
-)
-
-// fixture is the service, and the ConfigMap that it works with.
-type fixture struct {
-	*testing.T
-	*allowlist.Service
-	live client.Client
-	// patch is called before the list is written; its error is that of the API server.
-	patch func() error
-	may   bool
-	asked []authorizationv1.ResourceAttributes
-}
-
-func newFixture(t *testing.T, images string) *fixture {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("server: {allowlist: [example.com/triton:values]}"), 0o600))
-	current, err := config.Read(file, "tms")
-	require.NoError(t, err)
-	scheme := runtime.NewScheme()
-	require.NoError(t, corev1.AddToScheme(scheme))
-	f := &fixture{T: t, may: true, patch: func() error { return nil }}
-	list := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	if images != "" {
-		list.Data = map[string]string{config.AllowlistKey: images}
-	}
-	f.live = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithObjects(list).Build(), interceptor.Funcs{
-		Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			if err := f.patch(); err != nil {
-				return err
-			}
-			return to.Patch(ctx, object, patch, options...)
-		},
-	})
-	clients := kubernetesfake.NewClientset()
-	clients.PrependReactor("create", "subjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
-		f.asked = append(f.asked, *review.Spec.ResourceAttributes)
-		review.Status.Allowed = f.may
-		return true, review, nil
-	})
-	f.Service = allowlist.New(allowlist.Config{
-		Client: f.live, Live: f.live, Access: auth.New(clients), Configuration: current, ConfigMap: key,
-	})
-	return f
-}
-
-func (f *fixture) add(images ...string) ([]string, error) {
-	response, err := f.Append(context.Background(), connect.NewRequest(&tmsv1.AppendRequest{Images: images}))
-	return response.Msg.GetAdded(), err
-}
-
-func (f *fixture) remove(images ...string) ([]string, error) {
-	response, err := f.Remove(context.Background(), connect.NewRequest(&tmsv1.RemoveRequest{Images: images}))
-	return response.Msg.GetRemoved(), err
-}
-
-// list returns the images; those of the values have a star.
-func (f *fixture) list() []string {
-	f.Helper()
-	response, err := f.List(context.Background(), connect.NewRequest(new(tmsv1.AllowlistServiceListRequest)))
-	require.NoError(f, err)
-	var images []string
-	for _, image := range response.Msg.GetImages() {
-		images = append(images, image.GetImage()+strings.Repeat("*", map[bool]int{true: 1}[image.GetInValues()]))
-	}
-	return images[1:] // the first is the default of the chart
-}
-
-func (f *fixture) written() string {
-	f.Helper()
-	list := new(corev1.ConfigMap)
-	require.NoError(f, f.live.Get(context.Background(), key, list))
-	return list.Data[config.AllowlistKey]
-}
-
-// TestAllowlist: what is there already is added, and what is not there removed, as
-// often as anybody likes.
+// TestAllowlist checks that Append and Remove are idempotent.
 func TestAllowlist(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "")
 	require.Equal(t, []string{"example.com/triton:values*"}, f.list())
 	for i := range 2 {
 		added, err := f.add("a:1", "b:1", "a:1")
 		require.NoError(t, err)
-		if require.Equal(t, "a:1\nb:1", f.written()); i == 0 {
+		if require.Equal(t, "a:1\nb:1", f.stored()); i == 0 {
 			require.Equal(t, []string{"a:1", "b:1"}, added)
 		} else {
 			require.Empty(t, added)
@@ -123,7 +35,7 @@ func TestAllowlist(t *testing.T) {
 	}
 	_, err := f.add("example.com/triton:values")
 	require.NoError(t, err)
-	require.Equal(t, []string{"example.com/triton:values*", "a:1", "b:1"}, f.list(), "each once")
+	require.Equal(t, []string{"example.com/triton:values*", "a:1", "b:1"}, f.list(), "no duplicates")
 	for i := range 2 {
 		removed, err := f.remove("b:1", "c:1")
 		require.NoError(t, err)
@@ -135,11 +47,12 @@ func TestAllowlist(t *testing.T) {
 	}
 	_, err = f.remove("a:1", "example.com/triton:values")
 	require.EqualError(t, err, `failed_precondition: images[1]: "example.com/triton:values" is in the administrator's values: remove it there`)
-	require.Equal(t, []string{"example.com/triton:values*", "a:1"}, f.list(), "nothing of it is done")
+	require.Equal(t, []string{"example.com/triton:values*", "a:1"}, f.list(), "all or nothing")
 }
 
-// TestConflict: somebody else writes at the same time, and neither loses anything.
+// TestConflict checks that concurrent updates do not overwrite each other.
 func TestConflict(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "a:1")
 	others := []string{"x:1", "y:1"}
 	f.patch = func() error {
@@ -147,21 +60,21 @@ func TestConflict(t *testing.T) {
 			return nil
 		}
 		list := new(corev1.ConfigMap)
-		require.NoError(t, f.live.Get(context.Background(), key, list))
+		require.NoError(t, f.apiServer.Get(context.Background(), key, list))
 		list.Data[config.AllowlistKey] += "\n" + others[0]
 		others = others[1:]
-		return f.live.Update(context.Background(), list)
+		return f.apiServer.Update(context.Background(), list)
 	}
 	added, err := f.add("b:1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"b:1"}, added)
-	require.Equal(t, "a:1\nx:1\ny:1\nb:1", f.written())
+	require.Equal(t, "a:1\nx:1\ny:1\nb:1", f.stored())
 
 	others = []string{"x:2", "y:2"}
 	removed, err := f.remove("x:1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"x:1"}, removed)
-	require.Equal(t, "a:1\ny:1\nb:1\nx:2\ny:2", f.written())
+	require.Equal(t, "a:1\ny:1\nb:1\nx:2\ny:2", f.stored())
 
 	others = strings.Fields(strings.Repeat("z:1 ", 100))
 	_, err = f.add("c:1")
@@ -169,6 +82,7 @@ func TestConflict(t *testing.T) {
 }
 
 func TestValidation(t *testing.T) {
+	t.Parallel()
 	for text, ok := range map[string]bool{
 		"nvcr.io/nvidia/tritonserver:24.01-py3": true, "localhost:5000/a@sha256:0123": true, strings.Repeat("a", 1024): true,
 		"": false, " ": false, "a b": false, "a\nb:1": false, "a:1\n": false, "-a": false, "\x1b[2J": false, "é": false, "{{a}}": false, strings.Repeat("a", 1025): false,
@@ -185,22 +99,23 @@ func TestValidation(t *testing.T) {
 			require.ErrorContains(t, err, "images[1]: ")
 			require.NotContains(t, err.Error(), "\x1b")
 		}
-		require.Empty(t, f.written())
+		require.Empty(t, f.stored())
 	}
 	_, err := newFixture(t, "").add()
-	require.ErrorContains(t, err, "images: name at least one image")
+	require.ErrorContains(t, err, "images: at least one image is required")
 }
 
 func TestRights(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "a:1")
 	_, _ = f.add("b:1")
 	_ = f.list()
 	require.Equal(t, []authorizationv1.ResourceAttributes{
 		{Verb: "update", Resource: "configmaps", Namespace: "tms", Name: "tms-allowlist"},
 		{Verb: "get", Resource: "configmaps", Namespace: "tms", Name: "tms-allowlist"},
-	}, f.asked)
+	}, f.reviewed)
 	f = newFixture(t, "a:1")
-	f.may = false
+	f.allowed = false
 	_, addErr := f.add("b:1")
 	_, removeErr := f.remove("a:1")
 	_, listErr := f.List(t.Context(), connect.NewRequest(new(tmsv1.AllowlistServiceListRequest)))
@@ -208,7 +123,7 @@ func TestRights(t *testing.T) {
 		require.Equal(t, connect.CodePermissionDenied, connect.CodeOf(err))
 		require.NotContains(t, err.Error(), "a:1")
 	}
-	require.Equal(t, "a:1", f.written())
+	require.Equal(t, "a:1", f.stored())
 
 	f.ConfigMap = client.ObjectKey{}
 	_, err := f.add("b:1")
@@ -216,6 +131,7 @@ func TestRights(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		err  error
 		code connect.Code
@@ -232,8 +148,8 @@ func TestFailures(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret")
 	}
 	f := newFixture(t, "")
-	require.NoError(t, f.live.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}))
+	require.NoError(t, f.apiServer.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}))
 	_, err := f.add("a:1")
 	require.Equal(t, connect.CodeFailedPrecondition, connect.CodeOf(err))
-	require.Equal(t, []string{"example.com/triton:values*"}, f.list(), "which can be read all the same")
+	require.Equal(t, []string{"example.com/triton:values*"}, f.list(), "List works without the ConfigMap")
 }

@@ -15,106 +15,105 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/auth"
-	"github.com/triton-leases/tms/internal/server/problem"
+	"github.com/triton-leases/tms/internal/server/violations"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
+// Annotations of the leases that this package creates.
 const (
-	// requestedBy and requestID are annotations of leases that were acquired here.
-	requestedBy = "tms.triton-leases.dev/requested-by"
-	requestID   = "tms.triton-leases.dev/request-id"
+	requestedByAnnotation = "tms.triton-leases.dev/requested-by"
+	requestIDAnnotation   = "tms.triton-leases.dev/request-id"
 )
 
 // acquisition is one call of Acquire.
 type acquisition struct {
 	*Service
-	// by is when the lease is released unless it is acquired, nil where the caller does
-	// not wait.
-	by      *metav1.Time
+	// acquireBy is when the controller releases the lease if it is not acquired by then.
+	// It is nil if the caller does not wait.
+	acquireBy *metav1.Time
+	// changed receives a value when the lease changes in the cache.
 	changed <-chan struct{}
-	tell    func(*tmsv1.AcquireResponse) error
+	send    func(*tmsv1.AcquireResponse) error
 }
 
-// Acquire implements tmsv1connect.LeaseServiceHandler. The lease carries the time by
-// which it must be acquired; only when it serves is that taken away. So neither a
-// caller who goes away nor the end of this process leaves one behind: the controller
-// releases it.
+// Acquire implements tmsv1connect.LeaseServiceHandler. It creates a lease with an
+// acquireBy time, and removes that time when the lease serves. If the caller disconnects
+// or this process dies before, the controller releases the lease at that time.
 func (s *Service) Acquire(ctx context.Context, request *connect.Request[tmsv1.AcquireRequest], stream *connect.ServerStream[tmsv1.AcquireResponse]) error {
-	wanted, granted, err := s.wanted(ctx, request.Msg)
+	desired, granted, err := s.parseAcquire(ctx, request.Msg)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Longest)
+	ctx, cancel := context.WithTimeout(ctx, s.MaxWait)
 	defer cancel()
-	a := &acquisition{Service: s, tell: stream.Send}
+	a := &acquisition{Service: s, send: stream.Send}
 	if deadline, ok := ctx.Deadline(); ok && !request.Msg.GetNoWait() {
-		// Whole seconds are what an object can hold; a second more does no harm.
-		by := metav1.NewTime(deadline.Add(time.Second).Truncate(time.Second))
-		a.by = &by
+		// Objects hold whole seconds: round up, so that the call ends first.
+		acquireBy := metav1.NewTime(deadline.Add(time.Second).Truncate(time.Second))
+		a.acquireBy = &acquireBy
 	}
-	changed, forget := s.Changes.Of(client.ObjectKeyFromObject(wanted))
-	defer forget()
+	changed, unsubscribe := s.Notifier.Subscribe(client.ObjectKeyFromObject(desired))
+	defer unsubscribe()
 	a.changed = changed
-	lease, err := a.create(ctx, wanted)
-	if err == nil && a.by != nil {
+	lease, err := a.create(ctx, desired)
+	if err == nil && a.acquireBy != nil {
 		lease, err = a.wait(ctx, lease)
 	}
 	if err != nil {
 		return err
 	}
-	if lease.Status.Granted == nil { // which the controller will write down soon
+	if lease.Status.Granted == nil { // the controller has not reconciled the lease yet
 		lease.Status.Granted = granted
 	}
-	acquired := answer(lease)
-	if err := s.keep(ctx, lease); err != nil {
+	acquired := toProto(lease)
+	if err := s.markAcquired(ctx, lease); err != nil {
 		return err
 	}
 	return stream.Send(&tmsv1.AcquireResponse{Lease: acquired, Complete: true})
 }
 
-// wanted returns the lease that a request asks for, where it may have it, and what it
-// is granted.
-func (s *Service) wanted(ctx context.Context, request *tmsv1.AcquireRequest) (*v1alpha1.TritonLease, *v1alpha1.Granted, error) {
+// parseAcquire checks and authorizes a request. It returns the lease that the request
+// asks for, and what the policy grants to it.
+func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireRequest) (*v1alpha1.TritonLease, *v1alpha1.Granted, error) {
 	namespace := s.namespace(request.GetNamespace())
-	lease, wrong := newLease(namespace, request.GetSpec())
-	var all problem.Violations
-	all.Label("namespace", namespace)
+	var invalid violations.List
+	invalid.CheckLabel("namespace", namespace)
+	lease, errs := newLease(namespace, request.GetSpec())
 	if lease.Name = request.GetName(); lease.Name != "" {
-		all.Label("name", lease.Name)
+		invalid.CheckLabel("name", lease.Name)
 	}
-	if id := request.GetRequestId(); !printable(id) {
-		all.Add("request_id", "must be at most 128 printable characters")
+	if !validRequestID(request.GetRequestId()) {
+		invalid.Add("request_id", "must be at most 128 printable ASCII characters")
 	}
-	add(&all, wrong)
-	if err := all.Err(); err != nil {
+	for _, err := range errs {
+		invalid.Add(err.Field, err.ErrorBody())
+	}
+	if err := invalid.InvalidArgument(); err != nil {
 		return nil, nil, err
 	}
-	// Before anything is said of the namespace, its bounds and what it holds.
+	// Errors after this reveal the bounds and the leases of the namespace.
 	if err := s.authorize(ctx, "create", client.ObjectKey{Namespace: namespace}); err != nil {
 		return nil, nil, err
 	}
-	user := auth.UserOf(ctx).Username
+	user := auth.UserFrom(ctx).Username
 	if lease.Name == "" {
-		lease.Name = newName(namespace, user, request.GetRequestId())
+		lease.Name = generateName(namespace, user, request.GetRequestId())
 	}
-	lease.Annotations = map[string]string{requestedBy: user}
+	lease.Annotations = map[string]string{requestedByAnnotation: user}
 	if id := request.GetRequestId(); id != "" {
-		lease.Annotations[requestID] = id
+		lease.Annotations[requestIDAnnotation] = id
 	}
-	granted, err := s.judge(lease)
+	granted, err := s.grant(lease)
 	return lease, granted, err
 }
 
-// judge refuses what the controller would refuse, before anything is made.
-func (s *Service) judge(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) {
-	in, err := s.Configuration.Installation(lease.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := in.TritonLease(lease)
+// grant returns what the policy grants to a lease, or the same refusal as the controller,
+// before the lease is created.
+func (s *Service) grant(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) {
+	objects, err := s.Configuration.LeaseRenderer().TritonLease(lease)
 	var refusal policy.Refusal
 	if errors.As(err, &refusal) {
-		return nil, refused(refusal)
+		return nil, policyError(refusal)
 	}
 	if err != nil {
 		return nil, err
@@ -122,22 +121,22 @@ func (s *Service) judge(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) 
 	return &v1alpha1.Granted{Grant: objects.Lease.Grant, Term: objects.Lease.Term}, nil
 }
 
-// newName returns what a lease is called that has no name: the same for all calls of
-// one user with one request id, which makes them one.
-func newName(namespace, user, id string) string {
-	if id == "" {
-		id = rand.Text()
+// generateName returns a name for a lease without one. Calls of one user with the same
+// request id get the same name, so that they share the lease.
+func generateName(namespace, user, requestID string) string {
+	if requestID == "" {
+		requestID = rand.Text()
 	}
-	sum := sha256.Sum256([]byte(namespace + "\x00" + user + "\x00" + id))
+	sum := sha256.Sum256([]byte(namespace + "\x00" + user + "\x00" + requestID))
 	return hex.EncodeToString(sum[:8])
 }
 
-func printable(text string) bool {
-	const most = 128
-	for _, c := range []byte(text) {
+func validRequestID(id string) bool {
+	const maxLength = 128
+	for _, c := range []byte(id) {
 		if c < ' ' || c > '~' {
 			return false
 		}
 	}
-	return len(text) <= most
+	return len(id) <= maxLength
 }

@@ -12,69 +12,74 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/server/violations"
 )
 
-// create makes the lease, or finds the one that an earlier call with the same request
-// id made.
-func (a *acquisition) create(ctx context.Context, wanted *v1alpha1.TritonLease) (*v1alpha1.TritonLease, error) {
-	lease := wanted.DeepCopy()
-	lease.Spec.AcquireBy = a.by
+// create creates the desired lease, or returns the lease that an earlier call with the
+// same request id created.
+func (a *acquisition) create(ctx context.Context, desired *v1alpha1.TritonLease) (*v1alpha1.TritonLease, error) {
+	lease := desired.DeepCopy()
+	lease.Spec.AcquireBy = a.acquireBy
 	err := a.Client.Create(ctx, lease)
 	if apierrors.IsAlreadyExists(err) {
-		// The controller writes down what it sees all the time.
+		// Conflicts are likely, because the controller updates the lease.
 		err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			lease, err = a.attach(ctx, wanted)
+			lease, err = a.attach(ctx, desired)
 			return err
 		})
 	}
 	if err != nil {
-		return nil, failed(ctx, err)
+		return nil, apiServerError(ctx, err)
 	}
 	return lease, nil
 }
 
-// attach goes on with a lease that is there, where it is that of an earlier call, and
-// has as long for it as this one. One that was acquired stays so.
-func (a *acquisition) attach(ctx context.Context, wanted *v1alpha1.TritonLease) (*v1alpha1.TritonLease, error) {
-	there := new(v1alpha1.TritonLease)
-	err := a.Live.Get(ctx, client.ObjectKeyFromObject(wanted), there)
+// attach returns the existing lease if an earlier call with the same request id created
+// it. If the lease is not acquired yet, attach extends its acquireBy time to that of this
+// call.
+func (a *acquisition) attach(ctx context.Context, desired *v1alpha1.TritonLease) (*v1alpha1.TritonLease, error) {
+	existing := new(v1alpha1.TritonLease)
+	err := a.APIReader.Get(ctx, client.ObjectKeyFromObject(desired), existing)
 	if apierrors.IsNotFound(err) {
-		return nil, errReleased // a moment ago
+		return nil, errReleased
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := same(there, wanted); err != nil {
+	if err := checkSameRequest(existing, desired); err != nil {
 		return nil, err
 	}
-	by := there.Spec.AcquireBy
-	if by == nil || a.by == nil || !by.Before(a.by) {
-		return there, nil
+	acquireBy := existing.Spec.AcquireBy
+	if acquireBy == nil || a.acquireBy == nil || !acquireBy.Before(a.acquireBy) {
+		return existing, nil
 	}
-	before := there.DeepCopy()
-	there.Spec.AcquireBy = a.by
-	return there, a.Client.Patch(ctx, there, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	before := existing.DeepCopy()
+	existing.Spec.AcquireBy = a.acquireBy
+	return existing, a.Client.Patch(ctx, existing, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// same refuses to take a lease for that of an earlier call which is not.
-func same(there, wanted *v1alpha1.TritonLease) error {
-	taken := connect.NewError(connect.CodeAlreadyExists, fmt.Errorf("name: there is a lease %q already", wanted.Name))
+// checkSameRequest returns an error if the existing lease is not of the same user, request
+// id and spec.
+func checkSameRequest(existing, desired *v1alpha1.TritonLease) error {
+	var taken violations.List
 	switch {
-	case wanted.Annotations[requestID] == "" || there.Annotations[requestID] != wanted.Annotations[requestID],
-		there.Annotations[requestedBy] != wanted.Annotations[requestedBy]:
-		return taken
-	case !there.DeletionTimestamp.IsZero():
-		return connect.NewError(connect.CodeUnavailable, errors.New("the lease of this request_id is being released; try again"))
-	case !asksTheSame(there, wanted):
-		return connect.NewError(connect.CodeAlreadyExists, errors.New("request_id: it was used for a lease that asks for something else"))
+	case desired.Annotations[requestIDAnnotation] == "",
+		existing.Annotations[requestIDAnnotation] != desired.Annotations[requestIDAnnotation],
+		existing.Annotations[requestedByAnnotation] != desired.Annotations[requestedByAnnotation]:
+		taken.Add("name", fmt.Sprintf("lease %q already exists", desired.Name))
+	case !existing.DeletionTimestamp.IsZero():
+		return connect.NewError(connect.CodeUnavailable, errors.New("the lease of this request_id is being deleted; retry"))
+	case !sameSpec(existing, desired):
+		taken.Add("request_id", "was used for a lease with another spec")
 	}
-	return nil
+	return taken.WithCode(connect.CodeAlreadyExists)
 }
 
-// asksTheSame compares what two leases ask for, as they are written down.
-func asksTheSame(a, b *v1alpha1.TritonLease) bool {
-	one, errOne := a.Spec.LeaseSpec.Map()
-	other, errOther := b.Spec.LeaseSpec.Map()
-	return errOne == nil && errOther == nil && reflect.DeepEqual(one, other) &&
+// sameSpec compares the requests of two leases as JSON, without the fields that the
+// server and the controller set.
+func sameSpec(a, b *v1alpha1.TritonLease) bool {
+	mapA, errA := a.Spec.LeaseSpec.Map()
+	mapB, errB := b.Spec.LeaseSpec.Map()
+	return errA == nil && errB == nil && reflect.DeepEqual(mapA, mapB) &&
 		reflect.DeepEqual(a.Spec.Duration, b.Spec.Duration) && reflect.DeepEqual(a.Spec.AutoRenew, b.Spec.AutoRenew)
 }

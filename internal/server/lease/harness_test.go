@@ -29,59 +29,72 @@ import (
 	"github.com/triton-leases/tms/internal/testing/memnet"
 )
 
-// bounds are the administrator's in all tests.
-const bounds = `
+// values is the configuration of all tests.
+const values = `
 server:
   allowlist: [example.com/triton:1]
   autoscaling: {enable: true, replicas: {limits: {maximum: 5}}, metrics: {queueTime: {enabled: true}}}
 `
 
-// cluster is an API server, a controller that does what the test says, and a server of
-// the API with its users, who call it by a network in memory.
+// configuration returns the configuration of all tests, which is read only once.
+var configuration = sync.OnceValues(func() (*config.Config, error) {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, "values.yaml")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		return nil, err
+	}
+	return config.Read(file, "tms")
+})
+
+// cluster is a fake API server, and a server of the API on a network in memory. The test
+// plays the controller.
 type cluster struct {
 	t *testing.T
 	*Service
-	live  client.WithWatch // the API server
-	users *http.Client
-	stop  func() // ends the server
+	apiServer  client.WithWatch
+	httpClient *http.Client
+	stop       func() // shuts the server down
 
 	lock sync.Mutex
-	// fail are errors of the API server by verb; memory is what reads of memory find,
-	// where that is not what there is.
-	fail   map[string]error
-	memory func(*v1alpha1.TritonLease) error
-	// onPatch is called, under the lock, when a patch has failed.
-	onPatch func()
-	// may says what users may; asked is what it was asked.
-	may   func(user string, what authorizationv1.ResourceAttributes) bool
-	asked []authorizationv1.ResourceAttributes
+	// fail holds errors of the API server by verb.
+	fail map[string]error
+	// readCache replaces reads of the cache if it is not nil.
+	readCache func(*v1alpha1.TritonLease) error
+	// onPatchError runs, under the lock, after a patch failed.
+	onPatchError func()
+	// allow decides SubjectAccessReviews, and reviewed are their attributes.
+	allow    func(user string, attributes authorizationv1.ResourceAttributes) bool
+	reviewed []authorizationv1.ResourceAttributes
 }
 
-// newCluster returns one in which everybody may do everything. Change may change how.
-func newCluster(t *testing.T, change ...func(*Config)) *cluster {
+// newCluster returns a cluster in which all users have all rights. Each change changes
+// the configuration of the service first.
+func newCluster(t *testing.T, changes ...func(*Config)) *cluster {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(bounds), 0o600))
-	current, err := config.Read(file, "tms")
+	current, err := configuration()
 	require.NoError(t, err)
 	stopping := make(chan struct{})
 	c := &cluster{
 		t: t, fail: map[string]error{}, stop: sync.OnceFunc(func() { close(stopping) }),
-		may: func(string, authorizationv1.ResourceAttributes) bool { return true },
+		allow: func(string, authorizationv1.ResourceAttributes) bool { return true },
 	}
-	c.live = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(new(v1alpha1.TritonLease)).Build(), c.asAPIServer())
-	control := auth.New(c.reviews())
+	c.apiServer = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(new(v1alpha1.TritonLease)).Build(), c.apiServerFuncs())
+	reviewer := auth.New(c.reviews())
 	config := Config{
-		Client: interceptor.NewClient(c.live, c.asMemory()), Live: c.live, Changes: &Changes{waiting: map[client.ObjectKey]map[chan struct{}]bool{}},
-		Access: control, Configuration: current, Namespace: "default", Longest: time.Hour, Stopping: stopping,
+		Client: interceptor.NewClient(c.apiServer, c.cacheFuncs()), APIReader: c.apiServer, Notifier: &Notifier{subscribers: map[client.ObjectKey]map[chan struct{}]bool{}},
+		Reviewer: reviewer, Configuration: current, Namespace: "default", MaxWait: time.Hour, Stopping: stopping,
 	}
-	for _, one := range change {
-		one(&config)
+	for _, change := range changes {
+		change(&config)
 	}
 	c.Service = New(config)
-	c.serve(auth.NewGate(control, auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9}))
+	c.serve(auth.NewGate(reviewer, auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9}))
 	return c
 }
 
@@ -97,45 +110,45 @@ func (c *cluster) serve(gate *auth.Gate) {
 		_ = server.Serve(listener)
 		close(ended)
 	}()
-	c.users = listener.Client(false)
+	c.httpClient = listener.Client(false)
 	c.t.Cleanup(func() {
 		c.stop()
-		c.users.CloseIdleConnections()
+		c.httpClient.CloseIdleConnections()
 		_ = server.Close()
 		<-ended
 	})
 }
 
-// asAPIServer does what the fake does not: identities, and failures.
-func (c *cluster) asAPIServer() interceptor.Funcs {
-	tell := func(verb string, object client.Object, do func() error) error {
+// apiServerFuncs adds UIDs and errors to the fake client, and notifies of changes.
+func (c *cluster) apiServerFuncs() interceptor.Funcs {
+	call := func(verb string, object client.Object, do func() error) error {
 		c.lock.Lock()
 		err := c.fail[verb]
-		if err != nil && verb == "patch" && c.onPatch != nil {
-			c.onPatch()
+		if err != nil && verb == "patch" && c.onPatchError != nil {
+			c.onPatchError()
 		}
 		c.lock.Unlock()
 		if err == nil {
 			err = do()
 		}
 		if err == nil {
-			c.Changes.tell(object)
+			c.Notifier.notify(object)
 		}
 		return err
 	}
 	return interceptor.Funcs{
 		Create: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			return tell("create", object, func() error {
+			return call("create", object, func() error {
 				object.SetUID(uuid.NewUUID())
 				object.SetCreationTimestamp(metav1.NewTime(time.Now().Truncate(time.Second)))
 				return to.Create(ctx, object, options...)
 			})
 		},
 		Patch: func(ctx context.Context, to client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			return tell("patch", object, func() error { return to.Patch(ctx, object, patch, options...) })
+			return call("patch", object, func() error { return to.Patch(ctx, object, patch, options...) })
 		},
 		Delete: func(ctx context.Context, to client.WithWatch, object client.Object, options ...client.DeleteOption) error {
-			return tell("delete", object, func() error { return to.Delete(ctx, object, options...) })
+			return call("delete", object, func() error { return to.Delete(ctx, object, options...) })
 		},
 		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			c.lock.Lock()
@@ -149,20 +162,20 @@ func (c *cluster) asAPIServer() interceptor.Funcs {
 	}
 }
 
-// asMemory reads from memory.
-func (c *cluster) asMemory() interceptor.Funcs {
+// cacheFuncs makes Get read the cache.
+func (c *cluster) cacheFuncs() interceptor.Funcs {
 	return interceptor.Funcs{Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 		c.lock.Lock()
-		memory := c.memory
+		readCache := c.readCache
 		c.lock.Unlock()
-		if memory != nil {
-			return memory(object.(*v1alpha1.TritonLease))
+		if readCache != nil {
+			return readCache(object.(*v1alpha1.TritonLease))
 		}
 		return to.Get(ctx, key, object, options...)
 	}}
 }
 
-// reviews has a token be the name of its user.
+// reviews returns a client whose TokenReviews take a token as the name of its user.
 func (c *cluster) reviews() *kubernetesfake.Clientset {
 	clients := kubernetesfake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -174,33 +187,33 @@ func (c *cluster) reviews() *kubernetesfake.Clientset {
 		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
 		c.lock.Lock()
 		defer c.lock.Unlock()
-		c.asked = append(c.asked, *review.Spec.ResourceAttributes)
-		review.Status.Allowed = c.may(review.Spec.User, *review.Spec.ResourceAttributes)
+		c.reviewed = append(c.reviewed, *review.Spec.ResourceAttributes)
+		review.Status.Allowed = c.allow(review.Spec.User, *review.Spec.ResourceAttributes)
 		return true, review, nil
 	})
 	return clients
 }
 
-// as returns a client of a user.
+// as returns a client that calls the API as a user.
 func (c *cluster) as(user string) tmsv1connect.LeaseServiceClient {
-	return tmsv1connect.NewLeaseServiceClient(c.users, "http://server", connect.WithInterceptors(bearer(user)))
+	return tmsv1connect.NewLeaseServiceClient(c.httpClient, "http://server", connect.WithInterceptors(bearer(user)))
 }
 
-// nothing is a memory that has nothing.
-func nothing(*v1alpha1.TritonLease) error { return notFound }
+// cacheMiss is a read of a cache that is empty.
+func cacheMiss(*v1alpha1.TritonLease) error { return notFound }
 
-// set changes what the cluster does.
+// set runs change under the lock.
 func (c *cluster) set(change func()) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	change()
 }
 
-// lease returns a lease of the namespace default, nil where there is none.
+// lease returns a lease of the namespace default, and nil if it does not exist.
 func (c *cluster) lease(name string) *v1alpha1.TritonLease {
 	c.t.Helper()
 	lease := new(v1alpha1.TritonLease)
-	err := c.live.Get(context.Background(), client.ObjectKey{Namespace: "default", Name: name}, lease)
+	err := c.apiServer.Get(context.Background(), client.ObjectKey{Namespace: "default", Name: name}, lease)
 	if client.IgnoreNotFound(err) == nil && err != nil {
 		return nil
 	}
@@ -212,16 +225,16 @@ func (c *cluster) lease(name string) *v1alpha1.TritonLease {
 func (c *cluster) all() []v1alpha1.TritonLease {
 	c.t.Helper()
 	var leases v1alpha1.TritonLeaseList
-	require.NoError(c.t, c.live.List(context.Background(), &leases))
+	require.NoError(c.t, c.apiServer.List(context.Background(), &leases))
 	return leases.Items
 }
 
-// observe writes the status of the lease a, as the controller does.
-func (c *cluster) observe(change func(*v1alpha1.TritonLeaseStatus)) {
+// reconcile updates the status of the lease a, as the controller does.
+func (c *cluster) reconcile(change func(*v1alpha1.TritonLeaseStatus)) {
 	c.t.Helper()
 	lease := c.lease("a")
 	require.NotNil(c.t, lease)
 	change(&lease.Status)
-	require.NoError(c.t, c.live.Status().Update(context.Background(), lease))
-	c.Changes.tell(lease)
+	require.NoError(c.t, c.apiServer.Status().Update(context.Background(), lease))
+	c.Notifier.notify(lease)
 }

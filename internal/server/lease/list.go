@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,20 +13,20 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/server/problem"
+	"github.com/triton-leases/tms/internal/server/violations"
 )
 
 const (
-	// everywhere stands for all namespaces.
-	everywhere  = "-"
-	usualPage   = 100
-	largestPage = 500
+	// allNamespaces stands for all namespaces in a request.
+	allNamespaces   = "-"
+	defaultPageSize = 100
+	maxPageSize     = 500
 )
 
-// List implements tmsv1connect.LeaseServiceHandler. A page goes on after the last
-// lease of the one before, whatever was made or released meanwhile.
+// List implements tmsv1connect.LeaseServiceHandler. A page continues after the last
+// lease of the previous page, so that leases that come or go in between do not matter.
 func (s *Service) List(ctx context.Context, request *connect.Request[tmsv1.ListRequest]) (*connect.Response[tmsv1.ListResponse], error) {
-	namespace, after, size, err := s.page(request.Msg)
+	namespace, after, size, err := s.parseList(request.Msg)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +35,9 @@ func (s *Service) List(ctx context.Context, request *connect.Request[tmsv1.ListR
 	}
 	var all v1alpha1.TritonLeaseList
 	if err := s.Client.List(ctx, &all, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, failed(ctx, err)
+		return nil, apiServerError(ctx, err)
 	}
+	// The leases belong to the cache and must not be changed.
 	leases := make([]*v1alpha1.TritonLease, 0, len(all.Items))
 	for i := range all.Items {
 		if lease := &all.Items[i]; after == nil || compare(client.ObjectKeyFromObject(lease), *after) > 0 {
@@ -48,41 +50,43 @@ func (s *Service) List(ctx context.Context, request *connect.Request[tmsv1.ListR
 	response := new(tmsv1.ListResponse)
 	if len(leases) > size {
 		leases = leases[:size]
-		response.NextPageToken = tokenAfter(client.ObjectKeyFromObject(leases[size-1]))
+		response.NextPageToken = pageToken(client.ObjectKeyFromObject(leases[size-1]))
 	}
 	for _, lease := range leases {
-		response.Leases = append(response.Leases, answer(lease))
+		response.Leases = append(response.Leases, toProto(lease))
 	}
 	return connect.NewResponse(response), nil
 }
 
-// page returns what a request asks for. The namespace is empty for all of them.
-func (s *Service) page(request *tmsv1.ListRequest) (namespace string, after *client.ObjectKey, size int, err error) {
-	var wrong problem.Violations
+// parseList checks a request. The namespace is empty for all namespaces, and after is
+// nil for the first page.
+func (s *Service) parseList(request *tmsv1.ListRequest) (namespace string, after *client.ObjectKey, size int, err error) {
+	var invalid violations.List
 	namespace, size = s.namespace(request.GetNamespace()), int(request.GetPageSize())
-	if namespace == everywhere {
+	if namespace == allNamespaces {
 		namespace = ""
 	} else {
-		wrong.Label("namespace", namespace)
+		invalid.CheckLabel("namespace", namespace)
 	}
-	if size < 0 || size > largestPage {
-		wrong.Add("page_size", "%d must be between 1 and %d, or 0 for %d", size, largestPage, usualPage)
+	if size < 0 || size > maxPageSize {
+		invalid.Add("page_size", fmt.Sprintf("%d must be between 1 and %d, or 0 for %d", size, maxPageSize, defaultPageSize))
 	}
 	if size == 0 {
-		size = usualPage
+		size = defaultPageSize
 	}
 	if token := request.GetPageToken(); token != "" {
 		text, decodeErr := base64.RawURLEncoding.DecodeString(token)
-		name, lease, whole := strings.Cut(string(text), "/")
-		if decodeErr != nil || !whole {
-			wrong.Add("page_token", "must be the next_page_token of an answer")
+		namespace, name, ok := strings.Cut(string(text), "/")
+		if decodeErr != nil || !ok {
+			invalid.Add("page_token", "must be the next_page_token of a response")
 		}
-		after = &client.ObjectKey{Namespace: name, Name: lease}
+		after = &client.ObjectKey{Namespace: namespace, Name: name}
 	}
-	return namespace, after, size, wrong.Err()
+	return namespace, after, size, invalid.InvalidArgument()
 }
 
-func tokenAfter(lease client.ObjectKey) string {
+// pageToken returns the token of the page after a lease.
+func pageToken(lease client.ObjectKey) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(lease.String()))
 }
 

@@ -17,36 +17,37 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// TestNewLease: what each field of a request is in a lease.
+// TestNewLease checks the fields of the lease for each field of a request.
 func TestNewLease(t *testing.T) {
+	t.Parallel()
 	models := []*tmsv1.Model{{Name: "m", Uri: "s3://models/m"}}
 	const model = "models: [{name: m, uri: \"s3://models/m\"}]\n"
 	for name, test := range map[string]struct {
-		asked *tmsv1.LeaseSpec
-		want  string
+		request *tmsv1.LeaseSpec
+		want    string
 	}{
-		"no more than it must":  {&tmsv1.LeaseSpec{}, ""},
-		"image":                 {&tmsv1.LeaseSpec{TritonImage: "example.com/triton:1"}, "image: example.com/triton:1"},
-		"no resources":          {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{}}, "triton: {resources: {requests: {}, limits: {}}}"},
-		"GPUs":                  {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(2))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 2}}}"},
-		"none":                  {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(0))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 0}}}"},
-		"CPUs":                  {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Cpus: "500m"}}, "triton: {resources: {requests: {cpu: 500m}, limits: {}}}"},
-		"memory":                {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Memory: "2Gi"}}, "triton: {resources: {requests: {memory: 2Gi}, limits: {memory: 2Gi}}}"},
-		"scaled":                {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{}}, "autoscaling: {enable: true}"},
-		"replicas":              {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{MinReplicas: new(int64(0)), MaxReplicas: new(int64(3))}}, "autoscaling: {enable: true, replicas: {minimum: 0, maximum: 3}}"},
-		"a duration":            {&tmsv1.LeaseSpec{Duration: durationpb.New(90 * time.Minute)}, "duration: 5400s"},
-		"no end":                {&tmsv1.LeaseSpec{Duration: durationpb.New(0)}, "duration: 0s"},
-		"the longest there is":  {&tmsv1.LeaseSpec{Duration: &durationpb.Duration{Seconds: 99_999_999}}, "duration: 99999999s"},
-		"it renews itself":      {&tmsv1.LeaseSpec{AutoRenew: new(true)}, "autoRenew: true"},
-		"it does not":           {&tmsv1.LeaseSpec{AutoRenew: new(false)}, "autoRenew: false"},
-		"a metric on, and off":  {metricsOf(&tmsv1.MetricRequest{Metric: 1, Enabled: new(true)}, &tmsv1.MetricRequest{Metric: 2, Enabled: new(false)}), "autoscaling: {enable: true, metrics: {cpuUtilization: {enabled: true}, gpuUtilization: {enabled: false}}}"},
-		"a metric's threshold":  {metricsOf(&tmsv1.MetricRequest{Metric: 3, Threshold: new(int64(5000))}), "autoscaling: {enable: true, metrics: {queueTime: {threshold: 5000}}}"},
-		"a metric, and no more": {metricsOf(&tmsv1.MetricRequest{Metric: 3}), "autoscaling: {enable: true, metrics: {queueTime: {}}}"},
+		"models only":        {&tmsv1.LeaseSpec{}, ""},
+		"image":              {&tmsv1.LeaseSpec{TritonImage: "example.com/triton:1"}, "image: example.com/triton:1"},
+		"no resources":       {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{}}, "triton: {resources: {requests: {}, limits: {}}}"},
+		"GPUs":               {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(2))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 2}}}"},
+		"no GPUs":            {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(0))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 0}}}"},
+		"CPUs":               {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Cpus: "500m"}}, "triton: {resources: {requests: {cpu: 500m}, limits: {}}}"},
+		"memory":             {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Memory: "2Gi"}}, "triton: {resources: {requests: {memory: 2Gi}, limits: {memory: 2Gi}}}"},
+		"scaled":             {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{}}, "autoscaling: {enable: true}"},
+		"replicas":           {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{MinReplicas: new(int64(0)), MaxReplicas: new(int64(3))}}, "autoscaling: {enable: true, replicas: {minimum: 0, maximum: 3}}"},
+		"a duration":         {&tmsv1.LeaseSpec{Duration: durationpb.New(90 * time.Minute)}, "duration: 5400s"},
+		"no expiry":          {&tmsv1.LeaseSpec{Duration: durationpb.New(0)}, "duration: 0s"},
+		"the longest":        {&tmsv1.LeaseSpec{Duration: &durationpb.Duration{Seconds: 99_999_999}}, "duration: 99999999s"},
+		"auto-renew":         {&tmsv1.LeaseSpec{AutoRenew: new(true)}, "autoRenew: true"},
+		"no auto-renew":      {&tmsv1.LeaseSpec{AutoRenew: new(false)}, "autoRenew: false"},
+		"metrics on and off": {metricsOf(&tmsv1.MetricRequest{Metric: "cpuUtilization", Enabled: new(true)}, &tmsv1.MetricRequest{Metric: "gpuUtilization", Enabled: new(false)}), "autoscaling: {enable: true, metrics: {cpuUtilization: {enabled: true}, gpuUtilization: {enabled: false}}}"},
+		"a threshold":        {metricsOf(&tmsv1.MetricRequest{Metric: "queueTime", Threshold: new(int64(5000))}), "autoscaling: {enable: true, metrics: {queueTime: {threshold: 5000}}}"},
+		"a metric alone":     {metricsOf(&tmsv1.MetricRequest{Metric: "queueTime"}), "autoscaling: {enable: true, metrics: {queueTime: {}}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test.asked.Models = models
-			lease, wrong := newLease("ns", test.asked)
-			require.Empty(t, wrong)
+			test.request.Models = models
+			lease, errs := newLease("ns", test.request)
+			require.Empty(t, errs)
 			require.Equal(t, "ns", lease.Namespace)
 			text, err := json.Marshal(lease.Spec)
 			require.NoError(t, err)
@@ -56,7 +57,7 @@ func TestNewLease(t *testing.T) {
 
 			stored := new(v1alpha1.TritonLease)
 			require.NoError(t, json.Unmarshal(text, &stored.Spec))
-			require.True(t, asksTheSame(lease, stored), "as it is written down")
+			require.True(t, sameSpec(lease, stored), "after a round trip through JSON")
 		})
 	}
 }
@@ -65,48 +66,49 @@ func metricsOf(metrics ...*tmsv1.MetricRequest) *tmsv1.LeaseSpec {
 	return &tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{Metrics: metrics}}
 }
 
-// TestWrong: all that is wrong is said at once, with the paths of the request, and
-// without a letter that a terminal would obey. The first are what a lease cannot say,
-// the others what it may not.
-func TestWrong(t *testing.T) {
+// TestInvalidRequests checks that all violations are returned at once, with the paths of
+// the request and without control characters. The first violations are of newLease, the
+// others of the policy.
+func TestInvalidRequests(t *testing.T) {
+	t.Parallel()
 	hostile := "\x1b[2J\n---\nkind: Secret\u202e"
 	for name, test := range map[string]struct {
 		change func(*tmsv1.AcquireRequest)
 		want   map[string]string
 	}{
-		"nothing asked": {func(r *tmsv1.AcquireRequest) { r.Spec = nil }, map[string]string{"spec.models": "Required value: name at least one model"}},
-		"what a lease cannot say": {func(r *tmsv1.AcquireRequest) {
+		"no spec": {func(r *tmsv1.AcquireRequest) { r.Spec = nil }, map[string]string{"spec.models": "Required value: at least one model is required"}},
+		"what a TritonLease cannot express": {func(r *tmsv1.AcquireRequest) {
 			r.Namespace, r.Name, r.RequestId = "A", hostile, strings.Repeat("a", 129)
-			r.Spec = metricsOf(&tmsv1.MetricRequest{}, &tmsv1.MetricRequest{Metric: 3}, &tmsv1.MetricRequest{Metric: 3}, &tmsv1.MetricRequest{Metric: 17})
+			r.Spec = metricsOf(&tmsv1.MetricRequest{}, &tmsv1.MetricRequest{Metric: "queueTime"}, &tmsv1.MetricRequest{Metric: "queueTime"}, &tmsv1.MetricRequest{Metric: "METRIC_QUEUE_TIME"})
 			r.Spec.Resources, r.Spec.Duration = &tmsv1.Resources{Gpus: new(int64(-1))}, durationpb.New(-time.Second)
 		}, map[string]string{
-			"namespace": "must be a DNS label", "name": "must be a DNS label", "request_id": "at most 128 printable characters",
-			"spec.models": "name at least one model", "spec.resources.gpus": "must not be negative", "spec.duration": "must be between 0s and 99999999s",
-			"spec.autoscaling.metrics[0].metric": "METRIC_UNSPECIFIED", "spec.autoscaling.metrics[2].metric": "Duplicate value: \"METRIC_QUEUE_TIME\"",
-			"spec.autoscaling.metrics[3].metric": "supported values: \"METRIC_CPU_UTILIZATION\", \"METRIC_GPU_UTILIZATION\", \"METRIC_QUEUE_TIME\"",
+			"namespace": "must be a DNS label", "name": "must be a DNS label", "request_id": "at most 128 printable ASCII characters",
+			"spec.models": "at least one model is required", "spec.resources.gpus": "must not be negative", "spec.duration": "must be between 0s and 99999999s",
+			"spec.autoscaling.metrics[0].metric": "must be one of cpuUtilization, gpuUtilization, queueTime", "spec.autoscaling.metrics[2].metric": "Duplicate value: \"queueTime\"",
+			"spec.autoscaling.metrics[3].metric": "Invalid value: \"METRIC_QUEUE_TIME\": must be one of cpuUtilization, gpuUtilization, queueTime",
 		}},
-		"a request id of odd letters": {func(r *tmsv1.AcquireRequest) { r.RequestId = "é" }, map[string]string{"request_id": "printable"}},
-		"parts of seconds":            {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = durationpb.New(time.Millisecond) }, map[string]string{"spec.duration": "whole seconds"}},
-		"too long":                    {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: 100_000_000} }, map[string]string{"spec.duration": "between"}},
-		"longer than can be":          {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: math.MaxInt64} }, map[string]string{"spec.duration": "between"}},
-		"no duration":                 {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: 1, Nanos: -1} }, map[string]string{"spec.duration": "between"}},
-		"what a lease may not": {func(r *tmsv1.AcquireRequest) {
+		"a request id that is not ASCII": {func(r *tmsv1.AcquireRequest) { r.RequestId = "é" }, map[string]string{"request_id": "printable"}},
+		"parts of seconds":               {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = durationpb.New(time.Millisecond) }, map[string]string{"spec.duration": "whole seconds"}},
+		"too long":                       {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: 100_000_000} }, map[string]string{"spec.duration": "between"}},
+		"out of range":                   {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: math.MaxInt64} }, map[string]string{"spec.duration": "between"}},
+		"an invalid duration":            {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: 1, Nanos: -1} }, map[string]string{"spec.duration": "between"}},
+		"what the policy refuses": {func(r *tmsv1.AcquireRequest) {
 			r.Spec.Models = []*tmsv1.Model{{Name: hostile, Uri: "ftp://m"}, {Name: "m", Uri: hostile}}
 			r.Spec.TritonImage = hostile
 			r.Spec.Resources = &tmsv1.Resources{Cpus: hostile, Memory: "{{ .Values }}"}
-			r.Spec.Autoscaling = metricsOf(&tmsv1.MetricRequest{Metric: 3, Threshold: new(int64(-1))}).Autoscaling
+			r.Spec.Autoscaling = metricsOf(&tmsv1.MetricRequest{Metric: "queueTime", Threshold: new(int64(-1))}).Autoscaling
 			r.Spec.Autoscaling.MinReplicas, r.Spec.Autoscaling.MaxReplicas = new(int64(-1)), new(int64(-1))
 		}, map[string]string{
 			"spec.models[0].name": "must be a folder's name", "spec.models[0].uri": "must be s3://", "spec.models[1].uri": "must be s3://",
 			"spec.triton_image": "must be an image reference", "spec.resources.cpus": "must be a quantity", "spec.resources.memory": "must be a quantity",
 			"spec.autoscaling.min_replicas": "must be at least 0", "spec.autoscaling.max_replicas": "must be at least 0",
-			"spec.autoscaling.metrics[METRIC_QUEUE_TIME].threshold": "must be at least 0",
+			"spec.autoscaling.metrics.queueTime.threshold": "must be at least 0",
 		}},
 		"contradictions": {func(r *tmsv1.AcquireRequest) {
 			r.Spec.Models = append(r.Spec.Models, r.GetSpec().GetModels()[0])
 			r.Spec.Autoscaling = &tmsv1.Autoscaling{MinReplicas: new(int64(3)), MaxReplicas: new(int64(2))}
 		}, map[string]string{
-			"spec.models[1].name": "Duplicate value", "spec.autoscaling.min_replicas": "must not exceed spec.autoscaling.max_replicas (2)",
+			"spec.models[1].name": "Duplicate value", "spec.autoscaling.min_replicas": "must not exceed maximum (2)",
 		}},
 		"two models of one name": {func(r *tmsv1.AcquireRequest) { r.Spec.Models = append(r.Spec.Models, r.GetSpec().GetModels()[0]) }, map[string]string{
 			"spec.models[1].name": "Duplicate value: \"m\"",
@@ -115,15 +117,15 @@ func TestWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t)
-				_, err := c.acquire(t.Context(), "ann", one(test.change)).end()
+				_, err := c.acquire(t.Context(), "ann", request(test.change)).result()
 				requireCode(t, connect.CodeInvalidArgument, err)
-				said := map[string]string{}
-				for field, sentences := range fields(t, err) {
-					require.Contains(t, sentences, test.want[field], field)
-					said[field] = test.want[field]
+				got := map[string]string{}
+				for field, message := range fields(t, err) {
+					require.Contains(t, message, test.want[field], field)
+					got[field] = test.want[field]
 					require.Contains(t, err.Error(), field+": ")
 				}
-				require.Equal(t, test.want, said)
+				require.Equal(t, test.want, got)
 				for _, c := range err.Error() {
 					require.True(t, c == '\n' || c >= ' ' && c <= '~', "%q", err.Error())
 				}

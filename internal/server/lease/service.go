@@ -1,9 +1,9 @@
-// Package lease serves tms.v1.LeaseService. A lease is a TritonLease in the cluster;
-// the controller makes what it consists of. This package creates, watches, changes
-// and deletes TritonLeases for callers who may.
+// Package lease implements tms.v1.LeaseService with TritonLease objects, which the
+// controller reconciles.
 package lease
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,26 +20,27 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/auth"
 	"github.com/triton-leases/tms/internal/config"
-	"github.com/triton-leases/tms/internal/server/problem"
+	"github.com/triton-leases/tms/internal/server/violations"
 )
 
-// Config is what the service works with.
+// Config configures a Service.
 type Config struct {
-	// Client reads from memory, Live from the API server.
-	Client client.Client
-	Live   client.Reader
-	// Changes tells of leases that change in memory.
-	Changes *Changes
-	// Access says what callers may.
-	Access        *auth.Control
+	// Client reads from the cache, APIReader from the API server.
+	Client    client.Client
+	APIReader client.Reader
+	// Notifier notifies of changes in the cache.
+	Notifier *Notifier
+	// Reviewer authorizes the calls.
+	Reviewer      *auth.Reviewer
 	Configuration *config.Config
-	// Namespace is that of requests that name none.
+	// Namespace is the namespace of requests without one.
 	Namespace string
-	// Namespaces are those whose leases the server looks after, all where there is none.
+	// Namespaces are the namespaces that the controller watches. Empty means all.
 	Namespaces []string
-	// Longest is how long a caller may wait for a lease, and does where it has no deadline.
-	Longest time.Duration
-	// Stopping is closed when the server is about to end.
+	// MaxWait is how long an Acquire may wait. It is also the deadline of a call without
+	// one.
+	MaxWait time.Duration
+	// Stopping is closed when the server begins to shut down.
 	Stopping <-chan struct{}
 }
 
@@ -51,25 +52,25 @@ type Service struct {
 
 var _ tmsv1connect.LeaseServiceHandler = (*Service)(nil)
 
-// New returns the service.
+// New returns a Service.
 func New(config Config) *Service { return &Service{Config: config, now: time.Now} }
 
 // Release implements tmsv1connect.LeaseServiceHandler.
 func (s *Service) Release(ctx context.Context, request *connect.Request[tmsv1.ReleaseRequest]) (*connect.Response[tmsv1.ReleaseResponse], error) {
-	key, err := s.admit(ctx, "delete", request.Msg)
+	key, err := s.authorizeLease(ctx, "delete", request.Msg)
 	if err != nil {
 		return nil, err
 	}
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 	if err := client.IgnoreNotFound(s.Client.Delete(ctx, lease)); err != nil {
-		return nil, failed(ctx, err)
+		return nil, apiServerError(ctx, err)
 	}
 	return connect.NewResponse(&tmsv1.ReleaseResponse{}), nil
 }
 
 // Renew implements tmsv1connect.LeaseServiceHandler.
 func (s *Service) Renew(ctx context.Context, request *connect.Request[tmsv1.RenewRequest]) (*connect.Response[tmsv1.RenewResponse], error) {
-	key, err := s.admit(ctx, "update", request.Msg)
+	key, err := s.authorizeLease(ctx, "update", request.Msg)
 	if err != nil {
 		return nil, err
 	}
@@ -81,18 +82,18 @@ func (s *Service) Renew(ctx context.Context, request *connect.Request[tmsv1.Rene
 	before := lease.DeepCopy()
 	lease.Spec.RenewTime = &now
 	if err := s.Client.Patch(ctx, lease, client.MergeFrom(before)); err != nil {
-		return nil, s.missing(ctx, key, err)
+		return nil, leaseError(ctx, key, err)
 	}
-	renewed := new(tmsv1.RenewResponse)
+	response := new(tmsv1.RenewResponse)
 	if granted := lease.Status.Granted; granted != nil && granted.Duration.Value() > 0 {
-		renewed.ExpiresAt = timestamppb.New(now.Add(granted.Duration.Value()))
+		response.ExpiresAt = timestamppb.New(now.Add(granted.Duration.Value()))
 	}
-	return connect.NewResponse(renewed), nil
+	return connect.NewResponse(response), nil
 }
 
 // Status implements tmsv1connect.LeaseServiceHandler.
 func (s *Service) Status(ctx context.Context, request *connect.Request[tmsv1.StatusRequest]) (*connect.Response[tmsv1.StatusResponse], error) {
-	key, err := s.admit(ctx, "get", request.Msg)
+	key, err := s.authorizeLease(ctx, "get", request.Msg)
 	if err != nil {
 		return nil, err
 	}
@@ -100,59 +101,59 @@ func (s *Service) Status(ctx context.Context, request *connect.Request[tmsv1.Sta
 	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(&tmsv1.StatusResponse{Lease: answer(lease)}), nil
+	return connect.NewResponse(&tmsv1.StatusResponse{Lease: toProto(lease)}), nil
 }
 
-// get reads a lease from the API server, because what is in memory may be behind what
-// the caller was told by another replica.
+// get reads a lease from the API server. The cache of this replica may be older than
+// what another replica sent to the caller.
 func (s *Service) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.TritonLease, error) {
 	lease := new(v1alpha1.TritonLease)
-	if err := s.Live.Get(ctx, key, lease); err != nil {
-		return nil, s.missing(ctx, key, err)
+	if err := s.APIReader.Get(ctx, key, lease); err != nil {
+		return nil, leaseError(ctx, key, err)
 	}
 	return lease, nil
 }
 
-// missing says that a lease is not there, where an error does.
-func (s *Service) missing(ctx context.Context, key client.ObjectKey, err error) error {
+// leaseError is apiServerError with the code NOT_FOUND for a lease that does not exist.
+func leaseError(ctx context.Context, key client.ObjectKey, err error) error {
 	if apierrors.IsNotFound(err) {
-		return connect.NewError(connect.CodeNotFound, fmt.Errorf("no lease %q in the namespace %q", key.Name, key.Namespace))
+		return connect.NewError(connect.CodeNotFound, fmt.Errorf("lease %q does not exist in the namespace %q", key.Name, key.Namespace))
 	}
-	return failed(ctx, err)
+	return apiServerError(ctx, err)
 }
 
-// named is a request about one lease.
-type named interface {
+// leaseRequest is a request about one lease.
+type leaseRequest interface {
 	GetNamespace() string
 	GetId() string
 }
 
-// admit returns which lease a request is about, where its caller may do so.
-func (s *Service) admit(ctx context.Context, verb string, request named) (client.ObjectKey, error) {
+// authorizeLease returns the key of the lease of a request if the caller has the right
+// for a verb.
+func (s *Service) authorizeLease(ctx context.Context, verb string, request leaseRequest) (client.ObjectKey, error) {
 	key := client.ObjectKey{Namespace: s.namespace(request.GetNamespace()), Name: request.GetId()}
-	var wrong problem.Violations
-	wrong.Label("namespace", key.Namespace)
-	wrong.Label("id", key.Name)
-	if err := wrong.Err(); err != nil {
+	var invalid violations.List
+	invalid.CheckLabel("namespace", key.Namespace)
+	invalid.CheckLabel("id", key.Name)
+	if err := invalid.InvalidArgument(); err != nil {
 		return key, err
 	}
 	return key, s.authorize(ctx, verb, key)
 }
 
-// authorize returns an error where the caller may not do so, or nobody here can.
+// authorize returns an error if the caller lacks the right for a verb, or if the
+// controller does not watch the namespace. The name of key is empty for all leases, the
+// namespace for all namespaces.
 func (s *Service) authorize(ctx context.Context, verb string, key client.ObjectKey) error {
-	err := s.Access.Authorize(ctx, auth.Attributes{
+	err := s.Reviewer.Authorize(ctx, auth.Attributes{
 		Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: "tritonleases", Namespace: key.Namespace, Name: key.Name,
 	})
 	if err == nil && len(s.Namespaces) > 0 && key.Namespace != "" && !slices.Contains(s.Namespaces, key.Namespace) {
-		return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("namespace: nobody looks after leases in the namespace %q", key.Namespace))
+		var refused violations.List
+		refused.Add("namespace", fmt.Sprintf("tms-server does not watch the namespace %q", key.Namespace))
+		return refused.WithCode(connect.CodeFailedPrecondition)
 	}
 	return err
 }
 
-func (s *Service) namespace(asked string) string {
-	if asked == "" {
-		return s.Namespace
-	}
-	return asked
-}
+func (s *Service) namespace(requested string) string { return cmp.Or(requested, s.Namespace) }

@@ -14,7 +14,7 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 )
 
-// find returns a lease, and nil where it is not there.
+// find returns a lease, and nil if it does not exist.
 func (s *Server) find(namespace, id string) *tmsv1.Lease {
 	for _, lease := range s.leases {
 		if lease.Id == id && (namespace == "" || namespace == lease.Namespace) {
@@ -25,12 +25,12 @@ func (s *Server) find(namespace, id string) *tmsv1.Lease {
 }
 
 func notFound(id string) error {
-	return connect.NewError(connect.CodeNotFound, errors.New("there is no lease "+id))
+	return connect.NewError(connect.CodeNotFound, errors.New("lease "+id+" does not exist"))
 }
 
-// Release deletes a lease.
+// Release implements tmsv1connect.LeaseServiceHandler.
 func (s *Server) Release(ctx context.Context, r *connect.Request[tmsv1.ReleaseRequest]) (*connect.Response[tmsv1.ReleaseResponse], error) {
-	if err := s.came("Release", r.Msg, r.Header()); err != nil {
+	if err := s.record("Release", r.Msg, r.Header()); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -51,9 +51,10 @@ func (s *Server) remove(id string) {
 	s.leases = slices.DeleteFunc(s.leases, func(lease *tmsv1.Lease) bool { return lease.Id == id })
 }
 
-// Renew has the duration count from an hour after the beginning.
+// Renew implements tmsv1connect.LeaseServiceHandler. The lease expires two durations after
+// its creation.
 func (s *Server) Renew(_ context.Context, r *connect.Request[tmsv1.RenewRequest]) (*connect.Response[tmsv1.RenewResponse], error) {
-	if err := s.came("Renew", r.Msg, r.Header()); err != nil {
+	if err := s.record("Renew", r.Msg, r.Header()); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -62,15 +63,15 @@ func (s *Server) Renew(_ context.Context, r *connect.Request[tmsv1.RenewRequest]
 	if lease == nil {
 		return nil, notFound(r.Msg.Id)
 	}
-	if lasts := lease.Granted.GetDuration().AsDuration(); lasts > 0 {
-		lease.ExpiresAt = timestamppb.New(created.Add(lasts).Add(lasts))
+	if duration := lease.Granted.GetDuration().AsDuration(); duration > 0 {
+		lease.ExpiresAt = timestamppb.New(createdAt.Add(2 * duration))
 	}
 	return connect.NewResponse(&tmsv1.RenewResponse{ExpiresAt: lease.ExpiresAt}), nil
 }
 
-// Status tells of one lease.
+// Status implements tmsv1connect.LeaseServiceHandler.
 func (s *Server) Status(_ context.Context, r *connect.Request[tmsv1.StatusRequest]) (*connect.Response[tmsv1.StatusResponse], error) {
-	if err := s.came("Status", r.Msg, r.Header()); err != nil {
+	if err := s.record("Status", r.Msg, r.Header()); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -82,9 +83,10 @@ func (s *Server) Status(_ context.Context, r *connect.Request[tmsv1.StatusReques
 	return connect.NewResponse(&tmsv1.StatusResponse{Lease: lease}), nil
 }
 
-// List tells of the leases of a namespace, with the place to go on at as the token.
+// List implements tmsv1connect.LeaseServiceHandler. A page token is the index of the next
+// lease.
 func (s *Server) List(_ context.Context, r *connect.Request[tmsv1.ListRequest]) (*connect.Response[tmsv1.ListResponse], error) {
-	if err := s.came("List", r.Msg, r.Header()); err != nil {
+	if err := s.record("List", r.Msg, r.Header()); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -101,12 +103,12 @@ func (s *Server) List(_ context.Context, r *connect.Request[tmsv1.ListRequest]) 
 	})
 	begin, _ := strconv.Atoi(r.Msg.PageToken)
 	end := begin + cmp.Or(int(r.Msg.PageSize), 100)
-	answer := &tmsv1.ListResponse{Leases: leases[min(begin, len(leases)):min(end, len(leases))]}
+	response := &tmsv1.ListResponse{Leases: leases[min(begin, len(leases)):min(end, len(leases))]}
 	if end < len(leases) {
-		answer.NextPageToken = strconv.Itoa(end)
+		response.NextPageToken = strconv.Itoa(end)
 	}
-	if s.circular {
-		answer.Leases, answer.NextPageToken = leases, "again"
+	if s.loopPages {
+		response.Leases, response.NextPageToken = leases, "again"
 	}
-	return connect.NewResponse(answer), nil
+	return connect.NewResponse(response), nil
 }

@@ -1,5 +1,5 @@
-// Package faketms is for tests of what calls tms-server: a server with its API that
-// keeps leases in memory, and does on demand what a real one does on a bad day.
+// Package faketms is a fake tms-server for tests of its clients. It keeps leases in
+// memory, and fails on demand.
 package faketms
 
 import (
@@ -16,31 +16,31 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
-// Call is one call that came.
+// Call is one call that the server received.
 type Call struct {
-	// Method is its name, such as Acquire.
+	// Method is the name of the method, such as Acquire.
 	Method string
 	// Message is the request.
 	Message proto.Message
-	// Header are the request's headers.
+	// Header holds the headers of the request.
 	Header http.Header
 }
 
-// Server is the fake. What it makes is called lease-1, lease-2 and so on, on the
-// second of January 2026.
+// Server is the fake server. It names leases lease-1, lease-2 and so on, and creates them
+// on 2 January 2026.
 type Server struct {
-	mu       sync.Mutex
-	calls    []Call
-	leases   []*tmsv1.Lease
-	requests map[string]string // lease by request id
-	made     int
-	images   []string
-	failures map[string][]error
-	breaks   int
-	holding  bool
-	circular bool
-	stalling bool
-	held     chan struct{}
+	mu        sync.Mutex
+	calls     []Call
+	leases    []*tmsv1.Lease
+	requests  map[string]string // lease id by request id
+	created   int               // the number of leases created
+	images    []string
+	failures  map[string][]error
+	breaks    int
+	holding   bool
+	loopPages bool
+	stalling  bool
+	held      chan struct{}
 }
 
 var (
@@ -48,12 +48,12 @@ var (
 	_ tmsv1connect.AllowlistServiceHandler = allowlist{}
 )
 
-// New returns a server without leases.
+// New returns a Server without leases.
 func New() *Server {
 	return &Server{requests: map[string]string{}, failures: map[string][]error{}, held: make(chan struct{}, 100)}
 }
 
-// Handler serves the API.
+// Handler returns an HTTP handler that serves the API.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(tmsv1connect.NewLeaseServiceHandler(s))
@@ -61,14 +61,14 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// Start serves plain http, with HTTP/1.1 and HTTP/2, on a port of this machine.
+// Start starts the server on a local port, with HTTP/1.1 and HTTP/2 without TLS.
 func (s *Server) Start() *httptest.Server {
 	started := s.unstarted()
 	started.Start()
 	return started
 }
 
-// StartTLS serves https.
+// StartTLS starts the server on a local port with TLS.
 func (s *Server) StartTLS() *httptest.Server {
 	started := s.unstarted()
 	started.EnableHTTP2 = true
@@ -78,7 +78,7 @@ func (s *Server) StartTLS() *httptest.Server {
 
 func (s *Server) unstarted() *httptest.Server {
 	server := httptest.NewUnstartedServer(s.Handler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail on purpose
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // tests make TLS handshakes fail
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
 	server.Config.Protocols.SetHTTP2(true)
@@ -86,44 +86,45 @@ func (s *Server) unstarted() *httptest.Server {
 	return server
 }
 
-// Fail has the next calls of a method end with these errors, one each.
+// Fail makes the next calls of a method fail, each with one of the errors.
 func (s *Server) Fail(method string, errs ...error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures[method] = append(s.failures[method], errs...)
 }
 
-// Break has the next n acquisitions break off after their first answer, as those of a
-// server that is killed do.
+// Break makes the next n Acquire streams break after their first response, as if the
+// server were killed.
 func (s *Server) Break(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.breaks = n
 }
 
-// Hold has acquisitions get no further than to start. Those whose caller goes away stay,
-// as if the server had not seen it, and those whose deadline is over are released.
+// Hold keeps leases from serving. If the caller disconnects, its lease stays, as if the
+// server had not noticed; if its deadline passes, the lease is released.
 func (s *Server) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holding = true
 }
 
-// Stall has releases come to no end, and Held told of them.
+// Stall makes each Release wait until its caller disconnects, and report to Held.
 func (s *Server) Stall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stalling = true
 }
 
-// PageForever has each page of List name itself as the one after it.
-func (s *Server) PageForever() {
+// LoopPages makes each page of List name itself as its next page.
+func (s *Server) LoopPages() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.circular = true
+	s.loopPages = true
 }
 
-// Held is told of each acquisition that is held, once its caller can know its lease.
+// Held receives a value for each held Acquire after its first response, and for each
+// stalled Release.
 func (s *Server) Held() <-chan struct{} { return s.held }
 
 // Put adds a lease.
@@ -133,14 +134,14 @@ func (s *Server) Put(lease *tmsv1.Lease) {
 	s.leases = append(s.leases, lease)
 }
 
-// Leases returns the leases that there are.
+// Leases returns all leases.
 func (s *Server) Leases() []*tmsv1.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.leases)
 }
 
-// Calls returns the calls of a method that came, in their order.
+// Calls returns the calls of a method, in the order in which the server received them.
 func (s *Server) Calls(method string) []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,15 +154,15 @@ func (s *Server) Calls(method string) []Call {
 	return calls
 }
 
-// came notes a call, and returns what it must fail with.
-func (s *Server) came(method string, message proto.Message, header http.Header) error {
+// record records a call, and returns the error that it must fail with, if any.
+func (s *Server) record(method string, message proto.Message, header http.Header) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, Call{Method: method, Message: proto.Clone(message), Header: header.Clone()})
-	waiting := s.failures[method]
-	if len(waiting) == 0 {
+	pending := s.failures[method]
+	if len(pending) == 0 {
 		return nil
 	}
-	s.failures[method] = waiting[1:]
-	return waiting[0]
+	s.failures[method] = pending[1:]
+	return pending[0]
 }

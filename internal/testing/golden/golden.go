@@ -1,5 +1,5 @@
-// Package golden compares what a test made with a file that was reviewed. It
-// owns the one -update flag: make golden writes the files anew.
+// Package golden compares the output of tests with golden files. It defines the -update
+// flag, with which make golden rewrites the files.
 package golden
 
 import (
@@ -14,39 +14,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// Equal compares text with the file, or writes the file under -update. An empty
-// text means that there is no file.
+// Equal fails the test if the file does not hold text. With -update, it writes the file
+// instead. An empty text stands for no file.
 func Equal(t *testing.T, file, text string) {
 	t.Helper()
 	if *update {
 		write(t, file, text)
 		return
 	}
-	wanted, err := os.ReadFile(file)
+	want, err := os.ReadFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {
 		require.NoError(t, err)
 	}
-	Same(t, string(wanted), text, file+" is not what was made; if it should be, run: make golden")
+	Same(t, string(want), text, file+" differs from the output; if the output is right, run: make golden")
 }
 
-// Same compares two long texts, and shows where they first differ.
-func Same(t testing.TB, wanted, got, message string) {
+// Same fails the test if two long texts differ, and shows the first line that differs.
+func Same(t testing.TB, want, got, message string) {
 	t.Helper()
-	if wanted == got {
+	if want == got {
 		return
 	}
-	wantedLines, gotLines := strings.Split(wanted, "\n"), strings.Split(got, "\n")
+	wantLines, gotLines := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := 0; ; i++ {
-		before := strings.Join(wantedLines[max(0, min(i, len(wantedLines))-3):min(i, len(wantedLines))], "\n")
+		before := strings.Join(wantLines[max(0, min(i, len(wantLines))-3):min(i, len(wantLines))], "\n")
 		switch {
-		case i >= len(wantedLines):
-			t.Fatalf("%s\nline %d is too much: %q\nafter:\n%s", message, i+1, gotLines[i], before)
+		case i >= len(wantLines):
+			t.Fatalf("%s\nunexpected line %d: %q\nafter:\n%s", message, i+1, gotLines[i], before)
 		case i >= len(gotLines):
-			t.Fatalf("%s\nline %d is missing: %q\nafter:\n%s", message, i+1, wantedLines[i], before)
-		case wantedLines[i] != gotLines[i]:
-			t.Fatalf("%s\nline %d should be: %q\nbut is:           %q\nafter:\n%s", message, i+1, wantedLines[i], gotLines[i], before)
+			t.Fatalf("%s\nmissing line %d: %q\nafter:\n%s", message, i+1, wantLines[i], before)
+		case wantLines[i] != gotLines[i]:
+			t.Fatalf("%s\nline %d\nwant: %q\ngot:  %q\nafter:\n%s", message, i+1, wantLines[i], gotLines[i], before)
 		}
 	}
 }

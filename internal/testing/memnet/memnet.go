@@ -1,5 +1,5 @@
-// Package memnet is a network within a process, for tests of servers in a bubble of
-// testing/synctest: who waits for it waits for nothing outside.
+// Package memnet is a network in memory for tests in a synctest bubble, in which
+// goroutines must not wait for anything outside the process.
 package memnet
 
 import (
@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// Listener is a net.Listener that is reached by its method Dial alone.
+// Listener is a net.Listener that accepts the connections of its own Dial.
 type Listener struct {
 	accepted chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
 }
 
-// Listen returns a listener.
+// Listen returns a new Listener.
 func Listen() *Listener {
 	return &Listener{accepted: make(chan net.Conn), closed: make(chan struct{})}
 }
@@ -24,8 +24,8 @@ func Listen() *Listener {
 // Accept implements net.Listener.
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
-	case connection := <-l.accepted:
-		return connection, nil
+	case conn := <-l.accepted:
+		return conn, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
 	}
@@ -42,10 +42,10 @@ func (l *Listener) Addr() net.Addr { return address{} }
 
 // Dial connects to the listener.
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
-	ours, theirs := pipe()
+	client, server := pipe()
 	select {
-	case l.accepted <- theirs:
-		return ours, nil
+	case l.accepted <- server:
+		return client, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
@@ -53,8 +53,8 @@ func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// Client returns a client whose every host is the listener. It speaks HTTP/1.1, or
-// HTTP/2 without TLS.
+// Client returns an HTTP client that connects to the listener, whatever the host of a
+// URL is. It uses HTTP/1.1, or HTTP/2 without TLS.
 func (l *Listener) Client(http2 bool) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!http2)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// room is how much one end may write before the other reads, as networks have it:
-// HTTP/2 on a net.Pipe, which has none, can come to a standstill.
-const room = 64 << 10
+// bufferSize is how many bytes one end can write before the other reads. net.Pipe has
+// no buffer, and HTTP/2 over it can deadlock.
+const bufferSize = 64 << 10
 
 // pipe returns the two ends of a connection.
 func pipe() (a, b net.Conn) {
@@ -23,23 +23,24 @@ type half struct {
 	lock    sync.Mutex
 	data    []byte
 	closed  bool          // by either end
-	changed chan struct{} // closed, and replaced, when something changes
-	// read and write are when reading and writing end, where they are set.
-	read, write time.Time
+	changed chan struct{} // closed and replaced on each change
+	// readDeadline and writeDeadline are zero if there is none.
+	readDeadline, writeDeadline time.Time
 }
 
 func newHalf() *half { return &half{changed: make(chan struct{})} }
 
-// change changes something, and wakes who waits for it.
-func (h *half) change(something func()) {
+// update runs f under the lock, and wakes the goroutines in wait.
+func (h *half) update(f func()) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
-	something()
+	f()
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
 
-// wait tries, under the lock, until something can be done or the deadline has come.
+// wait calls try under the lock, at first and after each change, until it returns true or
+// the deadline passes.
 func (h *half) wait(deadline func() time.Time, try func() (done bool)) error {
 	for {
 		h.lock.Lock()
@@ -48,7 +49,7 @@ func (h *half) wait(deadline func() time.Time, try func() (done bool)) error {
 		if done {
 			return nil
 		}
-		var late <-chan time.Time
+		var expired <-chan time.Time
 		if !until.IsZero() {
 			left := time.Until(until)
 			if left <= 0 {
@@ -56,11 +57,11 @@ func (h *half) wait(deadline func() time.Time, try func() (done bool)) error {
 			}
 			timer := time.NewTimer(left)
 			defer timer.Stop()
-			late = timer.C
+			expired = timer.C
 		}
 		select {
 		case <-changed:
-		case <-late:
+		case <-expired:
 		}
 	}
 }
@@ -70,37 +71,37 @@ type end struct{ in, out *half }
 
 // Read implements net.Conn.
 func (e *end) Read(to []byte) (n int, err error) {
-	waited := e.in.wait(func() time.Time { return e.in.read }, func() bool {
+	waitErr := e.in.wait(func() time.Time { return e.in.readDeadline }, func() bool {
 		if n = copy(to, e.in.data); n == 0 && e.in.closed {
 			err = io.EOF
 		}
 		e.in.data = e.in.data[n:]
 		return n > 0 || err != nil || len(to) == 0
 	})
-	if waited != nil {
-		return 0, waited
+	if waitErr != nil {
+		return 0, waitErr
 	}
-	e.in.change(func() {})
+	e.in.update(func() {})
 	return n, err
 }
 
 // Write implements net.Conn.
 func (e *end) Write(from []byte) (n int, err error) {
 	for n < len(from) {
-		waited := e.out.wait(func() time.Time { return e.out.write }, func() bool {
-			some := from[n:min(len(from), n+max(0, room-len(e.out.data)))]
+		waitErr := e.out.wait(func() time.Time { return e.out.writeDeadline }, func() bool {
+			chunk := from[n:min(len(from), n+max(0, bufferSize-len(e.out.data)))]
 			if e.out.closed {
 				err = io.ErrClosedPipe
 				return true
 			}
-			e.out.data = append(e.out.data, some...)
-			n += len(some)
-			return len(some) > 0
+			e.out.data = append(e.out.data, chunk...)
+			n += len(chunk)
+			return len(chunk) > 0
 		})
-		if waited != nil {
-			return n, waited
+		if waitErr != nil {
+			return n, waitErr
 		}
-		e.out.change(func() {})
+		e.out.update(func() {})
 		if err != nil {
 			return n, err
 		}
@@ -108,22 +109,22 @@ func (e *end) Write(from []byte) (n int, err error) {
 	return n, nil
 }
 
-// Close implements net.Conn. What was written can still be read.
+// Close implements net.Conn. The other end can still read what was written.
 func (e *end) Close() error {
-	e.in.change(func() { e.in.closed = true })
-	e.out.change(func() { e.out.closed = true })
+	e.in.update(func() { e.in.closed = true })
+	e.out.update(func() { e.out.closed = true })
 	return nil
 }
 
 // SetReadDeadline implements net.Conn.
 func (e *end) SetReadDeadline(at time.Time) error {
-	e.in.change(func() { e.in.read = at })
+	e.in.update(func() { e.in.readDeadline = at })
 	return nil
 }
 
 // SetWriteDeadline implements net.Conn.
 func (e *end) SetWriteDeadline(at time.Time) error {
-	e.out.change(func() { e.out.write = at })
+	e.out.update(func() { e.out.writeDeadline = at })
 	return nil
 }
 

@@ -1,6 +1,6 @@
-// Package anyvalues makes values of the chart out of random bytes, for tests
-// that hold for any values. The schema accepts all of them; the policy refuses
-// some, because refusals must agree too.
+// Package randvalues makes values of the chart from random bytes, for tests that hold
+// for any values. The schema accepts all of them. The policy refuses some, because the
+// chart and pkg/policy must refuse the same.
 package randvalues
 
 import (
@@ -9,19 +9,19 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// YAML returns a values file and the name of a release, decided by the bytes:
-// the same bytes give the same values, and few bytes give simple ones.
+// YAML returns a values file and a release name made from the bytes. The same bytes give
+// the same values. Few bytes give simple values.
 func YAML(data []byte) (values []byte, release string) {
 	d := &dice{data: data}
 	release = pick(d.part(), "tms", "r", "my-tms-release", "a-release-name-that-is-just-as-long-as-helm-can-allow")
 	text, err := yaml.Marshal(d.values())
 	if err != nil {
-		panic(err) // it is made of what YAML can hold
+		panic(err) // the values hold only what YAML can encode
 	}
 	return text, release
 }
 
-// dice turns bytes into decisions. Where no byte is left every decision is the first.
+// dice turns bytes into decisions. When no byte is left, each decision is the first option.
 type dice struct {
 	data  []byte
 	parts int // that were given away
@@ -36,8 +36,7 @@ func (d *dice) roll(sides int) int {
 	return n
 }
 
-// part returns dice with every eighth byte of their own, so that what is decided
-// last does not starve.
+// part returns dice with every eighth byte, so that bytes are left for the last parts.
 func (d *dice) part() *dice {
 	own := &dice{}
 	for i := d.parts; i < len(d.data); i += 8 {
@@ -47,7 +46,7 @@ func (d *dice) part() *dice {
 	return own
 }
 
-// sometimes is true once in n times.
+// sometimes returns true once in n times.
 func (d *dice) sometimes(n int) bool { return d.roll(n) == n-1 }
 
 func pick[T any](d *dice, options ...T) T { return options[d.roll(len(options))] }
@@ -93,12 +92,16 @@ func (d *dice) values() object {
 		return pick(d, []any{"example.com/other:1"}, []any{"example.com/other:1", "example.com/image:1"})
 	})
 	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
-	if server["enabled"] == true && !rest.sometimes(8) {
+	if server["enabled"] == true {
 		v["images"] = object{"server": "example.com/server:1"}
 		rest.server(server)
 		rest.maybe(2, server, "apiService", (*dice).apiService)
 	} else {
-		rest.maybe(8, server, "apiService", (*dice).apiService)
+		rest.maybe(8, server, "apiService", func(d *dice) any {
+			api := d.apiService().(object)
+			api["enabled"] = false
+			return api
+		})
 	}
 	rest.maybe(8, server, "leases", func(d *dice) any {
 		return object{
@@ -115,7 +118,7 @@ func (d *dice) values() object {
 	return v
 }
 
-// server sets how tms-server runs, and removes defaults of it.
+// server sets and removes values of tms-server.
 func (d *dice) server(s object) {
 	d.maybe(2, s, "namespaces", func(d *dice) any { return pick[any](d, []any{"a", "ns"}, []any{"1", "a", "1"}, []any{}, nil) })
 	d.maybe(4, s, "crd", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
@@ -130,20 +133,22 @@ func (d *dice) server(s object) {
 	})
 }
 
-// apiService is mostly one that can be served.
+// apiService returns an API that the schema accepts.
 func (d *dice) apiService() any {
 	a := object{"enabled": !d.sometimes(4)}
 	a["tls"] = pick[any](d,
 		object{"secretName": "tls"}, object{"enabled": false},
 		object{"certManager": object{"issuerRef": object{"name": "company", "kind": pick[any](d, "ClusterIssuer", nil), "group": pick[any](d, "example.com", nil)}}},
 		object{"certManager": object{"issuerRef": object{"name": "company"}, "dnsNames": []any{"tms.example.com", "*.example.com", "tms.example.com"}}},
-		object{"secretName": "tls", "certManager": object{"issuerRef": object{"name": "company"}}},
-		object{"enabled": false, "secretName": pick(d, "tls", "")}, object{"enabled": nil}, nil,
+		object{"enabled": false, "secretName": ""}, object{"enabled": nil, "secretName": "tls"},
 	)
 	d.maybe(3, a, "type", func(d *dice) any { return pick[any](d, "NodePort", "LoadBalancer", "ClusterIP", nil) })
-	d.maybe(4, a, "port", func(d *dice) any { return pick[any](d, 30000, 32768, 443, nil) })
+	d.maybe(4, a, "port", func(d *dice) any { return pick(d, 30000, 32767) })
+	if a["type"] != "NodePort" {
+		d.maybe(4, a, "port", func(d *dice) any { return pick(d, 32768, 443) })
+	}
 	d.maybe(4, a, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
-	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "0s", "1h1m1s1ms", "000ms", nil) })
+	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "1h1m1s1ms", "0h1ms", nil) })
 	d.maybe(4, a, "callsPerSecond", func(d *dice) any { return pick[any](d, 1, 1000000, nil) })
 	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
 	return a
@@ -153,7 +158,7 @@ func (d *dice) config() object {
 	c := object{"enable": !d.sometimes(8)}
 	d.maybe(2, c, "replicas", func(d *dice) any { return d.bounds() })
 	metrics := object{
-		// Mostly one metric is in effect, so that most leases are not refused.
+		// In most cases one metric is in effect, so that most leases are granted.
 		"queueTime":      d.metric(object{"enabled": true}, 1000, 10000, 250000, 1e15),
 		"cpuUtilization": d.metric(object{}, 1, 50, 100, 5000),
 		"gpuUtilization": d.metric(object{}, 1, 50, 90, 100),
@@ -172,7 +177,7 @@ func (d *dice) config() object {
 	return c
 }
 
-// bounds are coherent, but for one in eight.
+// bounds returns bounds that are coherent seven times in eight.
 func (d *dice) bounds() object {
 	lower := 1 + d.roll(3)
 	upper := lower + d.roll(3)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Break puts something else in a random place of values, which it changes.
+// Break replaces, adds or removes a value at a random place. It changes the map.
 func Break(random *rand.Rand, object map[string]any) {
 	others := []any{
 		nil, true, false, "", "text", "5", -1.0, 0.0, 1.5, 1e30, 9007199254740993.0,

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Corpus returns the values files of all tests, right and refused, and some made
-// at random, the same on every run. The root is the folder of the module.
+// Corpus returns the values files of all tests, accepted and refused, and some random
+// ones, which are the same in every run. The root is the folder of the module.
 func Corpus(root string, random int) ([][]byte, error) {
 	var all [][]byte
 	for _, pattern := range []string{"charts/tms/ci/*.yaml", "examples/*.yaml", "testdata/refused/*.yaml"} {

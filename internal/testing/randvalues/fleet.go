@@ -8,9 +8,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Fleet is YAML with several siblings of each lease, which have the same keys
-// and some other values: many of the siblings are of one form, and some only
-// seem to be.
+// Fleet is YAML with five variants of each lease, which have the same keys and some other
+// values, so that many leases share a shape.
 func Fleet(data []byte) (values []byte, release string) {
 	d := &dice{data: data}
 	release = pick(d.part(), "tms", "r")
@@ -31,13 +30,13 @@ func Fleet(data []byte) (values []byte, release string) {
 	}
 	text, err := yaml.Marshal(v)
 	if err != nil {
-		panic(err) // it is made of what YAML can hold
+		panic(err) // the values hold only what YAML can encode
 	}
 	return text, release
 }
 
-// vary changes some of the texts and numbers of a value to others that are
-// legal there: words, and what only looks like one.
+// vary replaces some strings and numbers of a value by others that the schema accepts at
+// the same place: plain words, and strings that YAML must quote.
 func (d *dice) vary(value any, parent, key string) any {
 	switch value := value.(type) {
 	case object:
@@ -65,7 +64,7 @@ func (d *dice) vary(value any, parent, key string) any {
 	return value
 }
 
-// others are legal values of some keys, of which some have a parent.
+// others are the values that vary uses, by key or by parent and key.
 var others = map[string][]any{
 	"target.name":                   {"legacy", "a.b", "1", "other", "on"},
 	"name":                          {"m", "n", "o", "p", "1", "true", "A_b.c-d"},
@@ -86,7 +85,7 @@ var others = map[string][]any{
 func clone(value object) object {
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // it is made of what JSON can hold
+		panic(err) // the values hold only what JSON can encode
 	}
 	copied := object{}
 	if err := json.Unmarshal(text, &copied); err != nil {

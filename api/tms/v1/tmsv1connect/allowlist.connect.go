@@ -43,13 +43,13 @@ const (
 
 // AllowlistServiceClient is a client for the tms.v1.AllowlistService service.
 type AllowlistServiceClient interface {
-	// Append adds images. Those that are there already are no error.
+	// Append adds images. An image that is already allowed is not an error.
 	Append(context.Context, *connect.Request[v1.AppendRequest]) (*connect.Response[v1.AppendResponse], error)
-	// List tells of all images that leases may have.
+	// List returns all images that leases may use.
 	List(context.Context, *connect.Request[v1.AllowlistServiceListRequest]) (*connect.Response[v1.AllowlistServiceListResponse], error)
-	// Remove removes images. Those that are not there are no error; those of the values
-	// are FAILED_PRECONDITION. Leases that have one go on with it, and are not granted a
-	// change while they do.
+	// Remove removes images. An image that is not in the list is not an error. Removing
+	// an image of the administrator's values is FAILED_PRECONDITION. Leases that use a
+	// removed image keep running, but changes of them are refused.
 	Remove(context.Context, *connect.Request[v1.RemoveRequest]) (*connect.Response[v1.RemoveResponse], error)
 }
 
@@ -109,13 +109,13 @@ func (c *allowlistServiceClient) Remove(ctx context.Context, req *connect.Reques
 
 // AllowlistServiceHandler is an implementation of the tms.v1.AllowlistService service.
 type AllowlistServiceHandler interface {
-	// Append adds images. Those that are there already are no error.
+	// Append adds images. An image that is already allowed is not an error.
 	Append(context.Context, *connect.Request[v1.AppendRequest]) (*connect.Response[v1.AppendResponse], error)
-	// List tells of all images that leases may have.
+	// List returns all images that leases may use.
 	List(context.Context, *connect.Request[v1.AllowlistServiceListRequest]) (*connect.Response[v1.AllowlistServiceListResponse], error)
-	// Remove removes images. Those that are not there are no error; those of the values
-	// are FAILED_PRECONDITION. Leases that have one go on with it, and are not granted a
-	// change while they do.
+	// Remove removes images. An image that is not in the list is not an error. Removing
+	// an image of the administrator's values is FAILED_PRECONDITION. Leases that use a
+	// removed image keep running, but changes of them are refused.
 	Remove(context.Context, *connect.Request[v1.RemoveRequest]) (*connect.Response[v1.RemoveResponse], error)
 }
 

@@ -2,11 +2,12 @@
 //
 // Source: tms/v1/lease.proto
 
-// Leases of Triton Inference Server at run time, for programs.
+// Package tms.v1 acquires and manages leases of Triton Inference Server.
 //
-// The same leases are objects of the kind TritonLease in the cluster. Each call
-// carries a token of Kubernetes (authorization: Bearer <token>), and may what
-// Kubernetes lets the holder do with tritonleases in the namespace.
+// A lease is a TritonLease object in the cluster. Each call carries a Kubernetes token
+// (authorization: Bearer <token>). Kubernetes RBAC decides what the token's owner may
+// do: each method below names the right on tritonleases that it needs in the namespace
+// of the lease.
 package tmsv1connect
 
 import (
@@ -52,27 +53,32 @@ const (
 
 // LeaseServiceClient is a client for the tms.v1.LeaseService service.
 type LeaseServiceClient interface {
-	// Acquire makes a lease and waits until it serves. Answers come when something
-	// changes, and tell what changed; the last one is complete. A lease that does not
-	// serve before the deadline of the call is released again, and so is one whose
-	// caller goes away. Needs the right to create tritonleases.
-	//
-	// Errors: INVALID_ARGUMENT where the request is malformed or contradicts itself,
-	// FAILED_PRECONDITION where the administrator's bounds forbid it, ALREADY_EXISTS
-	// where the name is taken, RESOURCE_EXHAUSTED where there are too many calls,
-	// DEADLINE_EXCEEDED where it did not serve in time, UNAVAILABLE where the server
-	// ends: try again with the same request_id.
-	Acquire(context.Context, *connect.Request[v1.AcquireRequest]) (*connect.ServerStreamForClient[v1.AcquireResponse], error)
-	// Release deletes a lease and all that it consists of. To release a lease that is
-	// not there is no error, so that it can be tried again. Needs the right to delete
+	// Acquire creates a lease and waits until it serves. The server sends a response
+	// when the lease changes; the response holds what changed. The last response is
+	// complete. If the lease does not serve before the deadline of the call, or if the
+	// caller disconnects, the server releases the lease. Needs the right to create
 	// tritonleases.
+	//
+	// Errors:
+	// INVALID_ARGUMENT: the request is malformed or contradicts itself.
+	// FAILED_PRECONDITION: the administrator's bounds forbid the request.
+	// ALREADY_EXISTS: another lease has this name.
+	// RESOURCE_EXHAUSTED: the user makes too many calls.
+	// DEADLINE_EXCEEDED: the lease did not serve in time.
+	// UNAVAILABLE: the server shuts down; retry with the same request_id.
+	// The details of INVALID_ARGUMENT and FAILED_PRECONDITION hold a
+	// google.rpc.BadRequest with one violation for each field.
+	Acquire(context.Context, *connect.Request[v1.AcquireRequest]) (*connect.ServerStreamForClient[v1.AcquireResponse], error)
+	// Release deletes a lease and everything that it deployed. Releasing a lease that
+	// does not exist is not an error, so that a call can be retried. Needs the right to
+	// delete tritonleases.
 	Release(context.Context, *connect.Request[v1.ReleaseRequest]) (*connect.Response[v1.ReleaseResponse], error)
-	// Renew has the duration of a lease count from now. Needs the right to update
+	// Renew restarts the duration of a lease from now. Needs the right to update
 	// tritonleases.
 	Renew(context.Context, *connect.Request[v1.RenewRequest]) (*connect.Response[v1.RenewResponse], error)
-	// Status tells of one lease. Needs the right to get tritonleases.
+	// Status returns one lease. Needs the right to get tritonleases.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
-	// List tells of all leases of a namespace, or of all namespaces. Needs the right to
+	// List returns the leases of a namespace, or of all namespaces. Needs the right to
 	// list tritonleases there.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
 }
@@ -157,27 +163,32 @@ func (c *leaseServiceClient) List(ctx context.Context, req *connect.Request[v1.L
 
 // LeaseServiceHandler is an implementation of the tms.v1.LeaseService service.
 type LeaseServiceHandler interface {
-	// Acquire makes a lease and waits until it serves. Answers come when something
-	// changes, and tell what changed; the last one is complete. A lease that does not
-	// serve before the deadline of the call is released again, and so is one whose
-	// caller goes away. Needs the right to create tritonleases.
-	//
-	// Errors: INVALID_ARGUMENT where the request is malformed or contradicts itself,
-	// FAILED_PRECONDITION where the administrator's bounds forbid it, ALREADY_EXISTS
-	// where the name is taken, RESOURCE_EXHAUSTED where there are too many calls,
-	// DEADLINE_EXCEEDED where it did not serve in time, UNAVAILABLE where the server
-	// ends: try again with the same request_id.
-	Acquire(context.Context, *connect.Request[v1.AcquireRequest], *connect.ServerStream[v1.AcquireResponse]) error
-	// Release deletes a lease and all that it consists of. To release a lease that is
-	// not there is no error, so that it can be tried again. Needs the right to delete
+	// Acquire creates a lease and waits until it serves. The server sends a response
+	// when the lease changes; the response holds what changed. The last response is
+	// complete. If the lease does not serve before the deadline of the call, or if the
+	// caller disconnects, the server releases the lease. Needs the right to create
 	// tritonleases.
+	//
+	// Errors:
+	// INVALID_ARGUMENT: the request is malformed or contradicts itself.
+	// FAILED_PRECONDITION: the administrator's bounds forbid the request.
+	// ALREADY_EXISTS: another lease has this name.
+	// RESOURCE_EXHAUSTED: the user makes too many calls.
+	// DEADLINE_EXCEEDED: the lease did not serve in time.
+	// UNAVAILABLE: the server shuts down; retry with the same request_id.
+	// The details of INVALID_ARGUMENT and FAILED_PRECONDITION hold a
+	// google.rpc.BadRequest with one violation for each field.
+	Acquire(context.Context, *connect.Request[v1.AcquireRequest], *connect.ServerStream[v1.AcquireResponse]) error
+	// Release deletes a lease and everything that it deployed. Releasing a lease that
+	// does not exist is not an error, so that a call can be retried. Needs the right to
+	// delete tritonleases.
 	Release(context.Context, *connect.Request[v1.ReleaseRequest]) (*connect.Response[v1.ReleaseResponse], error)
-	// Renew has the duration of a lease count from now. Needs the right to update
+	// Renew restarts the duration of a lease from now. Needs the right to update
 	// tritonleases.
 	Renew(context.Context, *connect.Request[v1.RenewRequest]) (*connect.Response[v1.RenewResponse], error)
-	// Status tells of one lease. Needs the right to get tritonleases.
+	// Status returns one lease. Needs the right to get tritonleases.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
-	// List tells of all leases of a namespace, or of all namespaces. Needs the right to
+	// List returns the leases of a namespace, or of all namespaces. Needs the right to
 	// list tritonleases there.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
 }

@@ -1,6 +1,5 @@
 {{/*
-tms.server.api: whether tms-server serves the API of leases. It does not judge:
-where the values are wrong, another template says so.
+tms.server.api: tells if tms-server serves the lease API.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.api" -}}
@@ -8,8 +7,8 @@ Argument: the root context. Result: "true", or nothing.
 {{- end -}}
 
 {{/*
-tms.server.issuer: who signs the certificate of the API.
-Argument: the root context. Result: the name of an issuer of cert-manager, or nothing.
+tms.server.issuer: the cert-manager issuer that signs the certificate of the API.
+Argument: the root context. Result: its name, or nothing.
 */}}
 {{- define "tms.server.issuer" -}}
 {{- $tls := default dict .Values.server.apiService.tls -}}
@@ -18,7 +17,7 @@ Argument: the root context. Result: the name of an issuer of cert-manager, or no
 
 {{/*
 tms.server.apiSecret: the secret with the certificate of the API.
-Argument: the root context. Result: its name, or nothing where there is no TLS.
+Argument: the root context. Result: its name, or nothing if the API has no TLS.
 */}}
 {{- define "tms.server.apiSecret" -}}
 {{- if include "tms.server.issuer" . -}}
@@ -29,8 +28,8 @@ Argument: the root context. Result: its name, or nothing where there is no TLS.
 {{- end -}}
 
 {{/*
-tms.server.allowlist: the name of the ConfigMap with the images that people allow by
-the API.
+tms.server.allowlist: the name of the ConfigMap with the images that users allow
+through the API.
 Argument: the root context. Result: a string.
 */}}
 {{- define "tms.server.allowlist" -}}

@@ -1,14 +1,14 @@
 {{/*
-tms.server.config: the administrator's configuration, as tms-server reads it: what
-decides what a lease is granted and what its manifests say, and nothing else.
+tms.server.config: the configuration of tms-server: the values that decide what a lease
+is granted and what its manifests contain.
 Argument: the root context. Result: a values file in YAML.
 
-It is whole: tms-server lays it over the defaults of its own chart, which may be of
-another version. A default that the values removed is null in it.
+It is complete, because tms-server merges it with the defaults of its own chart, which
+may be another version. If the values removed a default, the result has a null.
 */}}
 {{- define "tms.server.config" -}}
-{{- /* What is wrong with the values is said before anything of them is read. */ -}}
-{{- $_ := include "tms.grants" . -}}
+{{- /* Wrong values fail here, before anything below reads them. */ -}}
+{{- include "tms.grants" . -}}
 {{- $defaults := .Files.Get "files/values.yaml" | fromYaml -}}
 {{- $whole := dict
   "images" (pick .Values.images "triton" "secrets")
@@ -16,7 +16,7 @@ another version. A default that the values removed is null in it.
   "server" (deepCopy (pick .Values.server "autoscaling" "leases" "allowlist"))
   "triton" (deepCopy (default dict .Values.triton))
   "fullnameOverride" (default "" .Values.fullnameOverride) -}}
-{{- /* The chart may be called otherwise here: below another chart, by an alias. */ -}}
+{{- /* In a parent chart, an alias can rename this chart. */ -}}
 {{- $_ := set $whole "nameOverride" (include "tms.name" .) -}}
 {{- range $key := list "images" "kubernetes" "server" "triton" -}}
 {{- $below := get $defaults $key -}}
@@ -24,15 +24,15 @@ another version. A default that the values removed is null in it.
 {{- if eq $key "server" -}}{{- $below = pick $below "autoscaling" "leases" "allowlist" -}}{{- end -}}
 {{- include "tms.server.removed" (dict "values" (get $whole $key) "defaults" $below) -}}
 {{- end -}}
-{{- /* Helm removes "<no value>" from all that it renders. JSON, which YAML is as well,
-       has it as \u003cno value\u003e. */ -}}
+{{- /* Helm removes the text "<no value>" from manifests. JSON escapes it as
+       \u003cno value\u003e, and JSON is YAML. */ -}}
 {{- $text := toYaml $whole -}}
 {{- ternary (toPrettyJson $whole) $text (contains "<no value>" $text) -}}
 {{- end -}}
 
 {{/*
-tms.server.removed: sets null in values where a default is that they do not have.
-Arguments: values (which are changed), defaults. Result: nothing.
+tms.server.removed: sets a null for each default that the values do not have.
+Arguments: values (which it changes), defaults. Result: nothing.
 */}}
 {{- define "tms.server.removed" -}}
 {{- $values := .values -}}

@@ -1,31 +1,29 @@
 {{/*
-tms.server.rules: what tms-server may do in the namespaces that it looks after.
-Argument: the root context.
-Result: YAML.
+tms.server.rules: the rights of tms-server in the namespaces of its leases.
+Argument: the root context. Result: YAML.
 */}}
 {{- define "tms.server.rules" -}}
-# It watches leases, and deletes those that have ended.
+# Watch leases, and delete those that have expired.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases"]
   verbs: ["get", "list", "watch", "delete"]
 {{- if include "tms.server.api" . }}
-# Who calls its API has it make leases, and renew them, where he may do so himself.
+# Create and renew leases for callers of the API, if the callers themselves may do so.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases"]
   verbs: ["create", "patch"]
 {{- end }}
-# It says in their status what they were granted and how they are.
+# Write the status of leases.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases/status"]
   verbs: ["update"]
-# What it makes is owned by the lease, so that it goes with it, and blocks its
-# deletion in the foreground. Where the API server runs the admission plugin
-# OwnerReferencesPermissionEnforcement, that takes this right.
+# Make the lease the owner of its objects, so that Kubernetes deletes them with it. The
+# admission plugin OwnerReferencesPermissionEnforcement asks for this right.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases/finalizers"]
   verbs: ["update"]
-# What a lease consists of is watched, applied on the server (a patch, which is
-# a create where there is nothing yet), and deleted where the lease has it no more.
+# Watch the objects of leases, apply them (server-side apply is a patch, or a create for
+# a new object), and prune them.
 - apiGroups: ["apps"]
   resources: ["deployments"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
@@ -41,12 +39,12 @@ Result: YAML.
 - apiGroups: ["monitoring.coreos.com"]
   resources: ["podmonitors", "prometheusrules"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
-# It tells of leases in events, and counts one that repeats.
+# Write events about leases.
 - apiGroups: ["events.k8s.io"]
   resources: ["events"]
   verbs: ["create", "patch"]
-# It asks whether a lease serves requests, to renew it. The metrics API asks for
-# "get" even where the metric of all pods is read at once.
+# Read the request rate of leases, for automatic renewal. The custom metrics API asks
+# for "get" even if the metric of all pods is read at once.
 - apiGroups: ["custom.metrics.k8s.io"]
   resources: ["pods/tms_request_rate"]
   verbs: ["get"]

@@ -1,6 +1,5 @@
 {{/*
-tms.server.enabled: whether tms-server is installed. It does not judge: where
-the values are wrong, another template says so.
+tms.server.enabled: tells if tms-server is installed.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.enabled" -}}
@@ -10,7 +9,7 @@ Argument: the root context. Result: "true", or nothing.
 {{- end -}}
 
 {{/*
-tms.server.ofCluster: whether what a cluster has once is installed with it.
+tms.server.ofCluster: tells if the objects that a cluster has once are installed.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.ofCluster" -}}
@@ -18,8 +17,8 @@ Argument: the root context. Result: "true", or nothing.
 {{- end -}}
 
 {{/*
-tms.server.name: the name of the objects of tms-server. _policy.tpl refuses a
-lease whose objects would have it, too.
+tms.server.name: the name of the objects of tms-server. _policy_lease.tpl refuses a
+lease with the same name of objects.
 Argument: the root context. Result: a string.
 */}}
 {{- define "tms.server.name" -}}
@@ -27,17 +26,17 @@ Argument: the root context. Result: a string.
 {{- end -}}
 
 {{/*
-tms.server.foreignName: a name for an object that does not stand in the namespace
-of the release, where it must differ from that of another installation.
-Arguments: root (the root context), suffix (of the name in the release). Result: a string.
+tms.server.foreignName: the name of an object outside the namespace of the release.
+It contains the namespace, so that two installations do not share the name.
+Arguments: root (the root context), suffix. Result: a string.
 */}}
 {{- define "tms.server.foreignName" -}}
 {{- printf "%s-%s.%s" (include "tms.fullname" .root) .suffix .root.Release.Namespace -}}
 {{- end -}}
 
 {{/*
-tms.server.selectorLabels: the labels that select the pods of tms-server. They lack
-the label of a lease, so that no lease selects them, and no lease has this component.
+tms.server.selectorLabels: the labels that select the pods of tms-server. No lease
+selects these pods, because they do not have the label of a lease.
 Argument: the root context. Result: YAML.
 */}}
 {{- define "tms.server.selectorLabels" -}}
@@ -47,8 +46,8 @@ app.kubernetes.io/component: "server"
 {{- end -}}
 
 {{/*
-tms.server.podLabels: the labels of the pods of tms-server. None of them changes
-with the version of the chart.
+tms.server.podLabels: the labels of the pods of tms-server. They do not depend on the
+version of the chart.
 Argument: the root context. Result: YAML.
 */}}
 {{- define "tms.server.podLabels" -}}
@@ -66,8 +65,8 @@ Argument: the root context. Result: YAML.
 {{- end -}}
 
 {{/*
-tms.server.metadata: the metadata that every object of tms-server in the namespace
-of the release begins with.
+tms.server.metadata: the beginning of the metadata of every object of tms-server in
+the namespace of the release.
 Argument: the root context. Result: YAML.
 */}}
 {{- define "tms.server.metadata" -}}
@@ -78,11 +77,11 @@ labels:
 {{- end -}}
 
 {{/*
-tms.server.memoryLimit: nine tenths of the memory limit, which GOMEMLIMIT is told:
-the limit counts what Go's runtime does not, too. The downward API can tell the
-whole limit only, and that of the node where there is none.
-Argument: the quantity of the limit. Result: bytes, or nothing where there is no
-limit, or one of an unusual unit.
+tms.server.memoryLimit: nine tenths of the memory limit, for GOMEMLIMIT. The limit also
+counts memory that Go's runtime does not manage. The downward API offers only the whole
+limit, or the memory of the node if there is no limit.
+Argument: the quantity of the limit. Result: bytes, or nothing if there is no limit or
+its unit is unusual.
 */}}
 {{- define "tms.server.memoryLimit" -}}
 {{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}

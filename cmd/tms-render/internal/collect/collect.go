@@ -1,6 +1,5 @@
-// Package collect sets how much the heap grows between two collections of
-// garbage. It is a package of its own, without dependencies, so that this is done
-// before most other packages are initialized: they fill the heap twice over.
+// Package collect sets how much garbage the process keeps. It has no dependencies, so
+// that it runs before most packages are initialized: they fill the heap twice over.
 package collect
 
 import (
@@ -8,17 +7,22 @@ import (
 	"runtime/debug"
 )
 
-// percent is such that a run with one lease collects no garbage at all, and one
-// with a fleet rarely: a process that ends within a second has no use for memory
-// that it finds again.
-const percent = 400
+// atStart is high enough that a run with one lease never collects garbage.
+const atStart = 400
 
-var _ = set()
+var isSet = set()
 
 func set() bool {
 	if os.Getenv("GOGC") != "" {
-		return false // somebody knows better
+		return false // the user's choice
 	}
-	debug.SetGCPercent(percent)
+	debug.SetGCPercent(atStart)
 	return true
+}
+
+// ForLargeInput lets the heap only double between two collections.
+func ForLargeInput() {
+	if isSet {
+		debug.SetGCPercent(100)
+	}
 }

@@ -1,0 +1,29 @@
+{{/*
+tms.grants: makes .Values.__grants, which all templates read. It is a dict:
+  leases                  a dict by name of the lease:
+    name                    the name of its objects
+    path                    the path of the lease in the values
+    autoscaled              true if the lease scales
+    renewed                 true if tms-server renews the lease while it serves requests
+    minReplicas             digits
+    maxReplicas             digits
+    metrics                 the metrics in effect, each with name, series (empty for
+                            the CPU of the Triton container) and threshold (digits)
+    adjustments             one sentence for each number that is not as asked
+  ruleLabels              the labels of PrometheusRules
+  rateWindowMicroseconds  digits
+  warnings                sentences for NOTES.txt
+An empty list or dict may be absent.
+
+tms-render and tms-server set .Values.__grants themselves, from the Go package
+pkg/policy. Otherwise tms.policy fills it, once: the values last from one template to
+the next.
+Argument: the root context. Result: nothing.
+*/}}
+{{- define "tms.grants" -}}
+{{- if not (hasKey .Values "__grants") -}}
+{{- $grants := dict -}}
+{{- include "tms.policy" (dict "root" . "grants" $grants) -}}
+{{- $_ := set .Values "__grants" $grants -}}
+{{- end -}}
+{{- end -}}

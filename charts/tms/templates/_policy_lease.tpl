@@ -1,0 +1,278 @@
+{{/*
+The policy, continued: what one lease is granted. See _policy_config.tpl.
+
+Below, the "lease" is a dict: policy, path (leases.<name>), spec (the values of the
+lease), request (its autoscaling), grant (see _grants.tpl), thresholds (numbers by
+metric) and warnings (sentences).
+*/}}
+
+{{/*
+tms.policy.leases: grants all leases. A request is judged only if the configuration
+is coherent and autoscaling is on.
+Arguments: policy, coherent. Result: nothing.
+*/}}
+{{- define "tms.policy.leases" -}}
+{{- $policy := .policy -}}
+{{- $coherent := .coherent -}}
+{{- $fullname := include "tms.fullname" $policy.root -}}
+{{- $targets := dict -}}
+{{- range $name, $spec := $policy.root.Values.leases -}}
+{{- $path := printf "leases.%s" $name -}}
+{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "autoscaled" false "adjustments" list -}}
+{{- $_ := set $policy.grants.leases $name $grant -}}
+{{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
+{{- include "tms.policy.name" $lease -}}
+{{- include "tms.policy.models" $lease -}}
+{{- include "tms.policy.target" (dict "lease" $lease "targets" $targets) -}}
+{{- include "tms.policy.image" $lease -}}
+{{- if and $coherent $lease.request.enable -}}
+{{- if $policy.config.enable -}}
+{{- $_ := set $grant "autoscaled" true -}}
+{{- include "tms.policy.grantReplicas" $lease -}}
+{{- include "tms.policy.grantMetrics" $lease -}}
+{{- include "tms.policy.window" $lease -}}
+{{- include "tms.policy.pod" $lease -}}
+{{- else -}}
+{{- include "tms.policy.warnLease" (list $lease ".autoscaling.enable: autoscaling is switched off by server.autoscaling.enable") -}}
+{{- end -}}
+{{- end -}}
+{{- with concat $grant.adjustments $lease.warnings -}}
+{{- $_ := set $policy.grants "warnings" (concat $policy.grants.warnings .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.refuse, tms.policy.warnLease: add a sentence about a lease to the errors
+of the policy, or to the warnings of the lease.
+Argument: a list of the lease and the sentence without the lease's path. Result: nothing.
+*/}}
+{{- define "tms.policy.refuse" -}}
+{{- $lease := index . 0 -}}
+{{- include "tms.policy.error" (list $lease.policy (printf "%s%s" $lease.path (index . 1))) -}}
+{{- end -}}
+{{- define "tms.policy.warnLease" -}}
+{{- $lease := index . 0 -}}
+{{- $_ := set $lease "warnings" (append $lease.warnings (printf "%s%s" $lease.path (index . 1))) -}}
+{{- end -}}
+
+{{/*
+tms.policy.name: checks the name of the lease's objects.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.name" -}}
+{{- $root := .policy.root -}}
+{{- if and (default dict $root.Values.server).enabled (eq .grant.name (printf "%s-server" (include "tms.fullname" $root))) -}}
+{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the objects of this lease would have this name, which is that of tms-server" .grant.name)) -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .grant.name) -}}
+{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the lease or of the release, or set fullnameOverride" .grant.name)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.models: checks that no two models have one name.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.models" -}}
+{{- $lease := . -}}
+{{- $seen := dict -}}
+{{- range $index, $model := .spec.models -}}
+{{- if hasKey $seen $model.name -}}
+{{- include "tms.policy.refuse" (list $lease (printf ".models[%d].name: Duplicate value: %q" $index $model.name)) -}}
+{{- end -}}
+{{- $_ := set $seen $model.name true -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.target: checks that no other lease scales the same workload.
+Arguments: lease, targets (a dict of the workloads so far, which it adds to). Result: nothing.
+*/}}
+{{- define "tms.policy.target" -}}
+{{- $target := .lease.spec.target -}}
+{{- if and $target .lease.request.enable -}}
+{{- $group := regexReplaceAll "/?[^/]*$" (default "apps/v1" $target.apiVersion) "" -}}
+{{- $workload := printf "%s %s %s" $group (default "Deployment" $target.kind) $target.name -}}
+{{- if hasKey .targets $workload -}}
+{{- include "tms.policy.refuse" (list .lease (printf ".target.name: Duplicate value: %q" $target.name)) -}}
+{{- end -}}
+{{- $_ := set .targets $workload true -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.image: checks that the lease may have its image.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.image" -}}
+{{- $values := .policy.root.Values -}}
+{{- $image := .spec.image -}}
+{{- if and $image (ne $image (default dict $values.images).triton) (not (has $image (default list (default dict $values.server).allowlist))) -}}
+{{- include "tms.policy.refuse" (list . (printf ".image: Forbidden: %q is neither images.triton nor among server.allowlist" $image)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.clamp: brings a number into its band.
+Argument: a dict with request (a map), key (of the number in it), default (the number
+if the key is absent), lowest and highest (each a list of a number and its path; a
+highest number of 0 means no upper limit).
+Result: nothing. It sets origin ("asked" or "default"), from, to (the number in the
+band) and limit (the path of the bound that decided).
+*/}}
+{{- define "tms.policy.clamp" -}}
+{{- $asked := hasKey .request .key -}}
+{{- $from := ternary (get .request .key) .default $asked | float64 | int64 -}}
+{{- $_ := set (set . "origin" (ternary "asked" "default" $asked)) "from" $from -}}
+{{- $_ := set (set . "to" $from) "limit" "" -}}
+{{- if lt $from (index .lowest 0) -}}
+{{- $_ := set (set . "to" (index .lowest 0)) "limit" (index .lowest 1) -}}
+{{- else if and (ne (index .highest 0) 0) (gt $from (index .highest 0)) -}}
+{{- $_ := set (set . "to" (index .highest 0)) "limit" (index .highest 1) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.adjust: records a number that is not granted as asked.
+Arguments: lease, field (the path of the number), number (see tms.policy.clamp). Result: nothing.
+*/}}
+{{- define "tms.policy.adjust" -}}
+{{- with .number -}}
+{{- if ne .from .to -}}
+{{- $_ := set $.lease.grant "adjustments" (append $.lease.grant.adjustments (printf "%s: %s %d, granted %d (%s)" $.field .origin .from .to .limit)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.grantReplicas: rules 1 to 4 of the policy.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.grantReplicas" -}}
+{{- $request := default dict .request.replicas -}}
+{{- $bounds := .policy.config.replicas -}}
+{{- $server := "server.autoscaling.replicas" -}}
+{{- $path := printf "%s.autoscaling.replicas" .path -}}
+{{- $lowest := list (include "tms.policy.at" (list $bounds "limits.minimum.lowerBound") | int64) (printf "%s.limits.minimum.lowerBound" $server) -}}
+{{- $minimum := dict "request" $request "key" "minimum"
+  "default" (include "tms.policy.at" (list $bounds "default.minimum"))
+  "lowest" $lowest
+  "highest" (list (include "tms.policy.at" (list $bounds "limits.minimum.upperBound") | int64) (printf "%s.limits.minimum.upperBound" $server)) -}}
+{{- $maximum := dict "request" $request "key" "maximum"
+  "default" (include "tms.policy.at" (list $bounds "default.maximum"))
+  "lowest" $lowest
+  "highest" (list (include "tms.policy.at" (list $bounds "limits.maximum") | int64) (printf "%s.limits.maximum" $server)) -}}
+{{- include "tms.policy.clamp" $minimum -}}
+{{- include "tms.policy.clamp" $maximum -}}
+{{- if and (eq $minimum.origin "asked") (eq $maximum.origin "asked") (gt $minimum.from $maximum.from) -}}
+{{- include "tms.policy.refuse" (list . (printf ".autoscaling.replicas.minimum: Invalid value: %d: must not exceed maximum (%d)" $minimum.from $maximum.from)) -}}
+{{- else -}}
+{{- if lt $maximum.to $minimum.to -}}
+{{- if eq $minimum.origin "default" -}}
+{{- $_ := set (set $minimum "to" $maximum.to) "limit" (printf "%s.maximum" $path) -}}
+{{- else -}}
+{{- $_ := set (set $maximum "to" $minimum.to) "limit" (printf "%s.minimum" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- include "tms.policy.adjust" (dict "lease" . "field" (printf "%s.minimum" $path) "number" $minimum) -}}
+{{- include "tms.policy.adjust" (dict "lease" . "field" (printf "%s.maximum" $path) "number" $maximum) -}}
+{{- $_ := set (set .grant "minReplicas" (toString $minimum.to)) "maxReplicas" (toString $maximum.to) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.grantMetrics: rules 5 to 9 of the policy.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.grantMetrics" -}}
+{{- $lease := . -}}
+{{- $granted := list -}}
+{{- range $metric := .policy.metrics -}}
+{{- $server := printf "server.autoscaling.metrics.%s" $metric.name -}}
+{{- $path := printf ".autoscaling.metrics.%s" $metric.name -}}
+{{- $bounds := get $lease.policy.config.metrics $metric.name -}}
+{{- $request := default dict (get (default dict $lease.request.metrics) $metric.name) -}}
+{{- $default := or (default false $bounds.enabled) (default false $bounds.enable) -}}
+{{- $key := ternary "enabled" "enable" (hasKey $request "enabled") -}}
+{{- $inEffect := ternary (get $request $key) $default (hasKey $request $key) -}}
+{{- if and (hasKey $request "enable") (ne $request.enable $inEffect) -}}
+{{- include "tms.policy.refuse" (list $lease (printf "%s.enable: Invalid value: %t: must not contradict enabled (%t)" $path $request.enable $inEffect)) -}}
+{{- end -}}
+{{- if and (ne $inEffect $default) (not $bounds.allowed) -}}
+{{- include "tms.policy.refuse" (list $lease (printf "%s.%s: Forbidden: a lease may not turn this metric %s (%s.allowed is false)" $path $key (ternary "on" "off" $inEffect) $server)) -}}
+{{- end -}}
+{{- if $inEffect -}}
+{{- $maximum := include "tms.policy.at" (list $bounds "threshold.maximum") | int64 -}}
+{{- if eq $maximum 0 -}}
+{{- $maximum = include "tms.policy.at" (list $metric "highest") | int64 -}}
+{{- end -}}
+{{- $threshold := dict "request" $request "key" "threshold"
+  "default" (include "tms.policy.at" (list $bounds "threshold.default"))
+  "lowest" (list (include "tms.policy.at" (list $bounds "threshold.minimum") | int64) (printf "%s.threshold.minimum" $server))
+  "highest" (list $maximum (printf "%s.threshold.maximum" $server)) -}}
+{{- include "tms.policy.clamp" $threshold -}}
+{{- include "tms.policy.adjust" (dict "lease" $lease "field" (printf "%s%s.threshold" $lease.path $path) "number" $threshold) -}}
+{{- $granted = append $granted (dict "name" $metric.name "series" (default "" $metric.series) "threshold" (toString $threshold.to)) -}}
+{{- $_ := set $lease.thresholds $metric.name $threshold.to -}}
+{{- else if hasKey $request "threshold" -}}
+{{- include "tms.policy.refuse" (list $lease (printf "%s.threshold: Forbidden: the metric is not in effect for this lease; set enabled: true beside the threshold, or remove the threshold" $path)) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $granted -}}
+{{- include "tms.policy.refuse" (list . ".autoscaling.metrics: Required value: no metric is in effect for this lease; turn one on here, or for all leases with server.autoscaling.metrics.<metric>.enabled") -}}
+{{- end -}}
+{{- $_ := set .grant "metrics" $granted -}}
+{{- end -}}
+
+{{/*
+tms.policy.window: warns of a threshold that a jammed Triton cannot exceed.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.window" -}}
+{{- if hasKey .thresholds "queueTime" -}}
+{{- if ge .thresholds.queueTime (mul 1000 .policy.window) -}}
+{{- include "tms.policy.warnLease" (list . (printf ".autoscaling.metrics.queueTime.threshold: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up" .thresholds.queueTime .policy.config.prometheus.rateWindow)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.pod: checks what the metrics in effect need of the Triton container.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.pod" -}}
+{{- if .spec.models -}}
+{{- $own := default dict .spec.triton -}}
+{{- $resources := default dict (mergeOverwrite (deepCopy (default dict .policy.root.Values.triton)) (deepCopy $own)).resources -}}
+{{- $requests := default dict $resources.requests -}}
+{{- $limits := default dict $resources.limits -}}
+{{- if hasKey .thresholds "cpuUtilization" -}}
+{{- if not (include "tms.policy.positive" (ternary $requests.cpu $limits.cpu (hasKey $requests "cpu"))) -}}
+{{- include "tms.policy.refuse" (list . ".triton.resources.requests.cpu: Required value: cpuUtilization is a percentage of the CPU request, and the Triton of this lease has none") -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .thresholds "gpuUtilization" -}}
+{{- $gpu := "" -}}
+{{- range $resource, $quantity := $limits -}}
+{{- if hasPrefix "nvidia.com/" $resource -}}
+{{- $gpu = or $gpu (include "tms.policy.positive" $quantity) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $gpu -}}
+{{- include "tms.policy.warnLease" (list . ".triton.resources.limits: gpuUtilization is in effect, but the Triton of this lease has no nvidia.com/gpu limit") -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey $own "replicas" -}}
+{{- include "tms.policy.warnLease" (list . ".triton.replicas: ignored, because the lease is autoscaled: its HorizontalPodAutoscaler owns the replica count") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.positive: tells if a quantity is more than zero.
+Argument: a quantity or nil. Result: "true", or nothing.
+*/}}
+{{- define "tms.policy.positive" -}}
+{{- if regexMatch "^[0-9.]*[1-9]" (ternary "0" (toString .) (kindIs "invalid" .)) -}}true{{- end -}}
+{{- end -}}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+)
+
+// description writes the fields and the sections of a lease. The columns of each section
+// are aligned on their own, because its title has no cells.
+type description struct{ w *tabwriter.Writer }
+
+func (d description) line(title string, cells ...string) {
+	for i, cell := range cells {
+		cells[i] = escape(cell)
+	}
+	_, _ = fmt.Fprintln(d.w, title+"\t"+strings.Join(cells, "\t"))
+}
+
+// section writes a section with one line for each item, if there is an item.
+func section[T any](d description, title string, items []T, cells func(T) []string) {
+	if len(items) > 0 {
+		_, _ = fmt.Fprintln(d.w, "\n"+title)
+	}
+	for _, item := range items {
+		d.line(" ", cells(item)...)
+	}
+}
+
+// describeLease writes all of a lease for people.
+func describeLease(w io.Writer, lease *tmsv1.Lease) error {
+	d := description{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	replicas, granted := lease.GetReplicas(), lease.GetGranted()
+	d.line("Lease", lease.GetId())
+	d.line("Namespace", lease.GetNamespace())
+	d.line("State", stateName(lease.GetState()))
+	// The message of a refused lease repeats its refusals.
+	if lease.GetMessage() != "" && (lease.GetState() != tmsv1.State_STATE_REFUSED || len(lease.GetRefusals()) == 0) {
+		d.line("Message", lease.GetMessage())
+	}
+	d.line("Address", orDash(lease.GetAddress()))
+	d.line("Replicas", fmt.Sprintf("%d of %d serve, %d wanted", replicas.GetReady(), replicas.GetCurrent(), replicas.GetWanted()))
+	d.line("Scales", scaling(granted))
+	d.line("Duration", duration(granted))
+	d.line("Created", orDash(formatTime(lease.GetCreatedAt())))
+	d.line("Expires", orNever(formatTime(lease.GetExpiresAt())))
+	section(d, "Refusals", lease.GetRefusals(), func(refusal *tmsv1.Refusal) []string {
+		return []string{refusal.GetField() + ": " + refusal.GetMessage()}
+	})
+	section(d, "Models", lease.GetModels(), func(model *tmsv1.ModelStatus) []string {
+		return []string{model.GetModel().GetName(), model.GetModel().GetUri(), modelStateName(model.GetState())}
+	})
+	section(d, "Metrics", granted.GetMetrics(), func(metric *tmsv1.MetricGrant) []string {
+		threshold := fmt.Sprintf("above %d %s", metric.GetThreshold(), unitOf(metric.GetMetric()))
+		return []string{metric.GetMetric(), strings.TrimSpace(threshold)}
+	})
+	section(d, "Adjustments", granted.GetAdjustments(), func(adjustment *tmsv1.Adjustment) []string {
+		return []string{adjustmentText(adjustment)}
+	})
+	section(d, "Warnings", granted.GetWarnings(), func(warning *tmsv1.Warning) []string {
+		return []string{warningText(warning)}
+	})
+	if err := d.w.Flush(); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+func scaling(granted *tmsv1.Grant) string {
+	if !granted.GetAutoscaled() {
+		return "no"
+	}
+	return fmt.Sprintf("%d to %d replicas", granted.GetMinReplicas(), granted.GetMaxReplicas())
+}
+
+func duration(granted *tmsv1.Grant) string {
+	text := "-"
+	switch d := granted.GetDuration(); {
+	case d == nil:
+	case d.AsDuration() == 0:
+		text = "unlimited"
+	default:
+		text = d.AsDuration().String()
+	}
+	if granted.GetAutoRenew() {
+		text += ", renewed while it serves requests"
+	}
+	return text
+}
+
+func warningText(warning *tmsv1.Warning) string {
+	return warning.GetField() + ": " + warning.GetMessage()
+}
+
+// adjustmentText returns the sentence of an adjustment.
+func adjustmentText(a *tmsv1.Adjustment) string {
+	if a.GetMessage() != "" {
+		return a.GetMessage()
+	}
+	origin := "asked"
+	if a.GetIsDefault() {
+		origin = "default"
+	}
+	return fmt.Sprintf("%s: %s %d%s, granted %d%s (%s)", a.GetField(), origin, a.GetAsked(), a.GetUnit(), a.GetGranted(), a.GetUnit(), a.GetLimit())
+}

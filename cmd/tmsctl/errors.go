@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+
+	"github.com/triton-leases/tms/pkg/client"
+)
+
+// The exit statuses. Scripts rely on them.
+const (
+	exitOK           = 0
+	exitFailed       = 1 // all other errors
+	exitUsage        = 2 // the command line is wrong
+	exitRefused      = 3 // the server refuses the request
+	exitNotFound     = 4 // the lease does not exist
+	exitUnreachable  = 5 // the server cannot be reached or is not trusted
+	exitUnauthorized = 6 // the caller is not authenticated or lacks a right
+)
+
+// exitStatus returns the exit status for an error of a command.
+func exitStatus(err error) int {
+	var failure *client.Error
+	if !errors.As(err, &failure) {
+		return exitFailed
+	}
+	switch failure.Code {
+	case connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeAlreadyExists, connect.CodeResourceExhausted:
+		return exitRefused
+	case connect.CodeNotFound:
+		return exitNotFound
+	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
+		return exitUnauthorized
+	}
+	if failure.Unreachable() {
+		return exitUnreachable
+	}
+	return exitFailed
+}
+
+// errorLines returns the lines for an error in the format of TMS: <message>
+// (<field path> @ <method>), one line for each field violation.
+func errorLines(err error) []string {
+	var failure *client.Error
+	if !errors.As(err, &failure) {
+		return []string{escape(err.Error())}
+	}
+	if len(failure.Violations) == 0 {
+		return []string{fmt.Sprintf("%s (@ %s)", escape(failure.Message), escape(failure.Method))}
+	}
+	lines := make([]string, len(failure.Violations))
+	for i, violation := range failure.Violations {
+		message := violation.Message
+		if message == "" {
+			message = failure.Message
+		}
+		lines[i] = fmt.Sprintf("%s (%s @ %s)", escape(message), escape(violation.Field), escape(failure.Method))
+	}
+	return lines
+}
+
+// hint returns what to do about an error that is common on first use, and "" for other
+// errors.
+func (o *options) hint(err error) string {
+	var failure *client.Error
+	if !errors.As(err, &failure) {
+		return ""
+	}
+	var authority x509.UnknownAuthorityError
+	switch {
+	case failure.Code == connect.CodeUnauthenticated && !o.hasToken:
+		return "no token was sent: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
+	case errors.As(err, &authority):
+		return "set --ca-file to the certificate authority of the server"
+	}
+	return ""
+}

@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// anonymous is the user of all calls of a server without authentication.
+var anonymous = authenticationv1.UserInfo{Username: "system:anonymous"}
+
+// errUnauthenticated is the same for a missing and for an invalid token.
+var errUnauthenticated = connect.NewError(connect.CodeUnauthenticated,
+	errors.New("send a valid Kubernetes token in the header authorization: Bearer <token>"))
+
+// bearerToken returns the token of the authorization header, and whether it has one. A
+// token with a space is refused: Kubernetes reviews only the part before the space, so
+// that one token would have many cache keys.
+func bearerToken(authorization string) (string, bool) {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	token = strings.TrimSpace(token)
+	return token, strings.EqualFold(scheme, "bearer") && token != "" && len(token) <= maxTokenLength && !strings.ContainsAny(token, " \t,")
+}
+
+// Authenticate returns the user of the token in the authorization header.
+func (r *Reviewer) Authenticate(ctx context.Context, authorization string) (authenticationv1.UserInfo, error) {
+	return r.authenticate(ctx, authorization, func() error { return nil })
+}
+
+// authenticate calls limit before it reviews a token that is not cached and was not
+// valid recently, and returns its error.
+func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit func() error) (authenticationv1.UserInfo, error) {
+	if r.allowAll {
+		return anonymous, nil
+	}
+	token, ok := bearerToken(authorization)
+	if !ok {
+		return authenticationv1.UserInfo{}, errUnauthenticated
+	}
+	digest := sha256.Sum256([]byte(token))
+	if status, ok := r.tokens.Get(digest); ok {
+		return userOf(status.(*authenticationv1.TokenReviewStatus))
+	}
+	ttl := reviewTTL
+	if expires, ok := expiry(token); ok { // the cache must not outlive the token
+		ttl = min(ttl, expires.Sub(r.now()))
+	}
+	if ttl <= 0 {
+		return authenticationv1.UserInfo{}, errUnauthenticated
+	}
+	status, err := r.review(ctx, "token "+string(digest[:]), func(ctx context.Context) (any, error) {
+		if status, ok := r.tokens.Get(digest); ok { // another review ended in between
+			return status, nil
+		}
+		if _, ok := r.recentlyValid.Get(digest); !ok {
+			if err := limit(); err != nil {
+				return nil, err
+			}
+		}
+		return r.reviewToken(ctx, digest, token, ttl)
+	})
+	if err != nil {
+		return authenticationv1.UserInfo{}, err
+	}
+	return userOf(status.(*authenticationv1.TokenReviewStatus))
+}
+
+func (r *Reviewer) reviewToken(ctx context.Context, digest [sha256.Size]byte, token string, ttl time.Duration) (*authenticationv1.TokenReviewStatus, error) {
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+	review, err := r.client.AuthenticationV1().TokenReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return nil, unavailable(ctx, err, "create a TokenReview")
+	}
+	r.tokens.Add(digest, &review.Status, ttl)
+	if review.Status.Authenticated {
+		r.recentlyValid.Add(digest, nil, recentlyValidTTL)
+	} else {
+		r.recentlyValid.Remove(digest)
+	}
+	return &review.Status, nil
+}
+
+func userOf(status *authenticationv1.TokenReviewStatus) (authenticationv1.UserInfo, error) {
+	if !status.Authenticated {
+		return authenticationv1.UserInfo{}, errUnauthenticated
+	}
+	return status.User, nil
+}
+
+// expiry returns when a JSON web token expires, and whether token is one that says so.
+// The token is not verified here, so that the result may only shorten a cache time.
+func expiry(token string) (time.Time, bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return time.Time{}, false
+	}
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(claims.Expires), 0), true
+}

@@ -1,0 +1,86 @@
+// Package auth authenticates and authorizes the calls of the API with the TokenReview
+// and SubjectAccessReview of Kubernetes, so that RBAC is the only place for rights.
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"connectrpc.com/connect"
+	"golang.org/x/sync/singleflight"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+const (
+	// reviewTTL is how long the result of a review is cached.
+	reviewTTL = 5 * time.Second
+	// recentlyValidTTL is how long a token that was valid is exempt from the limit of
+	// reviews.
+	recentlyValidTTL = time.Hour
+	// cacheSize is the largest number of entries of each cache.
+	cacheSize = 4096
+	// reviewTimeout is how long the API server may take for a review.
+	reviewTimeout = 10 * time.Second
+	// maxTokenLength is the length of the longest token that is reviewed.
+	maxTokenLength = 16 << 10
+)
+
+// Reviewer authenticates tokens and authorizes calls. It asks the API server, and caches
+// the results for a few seconds. It is safe for concurrent use.
+type Reviewer struct {
+	client kubernetes.Interface
+	// allowAll skips authentication and authorization.
+	allowAll bool
+	now      func() time.Time
+
+	tokens        *cache.LRUExpireCache // *TokenReviewStatus by digest of the token
+	recentlyValid *cache.LRUExpireCache // digests of tokens
+	decisions     *cache.LRUExpireCache // bool by user and Attributes
+
+	// inFlight merges reviews that are the same and run at the same time.
+	inFlight singleflight.Group
+}
+
+// New returns a Reviewer that asks the API server of client.
+func New(client kubernetes.Interface) *Reviewer {
+	return &Reviewer{
+		client: client, now: time.Now,
+		tokens: cache.NewLRUExpireCache(cacheSize), recentlyValid: cache.NewLRUExpireCache(cacheSize), decisions: cache.NewLRUExpireCache(cacheSize),
+	}
+}
+
+// AllowAll returns a Reviewer that lets every caller do everything.
+func AllowAll() *Reviewer { return &Reviewer{allowAll: true} }
+
+// review calls request, unless a review with the same key is in flight; then it returns
+// the result of that. The review does not end with the context of its first caller,
+// because other callers wait for it.
+func (r *Reviewer) review(ctx context.Context, key string, request func(context.Context) (any, error)) (any, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	done := r.inFlight.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reviewTimeout)
+		defer cancel()
+		return request(ctx)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-done:
+		return result.Val, result.Err
+	}
+}
+
+// unavailable logs an error of the API server and returns an error for the caller that
+// has none of its details.
+func unavailable(ctx context.Context, err error, action string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	log.FromContext(ctx).Error(err, action)
+	return connect.NewError(connect.CodeUnavailable, errors.New("the Kubernetes API server does not respond; retry"))
+}

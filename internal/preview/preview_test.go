@@ -1,0 +1,284 @@
+package preview_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/preview"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+var (
+	release     = render.Release{Name: "tms", Namespace: "inference"}
+	renderer, _ = render.New(render.Options{})
+)
+
+// previewOf renders the TritonLeases of the last text, with the values of the others.
+func previewOf(t testing.TB, names []string, texts ...[]byte) (*render.Result, error) {
+	t.Helper()
+	var input render.Input
+	for _, text := range texts[:len(texts)-1] {
+		require.NoError(t, input.Add(text))
+	}
+	manifests, err := preview.Read(len(texts)-1, texts[len(texts)-1])
+	require.NoError(t, err)
+	return preview.Render(renderer, release, &input, manifests, names)
+}
+
+func printed(t testing.TB, result *render.Result) string {
+	t.Helper()
+	var text strings.Builder
+	_, err := result.WriteTo(&text)
+	require.NoError(t, err)
+	return text.String()
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return text
+}
+
+// TestPreviewIsWhatTheControllerMakes: of the leases of the chart's ci values,
+// turned into TritonLeases, the documents decode to the objects that a controller
+// gets, in the order of Helm, and there are no others.
+func TestPreviewIsWhatTheControllerMakes(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../charts/tms/ci/*-values.yaml")
+	require.NoError(t, err)
+	compared := 0
+	for _, file := range files {
+		var all struct {
+			Leases map[string]map[string]any `json:"leases"`
+		}
+		require.NoError(t, yaml.Unmarshal(read(t, file), &all))
+		for _, terms := range []map[string]any{{}, {"duration": "30m", "autoRenew": true}, {"duration": "999h", "autoRenew": false}} {
+			var manifests strings.Builder
+			for _, name := range slices.Sorted(maps.Keys(all.Leases)) {
+				spec := maps.Clone(all.Leases[name])
+				maps.Copy(spec, terms)
+				for _, namespace := range []string{"", "vision"} {
+					manifests.WriteString("---\n" + manifestOf(t, namespace, name, spec))
+				}
+			}
+			given := [][]byte{
+				read(t, file),
+				[]byte("server: {leases: {duration: {default: 8h, maximum: 24h}, autoRenew: {default: false, allowed: true}}}"),
+			}
+			var input render.Input
+			for _, text := range given {
+				require.NoError(t, input.Add(text))
+			}
+			objects := map[string]map[string]any{} // by lease and kind
+			for _, namespace := range []string{"inference", "vision"} {
+				lr, err := renderer.LeaseRenderer(render.Release{Name: "tms", Namespace: "any", Controller: true}, &input)
+				require.NoError(t, err)
+				for name, spec := range all.Leases {
+					lease := &v1alpha1.TritonLease{}
+					lease.Name, lease.Namespace = name, namespace
+					decodeInto(t, spec, &lease.Spec)
+					decodeInto(t, terms, &lease.Spec)
+					made, err := lr.TritonLease(lease)
+					require.NoError(t, err)
+					objects[namespace+"/"+name] = kinds(made)
+				}
+			}
+			if len(all.Leases) == 0 {
+				continue
+			}
+			result, err := previewOf(t, nil, append(given, []byte(manifests.String()))...)
+			require.NoError(t, err)
+			require.Len(t, result.Leases, len(objects))
+			var order []string
+			for document := range result.Documents() {
+				var object struct {
+					metav1.ObjectMeta `json:"metadata"`
+				}
+				require.NoError(t, yaml.Unmarshal([]byte(document.Text), &object))
+				lease := object.Namespace + "/" + object.Labels["tms.triton-leases.dev/lease"]
+				wanted := objects[lease][document.Kind]
+				require.NotNil(t, wanted, "%s of %s", document.Kind, lease)
+				got := reflect.New(reflect.TypeOf(wanted).Elem()).Interface()
+				require.NoError(t, document.Decode(got))
+				require.True(t, equality.Semantic.DeepEqual(wanted, got), document.Text)
+				delete(objects[lease], document.Kind)
+				if len(order) == 0 || order[len(order)-1] != document.Kind {
+					order = append(order, document.Kind)
+				}
+				compared++
+			}
+			for lease, rest := range objects {
+				require.Empty(t, rest, lease)
+			}
+			require.True(t, slices.Equal(order, slices.Compact(slices.Clone(order))))
+			require.Len(t, order, len(slices.Compact(slices.Sorted(slices.Values(order)))), "the documents of a kind stand together")
+		}
+	}
+	require.Greater(t, compared, 200)
+}
+
+func manifestOf(t testing.TB, namespace, name string, spec any) string {
+	t.Helper()
+	metadata := map[string]any{"name": name}
+	if namespace != "" {
+		metadata["namespace"] = namespace
+	}
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": "tms.triton-leases.dev/v1alpha1", "kind": "TritonLease", "metadata": metadata, "spec": spec,
+	})
+	require.NoError(t, err)
+	return string(text)
+}
+
+func decodeInto(t testing.TB, from, to any) {
+	t.Helper()
+	text, err := json.Marshal(from)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, to))
+}
+
+// kinds returns the objects of a lease by kind.
+func kinds(o *render.Objects) map[string]any {
+	all := map[string]any{}
+	for _, kind := range render.Kinds() {
+		if object := kind.Get(o); object != nil {
+			all[kind.Kind] = object
+		}
+	}
+	return all
+}
+
+var plain = map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/m"}}}
+
+// TestOrder: documents are ordered by kind, then by namespace and name of the lease.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	text := manifestOf(t, "b", "z", plain) + "---\n" + manifestOf(t, "a", "odd", plain) + "---\n" + manifestOf(t, "a", "a", plain)
+	result, err := previewOf(t, nil, []byte(text))
+	require.NoError(t, err)
+	var got []string
+	for document := range result.Documents() {
+		_, rest, _ := strings.Cut(document.Text, "  name: \"")
+		name, _, _ := strings.Cut(rest, "\"")
+		got = append(got, document.Kind+" "+name)
+	}
+	require.Equal(t, []string{"Service tms-a", "Service tms-odd", "Service tms-z", "Deployment tms-a", "Deployment tms-odd", "Deployment tms-z"}, got)
+}
+
+// TestPreviewRefused: the reasons against values and those against manifests by
+// themselves are said at once; the policy has its say where the values are sound.
+func TestPreviewRefused(t *testing.T) {
+	t.Parallel()
+	greedy := map[string]any{
+		"models":      plain["models"],
+		"autoscaling": map[string]any{"enable": true, "replicas": map[string]any{"minimum": 5, "maximum": 2}},
+	}
+	text := []byte(manifestOf(t, "", "greedy", greedy) + "---\n" + manifestOf(t, "", "odd", map[string]any{"modles": 1}))
+	scaling := []byte("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}")
+	_, err := previewOf(t, nil, scaling, []byte("trion: {}"), text)
+	var ofValues policy.Refusal
+	require.ErrorAs(t, err, &ofValues)
+	require.Len(t, ofValues, 1)
+	require.Equal(t, "trion", ofValues[0].Field)
+	var refused preview.Refusals
+	require.ErrorAs(t, err, &refused)
+	require.Len(t, refused, 2)
+	require.Contains(t, err.Error(), "\nfile 3, line 20, column 3: inference/odd: spec.modles: Forbidden: unknown key, did you mean \"models\"?")
+
+	_, err = previewOf(t, nil, scaling, text)
+	require.False(t, errors.As(err, &ofValues))
+	require.ErrorAs(t, err, &refused)
+	require.Len(t, refused, 3)
+	require.Equal(t, "inference/greedy", refused[0].Lease)
+	require.EqualError(t, refused[0].Reason, "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed maximum (2)")
+	require.Equal(t, [3]int{1, 10, 7}, [3]int{refused[0].File, refused[0].Line, refused[0].Column})
+}
+
+// TestPreviewOfOneTarget: the controller refuses the younger of two leases of one
+// workload. What is not in the cluster yet is the youngest.
+func TestPreviewOfOneTarget(t *testing.T) {
+	t.Parallel()
+	lease := func(name, created, namespace string) string {
+		return fmt.Sprintf(`---
+apiVersion: tms.triton-leases.dev/v1alpha1
+kind: TritonLease
+metadata: {name: %s, creationTimestamp: %s, namespace: %s}
+spec: {target: {name: triton, selector: {app: triton}}, autoscaling: {enable: true}}
+`, name, created, namespace)
+	}
+	scaling := []byte("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}")
+	text := lease("a", "null", "ns") + lease("b", "2026-01-02T00:00:00Z", "ns") + lease("c", "2026-01-01T00:00:00Z", "ns") + lease("d", "null", "other")
+	_, err := previewOf(t, nil, scaling, []byte(text))
+	require.EqualError(t, err, `file 2, line 5, column 17: ns/a: spec.target.name: Duplicate value: "triton": TritonLease c scales it already
+file 2, line 10, column 17: ns/b: spec.target.name: Duplicate value: "triton": TritonLease c scales it already`)
+}
+
+// TestOnlyTritonLeases: by name in all namespaces, or in one.
+func TestOnlyTritonLeases(t *testing.T) {
+	t.Parallel()
+	text := []byte(manifestOf(t, "", "a", plain) + "---\n" + manifestOf(t, "b", "a", plain) + "---\n" + manifestOf(t, "b", "c", map[string]any{}))
+	for only, wanted := range map[string][]string{"a": {"b/a", "inference/a"}, "b/a": {"b/a"}, "inference/a": {"inference/a"}} {
+		result, err := previewOf(t, []string{only}, text)
+		require.NoError(t, err)
+		var got []string
+		for _, lease := range result.Leases {
+			got = append(got, lease.String())
+			require.Equal(t, "spec", lease.Path)
+		}
+		require.Equal(t, wanted, got)
+	}
+	_, err := previewOf(t, []string{"inference/b"}, text)
+	require.ErrorIs(t, err, render.ErrNoLease)
+}
+
+// TestNoTritonLeases: an empty list of them, as kubectl prints where there are
+// none, makes nothing: the leases of the values are not meant.
+func TestNoTritonLeases(t *testing.T) {
+	t.Parallel()
+	result, err := previewOf(t, nil, []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte("apiVersion: v1\nkind: List\nitems: []\n"))
+	require.NoError(t, err)
+	require.Empty(t, slices.Collect(result.Documents()))
+	require.Equal(t, "\n", printed(t, result))
+	var list strings.Builder
+	require.NoError(t, result.WriteJSON(&list))
+	require.Contains(t, list.String(), `"items": []`)
+}
+
+// TestPreviewBesideServer: where the values install tms-server, its objects are not
+// those of a lease, and its name is taken in its own namespace alone, of which the
+// controller says that there is a conflict.
+func TestPreviewBesideServer(t *testing.T) {
+	t.Parallel()
+	text := []byte(manifestOf(t, "elsewhere", "server", plain))
+	wanted, err := previewOf(t, nil, text)
+	require.NoError(t, err)
+	got, err := previewOf(t, nil, []byte("images: {server: example.com/tms-server:1}\nserver: {enabled: true}\nextraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}]"), text)
+	require.NoError(t, err)
+	require.Equal(t, printed(t, wanted), printed(t, got))
+	require.Contains(t, printed(t, got), "name: \"tms-server\"")
+}
+
+// TestExample: the TritonLease of the examples is granted as it asks.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	result, err := previewOf(t, nil, read(t, "../../examples/queue-time.yaml"), read(t, "../../examples/lease.yaml"))
+	require.NoError(t, err)
+	require.Empty(t, result.Warnings)
+	require.NotEmpty(t, slices.Collect(result.Documents()))
+}

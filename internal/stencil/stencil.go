@@ -1,0 +1,94 @@
+// Package stencil fills texts that are alike but for a few parameters: a text is
+// rendered once with placeholders, cut at them, and filled for each set of parameters.
+package stencil
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Placeholders are words that stand for parameters in a text. Each Placeholders has a
+// random part, so that no other text contains one, by accident or by intent. They are
+// lower-case DNS labels, and plain scalars in YAML.
+type Placeholders struct {
+	prefix  string
+	pattern *regexp.Regexp
+	// plain matches a placeholder that is a plain scalar in YAML, and marked one that
+	// CutJSON marked as such.
+	plain, marked *regexp.Regexp
+}
+
+// NewPlaceholders returns Placeholders with a new random part.
+func NewPlaceholders() Placeholders {
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails
+	prefix := "p" + hex.EncodeToString(random) + "x"
+	return Placeholders{
+		prefix:  prefix,
+		pattern: regexp.MustCompile(prefix + "([0-9]+)z"),
+		plain:   regexp.MustCompile(`(?m): (` + prefix + `[0-9]+z)$`),
+		marked:  regexp.MustCompile(`"` + mark + `(` + prefix + `[0-9]+z)"`),
+	}
+}
+
+// At returns the placeholder of the parameter with an index.
+func (p Placeholders) At(index int) string { return p.prefix + strconv.Itoa(index) + "z" }
+
+// Stencil is a text that was cut at its placeholders. It is safe for concurrent use.
+type Stencil struct {
+	pieces     []string // one more than parameters
+	parameters []int    // indexes of parameters, in the order of the text
+}
+
+// Cut returns the stencil of a text.
+func (p Placeholders) Cut(text string) *Stencil {
+	s := new(Stencil)
+	end := 0
+	for _, found := range p.pattern.FindAllStringSubmatchIndex(text, -1) {
+		index, _ := strconv.Atoi(text[found[2]:found[3]])
+		s.pieces = append(s.pieces, text[end:found[0]])
+		s.parameters = append(s.parameters, index)
+		end = found[1]
+	}
+	s.pieces = append(s.pieces, text[end:])
+	return s
+}
+
+// CutJSON returns the stencil of the JSON that a YAML text converts to. A placeholder
+// that is a plain scalar stands for a number, which JSON writes without quotes.
+func (p Placeholders) CutJSON(text string, toJSON func(yaml string) (string, error)) (*Stencil, error) {
+	json, err := toJSON(p.plain.ReplaceAllString(text, `: "`+mark+`$1"`))
+	if err != nil {
+		return nil, err
+	}
+	return p.Cut(p.marked.ReplaceAllString(json, "$1")), nil
+}
+
+// mark comes before the placeholder of a number while YAML is converted to JSON.
+const mark = "number-"
+
+// Append appends the text with parameters in the place of placeholders.
+func (s *Stencil) Append(to []byte, parameters []string) []byte {
+	for i, index := range s.parameters {
+		to = append(to, s.pieces[i]...)
+		to = append(to, parameters[index]...)
+	}
+	return append(to, s.pieces[len(s.pieces)-1]...)
+}
+
+// Fill returns the text with parameters in the place of placeholders.
+func (s *Stencil) Fill(parameters []string) string { return string(s.Append(nil, parameters)) }
+
+// Restore returns the text with its placeholders.
+func (p Placeholders) Restore(s *Stencil) string {
+	var text strings.Builder
+	for i, index := range s.parameters {
+		text.WriteString(s.pieces[i])
+		text.WriteString(p.At(index))
+	}
+	text.WriteString(s.pieces[len(s.pieces)-1])
+	return text.String()
+}

@@ -1,0 +1,48 @@
+package stencil_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/internal/stencil"
+)
+
+func TestFill(t *testing.T) {
+	t.Parallel()
+	p := stencil.NewPlaceholders()
+	text := p.At(1) + " and " + p.At(12) + p.At(0) + ", " + p.At(1)
+	parameters := make([]string, 13)
+	parameters[0], parameters[1], parameters[12] = "zero", "one", p.At(0)
+	require.Equal(t, "one and "+p.At(0)+"zero, one", p.Cut(text).Fill(parameters), "a parameter is never filled itself")
+	require.Equal(t, "none", p.Cut("none").Fill(nil))
+	require.Empty(t, p.Cut("").Fill(nil))
+	require.Equal(t, text, p.Restore(p.Cut(text)))
+}
+
+func TestPlaceholdersDiffer(t *testing.T) {
+	t.Parallel()
+	a, b := stencil.NewPlaceholders(), stencil.NewPlaceholders()
+	require.NotEqual(t, a.At(0), b.At(0))
+	require.Equal(t, b.At(0), a.Cut(b.At(0)).Fill(nil))
+}
+
+// TestCutJSON: numbers have no quotes in JSON, strings with the same digits do.
+func TestCutJSON(t *testing.T) {
+	t.Parallel()
+	p := stencil.NewPlaceholders()
+	text := "number: " + p.At(0) + "\nstring: \"" + p.At(0) + "\"\nname: " + p.At(1) + ".x\nlist:\n  - target: " + p.At(0) + "\n"
+	s, err := p.CutJSON(text, func(text string) (string, error) {
+		converted, err := yaml.YAMLToJSON([]byte(text))
+		return string(converted), err
+	})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"number": 5, "string": "5", "name": "a.x", "list": [{"target": 5}]}`, s.Fill([]string{"5", "a"}))
+
+	_, err = p.CutJSON("a: [", func(text string) (string, error) {
+		converted, err := yaml.YAMLToJSON([]byte(text))
+		return string(converted), err
+	})
+	require.Error(t, err)
+}

@@ -1,0 +1,67 @@
+package valuesfile
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	yamlv2 "go.yaml.in/yaml/v2"
+)
+
+// converter turns what the YAML parser returns into what encoding/json would return:
+// sigs.k8s.io/yaml does the same for Helm by way of JSON text.
+type converter struct {
+	// suspicious reports whether a key is not a string, or stands twice, or a number is
+	// not finite.
+	suspicious bool
+}
+
+func (c *converter) object(items yamlv2.MapSlice) map[string]any {
+	object := make(map[string]any, len(items))
+	for _, item := range items {
+		object[c.key(item.Key)] = c.value(item.Value)
+	}
+	if len(object) < len(items) {
+		c.suspicious = true
+	}
+	return object
+}
+
+func (c *converter) key(key any) string {
+	if text, isString := key.(string); isString {
+		return text
+	}
+	c.suspicious = true
+	switch key := key.(type) {
+	case float64:
+		// as sigs.k8s.io/yaml writes it
+		return strconv.FormatFloat(key, 'g', -1, 32)
+	default:
+		return fmt.Sprint(key)
+	}
+}
+
+func (c *converter) value(value any) any {
+	switch value := value.(type) {
+	case yamlv2.MapSlice:
+		return c.object(value)
+	case []any:
+		for i, item := range value {
+			value[i] = c.value(item)
+		}
+		return value
+	case int:
+		return float64(value)
+	case int64:
+		return float64(value)
+	case uint64:
+		return float64(value)
+	case float64:
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			c.suspicious = true
+		}
+		return value
+	default:
+		return value // a string, a boolean or nil
+	}
+}

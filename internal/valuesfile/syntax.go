@@ -1,0 +1,182 @@
+package valuesfile
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	yamlv4 "go.yaml.in/yaml/v4"
+	"sigs.k8s.io/yaml"
+)
+
+// checkSyntax returns a SyntaxErrors with every key of the first document that is
+// wrong, and with every number that is not finite; nil if nothing is wrong.
+func checkSyntax(text []byte) error {
+	var document yamlv4.Node
+	if err := yamlv4.NewDecoder(bytes.NewReader(text)).Decode(&document); err != nil {
+		return syntaxErrors(err)
+	}
+	if problems := check(&document, nil); len(problems) > 0 {
+		return problems.sorted()
+	}
+	return nil
+}
+
+// explain returns what is wrong with a file, with its position: the parser's error, or
+// a document that has no place in a values file.
+func explain(parserError error, text []byte) error {
+	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
+	for first := true; ; {
+		var document yamlv4.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) && parserError != nil {
+			return SyntaxErrors{{Message: plainMessage(parserError)}}
+		}
+		if err != nil {
+			return syntaxErrors(err)
+		}
+		at := SyntaxError{Line: document.Line, Column: document.Column}
+		switch isManifest := isManifestNode(&document); {
+		case isEmpty(&document):
+		case first && isManifest:
+			return ErrManifests
+		case first:
+			first = false
+		case isManifest:
+			at.Message = "a manifest begins here: " + mixed
+			return SyntaxErrors{at}
+		default:
+			at.Message = "a second YAML document begins here: put each document in a file of its own and give all files with -f"
+			return SyntaxErrors{at}
+		}
+	}
+}
+
+// plainMessage returns the message of a YAML parser without the names of its layers.
+func plainMessage(err error) string {
+	message := err.Error()
+	if strings.Contains(message, "cannot unmarshal") {
+		return errNotMapping.Error()
+	}
+	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "yaml: "} {
+		message = strings.TrimPrefix(message, prefix)
+	}
+	return message
+}
+
+// isEmpty reports whether a document is empty or null.
+func isEmpty(document *yamlv4.Node) bool {
+	return len(document.Content) == 0 || document.Content[0].ShortTag() == "!!null"
+}
+
+// check adds what is wrong below a node: duplicate keys, keys that YAML reads as
+// something else than they look like, and numbers that are not finite.
+func check(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
+	problem := func(at *yamlv4.Node, format string, args ...any) {
+		found = append(found, SyntaxError{Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
+	}
+	if node.Kind == yamlv4.ScalarNode && node.Style&quoted == 0 && notFinite.MatchString(node.Value) {
+		problem(node, "a number must be finite: .nan and .inf are not allowed")
+	}
+	if node.Kind == yamlv4.MappingNode {
+		first := map[string]int{}
+		for i := 0; i < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.ShortTag() == "!!merge" {
+				continue
+			}
+			meant, isString := meaning(key)
+			line, known := first[key.Value]
+			switch {
+			case !isString:
+				problem(key, "a key must be a string")
+			case meant != key.Value:
+				problem(key, "the key %s is read as %q: quote it", key.Value, meant)
+			case known:
+				problem(key, "duplicate key %q, first in line %d", key.Value, line)
+			default:
+				first[key.Value] = key.Line
+			}
+		}
+	}
+	for _, child := range node.Content {
+		found = check(child, found)
+	}
+	return found
+}
+
+const quoted = yamlv4.SingleQuotedStyle | yamlv4.DoubleQuotedStyle | yamlv4.LiteralStyle | yamlv4.FoldedStyle
+
+var notFinite = regexp.MustCompile(`^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
+
+// word matches keys that every YAML reader reads as a string.
+var word = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{3,}$`)
+
+// meaning returns what a key becomes in the values: on becomes true, and 010 becomes
+// 8. It returns false if the key cannot become a string.
+func meaning(key *yamlv4.Node) (string, bool) {
+	if key.Kind == yamlv4.AliasNode {
+		return key.Value, true // its anchor is a key or a value of its own
+	}
+	if key.Kind != yamlv4.ScalarNode {
+		return "", false
+	}
+	if key.Style&quoted != 0 || word.MatchString(key.Value) && !booleans[strings.ToLower(key.Value)] {
+		return key.Value, true
+	}
+	var alone map[string]any
+	if yaml.Unmarshal([]byte(key.Value+": 0"), &alone) != nil {
+		return "", false
+	}
+	for meant := range alone {
+		return meant, true
+	}
+	return "", false
+}
+
+// booleans are the words of more than three letters that are not strings.
+var booleans = map[string]bool{"true": true, "false": true, "null": true}
+
+// SyntaxError is something that the syntax of a file shows to be wrong.
+type SyntaxError struct {
+	// Line and Column count from 1. They are 0 if the position is not known.
+	Line, Column int
+	Message      string
+}
+
+// SyntaxErrors are all syntax errors of a file, in its order.
+type SyntaxErrors []SyntaxError
+
+func (e SyntaxErrors) sorted() SyntaxErrors {
+	slices.SortStableFunc(e, func(a, b SyntaxError) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return e
+}
+
+// Error returns one line for each error.
+func (e SyntaxErrors) Error() string {
+	lines := make([]string, len(e))
+	for i, one := range e {
+		lines[i] = one.Message
+		if one.Line > 0 {
+			lines[i] = fmt.Sprintf("line %d, column %d: %s", one.Line, max(one.Column, 1), one.Message)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func syntaxErrors(err error) SyntaxErrors {
+	var known SyntaxErrors
+	if errors.As(err, &known) {
+		return known
+	}
+	var one *yamlv4.LoadError
+	if errors.As(err, &one) {
+		return SyntaxErrors{{Line: one.Mark.Line, Column: one.Mark.Column, Message: one.Message}}
+	}
+	return SyntaxErrors{{Message: plainMessage(err)}}
+}

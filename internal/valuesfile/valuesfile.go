@@ -1,0 +1,98 @@
+// Package valuesfile reads YAML files of values and of manifests, as Helm reads
+// values, and knows where in them a key stands.
+//
+// Values are read by the YAML parser that Helm uses, so that both read the same. A
+// second parser, which knows lines and columns, runs only to say where something is
+// wrong.
+package valuesfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+
+	yamlv2 "go.yaml.in/yaml/v2"
+	"sigs.k8s.io/yaml"
+)
+
+// ErrManifests reports that a file holds Kubernetes manifests, not values.
+var ErrManifests = errors.New("the file holds manifests, not values")
+
+// Read returns the values of a file as helm -f reads them. It refuses what Helm
+// would drop or change silently: duplicate keys, keys that YAML reads as something
+// else than they look like, and documents after the first. The error is a
+// SyntaxErrors with everything that is wrong, or ErrManifests. An empty file has no
+// values.
+func Read(text []byte) (map[string]any, error) {
+	decoder := yamlv2.NewDecoder(bytes.NewReader(text))
+	var found mapping
+	for {
+		var next mapping
+		err := decoder.Decode(&next)
+		switch {
+		case errors.Is(err, io.EOF):
+			return convert(found, text)
+		case err != nil, len(next) > 0 && (len(found) > 0 || isManifest(next)):
+			return nil, explain(err, text)
+		case len(next) > 0:
+			found = next
+		}
+	}
+}
+
+// mapping is a document that is a mapping, in the order of the file.
+type mapping yamlv2.MapSlice
+
+var errNotMapping = errors.New("a values file must be a mapping of keys to values")
+
+// UnmarshalYAML refuses a list, which the parser would read as a MapSlice.
+func (m *mapping) UnmarshalYAML(unmarshal func(any) error) error {
+	var list []ignored
+	if unmarshal(&list) == nil {
+		return errNotMapping
+	}
+	return unmarshal((*yamlv2.MapSlice)(m))
+}
+
+// ignored is an item of a list that is not read.
+type ignored struct{}
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (ignored) UnmarshalYAML(func(any) error) error { return nil }
+
+// convert returns the map of a document. If a key is suspicious, the syntax decides
+// whether it is wrong: 7 is a good key.
+func convert(document mapping, text []byte) (map[string]any, error) {
+	var c converter
+	values := c.object(yamlv2.MapSlice(document))
+	hasMerge := bytes.Contains(text, []byte("<<"))
+	if c.suspicious || hasMerge {
+		if err := checkSyntax(text); err != nil {
+			return nil, err
+		}
+	}
+	if hasMerge { // which the parser drops where it keeps the order of keys
+		values = nil
+		if err := yaml.Unmarshal(text, &values); err != nil {
+			return nil, explain(err, text)
+		}
+	}
+	return values, nil
+}
+
+// Merge lays one map over another as helm does with several -f: maps are merged,
+// everything else is replaced. Neither argument is changed, and the result shares
+// parts with both.
+func Merge(below, above map[string]any) map[string]any {
+	merged := make(map[string]any, len(below)+len(above))
+	maps.Copy(merged, below)
+	for key, value := range above {
+		under, _ := merged[key].(map[string]any)
+		if over, isMap := value.(map[string]any); isMap && under != nil {
+			value = Merge(under, over)
+		}
+		merged[key] = value
+	}
+	return merged
+}

@@ -1,0 +1,194 @@
+package render
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/stencil"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/values"
+)
+
+// LeaseRenderer grants and renders the leases of one release. Everything in the values
+// but the leases is validated and decided when it is made. It is safe for concurrent
+// use.
+type LeaseRenderer struct {
+	renderer *Renderer
+	release  Release
+	// values are the release's values without leases, merged with the chart's defaults.
+	values  map[string]any
+	decoded *values.Values
+	// fullname is the beginning of the names of all objects, and serverName the name of
+	// tms-server's; it is empty if tms-server is not installed.
+	fullname, serverName string
+	// policy and terms are nil if the administrator's configuration is not coherent.
+	policy     *policy.Policy
+	terms      *policy.Terms
+	ruleLabels map[string]string
+	images     policy.Allowlist
+
+	placeholders stencil.Placeholders
+	shapes       *shapeCache
+}
+
+// LeaseRenderer returns a LeaseRenderer for the values of an input, whose leases it
+// ignores. The error is a policy.Refusal with every reason. It works for the embedded
+// chart only.
+func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer, error) {
+	if r.foreign {
+		return nil, errForeign
+	}
+	merged, err := r.chart.Coalesce(input.Configuration().values)
+	if err != nil {
+		return nil, err
+	}
+	refused := newRefusals(merged, r.schema.Validate(merged))
+	lr, _, err := r.configure(release, merged, refused)
+	if err != nil {
+		return nil, err
+	}
+	if reasons := refused.reasons(); len(reasons) > 0 {
+		return nil, reasons
+	}
+	return lr, nil
+}
+
+// configure decides everything but the leases, and adds what it refuses. The
+// LeaseRenderer has only the values that are not refused, so that leases can be checked
+// all the same.
+func (r *Renderer) configure(release Release, merged map[string]any, refused *refusals) (*LeaseRenderer, []string, error) {
+	sound := maps.Clone(merged)
+	delete(sound, leasesKey)
+	for key := range refused.ignored {
+		delete(sound, key)
+	}
+	decoded, err := values.Decode(sound)
+	if err != nil {
+		return nil, nil, err
+	}
+	lr := &LeaseRenderer{
+		renderer: r, release: release, values: sound, decoded: decoded,
+		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
+		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.memory},
+	}
+	if decoded.Server.Enabled {
+		lr.serverName = lr.fullname + "-server"
+	}
+	refused.add(release.validate())
+	warnings := ignoredKeys(decoded)
+	lr.policy, err = policy.New(decoded.Server.Autoscaling)
+	refused.addError(err)
+	if lr.policy != nil {
+		var overridden []string
+		lr.ruleLabels, overridden = lr.policy.RuleLabels()
+		warnings = append(warnings, overridden...)
+	}
+	refused.add(checkServiceName(decoded, lr.fullname+"-server"))
+	lr.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
+	refused.addError(err)
+	return lr, warnings, nil
+}
+
+// checkServiceName refuses a name of tms-server's Service that is no DNS label.
+func checkServiceName(v *values.Values, name string) policy.Refusal {
+	if !v.Server.APIService.Enabled || isObjectName(name) {
+		return nil
+	}
+	return policy.Refusal{field.Invalid(field.NewPath("server", "apiService"), name,
+		"the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
+			"change the name of the release, or set fullnameOverride")}
+}
+
+// Terms returns the bounds of how long TritonLeases last.
+func (lr *LeaseRenderer) Terms() *policy.Terms { return lr.terms }
+
+// AllowedImages returns the Triton images that leases may have, the default first.
+func (lr *LeaseRenderer) AllowedImages() []string { return slices.Clone(lr.images) }
+
+// WithImages returns a LeaseRenderer that allows more Triton images. It shares all
+// rendered shapes with lr.
+func (lr *LeaseRenderer) WithImages(images ...string) *LeaseRenderer {
+	more := *lr
+	more.images = slices.Concat(lr.images, images)
+	return &more
+}
+
+// Tighten returns a grant clamped to the bounds in force, which may have changed since
+// it was made. If the lease cannot scale any more, the result is not autoscaled.
+func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
+	request := v1alpha1.Autoscaling{
+		Enable:   granted.Autoscaled,
+		Replicas: v1alpha1.ReplicaRange{Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas},
+		Metrics:  map[v1alpha1.MetricName]v1alpha1.MetricRequest{},
+	}
+	for _, m := range granted.Metrics {
+		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Threshold: &m.Threshold}
+	}
+	tightened, err := lr.policy.Grant(field.NewPath("spec"), request, nil)
+	if err != nil {
+		return v1alpha1.Grant{}
+	}
+	return tightened
+}
+
+// refusals are the reasons why values are refused.
+type refusals struct {
+	bySchema field.ErrorList
+	byPolicy policy.Refusal
+	// ignored are the top-level keys that the schema refuses, and leases the leases. What
+	// follows from their absence is not reported.
+	ignored, leases map[string]bool
+}
+
+// newRefusals returns the refusals of the schema.
+func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
+	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
+	for _, reason := range bySchema {
+		path := fieldpath.Parse(reason.Field)
+		switch {
+		case len(path) > 1 && path[0].Key == leasesKey:
+			r.leases[path[1].Key] = true
+		case len(path) > 0:
+			if _, given := values[path[0].Key]; given {
+				r.ignored[path[0].Key] = true
+			}
+		}
+	}
+	return r
+}
+
+func (r *refusals) add(reasons policy.Refusal) { r.byPolicy = append(r.byPolicy, reasons...) }
+
+// addError adds the reasons of an error of pkg/policy.
+func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }
+
+// reasons returns those of the schema by path, and then those of the policy that do
+// not follow from an ignored key: without the configuration, nothing can be said about
+// bounds; without the defaults of triton, nothing about resources; without an override
+// of the name, nothing about the names of objects; without the images, nothing about an
+// image.
+func (r *refusals) reasons() policy.Refusal {
+	reasons := policy.Refusal(schema.Sort(r.bySchema))
+	for _, reason := range r.byPolicy {
+		path := fieldpath.Parse(reason.Field)
+		follows := r.ignored[path[0].Key] ||
+			len(path) > 2 && path[2].Key == "triton" && r.ignored["triton"] ||
+			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"]) ||
+			path[len(path)-1].Key == "image" && r.ignored["images"]
+		if !follows {
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
+}
+
+// namespaceOf returns the namespace of a lease's objects.
+func (lr *LeaseRenderer) namespaceOf(g *GrantedLease) string {
+	return cmp.Or(g.Namespace, lr.release.Namespace)
+}
