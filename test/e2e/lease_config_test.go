@@ -173,7 +173,7 @@ func (l *leases) reloads(want float64) {
 		for name := range pods {
 			text, err := l.cluster.Client.CoreV1().Pods(l.release.Namespace).GetLogs(name, new(corev1.PodLogOptions)).DoRaw(l.Context())
 			l.must(err)
-			if !strings.Contains(string(text), "the configuration that was in force stays in force") {
+			if !strings.Contains(string(text), "the previous one stays in force") {
 				l.fatal("the log of %s does not say that the configuration was refused", name)
 			}
 		}

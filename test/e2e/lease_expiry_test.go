@@ -56,7 +56,7 @@ func TestLeaseExpiry(t *testing.T) {
 	}
 	for _, name := range []string{"short", "early"} {
 		l.gone(name)
-		l.told(name, "Expired", "the lease ended at")
+		l.told(name, "Expired", "the lease expired at")
 	}
 	if lease := l.see("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
 		s.fatal("the renewed lease is not the one that was renewed")

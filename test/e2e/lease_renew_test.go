@@ -67,11 +67,11 @@ func TestLeaseIdle(t *testing.T) {
 	const name = "resnet50"
 	l.apply(name, renewing)
 	l.has(name, renewal)
-	lease := l.is(name, "AutoRenew", metav1.ConditionFalse, "Idle", "unless requests come")
+	lease := l.is(name, "AutoRenew", metav1.ConditionFalse, "Idle", "unless it serves requests")
 	if !time.Now().Before(lease.Status.ExpiresAt.Time) {
 		s.fatal("it was told after its end, %v", lease.Status.ExpiresAt)
 	}
-	l.told(name, "Idle", "unless requests come")
+	l.told(name, "Idle", "unless it serves requests")
 	l.gone(name)
 	l.told(name, "Expired")
 }
