@@ -78,7 +78,7 @@ func Render(renderer *render.Renderer, release render.Release, input *render.Inp
 	if err != nil {
 		return nil, err
 	}
-	result.Warnings = append(defaults.Warnings, warnings(all)...)
+	result.Warnings = slices.Concat(defaults.Warnings, warnings(all))
 	return result, nil
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/testing/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/pkg/render"
 )
 

@@ -80,8 +80,10 @@ func TestAPIRights(t *testing.T) {
 
 	for verb, method := range map[string]string{"get": "Status", "update": "Renew", "list": "List", "create": "Acquire", "delete": "Release"} {
 		c := a.person("only-"+verb, verb)
-		requests := map[string]fields{"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
-			"Acquire": a.asks(fields{"name": "only-create", "no_wait": true})}
+		requests := map[string]fields{
+			"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
+			"Acquire": a.asks(fields{"name": "only-create", "no_wait": true}),
+		}
 		a.codes(c, method, requests[method], "ok")
 		delete(requests, method)
 		for method, request := range requests {
