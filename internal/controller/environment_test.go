@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -119,7 +121,8 @@ func (handle transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// intercepted returns a client that records writes, and lets them fail.
+// intercepted returns a client that records writes, and lets them fail. It reads as from
+// the cache, which holds only objects with a label.
 func (e *environment) intercepted() client.Client {
 	record := func(verb string, object runtime.Object) error {
 		o := object.(interface {
@@ -136,6 +139,13 @@ func (e *environment) intercepted() client.Client {
 		return nil
 	}
 	return interceptor.NewClient(e.cluster, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			err := c.Get(ctx, key, object, options...)
+			if _, isLease := object.(*v1alpha1.TritonLease); err == nil && !isLease && object.GetLabels()[managedByLabel] != managedBy {
+				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+			}
+			return err
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, config runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			if err := record("apply", config.(runtime.Object)); err != nil {
 				return err

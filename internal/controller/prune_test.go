@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -141,7 +142,7 @@ func TestStaleReplicas(t *testing.T) {
 		}
 		return nil
 	}
-	e.reconcile("a")
+	require.Equal(t, 24*time.Hour, e.reconcile("a").RequeueAfter, "no write conflict")
 	require.EqualValues(t, 4, e.replicas("a"))
 }
 
