@@ -36,7 +36,7 @@ func TestFilesThatAreNotValues(t *testing.T) {
 	for text, message := range map[string]string{
 		"- a":                              "values file 2: a values file must be a mapping of keys to values",
 		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
-		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in a file of its own and give all files with -f",
+		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
 		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1`,
 	} {
 		_, err := ours.Render(release, nil, []byte(text))
