@@ -12,12 +12,12 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// grantsKey is the key of the values under which templates find the grants. The chart's
+// grantsKey is the key of the values from which templates read the grants. The chart's
 // _grants.tpl documents it, and calls the chart's own policy if the key is missing.
 const grantsKey = "__grants"
 
-// firstShapeName is the index of the placeholder that stands for the name of the first
-// shape in a run of the engine. It is higher than that of any other parameter.
+// firstShapeName is the index of the placeholder for the name of the first shape in a
+// run of the engine. The indexes of all other parameters are lower.
 const firstShapeName = 10_000_000
 
 // renderShapes renders the shapes that have no manifests yet, in one run of the engine.
@@ -50,7 +50,8 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	return lr.cut(missing, texts)
 }
 
-// cut cuts the manifests of shapes at their placeholders.
+// cut assigns the rendered manifests to their shapes, as stencils. Each document names
+// its shape with a placeholder.
 func (lr *LeaseRenderer) cut(shapes []*shape, texts map[string]string) error {
 	for _, s := range shapes {
 		s.yaml = make([]*stencil.Stencil, len(kinds))
@@ -70,7 +71,8 @@ func (lr *LeaseRenderer) cut(shapes []*shape, texts map[string]string) error {
 	return nil
 }
 
-// jsonOf returns the manifests of a shape as JSON, which few leases need.
+// jsonOf returns the manifests of a shape as JSON. They are made on the first call:
+// tms-render usually needs only YAML.
 func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	lr.shapes.lock.Lock()
 	defer lr.shapes.lock.Unlock()
@@ -91,8 +93,8 @@ func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	return manifests, nil
 }
 
-// renderShared renders the documents that are not of one lease. Their templates may read
-// the name and autoscaled of a grant, and what is not a parameter of a spec.
+// renderShared renders the documents that do not belong to one lease. Of a grant, their
+// templates may read only name and autoscaled; of a spec, only what is not a parameter.
 func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {
@@ -106,7 +108,7 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 	return helmchart.Sort(texts)
 }
 
-// grantValue returns the lease's part of the grants, as _grants.tpl documents it.
+// grantValue returns the grant of one lease for the templates, as _grants.tpl documents it.
 func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter func(int) string) map[string]any {
 	path := leasesKey + "." + name
 	if lr.release.Controller {
@@ -131,7 +133,7 @@ func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter fun
 	return value
 }
 
-// series are the recorded series of metrics.
+// series maps the name of each metric to its recorded series.
 var series = func() map[string]string {
 	all := map[string]string{}
 	for _, metric := range policy.Metrics() {
