@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/spelling"
 )
 
 // report turns the validator's errors into errors about values.
@@ -235,4 +236,14 @@ func number(value any) string {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return fmt.Sprint(value)
+}
+
+// unknownKey returns the message for an unknown key, with the key that was probably
+// meant and the keys that are known.
+func unknownKey(key string, known []string) string {
+	sentence := "unknown key"
+	if best := spelling.Nearest(key, known); best != "" {
+		sentence = fmt.Sprintf("unknown key, did you mean %q?", best)
+	}
+	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
 }

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/spelling"
 	"github.com/triton-leases/tms/internal/valuesfile"
 )
 
@@ -142,7 +142,7 @@ func (in *Input) Leases() int {
 
 // UnknownLease returns an error that wraps ErrNoLease and suggests a known name.
 func UnknownLease(name string, known []string) error {
-	if best := schema.Nearest(name, known); best != "" {
+	if best := spelling.Nearest(name, known); best != "" {
 		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
 	}
 	return fmt.Errorf("%w: %q", ErrNoLease, name)

@@ -1,19 +1,7 @@
-package schema
+// Package spelling suggests the word that was probably meant.
+package spelling
 
-import (
-	"fmt"
-	"strings"
-)
-
-// unknownKey returns the message for an unknown key, with the key that was probably
-// meant and the keys that are known.
-func unknownKey(key string, known []string) string {
-	sentence := "unknown key"
-	if best := Nearest(key, known); best != "" {
-		sentence = fmt.Sprintf("unknown key, did you mean %q?", best)
-	}
-	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
-}
+import "strings"
 
 // Nearest returns the known word that was probably meant: the one that the word
 // abbreviates, or that is the fewest letters away. It returns "" if none is near.
@@ -31,7 +19,7 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// distance is the number of letters to insert, delete or replace to get from a to b.
+// distance returns the number of letters to insert, delete or replace to get from a to b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
