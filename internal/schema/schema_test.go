@@ -15,8 +15,8 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// TestOwnWords: a keyword without a comment is explained in the validator's words.
-func TestOwnWords(t *testing.T) {
+// TestMessagesWithoutComment checks the messages for keywords that have no $comment.
+func TestMessagesWithoutComment(t *testing.T) {
 	s, err := schema.Compile([]byte(`{"properties": {
 		"a": {"type": "array", "uniqueItems": true, "items": {"type": ["string", "null"], "pattern": "^x"}},
 		"b/~c": {"enum": ["x", "y"]},

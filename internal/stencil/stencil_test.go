@@ -15,7 +15,7 @@ func TestFill(t *testing.T) {
 	text := p.At(1) + " and " + p.At(12) + p.At(0) + ", " + p.At(1)
 	parameters := make([]string, 13)
 	parameters[0], parameters[1], parameters[12] = "zero", "one", p.At(0)
-	require.Equal(t, "one and "+p.At(0)+"zero, one", p.Cut(text).Fill(parameters), "a parameter is never filled itself")
+	require.Equal(t, "one and "+p.At(0)+"zero, one", p.Cut(text).Fill(parameters), "placeholders in parameters are not replaced")
 	require.Equal(t, "none", p.Cut("none").Fill(nil))
 	require.Empty(t, p.Cut("").Fill(nil))
 	require.Equal(t, text, p.Restore(p.Cut(text)))
@@ -28,7 +28,7 @@ func TestPlaceholdersDiffer(t *testing.T) {
 	require.Equal(t, b.At(0), a.Cut(b.At(0)).Fill(nil))
 }
 
-// TestCutJSON: numbers have no quotes in JSON, strings with the same digits do.
+// TestCutJSON checks that JSON has quotes around strings of digits, and not around numbers.
 func TestCutJSON(t *testing.T) {
 	t.Parallel()
 	p := stencil.NewPlaceholders()
