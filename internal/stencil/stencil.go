@@ -37,6 +37,17 @@ func NewPlaceholders() Placeholders {
 // At returns the placeholder of the parameter at an index.
 func (p Placeholders) At(index int) string { return p.prefix + strconv.Itoa(index) + "z" }
 
+// Find returns the index of the first placeholder in a text whose index is at least
+// lowest, and whether there is one.
+func (p Placeholders) Find(text string, lowest int) (int, bool) {
+	for _, found := range p.pattern.FindAllStringSubmatch(text, -1) {
+		if index, _ := strconv.Atoi(found[1]); index >= lowest {
+			return index, true
+		}
+	}
+	return 0, false
+}
+
 // Stencil is a text that is cut at its placeholders. It is safe for concurrent use.
 type Stencil struct {
 	pieces     []string // one more than parameters

@@ -46,3 +46,13 @@ func TestCutJSON(t *testing.T) {
 	})
 	require.Error(t, err)
 }
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	p := stencil.NewPlaceholders()
+	index, found := p.Find("a "+p.At(3)+p.At(12)+p.At(11), 10)
+	require.True(t, found)
+	require.Equal(t, 12, index)
+	_, found = p.Find(p.At(3), 10)
+	require.False(t, found)
+}

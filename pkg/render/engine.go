@@ -3,7 +3,6 @@ package render
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -47,24 +46,22 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	if err != nil {
 		return err
 	}
-	return lr.cut(missing, texts)
+	return lr.assignManifests(missing, texts)
 }
 
 // cut assigns the rendered manifests to their shapes, as stencils. Each document names
 // its shape with a placeholder.
-func (lr *LeaseRenderer) cut(shapes []*shape, texts map[string]string) error {
+func (lr *LeaseRenderer) assignManifests(shapes []*shape, texts map[string]string) error {
 	for _, s := range shapes {
 		s.yaml = make([]*stencil.Stencil, len(kinds))
 	}
-	shapeName := regexp.MustCompile(regexp.QuoteMeta(strings.TrimSuffix(lr.placeholders.At(1), "1z")) + `(1[0-9]{7})z`)
 	for k, kind := range kinds {
 		for _, text := range helmchart.Split(texts[lr.renderer.chart.Path(kind.Template)]) {
-			found := shapeName.FindStringSubmatch(text)
-			if found == nil {
+			index, found := lr.placeholders.Find(text, firstShapeName)
+			if !found {
 				return fmt.Errorf("%s: a document does not name its lease", kind.Template)
 			}
-			index, _ := strconv.Atoi(found[1])
-			text = strings.ReplaceAll(text, found[0], lr.placeholders.At(nameParameter))
+			text = strings.ReplaceAll(text, lr.placeholders.At(index), lr.placeholders.At(nameParameter))
 			shapes[index-firstShapeName].yaml[k] = lr.placeholders.Cut(text)
 		}
 	}
