@@ -3,8 +3,8 @@ package spelling
 
 import "strings"
 
-// Nearest returns the known word that was probably meant: the one that the word
-// abbreviates, or that is the fewest letters away. It returns "" if none is near.
+// Nearest returns the known word that was probably meant: the first one that begins with
+// word, or the one with the smallest edit distance. It returns "" if none is near.
 func Nearest(word string, known []string) string {
 	best, fewest := "", 1+len(word)/3
 	for _, candidate := range known {
@@ -19,7 +19,7 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// distance returns the number of letters to insert, delete or replace to get from a to b.
+// distance returns the Levenshtein distance of a and b, in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

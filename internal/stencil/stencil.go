@@ -90,9 +90,6 @@ func (s *Stencil) Append(to []byte, parameters []string) []byte {
 	return append(to, s.pieces[len(s.pieces)-1]...)
 }
 
-// Fill returns the text with parameters in place of the placeholders.
-func (s *Stencil) Fill(parameters []string) string { return string(s.Append(nil, parameters)) }
-
 // Restore returns the text that Cut was called with.
 func (p Placeholders) Restore(s *Stencil) string {
 	var text strings.Builder
