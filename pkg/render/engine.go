@@ -49,11 +49,12 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	return lr.assignManifests(missing, texts)
 }
 
-// cut assigns the rendered manifests to their shapes, as stencils. Each document names
+// assignManifests assigns the rendered manifests to their shapes, as stencils. Each document names
 // its shape with a placeholder.
 func (lr *LeaseRenderer) assignManifests(shapes []*shape, texts map[string]string) error {
-	for _, s := range shapes {
-		s.yaml = make([]*stencil.Stencil, len(kinds))
+	manifests := make([][]*stencil.Stencil, len(shapes)) // a shape has all of them, or none
+	for i := range manifests {
+		manifests[i] = make([]*stencil.Stencil, len(kinds))
 	}
 	for k, kind := range kinds {
 		for _, text := range helmchart.Split(texts[lr.renderer.chart.Path(kind.Template)]) {
@@ -62,8 +63,11 @@ func (lr *LeaseRenderer) assignManifests(shapes []*shape, texts map[string]strin
 				return fmt.Errorf("%s: a document does not name its lease", kind.Template)
 			}
 			text = strings.ReplaceAll(text, lr.placeholders.At(index), lr.placeholders.At(nameParameter))
-			shapes[index-firstShapeName].yaml[k] = lr.placeholders.Cut(text)
+			manifests[index-firstShapeName][k] = lr.placeholders.Cut(text)
 		}
+	}
+	for i, s := range shapes {
+		s.yaml = manifests[i]
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // TestBounds: who asks for 50 gets what the administrator allows; who does not ask stays.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	s := play(t, "bounds")
+	s := newScenario(t, "bounds")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", `
 server:
@@ -50,7 +50,7 @@ leases:
 // somebody else's Deployment.
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
-	s := play(t, "neighbours")
+	s := newScenario(t, "neighbours")
 	one, other := s.namespace("-one", nil), s.namespace("-other", nil)
 	two := queueLease("busy", 3, 100000) + `
   idle:
@@ -82,8 +82,8 @@ leases:
 	s.load(other+"/"+target, 300)
 	s.eventually("the Deployment of somebody else has 3 ready replicas", func() (bool, string) {
 		_, ready, err := size(s.Context(), other, target)
-		_, gist := hpa(s.Context(), other, autoscaler)
-		return err == nil && ready == 3, gist
+		_, summary := hpa(s.Context(), other, autoscaler)
+		return err == nil && ready == 3, summary
 	})
 	s.becomes(one, busy, 1)
 	s.stays(other, busy, 1, 5*time.Second)

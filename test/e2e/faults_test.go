@@ -13,7 +13,7 @@ import (
 // TestFaults kills what the loop is made of, under load. It runs alone, because
 // every lease of the cluster would feel it.
 func TestFaults(t *testing.T) {
-	s := play(t, "faults")
+	s := newScenario(t, "faults")
 	namespace := s.namespace("", nil)
 	// Five minutes of stabilization are twenty scrapes by default. That ratio is
 	// what carries the replicas over a fault, so it is kept here.
@@ -61,9 +61,9 @@ func TestFaults(t *testing.T) {
 		old, _ := value(before, queueMetric)
 		s.eventually("the loop is closed again after the end of "+fault.what, func() (bool, string) {
 			_, ready, err := size(s.Context(), namespace, name)
-			a, gist := hpa(s.Context(), namespace, name)
+			a, summary := hpa(s.Context(), namespace, name)
 			queue, known := value(a, queueMetric)
-			return err == nil && ready == 4 && known && active(a) && queue > 100000 && queue != old, fmt.Sprintf("%d ready, %s", ready, gist)
+			return err == nil && ready == 4 && known && active(a) && queue > 100000 && queue != old, fmt.Sprintf("%d ready, %s", ready, summary)
 		})
 		s.pause(10 * time.Second)
 		if n := lowest(); n < 4 {

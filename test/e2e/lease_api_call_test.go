@@ -30,14 +30,14 @@ type caller struct {
 // caller returns one with a token.
 func (a *api) caller(name, token string) *caller {
 	a.Helper()
-	c := &caller{api: a, name: name, token: token, http: a.dials("")}
+	c := &caller{api: a, name: name, token: token, http: a.httpClient("")}
 	c.tokenFile = filepath.Join(a.TempDir(), "token")
 	a.must(os.WriteFile(c.tokenFile, []byte(token), 0o600))
 	return c
 }
 
 // dials returns a client of the API, and where there is an address, of the pod that has it.
-func (a *api) dials(address string) *http.Client {
+func (a *api) httpClient(address string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: a.pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, network, name string) (net.Conn, error) {
@@ -56,19 +56,19 @@ func (a *api) dials(address string) *http.Client {
 // at returns the same caller, who calls one pod.
 func (c *caller) at(address string) *caller {
 	other := *c
-	other.http = c.dials(address)
+	other.http = c.httpClient(address)
 	return &other
 }
 
-// deadlined tells the server of another deadline than that of the client, who hears
+// deadlineTransport tells the server of another deadline than that of the client, who hears
 // then what the server makes of it.
-type deadlined struct {
+type deadlineTransport struct {
 	http.RoundTripper
 	after time.Duration
 }
 
 // RoundTrip implements http.RoundTripper.
-func (d deadlined) RoundTrip(request *http.Request) (*http.Response, error) {
+func (d deadlineTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
 	request.Header.Set("Connect-Timeout-Ms", strconv.FormatInt(d.after.Milliseconds(), 10))
 	return d.RoundTripper.RoundTrip(request)
@@ -124,7 +124,7 @@ type fields = map[string]any
 
 // asks is a request for a lease with the models that no scenario cares about, with
 // more fields.
-func (a *api) asks(more fields) fields {
+func (a *api) acquireRequest(more fields) fields {
 	request := fields{"namespace": a.namespace, "spec": fields{"models": []fields{{"name": "resnet50", "uri": "s3://models/vision"}}}}
 	for key, value := range more {
 		request[key] = value

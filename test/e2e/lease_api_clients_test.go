@@ -13,10 +13,10 @@ import (
 // they can, and all of them see the same leases.
 func TestAPIClients(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-clients")
+	s := newScenario(t, "api-clients")
 	a := s.api()
-	me := a.person("me", allVerbs...)
-	a.may(me, "List", fields{"namespace": a.namespace})
+	me := a.user("me", allVerbs...)
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
 	authorization := "authorization: Bearer " + me.token
 	grpcurl := func(method, body string) (string, error) {
 		return me.run(s.Context(), "grpcurl", "-cacert", a.file, "-H", authorization, "-d", body, a.host+":30345", "tms.v1.LeaseService/"+method)
@@ -54,7 +54,7 @@ func TestAPIClients(t *testing.T) {
 	for name, call := range map[string]client{
 		"grpcurl": grpcurl, "buf-grpc": buf("grpc"), "buf-grpcweb": buf("grpcweb"), "buf-connect": buf("connect"), "curl": curl,
 	} {
-		a.speaks(name, call)
+		a.exercise(name, call)
 	}
 	if out := me.tmsctl("lease", "create", "--name", "tmsctl", "-m", "name=resnet50,uri=s3://models/vision", "--no-wait"); out != "Lease tmsctl\n" {
 		s.fatal("tmsctl lease create: %q", out)
@@ -64,17 +64,17 @@ func TestAPIClients(t *testing.T) {
 			s.fatal("tmsctl %s: %q", args, out)
 		}
 	}
-	a.has("tmsctl", runs)
+	a.has("tmsctl", plainKinds)
 	me.tmsctl("lease", "release", "tmsctl")
 	a.gone("tmsctl")
-	a.nothing()
+	a.noLeases()
 }
 
 // client calls a method of LeaseService with JSON, and returns JSON.
 type client func(method, body string) (string, error)
 
 // speaks has a client do all that there is to do.
-func (a *api) speaks(name string, call client) {
+func (a *api) exercise(name string, call client) {
 	a.Helper()
 	must := func(method, body string, into any) {
 		a.Helper()
@@ -96,7 +96,7 @@ func (a *api) speaks(name string, call client) {
 	if acquired.Lease.ID != name || !acquired.Complete {
 		a.fatal("%s: Acquire: %+v", name, acquired)
 	}
-	a.has(name, scales)
+	a.has(name, scaledKinds)
 	var list struct{ Leases []apiLease }
 	must("List", fmt.Sprintf(`{"namespace": %q}`, a.namespace), &list)
 	found := false

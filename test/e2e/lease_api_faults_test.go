@@ -21,13 +21,13 @@ import (
 // them, again and again. Who keeps trying has one lease; who goes away, none.
 func TestAPIFaults(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-faults")
+	s := newScenario(t, "api-faults")
 	a := s.ownAPI(3, "server: {apiService: {callsPerSecond: 500}}")
 	const seed, steady, commands, fickle, most = 7, 26, 6, 8, 14
 	random := rand.New(rand.NewPCG(seed, 0))
 	s.step("the seed is %d", seed)
-	me := a.person("me", allVerbs...)
-	a.may(me, "List", fields{"namespace": a.namespace})
+	me := a.user("me", allVerbs...)
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
 	// Models take their time, so that there is something to be interrupted.
 	for i := range steady + commands + fickle {
 		h.Fleet.Change(fmt.Sprintf("%s/%s", a.namespace, objectName(clientName(i))), func(b *triton.Behavior) {
@@ -48,7 +48,7 @@ func TestAPIFaults(t *testing.T) {
 	for i := range steady {
 		c := a.caller(clientName(i), me.token)
 		clients.Go(func() {
-			id, attempts, err := c.insists(ctx)
+			id, attempts, err := c.acquireOwn(ctx)
 			lock.Lock()
 			tries += attempts
 			lock.Unlock()
@@ -76,7 +76,7 @@ func TestAPIFaults(t *testing.T) {
 			within, leave := context.WithTimeout(ctx, time.Minute)
 			defer leave()
 			time.AfterFunc(stays, leave)
-			_, _ = c.acquire(within, a.asks(fields{"name": c.name, "request_id": c.name}), nil)
+			_, _ = c.acquire(within, a.acquireRequest(fields{"name": c.name, "request_id": c.name}), nil)
 		})
 	}
 	kills := 0
@@ -120,11 +120,11 @@ func clientName(i int) string { return fmt.Sprintf("client-%02d", i) }
 
 // insists acquires a lease of the caller's name, and tries again with the same
 // request id until it has it.
-func (c *caller) insists(ctx context.Context) (id string, tries int, err error) {
-	return c.asksFor(ctx, c.asks(fields{"name": c.name, "request_id": c.name}))
+func (c *caller) acquireOwn(ctx context.Context) (id string, tries int, err error) {
+	return c.acquireWithRetries(ctx, c.acquireRequest(fields{"name": c.name, "request_id": c.name}))
 }
 
-func (c *caller) asksFor(ctx context.Context, request fields) (id string, tries int, err error) {
+func (c *caller) acquireWithRetries(ctx context.Context, request fields) (id string, tries int, err error) {
 	for ; ctx.Err() == nil; tries++ {
 		var lease apiLease
 		lease, err = c.acquire(ctx, request, nil)
@@ -161,10 +161,10 @@ func (a *api) kill(random *rand.Rand) {
 // of a client who went away.
 func TestAPILate(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-late")
+	s := newScenario(t, "api-late")
 	a := s.api()
-	me := a.person("me", allVerbs...)
-	a.may(me, "List", fields{"namespace": a.namespace})
+	me := a.user("me", allVerbs...)
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
 	for _, name := range []string{"jammed", "away", "deadline"} {
 		h.Fleet.Change(a.namespace+"/"+objectName(name), func(b *triton.Behavior) { b.LoadTime = time.Hour })
 	}
@@ -172,14 +172,14 @@ func TestAPILate(t *testing.T) {
 		ctx, cancel := context.WithTimeout(s.Context(), d+20*time.Second)
 		defer cancel()
 		c := *me
-		c.http = a.dials("")
-		c.http.Transport = deadlined{c.http.Transport, d}
+		c.http = a.httpClient("")
+		c.http.Transport = deadlineTransport{c.http.Transport, d}
 		_, err := c.acquire(ctx, request, told)
 		return err
 	}
 	s.step("models that do not load")
 	var states []string
-	err := within(12*time.Second, a.asks(fields{"name": "jammed"}), func(l apiLease) { states = append(states, l.State+" "+l.Message) })
+	err := within(12*time.Second, a.acquireRequest(fields{"name": "jammed"}), func(l apiLease) { states = append(states, l.State+" "+l.Message) })
 	if code, _ := codeOf(err); code != "deadline_exceeded" || !strings.Contains(err.Error(), "is released again: 0 of 1 replicas serve") {
 		s.fatal("a lease that does not load ends with %v", err)
 	}
@@ -187,7 +187,7 @@ func TestAPILate(t *testing.T) {
 	a.gone("jammed")
 
 	s.step("a pod that cannot be made")
-	request := a.asks(fields{"name": "forbidden"})
+	request := a.acquireRequest(fields{"name": "forbidden"})
 	a.kubectl("create", "quota", "none", "-n", a.namespace, "--hard=pods=0")
 	err = within(12*time.Second, request, nil)
 	if code, _ := codeOf(err); code != "deadline_exceeded" {
@@ -199,9 +199,9 @@ func TestAPILate(t *testing.T) {
 
 	s.step("a client that goes away while it waits")
 	ctx, leave := context.WithTimeout(s.Context(), 15*time.Second)
-	_, _ = me.acquire(ctx, a.asks(fields{"name": "away", "request_id": "away"}), func(apiLease) { time.AfterFunc(time.Second, leave) })
+	_, _ = me.acquire(ctx, a.acquireRequest(fields{"name": "away", "request_id": "away"}), func(apiLease) { time.AfterFunc(time.Second, leave) })
 	leave()
-	lease := a.see("away")
+	lease := a.mustGet("away")
 	if lease.Spec.AcquireBy == nil {
 		s.fatal("the lease of a client that went away has no end")
 	}
@@ -220,7 +220,7 @@ func TestAPILate(t *testing.T) {
 	}
 	a.apply("other", "{"+vision+"}") // a lease of kubectl has nobody who waits for it
 	a.serves("other")
-	a.holds("a lease of kubectl stays", 3*time.Second, func() (bool, string) {
+	a.consistently("a lease of kubectl stays", 3*time.Second, func() (bool, string) {
 		lease, err := a.get("other")
 		return err == nil && lease.DeletionTimestamp == nil && lease.condition("Ready").Status == metav1.ConditionTrue, fmt.Sprint(err)
 	})

@@ -13,14 +13,14 @@ import (
 // he may not see.
 func TestAPIRights(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-rights")
+	s := newScenario(t, "api-rights")
 	a := s.api()
 	other := *a
 	other.leases = s.leasesIn(a.server, "e2e-api-rights-other")
-	scientist := a.person("scientist", allVerbs...)
-	nobody := a.person("nobody")
+	scientist := a.user("scientist", allVerbs...)
+	nobody := a.user("nobody")
 	list := fields{"namespace": a.namespace}
-	a.may(scientist, "List", list)
+	a.waitAuthorized(scientist, "List", list)
 	a.apply("secret", "{"+vision+", triton: {replicas: 0}}")
 	other.apply("secret", "{"+vision+", triton: {replicas: 0}}")
 
@@ -32,7 +32,7 @@ func TestAPIRights(t *testing.T) {
 				request := where.id(name)
 				switch method {
 				case "Acquire":
-					request = where.asks(fields{"name": name, "no_wait": true})
+					request = where.acquireRequest(fields{"name": name, "no_wait": true})
 				case "List":
 					request = fields{"namespace": where.namespace}
 				}
@@ -56,16 +56,16 @@ func TestAPIRights(t *testing.T) {
 	refused(nobody, a)
 	refused(nobody, &other)
 	refused(scientist, &other)
-	a.see("secret")
-	other.see("secret")
+	a.mustGet("secret")
+	other.mustGet("secret")
 
 	everywhere := fields{"namespace": "-"}
-	a.codes(scientist, "List", everywhere, "permission_denied")
+	a.expectCode(scientist, "List", everywhere, "permission_denied")
 	const auditor = "e2e-api-auditor"
-	reader := a.person("auditor")
+	reader := a.user("auditor")
 	a.kubectl("create", "clusterrole", auditor, "--verb=list", "--resource="+resource)
 	a.kubectl("create", "clusterrolebinding", auditor, "--clusterrole="+auditor, "--serviceaccount="+a.namespace+":auditor")
-	a.codes(reader, "List", everywhere, "ok")
+	a.expectCode(reader, "List", everywhere, "ok")
 	var all struct{ Leases []apiLease }
 	s.must(reader.call(s.Context(), "List", everywhere, &all))
 	seen := map[string]bool{}
@@ -75,16 +75,16 @@ func TestAPIRights(t *testing.T) {
 	if !seen[a.namespace] || !seen[other.namespace] {
 		s.fatal("the list of all namespaces has those of %v", seen)
 	}
-	a.codes(reader, "Status", a.id("secret"), "permission_denied")
+	a.expectCode(reader, "Status", a.id("secret"), "permission_denied")
 	s.step("to list all namespaces takes rights in the whole cluster, and is another right than to look")
 
 	for verb, method := range map[string]string{"get": "Status", "update": "Renew", "list": "List", "create": "Acquire", "delete": "Release"} {
-		c := a.person("only-"+verb, verb)
+		c := a.user("only-"+verb, verb)
 		requests := map[string]fields{
 			"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
-			"Acquire": a.asks(fields{"name": "only-create", "no_wait": true}),
+			"Acquire": a.acquireRequest(fields{"name": "only-create", "no_wait": true}),
 		}
-		a.codes(c, method, requests[method], "ok")
+		a.expectCode(c, method, requests[method], "ok")
 		delete(requests, method)
 		for method, request := range requests {
 			if code, err := codeOf(c.call(s.Context(), method, request, nil)); code != "permission_denied" {
@@ -94,23 +94,23 @@ func TestAPIRights(t *testing.T) {
 	}
 	s.step("each method needs its own right")
 	a.delete("only-create")
-	a.revoked(scientist)
+	a.checkRevoked(scientist)
 }
 
 // revoked checks who is not, or no longer, known.
-func (a *api) revoked(scientist *caller) {
+func (a *api) checkRevoked(scientist *caller) {
 	a.Helper()
 	list := fields{"namespace": a.namespace}
 	a.kubectl("create", "secret", "generic", "bound", "-n", a.namespace)
 	bound := a.caller("bound", a.kubectl("create", "token", "scientist", "-n", a.namespace, "--bound-object-kind=Secret", "--bound-object-name=bound"))
-	a.codes(bound, "List", list, "ok")
+	a.expectCode(bound, "List", list, "ok")
 	a.kubectl("delete", "secret", "bound", "-n", a.namespace)
-	a.codes(bound, "List", list, "unauthenticated")
-	a.codes(scientist, "List", list, "ok")
+	a.expectCode(bound, "List", list, "unauthenticated")
+	a.expectCode(scientist, "List", list, "ok")
 
 	a.step("rights that are taken away are gone")
 	a.kubectl("delete", "rolebinding", "scientist", "-n", a.namespace)
-	a.codes(scientist, "List", list, "permission_denied")
+	a.expectCode(scientist, "List", list, "permission_denied")
 
 	foreign := a.caller("of-another-audience", a.kubectl("create", "token", "scientist", "-n", a.namespace, "--audience=somebody-else"))
 	parts := strings.Split(scientist.token, ".")

@@ -23,17 +23,17 @@ import (
 // new certificate is shown without a restart.
 func TestAPIShutdown(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-shutdown")
+	s := newScenario(t, "api-shutdown")
 	a := s.ownAPI(4)
-	me := a.person("me", allVerbs...)
-	a.may(me, "List", fields{"namespace": a.namespace})
+	me := a.user("me", allVerbs...)
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
 	const name = "slow"
 	workload := a.namespace + "/" + objectName(name)
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.LoadTime = time.Hour })
-	request := a.asks(fields{"name": name, "request_id": "the one that I want"})
+	request := a.acquireRequest(fields{"name": name, "request_id": "the one that I want"})
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	leader := a.leads("")
+	leader := a.waitLeader("")
 	pods, err := a.serverPods(s.Context())
 	s.must(err)
 	for pod, object := range pods { // each goes while a call waits that it answers
@@ -76,11 +76,11 @@ func TestAPIShutdown(t *testing.T) {
 		pods, err := a.pods(name)
 		return err == nil && len(pods) == 1 && pods[0].Status.Phase == corev1.PodRunning, fmt.Sprint(len(pods), err)
 	})
-	uid := a.see(name).UID
+	uid := a.mustGet(name).UID
 	again := a.caller(name, me.token)
 	result := make(chan error, 1)
 	go func() {
-		id, tries, err := again.asksFor(ctx, request)
+		id, tries, err := again.acquireWithRetries(ctx, request)
 		if err == nil && id != name {
 			err = fmt.Errorf("got the lease %q", id)
 		}
@@ -92,14 +92,14 @@ func TestAPIShutdown(t *testing.T) {
 	s.must(err)
 	s.must(h.Node.CrashContainer(a.namespace, made[0].Name, "triton")) // which loads anew
 	s.must(<-result)
-	if lease := a.see(name); lease.UID != uid || lease.Spec.AcquireBy != nil {
+	if lease := a.mustGet(name); lease.UID != uid || lease.Spec.AcquireBy != nil {
 		s.fatal("it is another lease, or is not kept: %+v", lease)
 	}
-	a.renewsCertificate(me)
+	a.checkCertificateRenewal(me)
 }
 
 // renewsCertificate replaces the certificate.
-func (a *api) renewsCertificate(me *caller) {
+func (a *api) checkCertificateRenewal(me *caller) {
 	a.Helper()
 	pods, err := a.serverPods(a.Context())
 	a.must(err)
@@ -116,9 +116,9 @@ func (a *api) renewsCertificate(me *caller) {
 	former := map[string]*caller{} // on connections that are there already
 	for name, pod := range pods {
 		former[name] = me.at(pod.Status.PodIP)
-		a.codes(former[name], "List", list, "ok")
+		a.expectCode(former[name], "List", list, "ok")
 	}
-	before := a.lifes()
+	before := a.serverRestarts()
 	for range 2 {
 		serial := a.certify(a.authority, a.namespace)
 		for name, pod := range pods {
@@ -129,8 +129,8 @@ func (a *api) renewsCertificate(me *caller) {
 			a.must(former[name].call(a.Context(), "List", list, nil))
 		}
 	}
-	a.codes(a.caller("new", me.token), "List", list, "ok")
-	if now := a.lifes(); now != before {
+	a.expectCode(a.caller("new", me.token), "List", list, "ok")
+	if now := a.serverRestarts(); now != before {
 		a.fatal("servers were restarted: %s, and now %s", before, now)
 	}
 }

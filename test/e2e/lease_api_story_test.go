@@ -13,17 +13,17 @@ import (
 // scales under load, is renewed and released; all that Kubernetes shows agrees.
 func TestAPIStory(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-story")
+	s := newScenario(t, "api-story")
 	a := s.api()
-	scientist := a.person("scientist", allVerbs...)
-	a.may(scientist, "List", fields{"namespace": a.namespace})
+	scientist := a.user("scientist", allVerbs...)
+	a.waitAuthorized(scientist, "List", fields{"namespace": a.namespace})
 	out := scientist.tmsctl("lease", "create", "-m", "name=resnet50,uri=s3://models/vision", "--duration", "8h",
 		"--enable-autoscaling", "--autoscaling-max-replicas", "4", "--autoscaling-metric", "queueTime=100000")
 	id, ok := strings.CutPrefix(strings.TrimSpace(out), "Lease ")
 	if !ok || strings.ContainsAny(id, " \n") {
 		s.fatal("tmsctl lease create says %q", out)
 	}
-	lease := a.see(id)
+	lease := a.mustGet(id)
 	if lease.Annotations["tms.triton-leases.dev/requested-by"] != "system:serviceaccount:"+a.namespace+":scientist" {
 		s.fatal("the lease does not say who asked for it: %v", lease.Annotations)
 	}
@@ -31,7 +31,7 @@ func TestAPIStory(t *testing.T) {
 		s.fatal("the lease is not kept: it would be released at %v", lease.Spec.AcquireBy)
 	}
 	a.serves(id)
-	a.has(id, scales)
+	a.has(id, scaledKinds)
 
 	object := objectName(id)
 	s.record("A lease of the API: one replica, four under load, one again", a.namespace, object, queueMetric, 100000)
@@ -67,6 +67,6 @@ func TestAPIStory(t *testing.T) {
 	})
 	scientist.tmsctl("lease", "release", id)
 	a.gone(id)
-	a.nothing()
+	a.noLeases()
 	a.quiet(5 * time.Second)
 }

@@ -35,23 +35,29 @@ var hostile = map[string]string{
 // template or Prometheus are refused, or arrive as they are.
 func TestAPIStrings(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-strings")
+	s := newScenario(t, "api-strings")
 	a := s.api()
-	me := a.person("me", allVerbs...)
+	me := a.user("me", allVerbs...)
 	a.kubectl("create", "rolebinding", "editor", "-n", a.release.Namespace, "--role=tms-server-allowlist-editor", "--serviceaccount="+a.namespace+":me")
-	a.may(me, "List", fields{"namespace": a.namespace})
-	a.may(me, "AllowlistService/List", fields{})
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
+	a.waitAuthorized(me, "AllowlistService/List", fields{})
 	spec := func(changes fields) fields {
 		spec := fields{"models": []fields{{"name": "resnet50", "uri": "s3://models/vision"}}, "autoscaling": fields{"max_replicas": 2}}
 		for key, value := range changes {
 			spec[key] = value
 		}
-		return a.asks(fields{"no_wait": true, "spec": spec})
+		return a.acquireRequest(fields{"no_wait": true, "spec": spec})
 	}
 	places := map[string]func(text string) (method string, request fields){
-		"namespace":    func(x string) (string, fields) { return "Acquire", a.asks(fields{"namespace": x, "no_wait": true}) },
-		"name":         func(x string) (string, fields) { return "Acquire", a.asks(fields{"name": x, "no_wait": true}) },
-		"request_id":   func(x string) (string, fields) { return "Acquire", a.asks(fields{"request_id": x, "no_wait": true}) },
+		"namespace": func(x string) (string, fields) {
+			return "Acquire", a.acquireRequest(fields{"namespace": x, "no_wait": true})
+		},
+		"name": func(x string) (string, fields) {
+			return "Acquire", a.acquireRequest(fields{"name": x, "no_wait": true})
+		},
+		"request_id": func(x string) (string, fields) {
+			return "Acquire", a.acquireRequest(fields{"request_id": x, "no_wait": true})
+		},
 		"triton_image": func(x string) (string, fields) { return "Acquire", spec(fields{"triton_image": x}) },
 		"model": func(x string) (string, fields) {
 			return "Acquire", spec(fields{"models": []fields{{"name": x, "uri": "s3://a/b"}}})
@@ -89,7 +95,7 @@ func TestAPIStrings(t *testing.T) {
 				s.step("%s: %s is taken", place, kind)
 			case "invalid_argument", "failed_precondition", "not_found", "permission_denied":
 				refused++
-				unprintable(s, place+": "+kind, err.Error())
+				checkPrintable(s, place+": "+kind, err.Error())
 				if len(err.Error()) > 2000 {
 					s.Errorf("%s: %s: the answer has %d bytes", place, kind, len(err.Error()))
 				}
@@ -99,14 +105,14 @@ func TestAPIStrings(t *testing.T) {
 		}
 	}
 	s.step("%d are granted, %d refused", granted, refused)
-	a.arrived()
+	a.checkCluster()
 
 	var all struct{ Leases []apiLease }
 	s.must(me.call(s.Context(), "List", fields{"namespace": a.namespace, "page_size": 500}, &all))
 	out := me.tmsctl("lease", "list")
-	unprintable(s, "tmsctl lease list", out)
+	checkPrintable(s, "tmsctl lease list", out)
 	for _, lease := range all.Leases {
-		unprintable(s, "tmsctl lease status", me.tmsctl("lease", "status", lease.ID))
+		checkPrintable(s, "tmsctl lease status", me.tmsctl("lease", "status", lease.ID))
 	}
 	for kind, text := range hostile {
 		if strings.Contains(text, "\x00") {
@@ -116,16 +122,16 @@ func TestAPIStrings(t *testing.T) {
 		if err == nil {
 			s.fatal("tmsctl acquires a lease with the name of %s: %s", kind, out)
 		}
-		unprintable(s, "tmsctl lease create, "+kind, out+err.Error())
+		checkPrintable(s, "tmsctl lease create, "+kind, out+err.Error())
 	}
 	for _, lease := range all.Leases {
 		s.must(me.call(s.Context(), "Release", a.id(lease.ID), nil))
 	}
-	a.nothing()
+	a.noLeases()
 }
 
 // unprintable checks that a text can be shown on a terminal.
-func unprintable(s *scene, what, text string) {
+func checkPrintable(s *scenario, what, text string) {
 	s.Helper()
 	for _, r := range text {
 		if r != '\n' && r != '\t' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r == '\r' || r == '\u2028' || r == '\u0085' {
@@ -137,7 +143,7 @@ func unprintable(s *scene, what, text string) {
 }
 
 // arrived checks what is in the cluster, and in the logs, after hostile texts came.
-func (a *api) arrived() {
+func (a *api) checkCluster() {
 	a.Helper()
 	var list struct {
 		Items []struct {
@@ -149,8 +155,8 @@ func (a *api) arrived() {
 	for _, lease := range list.Items {
 		a.is(lease.Name, "Granted", metav1.ConditionTrue, "Granted")
 		a.eventually(lease.Name+" consists of its objects", func() (bool, string) {
-			objects, err := a.made(lease.Name)
-			return err == nil && (kindsOf(objects) == runs || kindsOf(objects) == scales), fmt.Sprint(kindsOf(objects), err)
+			objects, err := a.objectsOf(lease.Name)
+			return err == nil && (kindsOf(objects) == plainKinds || kindsOf(objects) == scaledKinds), fmt.Sprint(kindsOf(objects), err)
 		})
 		d, err := a.cluster.Client.AppsV1().Deployments(a.namespace).Get(a.Context(), objectName(lease.Name), metav1.GetOptions{})
 		a.must(err)
@@ -163,8 +169,8 @@ func (a *api) arrived() {
 			}
 		}
 		a.step("%s is granted %q, of which %d arguments are made", lease.Name, lease.Spec.Models, whole)
-		for _, c := range a.see(lease.Name).Status.Conditions {
-			unprintable(a.scene, "condition of "+lease.Name, c.Message)
+		for _, c := range a.mustGet(lease.Name).Status.Conditions {
+			checkPrintable(a.scenario, "condition of "+lease.Name, c.Message)
 		}
 	}
 	a.eventually("nothing is there that no lease owns", func() (bool, string) {
@@ -186,19 +192,19 @@ func (a *api) arrived() {
 		a.must(err)
 		for _, event := range events.Items {
 			if strings.HasPrefix(event.Source.Component, "tms") || event.ReportingController == "tms-server" {
-				unprintable(a.scene, "event "+event.Name, event.Message)
+				checkPrintable(a.scenario, "event "+event.Name, event.Message)
 			}
 		}
 	}
 	pods, err := a.serverPods(a.Context())
 	a.must(err)
 	for name, pod := range pods {
-		a.written(name, pod)
+		a.checkServerLog(name, pod)
 	}
 }
 
 // written checks that each line of the log of a server is one that it wrote.
-func (a *api) written(name string, pod corev1.Pod) {
+func (a *api) checkServerLog(name string, pod corev1.Pod) {
 	a.Helper()
 	text, err := os.ReadFile(filepath.Join(h.Logs(), fmt.Sprintf("pod-%s-%s-tms-server.log", pod.Namespace, name)))
 	a.must(err)
@@ -208,7 +214,7 @@ func (a *api) written(name string, pod corev1.Pod) {
 			a.fatal("the log of %s has the line %q", name, line)
 		}
 	}
-	unprintable(a.scene, "the log of "+name, string(text))
+	checkPrintable(a.scenario, "the log of "+name, string(text))
 	if pod.Status.ContainerStatuses[0].RestartCount > 0 {
 		a.fatal("%s was restarted", name)
 	}

@@ -46,7 +46,7 @@ var sharedAPI = struct {
 }{scenarios: []string{"api-story", "api-clients", "api-rights", "api-rights-other", "api-strings", "api-late"}}
 
 // api returns the shared server, and the leases of this scenario's namespace.
-func (s *scene) api() *api {
+func (s *scenario) api() *api {
 	s.Helper()
 	s.sharedServer() // which brings the kind
 	sharedAPI.Do(func() {
@@ -71,7 +71,7 @@ func (s *scene) api() *api {
 
 // ownAPI installs a server that looks after a namespace of this scenario, and serves
 // the API there.
-func (s *scene) ownAPI(version int, values ...string) *api {
+func (s *scenario) ownAPI(version int, values ...string) *api {
 	s.Helper()
 	namespace := s.namespace("", nil)
 	authority := s.newAuthority(namespace)
@@ -96,7 +96,7 @@ type authority struct {
 	pool *x509.CertPool
 }
 
-func (s *scene) newAuthority(name string) *authority {
+func (s *scenario) newAuthority(name string) *authority {
 	s.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.must(err)
@@ -117,7 +117,7 @@ func (s *scene) newAuthority(name string) *authority {
 
 // certify writes a new certificate for the server of a namespace into its secret, and
 // returns its serial number.
-func (s *scene) certify(a *authority, namespace string) *big.Int {
+func (s *scenario) certify(a *authority, namespace string) *big.Int {
 	s.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.must(err)
@@ -155,7 +155,7 @@ var allVerbs = []string{"create", "delete", "get", "list", "update"}
 
 // person makes a service account with rights on the leases of the namespace, and
 // returns a caller with a token of it.
-func (a *api) person(name string, verbs ...string) *caller {
+func (a *api) user(name string, verbs ...string) *caller {
 	a.Helper()
 	a.kubectl("create", "serviceaccount", name, "-n", a.namespace)
 	if len(verbs) > 0 {
@@ -175,7 +175,7 @@ func (a *api) kubectl(args ...string) string {
 
 // may waits until a call is not refused for want of rights, which take a moment to
 // reach all who ask.
-func (a *api) may(c *caller, method string, request any) {
+func (a *api) waitAuthorized(c *caller, method string, request any) {
 	a.Helper()
 	a.eventually(fmt.Sprintf("%s may call %s", c.name, method), func() (bool, string) {
 		code, err := codeOf(c.call(a.Context(), method, request, nil))
@@ -184,7 +184,7 @@ func (a *api) may(c *caller, method string, request any) {
 }
 
 // codes waits until a call ends with a code.
-func (a *api) codes(c *caller, method string, request any, want string) error {
+func (a *api) expectCode(c *caller, method string, request any, want string) error {
 	a.Helper()
 	var last error
 	a.eventually(fmt.Sprintf("%s of %s is answered with %q", method, c.name, want), func() (bool, string) {
@@ -196,7 +196,7 @@ func (a *api) codes(c *caller, method string, request any, want string) error {
 }
 
 // nothing checks that there is no lease in the namespace, and nothing of one.
-func (a *api) nothing() {
+func (a *api) noLeases() {
 	a.Helper()
 	a.eventually("there is no lease, and nothing of one", func() (bool, string) {
 		names, err := a.names(a.Context())

@@ -25,7 +25,7 @@ import (
 // the rights that the chart gives it for that; nothing there runs pods.
 func TestLeaseBare(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-bare")
+	s := newScenario(t, "lease-bare")
 	bare, err := h.Other(s.Context(), "bare")
 	s.must(err)
 	s.Cleanup(bare.Stop)
@@ -50,7 +50,7 @@ func TestLeaseBare(t *testing.T) {
 	l.is("scaled", "Granted", metav1.ConditionTrue, "Granted")
 	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "KindsMissing", "PodMonitor", "PrometheusRule", "install the Prometheus Operator")
 	for _, name := range []string{"plain", "scaled"} {
-		l.pretends(name)
+		l.fakeReadiness(name)
 		l.serves(name)
 	}
 	objects, err := l.all(s.Context())
@@ -67,8 +67,8 @@ func TestLeaseBare(t *testing.T) {
 		}
 	}
 	s.step("the kinds of the Prometheus Operator are there")
-	l.has("scaled", scales)
-	l.has("plain", runs)
+	l.has("scaled", scaledKinds)
+	l.has("plain", plainKinds)
 	// There is no custom metrics API; the autoscaler says so.
 	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "FailedGetPodsMetric")
 	l.serves("scaled")
@@ -78,7 +78,7 @@ func TestLeaseBare(t *testing.T) {
 
 // startServer runs a server as a process, with the rights of its service account
 // and the configuration of its release.
-func (s *scene) startServer(c *cluster.Cluster, v *server) {
+func (s *scenario) startServer(c *cluster.Cluster, v *server) {
 	s.Helper()
 	dir := s.TempDir()
 	namespace, account, _ := strings.Cut(v.account, ":")
@@ -111,7 +111,7 @@ func (s *scene) startServer(c *cluster.Cluster, v *server) {
 }
 
 // pretends has the pods of a lease be ready, which nothing there runs.
-func (l *leases) pretends(name string) {
+func (l *leases) fakeReadiness(name string) {
 	l.Helper()
 	l.eventually(name+" has a pod", func() (bool, string) {
 		pods, err := l.pods(name)

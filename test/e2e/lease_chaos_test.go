@@ -17,7 +17,7 @@ import (
 // again. At the end every lease is as if nothing had happened.
 func TestLeaseChaos(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-chaos")
+	s := newScenario(t, "lease-chaos")
 	l := s.ownLeases(3)
 	const seed, rounds, batch = 42, 5, 6
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -27,11 +27,11 @@ func TestLeaseChaos(t *testing.T) {
 		`{` + vision + `, duration: 8h, autoRenew: true, triton: {replicas: 0}}`,
 		`{` + vision + `, autoscaling: {enable: true, replicas: {maximum: 2}}}`,
 	}
-	kinds := []string{runs, renewal, scales}
+	kinds := []string{plainKinds, renewingKinds, scaledKinds}
 	spec := map[string]int{}
 	var leader leader
 	for round := range rounds {
-		leader = l.leads(leader)
+		leader = l.waitLeader(leader)
 		var work sync.WaitGroup
 		apply := func(name string, i int) {
 			spec[name] = i
@@ -79,15 +79,15 @@ func TestLeaseChaos(t *testing.T) {
 		orphans, err := l.orphans(s.Context())
 		return err == nil && orphans == "", fmt.Sprint(orphans, err)
 	})
-	l.pauses(l.leads(leader), spec)
+	l.pauseLeader(l.waitLeader(leader), spec)
 }
 
 // pauses stops the leader for so long that another one leads, and lets it go on.
-func (l *leases) pauses(leader leader, spec map[string]int) {
+func (l *leases) pauseLeader(leader leader, spec map[string]int) {
 	l.Helper()
 	l.must(h.Node.SignalContainer(l.namespace, leader.pod(), "tms-server", syscall.SIGSTOP))
 	l.step("paused %s, which leads", leader)
-	next := l.leads(leader)
+	next := l.waitLeader(leader)
 	for name, i := range spec { // what the paused one knows becomes old
 		if i == 2 {
 			l.patch(name, `{"autoscaling":{"replicas":{"maximum":4}}}`)
@@ -103,8 +103,8 @@ func (l *leases) pauses(leader leader, spec map[string]int) {
 	// It may write once more before it knows: what the one that leads sees, and corrects.
 	l.quiet(15 * time.Second)
 	for name, i := range spec {
-		if a, gist := hpa(l.Context(), l.namespace, objectName(name)); i == 2 && a.Spec.MaxReplicas != 4 {
-			l.fatal("%s is as it was before: %s", name, gist)
+		if a, summary := hpa(l.Context(), l.namespace, objectName(name)); i == 2 && a.Spec.MaxReplicas != 4 {
+			l.fatal("%s is as it was before: %s", name, summary)
 		}
 	}
 	if now, _, err := l.leader(l.Context()); err != nil || now != next {

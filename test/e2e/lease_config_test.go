@@ -16,7 +16,7 @@ import (
 // every lease again, without a restart. One that is not coherent changes nothing.
 func TestLeaseConfiguration(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-configuration")
+	s := newScenario(t, "lease-configuration")
 	l := s.ownLeases(3) // Helm 4 would insist on what was edited by hand
 	pods, err := l.serverPods(s.Context())
 	s.must(err)
@@ -30,7 +30,7 @@ func TestLeaseConfiguration(t *testing.T) {
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 		l.serves(name)
 	}
-	running := l.lives(many...)
+	running := l.snapshotPods(many...)
 	s.step("a lease that is refused goes on with what it has")
 	l.apply("stubborn", scaled(4))
 	l.serves("stubborn")
@@ -41,9 +41,9 @@ func TestLeaseConfiguration(t *testing.T) {
 
 	l.configure("server: {autoscaling: {replicas: {limits: {maximum: 2}, default: {maximum: 2}}}}")
 	for _, name := range many {
-		says := "spec.autoscaling.replicas.maximum: asked 4, granted 2 (server.autoscaling.replicas.limits.maximum)"
-		l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", says)
-		l.told(name, "Adjusted", says)
+		message := "spec.autoscaling.replicas.maximum: asked 4, granted 2 (server.autoscaling.replicas.limits.maximum)"
+		l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", message)
+		l.hasEvent(name, "Adjusted", message)
 		l.maximum(name, 2)
 	}
 	l.is("modest", "Granted", metav1.ConditionTrue, "Granted")
@@ -55,7 +55,7 @@ func TestLeaseConfiguration(t *testing.T) {
 	}
 	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":1}}}`)
 	l.is("stubborn", "Granted", metav1.ConditionTrue, "Adjusted", "asked 4, granted 2")
-	l.has("stubborn", scales)
+	l.has("stubborn", scaledKinds)
 
 	// In YAML, and by hand: helm refuses such values.
 	good := l.configured()
@@ -82,11 +82,11 @@ func TestLeaseConfiguration(t *testing.T) {
 	l.configure("server: {autoscaling: {enable: false}}")
 	l.is("a", "Autoscaling", metav1.ConditionFalse, "SwitchedOff", "server.autoscaling.enable")
 	for _, name := range many {
-		l.has(name, runs)
+		l.has(name, plainKinds)
 	}
 	l.configure("{}")
 	for _, name := range many {
-		l.has(name, scales)
+		l.has(name, scaledKinds)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	}
 
@@ -104,7 +104,7 @@ func TestLeaseConfiguration(t *testing.T) {
 	}
 	for _, name := range append(many, "modest") {
 		l.gone(name)
-		l.told(name, "Expired")
+		l.hasEvent(name, "Expired")
 	}
 
 	after, err := l.serverPods(s.Context())
@@ -184,7 +184,7 @@ func (l *leases) reloads(want float64) {
 func (l *leases) maximum(name string, want int32) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("%s scales up to %d", name, want), func() (bool, string) {
-		a, gist := hpa(l.Context(), l.namespace, objectName(name))
-		return a.Spec.MaxReplicas == want, gist
+		a, summary := hpa(l.Context(), l.namespace, objectName(name))
+		return a.Spec.MaxReplicas == want, summary
 	})
 }

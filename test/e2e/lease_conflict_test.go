@@ -17,7 +17,7 @@ import (
 // lease goes on by itself.
 func TestLeaseConflict(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-conflict")
+	s := newScenario(t, "lease-conflict")
 	l := s.leases()
 	const name = "resnet50"
 	object := objectName(name)
@@ -51,7 +51,7 @@ spec:
 	l.apply(name, scaled(3))
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	l.is(name, "Ready", metav1.ConditionFalse, "Conflict", "Deployment "+object, "Service "+object)
-	l.told(name, "Conflict", "Deployment "+object)
+	l.hasEvent(name, "Conflict", "Deployment "+object)
 	s.pause(10 * time.Second)
 	if after := foreign(); !reflect.DeepEqual(before, after) {
 		s.fatal("what somebody else made was changed:\n%v\n%v", before, after)
@@ -66,5 +66,5 @@ spec:
 	_, err = h.Cluster.Kubectl(s.Context(), "", "delete", "service", object, "-n", l.namespace)
 	s.must(err)
 	l.serves(name)
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 }

@@ -13,7 +13,7 @@ import (
 // stays where somebody asks for that, and belongs to the next lease of its name.
 func TestLeaseDelete(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-delete")
+	s := newScenario(t, "lease-delete")
 	l := s.leases()
 	const name = "resnet50"
 	remove := func(cascade string) {
@@ -24,31 +24,31 @@ func TestLeaseDelete(t *testing.T) {
 	}
 	for _, cascade := range []string{"background", "foreground"} {
 		l.apply(name, scaled(3))
-		l.has(name, scales)
+		l.has(name, scaledKinds)
 		remove(cascade)
 		l.gone(name)
 	}
 
 	l.apply(name, scaled(3))
 	l.serves(name)
-	l.has(name, scales)
-	liveOn := l.lives(name)
+	l.has(name, scaledKinds)
+	podsUnchanged := l.snapshotPods(name)
 	remove("orphan")
-	if objects, err := l.made(name); err != nil || kindsOf(objects) != scales {
+	if objects, err := l.objectsOf(name); err != nil || kindsOf(objects) != scaledKinds {
 		s.fatal("what it consisted of is gone: %s (%v)", kindsOf(objects), err)
 	}
 	l.apply(name, scaled(2))
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 	l.maximum(name, 2)
 	l.serves(name)
-	liveOn()
+	podsUnchanged()
 
 	s.step("a lease that is made again at once is no conflict with what is left of its former self")
 	for maximum := range 3 {
 		l.delete(name)
 		l.apply(name, scaled(maximum+1))
 		l.maximum(name, int32(maximum+1))
-		l.has(name, scales)
+		l.has(name, scaledKinds)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 		l.serves(name)
 	}
@@ -62,10 +62,10 @@ func TestLeaseDelete(t *testing.T) {
 	s.must(err)
 	l.delete(name)
 	s.eventually("what it consisted of is gone", func() (bool, string) {
-		objects, err := l.made(name)
+		objects, err := l.objectsOf(name)
 		return err == nil && len(objects) == 0, fmt.Sprint(kindsOf(objects), err)
 	})
-	if l.see(name).DeletionTimestamp == nil {
+	if l.mustGet(name).DeletionTimestamp == nil {
 		s.fatal("the lease is not on its way out")
 	}
 	_, err = h.Cluster.Kubectl(s.Context(), "", "patch", "tl", name, "-n", l.namespace, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)

@@ -14,7 +14,7 @@ import (
 // renews it extends it, but not in advance.
 func TestLeaseExpiry(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-expiry")
+	s := newScenario(t, "lease-expiry")
 	l := s.leases()
 	short := func(duration string) string { return fmt.Sprintf("{%s, duration: %s}", vision, duration) }
 	l.apply("short", short("25s"))
@@ -25,14 +25,14 @@ func TestLeaseExpiry(t *testing.T) {
 	l.apply("plain", "{"+vision+"}")
 
 	for name, c := range map[string]struct {
-		says string
+		message string
 		hold time.Duration
 	}{
 		"greedy":  {"spec.duration: asked 35996400s, granted 604800s (server.leases.duration.maximum)", 168 * time.Hour},
 		"endless": {"spec.duration: asked 0s, granted 604800s (server.leases.duration.maximum)", 168 * time.Hour},
 	} {
-		lease := l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", c.says)
-		l.told(name, "Adjusted", c.says)
+		lease := l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", c.message)
+		l.hasEvent(name, "Adjusted", c.message)
 		l.lasts(lease, c.hold)
 	}
 	l.lasts(l.is("plain", "Granted", metav1.ConditionTrue, "Granted"), 24*time.Hour)
@@ -56,19 +56,19 @@ func TestLeaseExpiry(t *testing.T) {
 	}
 	for _, name := range []string{"short", "early"} {
 		l.gone(name)
-		l.told(name, "Expired", "the lease expired at")
+		l.hasEvent(name, "Expired", "the lease expired at")
 	}
-	if lease := l.see("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
+	if lease := l.mustGet("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
 		s.fatal("the renewed lease is not the one that was renewed")
 	}
 	s.step("renewal in the past does not shorten what it has")
-	before := l.see("renewed").Status.ExpiresAt
+	before := l.mustGet("renewed").Status.ExpiresAt
 	l.patch("renewed", `{"renewTime":"2020-01-01T00:00:00Z"}`)
 	s.eventually("the spec was seen", func() (bool, string) {
 		lease, err := l.get("renewed")
 		return err == nil && lease.Status.ObservedGeneration == lease.Generation, fmt.Sprint(err)
 	})
-	if after := l.see("renewed").Status.ExpiresAt; !after.Equal(before) {
+	if after := l.mustGet("renewed").Status.ExpiresAt; !after.Equal(before) {
 		s.fatal("it ends at %v, which was %v", after, before)
 	}
 	l.patch("renewed", `{"renewTime":null}`)

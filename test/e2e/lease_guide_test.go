@@ -20,7 +20,7 @@ var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")
 // the chart and the examples.
 func TestLeaseGuide(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-guide")
+	s := newScenario(t, "lease-guide")
 	s.sharedServer() // which brings the kind, that the guide's release takes over
 	s.namespaces = append(s.namespaces, "tms-system", "research")
 	root, err := filepath.Abs(filepath.Join("..", ".."))

@@ -14,7 +14,7 @@ const allowed = "nvcr.io/nvidia/tritonserver:26.07-py3"
 // TestLeaseImages: a lease has the administrator's image, or one of the allowlist.
 func TestLeaseImages(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-images")
+	s := newScenario(t, "lease-images")
 	l := s.leases()
 	image := func(lease string) string {
 		s.Helper()
@@ -33,13 +33,13 @@ func TestLeaseImages(t *testing.T) {
 		}
 		s.step("%s runs %s", name, named)
 	}
-	const says = `is neither images.triton nor among server.allowlist`
+	const message = `is neither images.triton nor among server.allowlist`
 	for name, named := range map[string]string{
 		"foreign": "example.com/miner:1", "untagged": "nvcr.io/nvidia/tritonserver", "longer": allowed + "x",
 		"digest": allowed + "@sha256:0000000000000000000000000000000000000000000000000000000000000000",
 	} {
 		l.apply(name, "{"+vision+`, image: "`+named+`"}`)
-		l.is(name, "Granted", metav1.ConditionFalse, "Refused", "spec.image: Forbidden", says)
+		l.is(name, "Granted", metav1.ConditionFalse, "Refused", "spec.image: Forbidden", message)
 		l.has(name, "")
 	}
 	l.patch("foreign", `{"image":"`+allowed+`"}`)

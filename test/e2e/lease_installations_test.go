@@ -18,14 +18,14 @@ import (
 // lease belongs to the one that saw it first, until somebody hands it over.
 func TestLeaseInstallations(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-installations")
+	s := newScenario(t, "lease-installations")
 	l := s.ownLeases(3)
 	l.apply("first", scaled(2))
 	l.serves("first")
-	l.has("first", scales)
+	l.has("first", scaledKinds)
 	first := l.namespace + "/tms"
 	l.belongs("first", first)
-	liveOn := l.lives("first")
+	podsUnchanged := l.snapshotPods("first")
 
 	other := s.namespace("-two", nil)
 	release := helm.Release{Name: "two", Namespace: other, Chart: h.Chart}
@@ -40,35 +40,35 @@ func TestLeaseInstallations(t *testing.T) {
 		name := fmt.Sprintf("new-%d", i)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 		s.eventually(name+" is made once", func() (bool, string) {
-			objects, err := l.made(name)
-			prefix := map[string]string{first: "tms-", other + "/two": "two-tms-"}[l.see(name).Status.Installation]
+			objects, err := l.objectsOf(name)
+			prefix := map[string]string{first: "tms-", other + "/two": "two-tms-"}[l.mustGet(name).Status.Installation]
 			for _, o := range objects {
 				if prefix == "" || o.Name != prefix+name {
-					return false, fmt.Sprintf("%s %s, of %s", o.Kind, o.Name, l.see(name).Status.Installation)
+					return false, fmt.Sprintf("%s %s, of %s", o.Kind, o.Name, l.mustGet(name).Status.Installation)
 				}
 			}
-			return err == nil && kindsOf(objects) == runs, fmt.Sprint(kindsOf(objects), err)
+			return err == nil && kindsOf(objects) == plainKinds, fmt.Sprint(kindsOf(objects), err)
 		})
 	}
 	l.quiet(10 * time.Second)
 	two.quiet(time.Second)
 	l.belongs("first", first)
-	l.has("first", scales)
-	liveOn()
+	l.has("first", scaledKinds)
+	podsUnchanged()
 
 	l.permitted()
 	s.must(h.Helm(3).Uninstall(s.Context(), l.release))
 	s.step("the first installation is removed")
 	l.since = h.Cluster.Now() // the rights went while the pods ended
 	two.quiet(10 * time.Second)
-	liveOn()
+	podsUnchanged()
 	_, err = h.Cluster.Kubectl(s.Context(), "", "patch", "tl", "first", "-n", l.namespace, "--subresource=status", "--type=merge", "-p", `{"status":{"installation":null}}`)
 	s.must(err)
 	s.step("and its lease handed over")
 	l.belongs("first", other+"/two")
 	s.eventually("the other one made it anew, under its own name", func() (bool, string) {
-		lease := l.see("first")
-		objects, err := l.made("first")
+		lease := l.mustGet("first")
+		objects, err := l.objectsOf("first")
 		names := map[string]bool{}
 		for _, o := range objects {
 			names[o.Name] = true
@@ -91,11 +91,11 @@ func (l *leases) belongs(name, installation string) {
 // and is looked after again when it is back.
 func TestLeaseNamespaces(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-namespaces")
+	s := newScenario(t, "lease-namespaces")
 	second := s.namespace("-second", nil)
 	both := fmt.Sprintf("server: {namespaces: [e2e-lease-namespaces, %s]}", second)
 	l := s.ownLeases(4, both)
-	other := &leases{scene: s, server: l.server, namespace: second}
+	other := &leases{scenario: s, server: l.server, namespace: second}
 	for _, in := range []*leases{l, other} {
 		in.apply("before", "{"+vision+"}")
 		in.serves("before")

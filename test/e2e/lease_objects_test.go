@@ -19,7 +19,7 @@ type object struct {
 }
 
 // consists are the kinds of objects that leases consist of, and where they are.
-var consists = []struct{ kind, path, plural string }{
+var objectKinds = []struct{ kind, path, plural string }{
 	{"Deployment", "/apis/apps/v1", "deployments"},
 	{"HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers"},
 	{"PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets"},
@@ -30,14 +30,14 @@ var consists = []struct{ kind, path, plural string }{
 
 // Kinds that leases have, by name.
 const (
-	runs   = "Deployment PodDisruptionBudget Service"
-	scales = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service"
+	plainKinds  = "Deployment PodDisruptionBudget Service"
+	scaledKinds = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service"
 )
 
 // all returns the objects of the namespace that the server made.
 func (l *leases) all(ctx context.Context) ([]object, error) {
 	var objects []object
-	for _, c := range consists {
+	for _, c := range objectKinds {
 		var list struct{ Items []object }
 		if err := l.read(ctx, c.path+"/namespaces/"+l.namespace+"/"+c.plural, &list); err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func (l *leases) all(ctx context.Context) ([]object, error) {
 }
 
 // made returns what a lease consists of.
-func (l *leases) made(lease string) ([]object, error) {
+func (l *leases) objectsOf(lease string) ([]object, error) {
 	objects, err := l.all(l.Context())
 	return slices.DeleteFunc(objects, func(o object) bool { return o.Labels["tms.triton-leases.dev/lease"] != lease }), err
 }
@@ -75,7 +75,7 @@ func (l *leases) has(lease, kinds string) {
 		if err != nil {
 			return false, err.Error()
 		}
-		objects, err := l.made(lease)
+		objects, err := l.objectsOf(lease)
 		if err != nil {
 			return false, err.Error()
 		}

@@ -13,7 +13,7 @@ import (
 // policy's sentence. Nothing is made, nothing restarts, nothing loops.
 func TestLeaseRefused(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-refused")
+	s := newScenario(t, "lease-refused")
 	l := s.leases()
 	before, err := l.serverPods(s.Context())
 	s.must(err)
@@ -23,27 +23,27 @@ func TestLeaseRefused(t *testing.T) {
 	gpu := "spec.autoscaling.metrics.gpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.gpuUtilization.allowed is false)"
 	l.is(name, "Granted", metav1.ConditionFalse, "Refused", minimum, gpu)
 	l.is(name, "Ready", metav1.ConditionFalse, "Refused")
-	l.told(name, "Refused", minimum)
+	l.hasEvent(name, "Refused", minimum)
 	l.quiet(15 * time.Second)
 	l.has(name, "")
-	if lease := l.see(name); lease.Status.Granted != nil || lease.Status.ExpiresAt != nil || lease.Status.Address != "" {
+	if lease := l.mustGet(name); lease.Status.Granted != nil || lease.Status.ExpiresAt != nil || lease.Status.Address != "" {
 		s.fatal("a refused lease has %+v", lease.Status)
 	}
 
 	s.step("what is asked for becomes what can be had")
 	l.patch(name, `{"autoscaling":{"replicas":{"minimum":1},"metrics":null}}`)
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 	l.serves(name)
-	liveOn := l.lives(name)
+	podsUnchanged := l.snapshotPods(name)
 
 	s.step("and the other way round: what runs goes on as it was, and counts as running")
 	l.patch(name, `{"autoscaling":{"replicas":{"minimum":5}}}`)
 	l.is(name, "Granted", metav1.ConditionFalse, "Refused", minimum)
 	l.is(name, "Ready", metav1.ConditionTrue, "Serving")
 	l.quiet(10 * time.Second)
-	l.has(name, scales)
-	liveOn()
+	l.has(name, scaledKinds)
+	podsUnchanged()
 
 	after, err := l.serverPods(s.Context())
 	s.must(err)

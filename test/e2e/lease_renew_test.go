@@ -14,17 +14,17 @@ import (
 const renewing = `{` + vision + `, duration: 30s, autoRenew: true}`
 
 // renewal is what a lease consists of that renews itself, and does not scale.
-const renewal = "Deployment PodDisruptionBudget PodMonitor PrometheusRule Service"
+const renewingKinds = "Deployment PodDisruptionBudget PodMonitor PrometheusRule Service"
 
 // TestLeaseBusy: a lease that serves requests is renewed, again and again.
 func TestLeaseBusy(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-busy")
+	s := newScenario(t, "lease-busy")
 	l := s.leases()
 	const name = "resnet50"
 	s.load(l.namespace+"/"+objectName(name), 5)
 	l.apply(name, renewing)
-	l.has(name, renewal)
+	l.has(name, renewingKinds)
 	first := l.serves(name)
 	for _, lived := range []time.Duration{40 * time.Second, 70 * time.Second} {
 		s.eventually(fmt.Sprintf("it is renewed beyond %s", lived), func() (bool, string) {
@@ -39,14 +39,14 @@ func TestLeaseBusy(t *testing.T) {
 			so := st.RenewedAt != nil && st.ExpiresAt.Sub(lease.CreationTimestamp.Time) > lived
 			return so, fmt.Sprintf("renewed at %v, ends at %v: %v", st.RenewedAt, st.ExpiresAt, lease.condition("AutoRenew"))
 		})
-		l.told(name, "Renewed", "requests")
+		l.hasEvent(name, "Renewed", "requests")
 	}
 	s.step("the requests stop")
 	s.load(l.namespace+"/"+objectName(name), 0)
 	l.is(name, "AutoRenew", metav1.ConditionFalse, "Idle")
 	s.step("and come back before the end")
 	s.load(l.namespace+"/"+objectName(name), 5)
-	told := l.see(name)
+	told := l.mustGet(name)
 	s.eventually("it is renewed again", func() (bool, string) {
 		lease, err := l.get(name)
 		if err != nil {
@@ -54,7 +54,7 @@ func TestLeaseBusy(t *testing.T) {
 		}
 		return lease.Status.ExpiresAt.After(told.Status.ExpiresAt.Time), fmt.Sprint(lease.Status.ExpiresAt)
 	})
-	if l.see(name).UID != first.UID {
+	if l.mustGet(name).UID != first.UID {
 		s.fatal("it is another lease")
 	}
 }
@@ -62,24 +62,24 @@ func TestLeaseBusy(t *testing.T) {
 // TestLeaseIdle: a lease that nobody uses is told before it ends.
 func TestLeaseIdle(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-idle")
+	s := newScenario(t, "lease-idle")
 	l := s.leases()
 	const name = "resnet50"
 	l.apply(name, renewing)
-	l.has(name, renewal)
+	l.has(name, renewingKinds)
 	lease := l.is(name, "AutoRenew", metav1.ConditionFalse, "Idle", "unless it serves requests")
 	if !time.Now().Before(lease.Status.ExpiresAt.Time) {
-		s.fatal("it was told after its end, %v", lease.Status.ExpiresAt)
+		s.fatal("the lease was reported idle after its end, %v", lease.Status.ExpiresAt)
 	}
-	l.told(name, "Idle", "unless it serves requests")
+	l.hasEvent(name, "Idle", "unless it serves requests")
 	l.gone(name)
-	l.told(name, "Expired")
+	l.hasEvent(name, "Expired")
 }
 
 // TestLeaseUnmeasured: a lease whose requests nobody counts is told so before it ends.
 func TestLeaseUnmeasured(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-unmeasured")
+	s := newScenario(t, "lease-unmeasured")
 	l := s.leases()
 	const name = "resnet50"
 	s.load(l.namespace+"/"+objectName(name), 5)
@@ -91,7 +91,7 @@ func TestLeaseUnmeasured(t *testing.T) {
 	if !time.Now().Before(lease.Status.ExpiresAt.Time) {
 		s.fatal("it was told after its end, %v", lease.Status.ExpiresAt)
 	}
-	l.told(name, "NoMetrics", "tms_request_rate")
+	l.hasEvent(name, "NoMetrics", "tms_request_rate")
 	l.gone(name)
-	l.told(name, "Expired")
+	l.hasEvent(name, "Expired")
 }

@@ -12,9 +12,9 @@ import (
 // not; and where it acts it may do what it needs, and nothing else.
 func TestLeaseRights(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-rights")
+	s := newScenario(t, "lease-rights")
 	l := s.ownLeases(4)
-	elsewhere := &leases{scene: s, server: l.server, namespace: s.namespace("-elsewhere", nil)}
+	elsewhere := &leases{scenario: s, server: l.server, namespace: s.namespace("-elsewhere", nil)}
 	elsewhere.apply("resnet50", scaled(3))
 	l.apply("resnet50", scaled(3))
 	l.serves("resnet50")
@@ -59,8 +59,8 @@ func TestLeaseRights(t *testing.T) {
 	}
 	s.step("%d rights that it has, and those that it does not have", len(allowed))
 
-	s.holds("a lease elsewhere is not touched", 5*time.Second, func() (bool, string) {
-		lease := elsewhere.see("resnet50")
+	s.consistently("a lease elsewhere is not touched", 5*time.Second, func() (bool, string) {
+		lease := elsewhere.mustGet("resnet50")
 		objects, err := elsewhere.all(s.Context())
 		return err == nil && len(objects) == 0 && len(lease.Status.Conditions) == 0 && lease.Generation == 1, kindsOf(objects)
 	})
@@ -72,11 +72,11 @@ func TestLeaseRights(t *testing.T) {
 		}
 	}
 	s.step("it never asked for anything elsewhere, in %d calls", len(calls))
-	l.people(elsewhere.namespace)
+	l.checkUserRoles(elsewhere.namespace)
 }
 
 // people checks what the roles of a namespace may do with leases.
-func (l *leases) people(namespace string) {
+func (l *leases) checkUserRoles(namespace string) {
 	l.Helper()
 	for role, rights := range map[string]map[string]bool{
 		"view": {"get": true, "list": true, "create": false, "delete": false},

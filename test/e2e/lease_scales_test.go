@@ -15,7 +15,7 @@ import (
 // load and back; and says so.
 func TestLeaseScales(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-scales")
+	s := newScenario(t, "lease-scales")
 	l := s.leases()
 	const name = "resnet50"
 	object := objectName(name)
@@ -23,8 +23,8 @@ func TestLeaseScales(t *testing.T) {
   autoscaling: {enable: true, replicas: {minimum: 1, maximum: 50}, metrics: {queueTime: {threshold: 100000}}}}`)
 	l.is(name, "Granted", metav1.ConditionTrue, "Adjusted",
 		"spec.autoscaling.replicas.maximum: asked 50, granted 4 (server.autoscaling.replicas.limits.maximum)")
-	l.told(name, "Adjusted", "asked 50, granted 4")
-	l.has(name, scales)
+	l.hasEvent(name, "Adjusted", "asked 50, granted 4")
+	l.has(name, scaledKinds)
 	s.record("A TritonLease: one replica, four under load, one again", l.namespace, object, queueMetric, 100000)
 	lease := l.serves(name)
 	l.reports(lease)
@@ -45,8 +45,8 @@ func TestLeaseScales(t *testing.T) {
 	l.patch(name, `{"autoscaling":{"replicas":{"maximum":2}}}`)
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	l.eventually("the HorizontalPodAutoscaler has the new maximum", func() (bool, string) {
-		a, gist := hpa(l.Context(), l.namespace, object)
-		return a.Spec.MaxReplicas == 2, gist
+		a, summary := hpa(l.Context(), l.namespace, object)
+		return a.Spec.MaxReplicas == 2, summary
 	})
 	l.delete(name)
 	l.gone(name)

@@ -14,10 +14,10 @@ import (
 // is refused by the API server at once, in words that help.
 func TestLeaseSchema(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-schema")
+	s := newScenario(t, "lease-schema")
 	l := s.leases()
 	const target = "target: {name: other, selector: {app: other}}"
-	for what, c := range map[string]struct{ name, spec, says string }{
+	for what, c := range map[string]struct{ name, spec, message string }{
 		"models and target":    {"a", "{" + vision + ", " + target + "}", "must have either models or target"},
 		"neither":              {"a", "{duration: 8h}", "must have either models or target"},
 		"no spec":              {"a", "null", "spec: Required value"},
@@ -40,24 +40,24 @@ func TestLeaseSchema(t *testing.T) {
 		},
 	} {
 		err := l.try(c.name, c.spec)
-		if err == nil || !strings.Contains(err.Error(), c.says) {
+		if err == nil || !strings.Contains(err.Error(), c.message) {
 			s.step("FAILED: %s: %v", what, err)
-			s.Errorf("%s: the API server does not say %q: %v", what, c.says, err)
+			s.Errorf("%s: the API server does not say %q: %v", what, c.message, err)
 			continue
 		}
-		s.step("%s: %s", what, c.says)
+		s.step("%s: %s", what, c.message)
 	}
 	var list struct{ Items []tritonLease }
 	s.must(l.read(s.Context(), "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+l.namespace+"/tritonleases", &list))
 	if len(list.Items) > 0 {
 		s.fatal("%d leases were made all the same", len(list.Items))
 	}
-	l.docs()
+	l.checkKind()
 }
 
 // docs checks that kubectl explains the kind, and that nobody but the server can
 // write the status along with the spec.
-func (l *leases) docs() {
+func (l *leases) checkKind() {
 	l.Helper()
 	out, err := l.cluster.Kubectl(l.Context(), "", "explain", "tritonlease.spec.duration")
 	l.must(err)

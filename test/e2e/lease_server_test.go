@@ -57,12 +57,12 @@ var shared = struct {
 
 // leases returns the TritonLeases of this scenario's namespace, which the shared
 // server looks after.
-func (s *scene) leases() *leases {
+func (s *scenario) leases() *leases {
 	s.Helper()
 	return s.leasesIn(s.sharedServer(), "e2e-"+s.name)
 }
 
-func (s *scene) sharedServer() *server {
+func (s *scenario) sharedServer() *server {
 	s.Helper()
 	shared.Do(func() {
 		var namespaces []string
@@ -83,7 +83,7 @@ func (s *scene) sharedServer() *server {
 
 // ownLeases returns the TritonLeases of a namespace of this scenario, and installs
 // a server there that looks after no other.
-func (s *scene) ownLeases(version int, values ...string) *leases {
+func (s *scenario) ownLeases(version int, values ...string) *leases {
 	s.Helper()
 	namespace := s.namespace("", nil)
 	own := fmt.Sprintf("server: {namespaces: [%s], crd: {enabled: false}}", namespace)
@@ -92,7 +92,7 @@ func (s *scene) ownLeases(version int, values ...string) *leases {
 }
 
 // installServer installs a release tms, and waits until it is ready.
-func (s *scene) installServer(version int, namespace string, values ...string) *server {
+func (s *scenario) installServer(version int, namespace string, values ...string) *server {
 	s.Helper()
 	values = append([]string{serverValues}, values...)
 	release := s.install(version, namespace, "tms", values...)
@@ -101,8 +101,8 @@ func (s *scene) installServer(version int, namespace string, values ...string) *
 
 // leasesIn are the leases of a namespace. When the scenario ends they end, and
 // the server must have been refused nothing that it asked for in its name.
-func (s *scene) leasesIn(server *server, namespace string) *leases {
-	l := &leases{scene: s, server: server, namespace: namespace, since: server.cluster.Now()}
+func (s *scenario) leasesIn(server *server, namespace string) *leases {
+	l := &leases{scenario: s, server: server, namespace: namespace, since: server.cluster.Now()}
 	s.namespaces = append(s.namespaces, namespace)
 	s.Cleanup(func() {
 		l.permitted()
@@ -180,7 +180,7 @@ func (v *server) leader(ctx context.Context) (leader, time.Time, error) {
 }
 
 // leads waits until somebody leads, another than the former one, and returns who.
-func (l *leases) leads(former leader) (now leader) {
+func (l *leases) waitLeader(former leader) (now leader) {
 	l.Helper()
 	l.eventually("somebody leads", func() (bool, string) {
 		var at time.Time

@@ -16,7 +16,7 @@ import (
 // one at a time, and hand over to each other.
 func TestLeaseServers(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-servers")
+	s := newScenario(t, "lease-servers")
 	l := s.ownLeases(4) // in a namespace that enforces the restricted Pod Security Standard
 	pods, err := l.serverPods(s.Context())
 	s.must(err)
@@ -49,7 +49,7 @@ func TestLeaseServers(t *testing.T) {
 		b, err := h.Cluster.Client.PolicyV1().PodDisruptionBudgets(l.namespace).Get(s.Context(), "tms-server", metav1.GetOptions{})
 		return err == nil && b.Status.DisruptionsAllowed == 1, fmt.Sprint(b.Status, err)
 	})
-	leader := l.leads("")
+	leader := l.waitLeader("")
 	s.must(evict(leader.pod()))
 	s.step("evicted %s, which led", leader)
 	for name := range pods {
@@ -61,7 +61,7 @@ func TestLeaseServers(t *testing.T) {
 		}
 		s.step("the other one cannot go meanwhile")
 	}
-	l.leads(leader)
+	l.waitLeader(leader)
 	l.apply("after", "{"+vision+"}")
 	l.serves("after")
 	s.becomes(l.namespace, "tms-server", 2)

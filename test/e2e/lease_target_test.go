@@ -14,7 +14,7 @@ import (
 // nothing else. The younger one of two on the same is refused, until the older goes.
 func TestLeaseTarget(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-target")
+	s := newScenario(t, "lease-target")
 	l := s.leases()
 	const target, autoscales = "triton-legacy", "HorizontalPodAutoscaler PodMonitor PrometheusRule"
 	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(foreignTriton, "NAMESPACE", l.namespace)))
@@ -24,7 +24,7 @@ func TestLeaseTarget(t *testing.T) {
 	l.is("older", "Ready", metav1.ConditionUnknown, "Target")
 	s.reads(l.namespace, objectName("older"), queueMetric)
 	l.is("older", "Autoscaling", metav1.ConditionTrue, "Scaling")
-	if lease := l.see("older"); lease.Status.Address != "" {
+	if lease := l.mustGet("older"); lease.Status.Address != "" {
 		s.fatal("the address of somebody else's Triton is %q", lease.Status.Address)
 	}
 
@@ -48,7 +48,7 @@ func TestLeaseTarget(t *testing.T) {
 	s.step("the lease runs a Triton itself, and then again scales that of somebody else")
 	l.patch("younger", `{"target":null,"models":[{"name":"resnet50","uri":"s3://models/vision"}]}`)
 	l.serves("younger")
-	l.has("younger", scales)
+	l.has("younger", scaledKinds)
 	s.step("which no other lease may scale")
 	l.apply("parasite", `{target: {name: tms-younger, selector: {tms.triton-leases.dev/lease: younger}}, autoscaling: {enable: true}}`)
 	l.is("parasite", "Granted", metav1.ConditionFalse, "Refused", "spec.target.name", "belongs to TritonLease younger")

@@ -58,7 +58,7 @@ func (l *tritonLease) condition(kind string) metav1.Condition {
 
 // leases are the TritonLeases of a namespace that a server looks after.
 type leases struct {
-	*scene
+	*scenario
 	*server
 	namespace string
 	since     cluster.Mark // the server was refused nothing before
@@ -119,7 +119,7 @@ func (l *leases) get(name string) (*tritonLease, error) {
 }
 
 // see returns a lease that must be there.
-func (l *leases) see(name string) *tritonLease {
+func (l *leases) mustGet(name string) *tritonLease {
 	l.Helper()
 	lease, err := l.get(name)
 	l.must(err)
@@ -157,7 +157,7 @@ func (l *leases) gone(name string) {
 	l.Helper()
 	l.eventually(name+" is gone, with everything", func() (bool, string) {
 		_, err := l.get(name)
-		objects, failed := l.made(name)
+		objects, failed := l.objectsOf(name)
 		pods, podsFailed := l.pods(name)
 		return apierrors.IsNotFound(err) && failed == nil && podsFailed == nil && len(objects) == 0 && len(pods) == 0,
 			fmt.Sprintf("%v, %v, %d pods", err, kindsOf(objects), len(pods))
@@ -180,7 +180,7 @@ func (l *leases) events(name string) (map[string]string, error) {
 }
 
 // told waits until an event of a lease has a reason, and a sentence with these parts.
-func (l *leases) told(name, reason string, parts ...string) {
+func (l *leases) hasEvent(name, reason string, parts ...string) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("an event of %s says %s", name, reason), func() (bool, string) {
 		told, err := l.events(name)
@@ -206,7 +206,7 @@ func (l *leases) pods(name string) ([]corev1.Pod, error) {
 
 // lives notes the pods of leases. The function that it returns checks that each
 // of them has lived on, and was not restarted.
-func (l *leases) lives(names ...string) func() {
+func (l *leases) snapshotPods(names ...string) func() {
 	l.Helper()
 	before := map[types.UID]string{}
 	for _, name := range names {

@@ -14,24 +14,24 @@ import (
 // Kubernetes' words, without a loop; and goes on when it is mended.
 func TestLeaseTrouble(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-trouble")
+	s := newScenario(t, "lease-trouble")
 	l := s.leases()
-	for name, c := range map[string]struct{ triton, says string }{
+	for name, c := range map[string]struct{ triton, message string }{
 		"unmounted": {`{volumeMounts: [{name: absent, mountPath: /data}]}`, `volumeMounts`},
 		"capable":   {`{securityContext: {capabilities: {add: [SYS_ADMIN]}}}`, `violates PodSecurity "restricted:latest"`},
 	} {
 		l.apply(name, `{`+vision+`, triton: `+c.triton+`}`)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
-		l.is(name, "Ready", metav1.ConditionFalse, "Failed", c.says)
-		l.told(name, "Failed", c.says)
+		l.is(name, "Ready", metav1.ConditionFalse, "Failed", c.message)
+		l.hasEvent(name, "Failed", c.message)
 	}
-	for name, c := range map[string]struct{ spec, says string }{
+	for name, c := range map[string]struct{ spec, message string }{
 		"mistyped":              {`{` + vision + `, triton: {affinity: {nodeAffinity: 5}}}`, "affinity.nodeAffinity"},
 		"misspelt":              {`{` + vision + `, triton: {affinity: {nodeAffinty: {}}}}`, "nodeAffinty"},
 		strings.Repeat("a", 63): {`{` + vision + `}`, "63"},
 	} {
 		l.apply(name, c.spec)
-		l.is(name, "Granted", metav1.ConditionFalse, "Refused", c.says)
+		l.is(name, "Granted", metav1.ConditionFalse, "Refused", c.message)
 		l.is(name, "Ready", metav1.ConditionFalse, "Refused")
 		l.has(name, "")
 	}

@@ -19,7 +19,7 @@ const withoutServer = "testdata/tms-without-server.tgz"
 // over as they are.
 func TestLeaseUpgrade(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-upgrade")
+	s := newScenario(t, "lease-upgrade")
 	s.sharedServer() // which brings the kind, that this release takes over
 	namespace := s.namespace("", nil)
 	release := helm.Release{Name: "tms", Namespace: namespace, Chart: withoutServer}
@@ -30,13 +30,13 @@ func TestLeaseUpgrade(t *testing.T) {
 	own := []string{shortened, values, serverValues, fmt.Sprintf("server: {namespaces: [%s]}", namespace)}
 	l := s.leasesIn(&server{cluster: h.Cluster, release: release, account: namespace + ":tms-server"}, namespace)
 	s.becomes(namespace, "tms-installed", 1)
-	installedLives := l.lives("installed")
+	installedUnchanged := l.snapshotPods("installed")
 
 	release.Chart, release.Flags = h.Chart, []string{"--take-ownership", "--force-conflicts"}
 	_, err = h.Helm(4).Upgrade(s.Context(), release, own...)
 	s.must(err)
 	s.step("helm4 upgraded to this chart, with tms-server")
-	installedLives()
+	installedUnchanged()
 	l.apply("resnet50", scaled(3))
 	l.serves("resnet50")
 	l.apply("plain", "{"+vision+"}")
@@ -44,11 +44,11 @@ func TestLeaseUpgrade(t *testing.T) {
 	s.step("the two kinds of leases do not take names from each other")
 	l.apply("installed", scaled(3))
 	l.is("installed", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-installed")
-	installedLives()
+	installedUnchanged()
 	l.delete("installed")
 
-	l.has("resnet50", scales)
-	liveOn := l.lives("resnet50", "plain")
+	l.has("resnet50", scaledKinds)
+	podsUnchanged := l.snapshotPods("resnet50", "plain")
 	l.permitted()
 	s.must(h.Helm(4).Uninstall(s.Context(), release))
 	s.step("helm4 uninstalled it")
@@ -57,11 +57,11 @@ func TestLeaseUpgrade(t *testing.T) {
 		installed, failed := l.pods("installed")
 		return err == nil && failed == nil && len(pods) == 0 && len(installed) == 0, fmt.Sprint(len(pods), len(installed), err, failed)
 	})
-	uid := l.see("resnet50").UID
+	uid := l.mustGet("resnet50").UID
 	l.since = h.Cluster.Now() // the rights went while the pods ended
-	liveOn()
-	l.has("resnet50", scales)
-	l.has("plain", runs)
+	podsUnchanged()
+	l.has("resnet50", scaledKinds)
+	l.has("plain", plainKinds)
 	s.reads(namespace, objectName("resnet50"), queueMetric)
 
 	release.Flags = nil
@@ -73,11 +73,11 @@ func TestLeaseUpgrade(t *testing.T) {
 	l.patch("resnet50", `{"autoscaling":{"replicas":{"maximum":2}}}`)
 	l.maximum("resnet50", 2)
 	l.serves("resnet50")
-	l.has("resnet50", scales)
-	l.has("plain", runs)
-	liveOn()
+	l.has("resnet50", scaledKinds)
+	l.has("plain", plainKinds)
+	podsUnchanged()
 	l.belongs("resnet50", namespace+"/tms")
-	if l.see("resnet50").UID != uid {
+	if l.mustGet("resnet50").UID != uid {
 		s.fatal("the lease is another one")
 	}
 }

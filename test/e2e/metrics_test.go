@@ -27,7 +27,7 @@ const llm = "tms-llm"
 // TestGPU: the mean of the GPUs of a pod, not their sum.
 func TestGPU(t *testing.T) {
 	t.Parallel()
-	s := play(t, "gpu")
+	s := newScenario(t, "gpu")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true, threshold: {default: 60}}}"))
 	s.record("GPU utilization, two GPUs for each pod", namespace, llm, gpuMetric, 60)
@@ -47,7 +47,7 @@ func TestGPU(t *testing.T) {
 // TestCPU goes the other way: kubelet, metrics-server, HPA.
 func TestCPU(t *testing.T) {
 	t.Parallel()
-	s := play(t, "cpu")
+	s := newScenario(t, "cpu")
 	namespace := s.namespace("", nil)
 	s.install(4, namespace, "tms", metricLease(3, "{cpuUtilization: {enabled: true, threshold: {default: 60}}}"))
 	s.record("CPU utilization", namespace, llm, cpuMetric, 60)
@@ -64,7 +64,7 @@ func TestCPU(t *testing.T) {
 // TestLargestWins: GPUs that are busy without a queue, because many instances share them.
 func TestLargestWins(t *testing.T) {
 	t.Parallel()
-	s := play(t, "largest-wins")
+	s := newScenario(t, "largest-wins")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", metricLease(4, "{gpuUtilization: {enabled: true, threshold: {default: 50}}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
 	workload := namespace + "/" + llm
@@ -76,35 +76,35 @@ func TestLargestWins(t *testing.T) {
 	s.load(workload, 240)
 	s.becomes(namespace, llm, 2)
 	s.stays(namespace, llm, 2, 20*time.Second)
-	a, gist := hpa(s.Context(), namespace, llm)
+	a, summary := hpa(s.Context(), namespace, llm)
 	if queue, known := value(a, queueMetric); !known || queue > 50000 {
-		s.fatal("the queue was to be short: %s", gist)
+		s.fatal("the queue was to be short: %s", summary)
 	}
-	s.step("GPUs alone asked for two: %s", gist)
+	s.step("GPUs alone asked for two: %s", summary)
 }
 
 // TestMissingMetric: a metric that is missing does not stop another from scaling
 // up. It does stop scaling down, as the troubleshooting page says.
 func TestMissingMetric(t *testing.T) {
 	t.Parallel()
-	s := play(t, "missing-metric")
+	s := newScenario(t, "missing-metric")
 	namespace := s.namespace("", nil)
 	workload := namespace + "/" + llm
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.GPU = nil })
 	s.install(4, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
 	s.eventually("the HPA knows the queue and misses the GPUs", func() (bool, string) {
-		a, gist := hpa(s.Context(), namespace, llm)
+		a, summary := hpa(s.Context(), namespace, llm)
 		_, queue := value(a, queueMetric)
 		_, gpu := value(a, gpuMetric)
-		return queue && !gpu && !active(a), gist
+		return queue && !gpu && !active(a), summary
 	})
 	s.load(workload, 400)
 	s.becomes(namespace, llm, 3)
 	s.load(workload, 1)
 	s.eventually("the queue is empty", func() (bool, string) {
-		a, gist := hpa(s.Context(), namespace, llm)
+		a, summary := hpa(s.Context(), namespace, llm)
 		queue, known := value(a, queueMetric)
-		return known && queue < 50000, gist
+		return known && queue < 50000, summary
 	})
 	s.stays(namespace, llm, 3, 40*time.Second)
 	s.step("the GPU metric appears")

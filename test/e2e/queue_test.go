@@ -13,7 +13,7 @@ import (
 // and back when it falls.
 func TestQueueTime(t *testing.T) {
 	t.Parallel()
-	s := play(t, "queue-time")
+	s := newScenario(t, "queue-time")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", queueLease("resnet50", 4, 100000))
 	const name = "tms-resnet50"
@@ -41,7 +41,7 @@ func TestJam(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, name)
+			s := newScenario(t, name)
 			namespace := s.namespace("", nil)
 			s.install(4, namespace, "tms", queueLease("resnet50", 3, 100000))
 			const lease = "tms-resnet50"

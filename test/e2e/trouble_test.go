@@ -12,7 +12,7 @@ import (
 )
 
 // TestTroubleshooting reproduces docs/troubleshooting.md: what a user sees, that
-// the documented commands show the cause, and that the documented mend mends it.
+// the documented commands show the cause, and that the documented fix mends it.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	const lease, labels = "tms-resnet50", "server: {autoscaling: {prometheus: {%s: {release: other}}}}"
@@ -23,17 +23,17 @@ func TestTroubleshooting(t *testing.T) {
 		raw bool
 		// object and selector are what the documented commands must show beside each other.
 		object, selector string
-		mend             func(s *scene, r helm.Release, values string)
+		fix              func(s *scenario, r helm.Release, values string)
 	}{
 		"podmonitor-labels": {
-			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", mend: upgrade,
+			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", fix: upgrade,
 		},
 		"rule-labels": {
-			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", mend: upgrade,
+			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", fix: upgrade,
 		},
 		"namespace-selector": {
 			values: "{}", namespace: map[string]string{"monitoring": "off"}, object: "monitoring=off", selector: "podMonitorNamespaceSelector:",
-			mend: func(s *scene, r helm.Release, _ string) {
+			fix: func(s *scenario, r helm.Release, _ string) {
 				_, err := h.Cluster.Kubectl(s.Context(), "", "label", "namespace", r.Namespace, "monitoring-")
 				s.must(err)
 			},
@@ -41,7 +41,7 @@ func TestTroubleshooting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, "trouble-"+name)
+			s := newScenario(t, "trouble-"+name)
 			namespace := s.namespace("", c.namespace)
 			values := queueLease("resnet50", 3, 100000)
 			release := s.install(4, namespace, "tms", values, c.values)
@@ -67,13 +67,13 @@ func TestTroubleshooting(t *testing.T) {
 				return err == nil && (len(raw) > 0) == c.raw && len(recorded) == 0, fmt.Sprintf("%d series of Triton, %d recorded (%v)", len(raw), len(recorded), err)
 			})
 			s.shows(namespace, c.object, c.selector)
-			c.mend(s, release, values)
+			c.fix(s, release, values)
 			s.reads(namespace, lease, queueMetric)
 		})
 	}
 }
 
-func upgrade(s *scene, r helm.Release, values string) {
+func upgrade(s *scenario, r helm.Release, values string) {
 	_, err := h.Helm(4).Upgrade(s.Context(), r, shortened, values)
 	s.must(err)
 	s.step("upgraded with the right labels")
@@ -81,7 +81,7 @@ func upgrade(s *scene, r helm.Release, values string) {
 
 // shows runs the commands of "No Triton metrics" in a shell, as written there,
 // and looks for what must be compared.
-func (s *scene) shows(namespace, object, selector string) {
+func (s *scenario) shows(namespace, object, selector string) {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), h.Enter(), "sh", "-c", strings.ReplaceAll(`
 kubectl get podmonitor,prometheusrule tms-resnet50 -n inference --show-labels

@@ -17,7 +17,7 @@ func TestUpgrade(t *testing.T) {
 	for _, version := range []int{3, 4} {
 		t.Run(fmt.Sprintf("helm%d", version), func(t *testing.T) {
 			t.Parallel()
-			s := play(t, fmt.Sprintf("upgrade-helm%d", version))
+			s := newScenario(t, fmt.Sprintf("upgrade-helm%d", version))
 			namespace := s.namespace("", nil)
 			values := queueLease("resnet50", 3, 100000)
 			release := s.install(version, namespace, "tms", values)
@@ -55,7 +55,7 @@ func TestUpgrade(t *testing.T) {
 
 // watchLowest watches how many replicas a Deployment is told to have, until the
 // function that it returns is asked for the lowest number.
-func (s *scene) watchLowest(namespace, name string) func() int {
+func (s *scenario) watchLowest(namespace, name string) func() int {
 	ctx, cancel := context.WithCancel(s.Context())
 	lowest := make(chan int)
 	go func() {

@@ -19,8 +19,8 @@ import (
 // depends on how fast it is.
 const limit = 4 * time.Minute
 
-// scene is one scenario as it plays.
-type scene struct {
+// scenario is one scenario as it plays.
+type scenario struct {
 	*testing.T
 	name       string
 	namespaces []string
@@ -28,8 +28,8 @@ type scene struct {
 
 // play begins a scenario. Its result goes into the final table; where it fails,
 // the state of its namespaces is kept beside the logs.
-func play(t *testing.T, name string) *scene {
-	s := &scene{T: t, name: name}
+func newScenario(t *testing.T, name string) *scenario {
+	s := &scenario{T: t, name: name}
 	start := time.Now()
 	t.Cleanup(func() {
 		outcome := "ok"
@@ -44,17 +44,17 @@ func play(t *testing.T, name string) *scene {
 }
 
 // step says what is done or seen.
-func (s *scene) step(format string, args ...any) { h.Log.Step(s.name, format, args...) }
+func (s *scenario) step(format string, args ...any) { h.Log.Step(s.name, format, args...) }
 
 // fatal ends the scenario with a message that stands in the log of steps, too.
-func (s *scene) fatal(format string, args ...any) {
+func (s *scenario) fatal(format string, args ...any) {
 	s.Helper()
 	s.step("FAILED: "+format, args...)
 	s.Fatalf(format, args...)
 }
 
 // must ends the scenario where something failed.
-func (s *scene) must(err error) {
+func (s *scenario) must(err error) {
 	s.Helper()
 	if err != nil {
 		s.fatal("%v", err)
@@ -62,7 +62,7 @@ func (s *scene) must(err error) {
 }
 
 // namespace makes a namespace that enforces the restricted Pod Security Standard.
-func (s *scene) namespace(suffix string, labels map[string]string) string {
+func (s *scenario) namespace(suffix string, labels map[string]string) string {
 	s.Helper()
 	name := "e2e-" + s.name + suffix
 	s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(name, labels)))
@@ -87,7 +87,7 @@ func restrictedNamespace(name string, labels map[string]string) string {
 }
 
 // install installs our chart with helm install --wait.
-func (s *scene) install(version int, namespace, name string, values ...string) helm.Release {
+func (s *scenario) install(version int, namespace, name string, values ...string) helm.Release {
 	s.Helper()
 	r := helm.Release{Name: name, Namespace: namespace, Chart: h.Chart}
 	s.step("helm%d install %s --wait, in %s", version, name, namespace)
@@ -102,13 +102,13 @@ func (s *scene) install(version int, namespace, name string, values ...string) h
 }
 
 // load sets how many requests per second come to a workload.
-func (s *scene) load(workload string, rate float64) {
+func (s *scenario) load(workload string, rate float64) {
 	s.step("load of %s: %g requests/s", workload, rate)
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Rate = rate })
 }
 
 // eventually waits until something is so. look says whether it is, and what it saw.
-func (s *scene) eventually(what string, look func() (bool, string)) {
+func (s *scenario) eventually(what string, look func() (bool, string)) {
 	s.Helper()
 	start, seen := time.Now(), ""
 	for time.Since(start) < limit {
@@ -126,7 +126,7 @@ func (s *scene) eventually(what string, look func() (bool, string)) {
 }
 
 // holds checks that something stays so for a while.
-func (s *scene) holds(what string, d time.Duration, look func() (bool, string)) {
+func (s *scenario) consistently(what string, d time.Duration, look func() (bool, string)) {
 	s.Helper()
 	seen := ""
 	for start := time.Now(); time.Since(start) < d; s.pause(500 * time.Millisecond) {
@@ -138,7 +138,7 @@ func (s *scene) holds(what string, d time.Duration, look func() (bool, string)) 
 	s.step("%s for %s: %s", what, d, seen)
 }
 
-func (s *scene) pause(d time.Duration) {
+func (s *scenario) pause(d time.Duration) {
 	s.Helper()
 	select {
 	case <-s.Context().Done():
@@ -148,7 +148,7 @@ func (s *scene) pause(d time.Duration) {
 }
 
 // keepState writes what a person would look at into the folder of logs.
-func (s *scene) keepState() {
+func (s *scenario) keepState() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var text strings.Builder

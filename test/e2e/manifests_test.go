@@ -16,7 +16,7 @@ import (
 // restricted Pod Security Standard: all of it is accepted, without a warning.
 func TestServerAccepts(t *testing.T) {
 	t.Parallel()
-	s := play(t, "server-side-truth")
+	s := newScenario(t, "server-side-truth")
 	// The goldens are rendered for this namespace.
 	const namespace = "inference"
 	s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(namespace, nil)))
@@ -63,7 +63,7 @@ func withoutCertificates(manifests string) string {
 
 // accepts applies manifests without keeping them. Failures do not end the
 // scenario, so that all of them are seen at once.
-func (s *scene) accepts(namespace, what, manifests string) {
+func (s *scenario) accepts(namespace, what, manifests string) {
 	if !strings.Contains(manifests, "kind:") {
 		s.step("%s renders nothing", what)
 		return
@@ -93,7 +93,7 @@ func (s *scene) accepts(namespace, what, manifests string) {
 // TestRestricted makes sure that the namespaces of the other scenarios do refuse.
 func TestRestricted(t *testing.T) {
 	t.Parallel()
-	s := play(t, "restricted")
+	s := newScenario(t, "restricted")
 	namespace := s.namespace("", nil)
 	_, err := h.Cluster.Kubectl(s.Context(), "{apiVersion: v1, kind: Pod, metadata: {name: bad}, spec: {containers: [{name: a, image: a}]}}",
 		"apply", "--server-side", "--dry-run=server", "--namespace", namespace, "-f", "-")
