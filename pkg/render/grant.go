@@ -58,6 +58,10 @@ type Grants struct {
 // grant validates the values and grants all their leases. It removes the leases from the
 // input. The error is a policy.Refusal with every reason.
 func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants, error) {
+	if input.spent {
+		return nil, nil, errSpent
+	}
+	input.spent = true
 	merged, err := r.chart.Coalesce(input.withoutLeases())
 	if err != nil {
 		return nil, nil, err

@@ -12,10 +12,14 @@ import (
 )
 
 // Input holds the values of several files and flags, merged as helm merges them. The
-// zero Input has no values: the chart's defaults apply.
+// zero Input has no values: the chart's defaults apply. An Input is granted or rendered
+// once, which frees its leases.
 type Input struct {
 	values map[string]any
+	spent  bool
 }
+
+var errSpent = errors.New("the Input was granted or rendered already: make a new one")
 
 // ErrNoLease is returned if a named lease does not exist.
 var ErrNoLease = errors.New("no such lease")

@@ -150,7 +150,7 @@ type refusals struct {
 func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
 	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
 	for _, reason := range bySchema {
-		path := fieldpath.Parse(reason.Field)
+		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
 		switch {
 		case len(path) > 1 && path[0].Key == leasesKey:
 			r.leases[path[1].Key] = true
@@ -175,7 +175,7 @@ func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }
 func (r *refusals) reasons() policy.Refusal {
 	reasons := policy.Refusal(schema.Sort(r.bySchema))
 	for _, reason := range r.byPolicy {
-		path := fieldpath.Parse(reason.Field)
+		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
 		follows := r.ignored[path[0].Key] ||
 			len(path) > 2 && path[2].Key == "triton" && r.ignored["triton"] ||
 			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"]) ||

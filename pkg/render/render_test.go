@@ -306,3 +306,15 @@ leases:
 triton.replicas: Invalid value: "many": must be an integer, not a string
 leases.triton.models[1].name: Duplicate value: "m"`)
 }
+
+// TestInputRendersOnce: a large fleet is freed while it is granted, so a second use is an
+// error and not an empty result.
+func TestInputRendersOnce(t *testing.T) {
+	t.Parallel()
+	var input render.Input
+	require.NoError(t, input.Add(read(t, queueTime)))
+	_, err := goPolicy.Grant(release, &input)
+	require.NoError(t, err)
+	_, err = goPolicy.RenderInput(release, &input)
+	require.EqualError(t, err, "the Input was granted or rendered already: make a new one")
+}
