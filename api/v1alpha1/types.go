@@ -44,9 +44,11 @@ type TritonLeaseStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions have the types below.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Granted is what the lease has within the administrator's bounds.
+	// Granted is what the lease has within the administrator's bounds. A lease that is
+	// refused keeps what it was granted before.
 	Granted *Granted `json:"granted,omitempty"`
-	// Refusals are the reasons why the spec is refused, if it is.
+	// Refusals are the reasons why the spec is refused, at most 100. They are empty if
+	// it is granted. The condition Granted has all reasons as one message.
 	Refusals []Refusal `json:"refusals,omitempty"`
 	// Replicas is the number of pods, ReadyReplicas the number of pods that serve, and
 	// WantedReplicas the number that the Deployment asks for.

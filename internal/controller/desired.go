@@ -15,21 +15,21 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// appliedAnnotation tells what was applied last, so that nothing is applied twice,
-// also not by another process. It is a digest of the manifest.
+// appliedAnnotation has a digest of the manifest that was applied last. It lets every
+// replica of tms-server see that an object is up to date without writing it.
 const appliedAnnotation = "tms.triton-leases.dev/applied"
 
 // desired is an object as the lease should have it.
 type desired struct {
-	kind   *kind
+	kind   *watchedKind
 	owner  types.UID
 	object *unstructured.Unstructured
 	digest string
 }
 
-// newDesired returns a rendered object as it is applied: owned by the lease, and
-// without what is not the manifest's to say.
-func newDesired(k *kind, rendered client.Object, lease *v1alpha1.TritonLease) (*desired, error) {
+// newDesired returns a rendered object in the form that is applied: with the lease as
+// its owner, and without the fields that the API server sets.
+func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLease) (*desired, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(rendered)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", k.Kind, err)
@@ -39,17 +39,17 @@ func newDesired(k *kind, rendered client.Object, lease *v1alpha1.TritonLease) (*
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 	d.object.SetGroupVersionKind(k.GroupVersionKind)
 	d.object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
-	return d, d.seal()
+	return d, d.setDigest()
 }
 
-// seal writes down what the object says.
-func (d *desired) seal() error {
+// setDigest sets the digest of the object, and its annotation.
+func (d *desired) setDigest() error {
 	annotations := d.object.GetAnnotations()
 	if delete(annotations, appliedAnnotation); len(annotations) == 0 {
 		annotations = nil
 	}
 	d.object.SetAnnotations(annotations)
-	text, err := json.Marshal(d.object.Object) // with sorted keys
+	text, err := json.Marshal(d.object.Object) // sorts the keys of maps
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", d.kind.Kind, err)
 	}
@@ -58,16 +58,16 @@ func (d *desired) seal() error {
 	return unstructured.SetNestedField(d.object.Object, d.digest, "metadata", "annotations", appliedAnnotation)
 }
 
-// state is how an object that there is compares with what it should be.
+// state is how a live object differs from the desired one.
 type state int
 
 const (
 	upToDate state = iota
-	outdated       // something else should be there now
-	drifted        // somebody changed what was applied
+	outdated       // another manifest was applied last
+	drifted        // this manifest was applied last, and another client changed the object
 )
 
-// compare says what is to be done about an object.
+// compare returns the state of a live object.
 func (d *desired) compare(live client.Object) (state, error) {
 	if live.GetAnnotations()[appliedAnnotation] != d.digest {
 		return outdated, nil
@@ -77,7 +77,7 @@ func (d *desired) compare(live client.Object) (state, error) {
 		return outdated, fmt.Errorf("decode %s: %w", d.kind.Kind, err)
 	}
 	wanted := d.object.DeepCopy().Object
-	for _, key := range []string{"apiVersion", "kind"} { // which objects that are read do not always have
+	for _, key := range []string{"apiVersion", "kind"} { // typed objects from the cache do not have them
 		delete(wanted, key)
 	}
 	unstructured.RemoveNestedField(wanted, "metadata", "ownerReferences") // there may be others beside ours
@@ -87,30 +87,30 @@ func (d *desired) compare(live client.Object) (state, error) {
 	return upToDate, nil
 }
 
-// contains says whether a value has all that another one says. What is there beside
-// it, such as defaults and what others own, is not looked at.
-func contains(has, wanted any) bool {
+// contains reports whether a live value has everything that the wanted value has. It
+// ignores what else the live value has, such as defaults and fields of other owners.
+func contains(live, wanted any) bool {
 	switch wanted := wanted.(type) {
 	case map[string]any:
-		has, _ := has.(map[string]any)
+		live, _ := live.(map[string]any)
 		for key, value := range wanted {
-			if !contains(has[key], value) {
+			if !contains(live[key], value) {
 				return false
 			}
 		}
 		return true
 	case []any:
-		has, _ := has.([]any)
-		if len(has) != len(wanted) {
+		live, _ := live.([]any)
+		if len(live) != len(wanted) {
 			return false
 		}
 		for i, value := range wanted {
-			if !contains(has[i], value) {
+			if !contains(live[i], value) {
 				return false
 			}
 		}
 		return true
 	default:
-		return has == wanted
+		return live == wanted
 	}
 }

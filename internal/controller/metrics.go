@@ -11,45 +11,49 @@ import (
 	"github.com/triton-leases/tms/internal/config"
 )
 
-// collector makes the metrics of the server out of what is in memory when they are read.
+// collector computes the metrics of the controller from the cache at each scrape.
 type collector struct {
 	client.Reader
 	configuration *config.Config
 
-	leases, coherent, changed *prometheus.Desc
+	leases, reloaded, reloadedAt *prometheus.Desc
 }
 
-func newCollector(reader client.Reader, current *config.Config) *collector {
+func newCollector(reader client.Reader, configuration *config.Config) *collector {
 	return &collector{
-		Reader: reader, configuration: current,
+		Reader: reader, configuration: configuration,
 		leases: prometheus.NewDesc("tms_leases",
 			"TritonLeases, by the status and the reason of each of their conditions.", []string{"condition", "status", "reason"}, nil),
-		coherent: prometheus.NewDesc("tms_configuration_last_reload_successful",
-			"Whether the configuration that was read last is in force: 0 where it is not coherent, or cannot be read.", nil, nil),
-		changed: prometheus.NewDesc("tms_configuration_last_reload_success_timestamp_seconds",
-			"When the configuration that is in force was read.", nil, nil),
+		reloaded: prometheus.NewDesc("tms_configuration_last_reload_successful",
+			"Whether the last read of the configuration succeeded: 0 if it is not coherent or cannot be read.", nil, nil),
+		reloadedAt: prometheus.NewDesc("tms_configuration_last_reload_success_timestamp_seconds",
+			"When the configuration in force was read.", nil, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (c *collector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, to) }
+func (c *collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{c.leases, c.reloaded, c.reloadedAt} {
+		descs <- desc
+	}
+}
 
 // Collect implements prometheus.Collector.
-func (c *collector) Collect(to chan<- prometheus.Metric) {
+func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	since, err := c.configuration.InForce()
-	good := 1.0
+	successful := 1.0
 	if err != nil {
-		good = 0
+		successful = 0
 	}
-	to <- prometheus.MustNewConstMetric(c.coherent, prometheus.GaugeValue, good)
-	to <- prometheus.MustNewConstMetric(c.changed, prometheus.GaugeValue, float64(since.Unix()))
+	metrics <- prometheus.MustNewConstMetric(c.reloaded, prometheus.GaugeValue, successful)
+	metrics <- prometheus.MustNewConstMetric(c.reloadedAt, prometheus.GaugeValue, float64(since.Unix()))
 
-	const patience = 5 * time.Second // until what is in memory is complete
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	const timeout = 5 * time.Second // a read waits until the cache is synced
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	var all v1alpha1.TritonLeaseList
 	if c.List(ctx, &all, client.UnsafeDisableDeepCopy) != nil {
-		return // which the absence of the series tells
+		return // without a cache there is no series, rather than a wrong one
 	}
 	counts := map[[3]string]int{}
 	for i := range all.Items {
@@ -58,6 +62,6 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	for labels, count := range counts {
-		to <- prometheus.MustNewConstMetric(c.leases, prometheus.GaugeValue, float64(count), labels[:]...)
+		metrics <- prometheus.MustNewConstMetric(c.leases, prometheus.GaugeValue, float64(count), labels[:]...)
 	}
 }

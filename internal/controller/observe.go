@@ -3,7 +3,6 @@ package controller
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -14,101 +13,113 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// observe writes down what there is. The objects are nil where the lease is
-// refused; the problem is what stood in the way of making them.
-func (p *pass) observe(objects *render.Objects, problem error) {
-	deployment, _ := first(p.ownedOf(deploymentKind)).(*appsv1.Deployment)
-	autoscaler, _ := first(p.ownedOf(autoscalerKind)).(*autoscalingv2.HorizontalPodAutoscaler)
-	p.observeAddress(objects)
-	p.status.ReadyReplicas = 0
-	if deployment != nil {
-		p.status.ReadyReplicas = deployment.Status.AvailableReplicas
-	}
-	switch {
-	case p.lease.Spec.Target != nil && autoscaler != nil:
-		p.status.Replicas, p.status.WantedReplicas = autoscaler.Status.CurrentReplicas, autoscaler.Status.DesiredReplicas
-	case deployment != nil && deployment.Spec.Replicas != nil:
-		p.status.Replicas, p.status.WantedReplicas = deployment.Status.Replicas, *deployment.Spec.Replicas
-	default:
-		p.status.Replicas, p.status.WantedReplicas = 0, 0
-	}
-	p.observeReady(deployment, objects == nil, problem)
-	switch {
-	case objects == nil && p.status.Granted != nil: // which scales as it did before
-	case objects == nil:
-		p.set(v1alpha1.ConditionAutoscaling, no, "Refused", "the lease is refused")
-	case problem != nil && autoscaler == nil && objects.Lease.Grant.Autoscaled:
-		p.set(v1alpha1.ConditionAutoscaling, unknown, "NotMade", "the condition Ready says what is in the way")
-	default:
-		p.observeAutoscaling(objects, autoscaler)
-	}
+// observe writes to the status what runs. The objects are nil if the lease is refused;
+// the failure is why they could not be applied.
+func (r *reconciliation) observe(objects *render.Objects, failure error) {
+	deployment, autoscaler := r.deployment(), r.autoscaler()
+	r.status.ObservedGeneration = r.lease.Generation
+	r.observeAddress(objects)
+	r.observeReplicas(deployment, autoscaler)
+	r.observeReady(deployment, objects == nil, failure)
+	r.observeAutoscaling(objects, autoscaler, failure)
 }
 
-func first[T any](all []T) (one T) {
-	if len(all) > 0 {
-		return all[0]
+// deployment returns the Deployment that the lease owns, or nil.
+func (r *reconciliation) deployment() *appsv1.Deployment {
+	for _, object := range r.ownedOf(deploymentKind) {
+		return object.(*appsv1.Deployment)
 	}
-	return one
+	return nil
 }
 
-// observeAddress says where clients reach the Triton. A refused lease keeps its address.
-func (p *pass) observeAddress(objects *render.Objects) {
+// autoscaler returns the HorizontalPodAutoscaler that the lease owns, or nil.
+func (r *reconciliation) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
+	for _, object := range r.ownedOf(autoscalerKind) {
+		return object.(*autoscalingv2.HorizontalPodAutoscaler)
+	}
+	return nil
+}
+
+// observeAddress sets where clients reach Triton. A refused lease keeps its address.
+func (r *reconciliation) observeAddress(objects *render.Objects) {
 	if objects == nil {
 		return
 	}
-	p.status.Address = ""
+	r.status.Address = ""
 	if objects.Service != nil {
-		p.status.Address = objects.Service.Name + "." + p.lease.Namespace + ".svc"
+		r.status.Address = objects.Service.Name + "." + r.lease.Namespace + ".svc"
 	}
 }
 
-// observeReady says whether the Triton serves. What serves goes on counting while a
-// change of the lease is refused, or cannot be made.
-func (p *pass) observeReady(deployment *appsv1.Deployment, refused bool, problem error) {
-	defer p.tellTrouble()
-	const condition = v1alpha1.ConditionReady
-	serving := p.status.ReadyReplicas
+// observeReplicas sets the numbers of replicas. Those of a target are known from its
+// autoscaler alone: the controller does not read the target.
+func (r *reconciliation) observeReplicas(deployment *appsv1.Deployment, autoscaler *autoscalingv2.HorizontalPodAutoscaler) {
+	r.status.Replicas, r.status.ReadyReplicas, r.status.WantedReplicas = 0, 0, 0
+	if deployment != nil {
+		r.status.ReadyReplicas = deployment.Status.AvailableReplicas
+	}
 	switch {
-	case errors.As(problem, new(conflict)):
-		p.set(condition, no, "Conflict", problem.Error())
-		p.lookAgain(foreignPeriod)
-	case p.lease.Spec.Target != nil && !refused && problem == nil:
-		p.set(condition, unknown, "Target", "somebody else runs the Triton of this lease")
+	case r.lease.Spec.Target != nil && autoscaler != nil:
+		r.status.Replicas, r.status.WantedReplicas = autoscaler.Status.CurrentReplicas, autoscaler.Status.DesiredReplicas
+	case deployment != nil && deployment.Spec.Replicas != nil:
+		r.status.Replicas, r.status.WantedReplicas = deployment.Status.Replicas, *deployment.Spec.Replicas
+	}
+}
+
+// observeReady sets the condition Ready. A lease that serves stays ready while a change
+// of it is refused or cannot be applied.
+func (r *reconciliation) observeReady(deployment *appsv1.Deployment, refused bool, failure error) {
+	defer r.recordFailure()
+	set := func(status metav1.ConditionStatus, reason, message string) {
+		r.setCondition(v1alpha1.ConditionReady, status, reason, message)
+	}
+	serving := r.status.ReadyReplicas
+	switch {
+	case errors.As(failure, new(nameConflict)):
+		set(metav1.ConditionFalse, "Conflict", failure.Error())
+		r.requeueAfter(pollInterval)
+	case r.lease.Spec.Target != nil && !refused && failure == nil:
+		set(metav1.ConditionUnknown, "Target", "the lease scales an existing workload and does not run Triton itself")
 	case serving > 0:
-		message := fmt.Sprintf("%d of %d replicas serve", serving, p.status.WantedReplicas)
-		if trouble := troubleOf(deployment); trouble != "" {
-			message += "; " + trouble
+		message := fmt.Sprintf("%d of %d replicas serve", serving, r.status.WantedReplicas)
+		if problem := failureOf(deployment); problem != "" {
+			message += "; " + problem
 		}
-		if problem != nil {
-			message += "; " + problem.Error()
+		if failure != nil {
+			message += "; " + failure.Error()
 		}
-		p.set(condition, yes, "Serving", message)
-	case problem != nil:
-		p.set(condition, no, "Failed", problem.Error())
+		set(metav1.ConditionTrue, "Serving", message)
+	case failure != nil:
+		set(metav1.ConditionFalse, "Failed", failure.Error())
 	case refused && deployment == nil:
-		p.set(condition, no, "Refused", "the lease is refused")
+		set(metav1.ConditionFalse, "Refused", refusedMessage)
 	case deployment == nil:
-		p.set(condition, no, "Starting", "the Triton is being started")
-	case p.status.WantedReplicas == 0:
-		p.set(condition, no, "ScaledToZero", "the Deployment is told to have no replicas")
-	case troubleOf(deployment) != "":
-		p.set(condition, no, "Failed", troubleOf(deployment))
+		set(metav1.ConditionFalse, "Starting", "Triton is starting")
+	case r.status.WantedReplicas == 0:
+		set(metav1.ConditionFalse, "ScaledToZero", "spec.replicas of the Deployment is 0")
+	case failureOf(deployment) != "":
+		set(metav1.ConditionFalse, "Failed", failureOf(deployment))
 	default:
-		p.set(condition, no, "Starting", fmt.Sprintf("0 of %d replicas serve", p.status.WantedReplicas))
+		set(metav1.ConditionFalse, "Starting", fmt.Sprintf("0 of %d replicas serve", r.status.WantedReplicas))
 	}
 }
 
-// tellTrouble tells of what a person has to look at.
-func (p *pass) tellTrouble() {
-	for _, c := range p.status.Conditions {
+// refusedMessage is the message of the conditions Ready and Autoscaling of a lease that
+// was never granted anything.
+const refusedMessage = "the lease is refused, see the condition " + v1alpha1.ConditionGranted
+
+// recordFailure records an event if Ready is false for a reason that a user must resolve.
+func (r *reconciliation) recordFailure() {
+	for _, c := range r.status.Conditions {
 		if c.Type == v1alpha1.ConditionReady && (c.Reason == "Conflict" || c.Reason == "Failed") {
-			p.tell(v1alpha1.ConditionReady)
+			r.recordCondition(v1alpha1.ConditionReady)
 		}
 	}
 }
 
-// troubleOf is why a Deployment does not get on, in the words of Kubernetes.
-func troubleOf(deployment *appsv1.Deployment) string {
+// failureOf returns why a Deployment makes no progress, in the words of Kubernetes. It
+// is empty if the Deployment makes progress.
+func failureOf(deployment *appsv1.Deployment) string {
 	for _, c := range deployment.Status.Conditions {
 		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue ||
 			c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse {
@@ -116,59 +127,4 @@ func troubleOf(deployment *appsv1.Deployment) string {
 		}
 	}
 	return ""
-}
-
-// observeAutoscaling says whether the lease scales, in the words of its autoscaler.
-func (p *pass) observeAutoscaling(objects *render.Objects, autoscaler *autoscalingv2.HorizontalPodAutoscaler) {
-	const condition = v1alpha1.ConditionAutoscaling
-	grant := objects.Lease.Grant
-	if !grant.Autoscaled {
-		if objects.Lease.Request.Enable {
-			p.set(condition, no, "SwitchedOff", "autoscaling is switched off by server.autoscaling.enable")
-		} else {
-			p.set(condition, no, "NotAsked", "the lease does not ask for autoscaling")
-		}
-		return
-	}
-	if missing := p.missingKinds(objects); len(missing) > 0 {
-		p.set(condition, no, "KindsMissing", "the API server does not know "+strings.Join(missing, " and ")+
-			": install the Prometheus Operator, and the lease goes on by itself")
-		return
-	}
-	active := conditionOf(autoscaler, autoscalingv2.ScalingActive)
-	switch {
-	case active == nil:
-		p.set(condition, unknown, "Starting", "the HorizontalPodAutoscaler has not looked at the lease yet")
-	case active.Status != corev1.ConditionTrue:
-		p.set(condition, metav1.ConditionStatus(active.Status), active.Reason, active.Message)
-	default:
-		message := fmt.Sprintf("between %d and %d replicas", grant.MinReplicas, grant.MaxReplicas)
-		if limited := conditionOf(autoscaler, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue {
-			message += "; " + limited.Message
-		}
-		p.set(condition, yes, "Scaling", message)
-	}
-}
-
-func conditionOf(autoscaler *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
-	if autoscaler == nil {
-		return nil
-	}
-	for i, c := range autoscaler.Status.Conditions {
-		if c.Type == kind {
-			return &autoscaler.Status.Conditions[i]
-		}
-	}
-	return nil
-}
-
-// missingKinds are those that the lease should have and the API server does not know.
-func (p *pass) missingKinds(objects *render.Objects) []string {
-	var missing []string
-	for _, k := range p.kinds {
-		if k.of(objects) != nil && !k.watched.Load() {
-			missing = append(missing, k.Kind)
-		}
-	}
-	return missing
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,20 +15,14 @@ import (
 )
 
 const (
-	// managedByLabel has managedBy on each object of a TritonLease. Only those
-	// objects are watched.
+	// managedByLabel is managedBy on each object of a TritonLease. The cache holds only
+	// objects with this label.
 	managedByLabel = "app.kubernetes.io/managed-by"
 	managedBy      = render.ControllerName
 	leaseLabel     = "tms.triton-leases.dev/lease"
-	// ownerIndex finds objects by the UID of the lease that they belong to.
+	// ownerIndex finds objects by the UID of the lease that owns them.
 	ownerIndex = "owner"
 )
-
-// watchedKind is a kind that is watched once the API server knows it.
-type watchedKind struct {
-	*kind
-	watched atomic.Bool
-}
 
 func indexOwner(object client.Object) []string {
 	if owner := metav1.GetControllerOf(object); owner != nil && owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
@@ -38,15 +31,15 @@ func indexOwner(object client.Object) []string {
 	return nil
 }
 
-// findOwned finds the objects of the lease.
-func (p *pass) findOwned(ctx context.Context) error {
-	p.owned = map[*watchedKind][]client.Object{}
-	for _, k := range p.kinds {
+// listOwned reads the objects that the lease owns.
+func (r *reconciliation) listOwned(ctx context.Context) error {
+	r.owned = map[*watchedKind][]client.Object{}
+	for _, k := range r.kinds {
 		if !k.watched.Load() {
 			continue
 		}
-		list := k.list()
-		err := p.List(ctx, list, client.InNamespace(p.lease.Namespace), client.MatchingFields{ownerIndex: string(p.lease.UID)})
+		list := k.newList()
+		err := r.List(ctx, list, client.InNamespace(r.lease.Namespace), client.MatchingFields{ownerIndex: string(r.lease.UID)})
 		if err != nil {
 			return fmt.Errorf("list %s: %w", k.Kind, err)
 		}
@@ -55,45 +48,56 @@ func (p *pass) findOwned(ctx context.Context) error {
 			return fmt.Errorf("list %s: %w", k.Kind, err)
 		}
 		for _, object := range objects {
-			p.owned[k] = append(p.owned[k], object.(client.Object))
+			r.owned[k] = append(r.owned[k], object.(client.Object))
 		}
 	}
 	return nil
 }
 
-// conflict is an object of somebody else that has the name of one of ours.
-type conflict struct{ kind, name string }
+// ownedOf returns the objects of one kind that the lease owns.
+func (r *reconciliation) ownedOf(kind string) []client.Object {
+	for k, objects := range r.owned {
+		if k.Kind == kind {
+			return objects
+		}
+	}
+	return nil
+}
+
+// nameConflict is an object of another owner with the name of an object of the lease.
+type nameConflict struct{ kind, name string }
 
 // Error implements error.
-func (c conflict) Error() string {
+func (c nameConflict) Error() string {
 	return fmt.Sprintf("%s %s exists and does not belong to this lease: delete it, or give the lease another name", c.kind, c.name)
 }
 
-// find returns the object that there is under a name, nil where there is none. One
-// that belongs to nobody, although it has our labels, is taken over. One of somebody
-// else is a conflict.
-func (p *pass) find(ctx context.Context, k *watchedKind, name string) (client.Object, error) {
-	for _, object := range p.owned[k] {
+// find returns the object of this name, or nil if there is none. An object of another
+// owner is a nameConflict.
+func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) (client.Object, error) {
+	for _, object := range r.owned[k] {
 		if object.GetName() == name {
 			return object, nil
 		}
 	}
-	// It may have lost the label by which it is watched, or be somebody else's.
-	object := k.empty()
-	err := p.live.Get(ctx, client.ObjectKey{Namespace: p.lease.Namespace, Name: name}, object)
+	// The cache does not hold an object that lost its label, or never had it.
+	object := k.newObject()
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: r.lease.Namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", k.Kind, name, err)
 	}
-	if !belongs(object, p.lease) {
-		return nil, conflict{k.Kind, name}
+	if !belongsTo(object, r.lease) {
+		return nil, nameConflict{k.Kind, name}
 	}
 	return object, nil
 }
 
-func belongs(object client.Object, lease *v1alpha1.TritonLease) bool {
+// belongsTo reports whether the lease may change an object: it owns the object, or the
+// object has no owner and the labels of the lease.
+func belongsTo(object client.Object, lease *v1alpha1.TritonLease) bool {
 	if owner := metav1.GetControllerOf(object); owner != nil {
 		return owner.UID == lease.UID
 	}

@@ -1,52 +1,49 @@
-// Package controller brings what there is in a cluster to what TritonLeases ask
-// for. It keeps no state of its own: what it needs to know later stands in the
-// status of the leases and on the objects that they consist of, so that any process
-// can go on where another one ended.
+// Package controller reconciles TritonLeases: it applies the objects of each granted
+// lease and writes the lease's status. It keeps no state between two calls, so any
+// replica of tms-server can continue where another one stopped.
 package controller
 
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/config"
-	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// reconciler looks after one lease at a time.
+// reconciler reconciles one TritonLease for each call of Reconcile.
 type reconciler struct {
-	client.Client               // reads what is watched from memory
+	client.Client               // reads what is watched from the cache
 	live          client.Reader // reads from the API server
 
 	configuration *config.Config
-	installation  string
+	installation  string // this tms-server, as namespace/release
 	kinds         []*watchedKind
 	recorder      events.EventRecorder
-	requests      requests
+	requests      requestRates
 	now           func() time.Time
 }
 
-// pass is one look at one lease.
-type pass struct {
+// reconciliation is the state of one Reconcile call.
+type reconciliation struct {
 	*reconciler
-	lease  *v1alpha1.TritonLease       // as it was
-	status *v1alpha1.TritonLeaseStatus // as it becomes
+	lease  *v1alpha1.TritonLease       // as it was read
+	status *v1alpha1.TritonLeaseStatus // as it will be written
 	owned  map[*watchedKind][]client.Object
-	at     time.Time
-	// duplicate says that the workload which the lease scales is another's.
+	// startedAt is the current time in all decisions of this call.
+	startedAt time.Time
+	// duplicate reports whether another lease already scales the target.
 	duplicate bool
-	// next is how long nothing needs to be looked at, 0 where only a change will tell.
-	next time.Duration
-	news []news
+	result    reconcile.Result
+	// pendingEvents are recorded after the status is written.
+	pendingEvents []pendingEvent
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -55,138 +52,100 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.Get(ctx, request.NamespacedName, lease); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &pass{reconciler: r, lease: lease, at: r.now()}
+	rec := &reconciliation{reconciler: r, lease: lease, startedAt: r.now()}
 	if !lease.DeletionTimestamp.IsZero() {
-		return reconcile.Result{}, p.clear(ctx)
+		return reconcile.Result{}, rec.deleteOwned(ctx)
 	}
-	if ours, err := p.claim(ctx); !ours {
-		return again(err)
+	if claimed, err := rec.claim(ctx); !claimed {
+		return resultOf(err)
 	}
-	p.status = &p.lease.DeepCopy().Status
-	ended, err := p.look(ctx)
-	if !ended {
-		err = errors.Join(err, p.report(ctx))
+	rec.status = rec.lease.Status.DeepCopy()
+	deleted, err := rec.reconcileLease(ctx)
+	if !deleted {
+		err = errors.Join(err, rec.updateStatus(ctx))
 	}
 	if err != nil {
-		return again(err)
+		return resultOf(err)
 	}
-	return reconcile.Result{RequeueAfter: p.next}, nil
+	return rec.result, nil
 }
 
-// again says when to look at a lease again after an error.
-func again(err error) (reconcile.Result, error) {
-	if apierrors.IsConflict(err) { // somebody changed the lease meanwhile, which is news of its own
+// resultOf returns the result of a reconciliation that failed. A write conflict only
+// means that the cache is behind, so it is no error to log.
+func resultOf(err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) {
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	return reconcile.Result{}, err
 }
 
-// claim makes the lease this installation's, where it is nobody's, before anything is
-// made: two that look after one namespace would each take back what the other does.
-func (p *pass) claim(ctx context.Context) (ours bool, err error) {
-	if p.lease.Status.Installation != "" {
-		return p.lease.Status.Installation == p.installation, nil
+// claim reports whether the lease belongs to this installation, and claims a lease
+// that belongs to none. It comes before any object is applied: two installations that
+// watch one namespace would otherwise revert each other's changes.
+func (r *reconciliation) claim(ctx context.Context) (bool, error) {
+	if r.lease.Status.Installation != "" {
+		return r.lease.Status.Installation == r.installation, nil
 	}
-	claimed := p.lease.DeepCopy()
-	claimed.Status.Installation = p.installation
-	if err := p.Status().Update(ctx, claimed); err != nil {
+	claimed := r.lease.DeepCopy()
+	claimed.Status.Installation = r.installation
+	if err := r.Status().Update(ctx, claimed); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	p.lease = claimed
+	r.lease = claimed
 	return true, nil
 }
 
-// look does what is to be done, and says whether the lease has ended.
-func (p *pass) look(ctx context.Context) (ended bool, err error) {
-	if ended, err := p.abandoned(ctx); ended || err != nil {
-		return ended, err
+// reconcileLease applies or tightens the lease, and reports whether it deleted it.
+func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err error) {
+	if deleted, err := r.releaseUnacquired(ctx); deleted || err != nil {
+		return deleted, err
 	}
-	if err := p.findOwned(ctx); err != nil {
+	if err := r.listOwned(ctx); err != nil {
 		return false, err
 	}
-	in := p.configuration.LeaseRenderer()
-	p.status.ObservedGeneration = p.lease.Generation
-	objects, err := p.judge(ctx, in)
+	renderer := r.configuration.LeaseRenderer()
+	objects, err := r.judge(ctx, renderer)
 	if err != nil {
 		return false, err
 	}
 	if objects == nil {
-		if err := p.tighten(ctx, in); err != nil {
+		if err := r.tighten(ctx, renderer); err != nil {
 			return false, err
 		}
 	}
-	if ended, err := p.keepTerm(ctx, in.Terms().Interval()); ended || err != nil {
-		return ended, err
+	if deleted, err := r.reconcileTerm(ctx, renderer.Terms().Interval()); deleted || err != nil {
+		return deleted, err
 	}
+	return false, r.reconcileObjects(ctx, objects)
+}
+
+// reconcileObjects applies the objects of a granted lease and observes the result.
+// The objects are nil if the lease is refused.
+func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.Objects) error {
+	var err error
 	if objects != nil {
-		err = p.make(ctx, objects)
+		err = r.applyObjects(ctx, objects)
 	}
-	if apierrors.IsConflict(err) { // what is in memory is behind, or a name was taken just now: the next look tells
-		return false, err
+	if apierrors.IsConflict(err) {
+		// The cache is behind, or another client just created an object of this name.
+		// The next reconciliation reads the current state.
+		return err
 	}
-	p.observe(objects, err)
-	if errors.As(err, new(conflict)) { // which its condition tells, and trying again does not mend
-		err = nil
+	r.observe(objects, err)
+	if errors.As(err, new(nameConflict)) {
+		return nil // the condition Ready reports it, and a retry cannot resolve it
 	}
-	return false, err
+	return err
 }
 
-// judge decides what the lease is granted. Where it is refused, it returns nothing,
-// and what ran before goes on as it was.
-func (p *pass) judge(ctx context.Context, in *render.LeaseRenderer) (*render.Objects, error) {
-	var refusal policy.Refusal
-	objects, err := in.TritonLease(p.lease)
-	switch {
-	case err == nil:
-		err = p.checkTarget(ctx)
-	case !errors.As(err, &refusal):
-		// What is handed on verbatim is nothing that Kubernetes knows. Who tries again
-		// finds the same.
-		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
-	}
-	if errors.As(err, &refusal) {
-		p.refuse(refusal)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.grant(objects)
-	return objects, nil
-}
+// pollInterval is how often a lease is reconciled while it waits for an object that
+// the controller does not watch.
+const pollInterval = 30 * time.Second
 
-func (p *pass) grant(objects *render.Objects) {
-	granted := &v1alpha1.Granted{Grant: objects.Lease.Grant, Term: objects.Lease.Term}
-	names := make([]string, len(p.lease.Spec.Models))
-	for i, model := range p.lease.Spec.Models {
-		names[i] = model.Name
-	}
-	p.status.Models = shorten(strings.Join(names, ","), mostNames)
-	sentences := make([]string, 0, len(granted.Adjustments)+len(granted.Warnings))
-	for _, adjustment := range granted.Adjustments {
-		sentences = append(sentences, adjustment.String())
-	}
-	for _, w := range granted.Warnings {
-		sentences = append(sentences, w.String())
-	}
-	switch {
-	case len(sentences) == 0:
-		p.set(v1alpha1.ConditionGranted, yes, "Granted", "the lease has what it asks for")
-	case len(granted.Adjustments) == 0:
-		p.set(v1alpha1.ConditionGranted, yes, "Granted", strings.Join(sentences, "\n"))
-	default:
-		p.set(v1alpha1.ConditionGranted, yes, "Adjusted", strings.Join(sentences, "\n"))
-	}
-	p.tell(v1alpha1.ConditionGranted)
-	p.status.Granted = granted
-}
-
-// foreignPeriod is how often something is looked at that nobody watches.
-const foreignPeriod = 30 * time.Second
-
-// lookAgain makes sure that the lease is looked at again in time.
-func (p *pass) lookAgain(after time.Duration) {
-	if p.next == 0 || after < p.next {
-		p.next = max(after, time.Millisecond)
+// requeueAfter reconciles the lease again after a delay. The shortest delay counts.
+func (r *reconciliation) requeueAfter(delay time.Duration) {
+	delay = max(delay, time.Millisecond) // 0 would mean never
+	if r.result.RequeueAfter == 0 || delay < r.result.RequeueAfter {
+		r.result.RequeueAfter = delay
 	}
 }

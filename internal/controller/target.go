@@ -14,56 +14,56 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// targetIndex finds leases by the workload of somebody else that they scale.
+// targetIndex finds leases by the target that they scale.
 const targetIndex = "target"
 
 func indexTarget(object client.Object) []string {
 	if lease, ok := object.(*v1alpha1.TritonLease); ok {
-		if workload := scaled(lease); workload != "" {
+		if workload := scaledWorkload(lease); workload != "" {
 			return []string{workload}
 		}
 	}
 	return nil
 }
 
-// scaled names the workload that a lease scales, where somebody else deploys it.
-func scaled(lease *v1alpha1.TritonLease) string {
+// scaledWorkload identifies the target that a lease scales. It is empty if the lease
+// has no target or is not autoscaled.
+func scaledWorkload(lease *v1alpha1.TritonLease) string {
 	if lease.Spec.Target == nil || !lease.Spec.Autoscaling.Enable {
 		return ""
 	}
 	return lease.Spec.Target.Workload()
 }
 
-// checkTarget refuses a target that is not the lease's alone: two autoscalers would
-// pull at it, or the controller of another lease take back what this one's does.
-func (p *pass) checkTarget(ctx context.Context) error {
-	workload := scaled(p.lease)
+// checkTarget refuses a target that something else scales already: an older lease with
+// the same target, or the lease that owns the Deployment.
+func (r *reconciliation) checkTarget(ctx context.Context) error {
+	workload := scaledWorkload(r.lease)
 	if workload == "" {
 		return nil
 	}
 	path := field.NewPath("spec")
 	var same v1alpha1.TritonLeaseList
-	if err := p.List(ctx, &same, client.InNamespace(p.lease.Namespace), client.MatchingFields{targetIndex: workload}); err != nil {
-		return fmt.Errorf("list leases of a target: %w", err)
+	if err := r.List(ctx, &same, client.InNamespace(r.lease.Namespace), client.MatchingFields{targetIndex: workload}); err != nil {
+		return fmt.Errorf("list leases by target: %w", err)
 	}
 	for i := range same.Items {
-		if other := &same.Items[i]; older(other, p.lease) {
-			p.lookAgain(foreignPeriod)
-			p.duplicate = true
-			return policy.Refusal{policy.DuplicateTarget(path, p.lease.Spec.Target.Name, other.Name)}
+		if other := &same.Items[i]; isOlder(other, r.lease) {
+			r.requeueAfter(pollInterval)
+			r.duplicate = true
+			return policy.Refusal{policy.DuplicateTarget(path, r.lease.Spec.Target.Name, other.Name)}
 		}
 	}
-	if p.lease.Spec.Target.IsDeployment() {
-		return p.checkOwner(ctx, path.Child("target", "name"))
+	if r.lease.Spec.Target.IsDeployment() {
+		return r.checkTargetOwner(ctx, path.Child("target", "name"))
 	}
 	return nil
 }
 
-// checkOwner refuses a Deployment that a lease made. It asks for those that are
-// watched, which are all that leases make.
-func (p *pass) checkOwner(ctx context.Context, path *field.Path) error {
+// checkTargetOwner refuses a Deployment that a lease owns. The cache holds all of those.
+func (r *reconciliation) checkTargetOwner(ctx context.Context, path *field.Path) error {
 	deployment := new(appsv1.Deployment)
-	err := p.Get(ctx, client.ObjectKey{Namespace: p.lease.Namespace, Name: p.lease.Spec.Target.Name}, deployment)
+	err := r.Get(ctx, client.ObjectKey{Namespace: r.lease.Namespace, Name: r.lease.Spec.Target.Name}, deployment)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -74,13 +74,13 @@ func (p *pass) checkOwner(ctx context.Context, path *field.Path) error {
 	if owner == nil || owner.Kind != "TritonLease" {
 		return nil
 	}
-	p.lookAgain(foreignPeriod)
-	p.duplicate = true
+	r.requeueAfter(pollInterval)
+	r.duplicate = true
 	return policy.Refusal{field.Forbidden(path, fmt.Sprintf("this Deployment belongs to TritonLease %s, which scales it itself", owner.Name))}
 }
 
-// older orders leases by age, and by name where they are of one second.
-func older(a, b *v1alpha1.TritonLease) bool {
+// isOlder orders leases by age, and by name if they were created in the same second.
+func isOlder(a, b *v1alpha1.TritonLease) bool {
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}

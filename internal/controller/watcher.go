@@ -22,17 +22,19 @@ import (
 	"github.com/triton-leases/tms/internal/config"
 )
 
-// watcher looks for what no watch tells of: a changed file of configuration, and
-// kinds that somebody installs later, such as those of the Prometheus Operator. It
-// has all leases looked at again after either.
+// watcher watches what concerns all leases: the configuration, the allowlist, the
+// permissions of the process, and kinds that are installed later, such as those of the
+// Prometheus Operator. After a change it reconciles all leases.
 type watcher struct {
 	*reconciler
 	api        kubernetes.Interface
 	namespaces Namespaces
 	manager    manager.Manager
 	controller controller.Controller
-	everything chan<- event.GenericEvent
-	allowed    chan struct{} // has something when the allowlist changed
+	// all reconciles all leases.
+	all chan<- event.GenericEvent
+	// allowlistChanged has room for one, so that the informer never blocks.
+	allowlistChanged chan struct{}
 }
 
 const (
@@ -43,87 +45,97 @@ const (
 
 // Start implements manager.Runnable.
 func (w *watcher) Start(ctx context.Context) error {
-	file, api := time.NewTicker(configurationPeriod), time.NewTicker(kindsPeriod)
-	defer file.Stop()
-	defer api.Stop()
-	rights := time.NewTicker(rightsPeriod)
+	configuration, kinds, rights := time.NewTicker(configurationPeriod), time.NewTicker(kindsPeriod), time.NewTicker(rightsPeriod)
+	defer configuration.Stop()
+	defer kinds.Stop()
 	defer rights.Stop()
 	for {
-		again := false
+		changed := false
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-file.C:
-			again = w.reload(ctx)
-		case <-w.allowed:
-			again = true
+		case <-configuration.C:
+			changed = w.reload(ctx)
+		case <-w.allowlistChanged:
+			changed = true
+		case <-kinds.C:
+			changed = w.watchNewKinds(ctx)
 		case <-rights.C:
 			if err := w.checkRights(ctx); err != nil {
 				return err
 			}
-		case <-api.C:
-			before := w.unknownKinds()
-			if err := w.watchKnown(ctx); err != nil {
-				log.FromContext(ctx).Error(err, "look for kinds")
-			}
-			again = w.unknownKinds() < before
 		}
-		if again {
+		if changed {
 			select {
 			case <-ctx.Done():
-			case w.everything <- event.GenericEvent{Object: new(v1alpha1.TritonLease)}:
+			case w.all <- event.GenericEvent{Object: new(v1alpha1.TritonLease)}:
 			}
 		}
 	}
 }
 
-// NeedLeaderElection is false: whoever is the next leader has the configuration.
+// NeedLeaderElection is false: every replica has the current configuration when it
+// becomes the leader.
 func (w *watcher) NeedLeaderElection() bool { return false }
 
+// reload reads the configuration, and reports whether it changed.
 func (w *watcher) reload(ctx context.Context) bool {
 	changed, err := w.configuration.Reload()
 	switch {
 	case err != nil:
-		log.FromContext(ctx).Error(err, "the configuration that was in force stays in force")
+		log.FromContext(ctx).Error(err, "reload the configuration; the previous one stays in force")
 	case changed:
-		log.FromContext(ctx).Info("the configuration changed: all leases are judged again")
+		log.FromContext(ctx).Info("the configuration changed, reconcile all leases")
 	}
 	return changed
 }
 
-// watchAllowlist has the configuration allow what the ConfigMap of the allowlist says.
+// watchAllowlist adds the images in the ConfigMap of the allowlist to the configuration.
 func (w *watcher) watchAllowlist(ctx context.Context) error {
 	informer, err := w.manager.GetCache().GetInformer(ctx, new(corev1.ConfigMap), cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watch the allowlist: %w", err)
 	}
-	read := func(object any) {
-		list, ok := object.(*corev1.ConfigMap)
-		if ok && w.configuration.Allow(config.AllowedBy(list)) {
-			select {
-			case w.allowed <- struct{}{}:
-			default:
-			}
-		}
-	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: read, UpdateFunc: func(_, now any) { read(now) }, DeleteFunc: func(any) { read(new(corev1.ConfigMap)) },
+		AddFunc:    w.readAllowlist,
+		UpdateFunc: func(_, now any) { w.readAllowlist(now) },
+		DeleteFunc: func(any) { w.readAllowlist(new(corev1.ConfigMap)) },
 	})
 	return err
 }
 
-func (w *watcher) unknownKinds() int {
-	unknown := 0
-	for _, k := range w.kinds {
-		if !k.watched.Load() {
-			unknown++
+func (w *watcher) readAllowlist(object any) {
+	list, ok := object.(*corev1.ConfigMap)
+	if ok && w.configuration.Allow(config.AllowedBy(list)) {
+		select {
+		case w.allowlistChanged <- struct{}{}:
+		default:
 		}
 	}
-	return unknown
 }
 
-// watchKnown watches all kinds that the API server knows and that are not watched yet.
-func (w *watcher) watchKnown(ctx context.Context) error {
+// watchNewKinds watches kinds that the API server began to serve, and reports whether
+// there are any.
+func (w *watcher) watchNewKinds(ctx context.Context) bool {
+	before := w.watchedCount()
+	if err := w.watchServedKinds(ctx); err != nil {
+		log.FromContext(ctx).Error(err, "watch new kinds")
+	}
+	return w.watchedCount() > before
+}
+
+func (w *watcher) watchedCount() int {
+	count := 0
+	for _, k := range w.kinds {
+		if k.watched.Load() {
+			count++
+		}
+	}
+	return count
+}
+
+// watchServedKinds watches all kinds that the API server serves.
+func (w *watcher) watchServedKinds(ctx context.Context) error {
 	for _, k := range w.kinds {
 		if k.watched.Load() {
 			continue
@@ -133,14 +145,14 @@ func (w *watcher) watchKnown(ctx context.Context) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("look for %s: %w", k.Kind, err)
+			return fmt.Errorf("discover %s: %w", k.Kind, err)
 		}
-		if err := w.manager.GetFieldIndexer().IndexField(ctx, k.empty(), ownerIndex, indexOwner); err != nil {
+		if err := w.manager.GetFieldIndexer().IndexField(ctx, k.newObject(), ownerIndex, indexOwner); err != nil {
 			return fmt.Errorf("index %s: %w", k.Kind, err)
 		}
 		owner := handler.EnqueueRequestForOwner(w.manager.GetScheme(), w.manager.GetRESTMapper(), new(v1alpha1.TritonLease), handler.OnlyControllerOwner())
-		matters := predicate.Funcs{UpdateFunc: changed}
-		if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.empty(), handler.EventHandler(followUp{owner}), predicate.Predicate(matters))); err != nil {
+		filter := predicate.Funcs{UpdateFunc: contentChanged}
+		if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.newObject(), handler.EventHandler(ownedHandler{owner}), predicate.Predicate(filter))); err != nil {
 			return fmt.Errorf("watch %s: %w", k.Kind, err)
 		}
 		k.watched.Store(true)

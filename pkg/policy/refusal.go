@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
 // Refusal is every reason why a configuration or a request is refused, in the
@@ -34,4 +36,13 @@ func (r Refusal) Unwrap() []error {
 		reasons[i] = reason
 	}
 	return reasons
+}
+
+// Data returns the reasons in the form of a lease's status.
+func (r Refusal) Data() []v1alpha1.Refusal {
+	data := make([]v1alpha1.Refusal, len(r))
+	for i, reason := range r {
+		data[i] = v1alpha1.Refusal{Field: reason.Field, Reason: string(reason.Type), Message: reason.ErrorBody()}
+	}
+	return data
 }

@@ -80,8 +80,10 @@ func TestAPIRights(t *testing.T) {
 
 	for verb, method := range map[string]string{"get": "Status", "update": "Renew", "list": "List", "create": "Acquire", "delete": "Release"} {
 		c := a.user("only-"+verb, verb)
-		requests := map[string]fields{"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
-			"Acquire": a.acquireRequest(fields{"name": "only-create", "no_wait": true})}
+		requests := map[string]fields{
+			"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
+			"Acquire": a.acquireRequest(fields{"name": "only-create", "no_wait": true}),
+		}
 		a.expectCode(c, method, requests[method], "ok")
 		delete(requests, method)
 		for method, request := range requests {

@@ -36,7 +36,7 @@ func TestLeaseConfiguration(t *testing.T) {
 	l.apply("stubborn", scaled(4))
 	l.serves("stubborn")
 	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":5}}}`)
-	const contradiction = "must not exceed spec.autoscaling.replicas.maximum (4)"
+	const contradiction = "must not exceed maximum (4)"
 	l.is("stubborn", "Granted", metav1.ConditionFalse, "Refused", contradiction)
 	l.maximum("stubborn", 4)
 
@@ -175,7 +175,7 @@ func (l *leases) reloads(want float64) {
 		for name := range pods {
 			text, err := l.cluster.Client.CoreV1().Pods(l.release.Namespace).GetLogs(name, new(corev1.PodLogOptions)).DoRaw(l.Context())
 			l.must(err)
-			if !strings.Contains(string(text), "the configuration that was in force stays in force") {
+			if !strings.Contains(string(text), "the previous one stays in force") {
 				l.fatal("the log of %s does not report that the configuration was refused", name)
 			}
 		}

@@ -56,7 +56,7 @@ func TestLeaseExpiry(t *testing.T) {
 	}
 	for _, name := range []string{"short", "early"} {
 		l.gone(name)
-		l.hasEvent(name, "Expired", "the lease ended at")
+		l.hasEvent(name, "Expired", "the lease expired at")
 	}
 	if lease := l.mustGet("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
 		s.fatal("the renewed lease was replaced, or is too young")

@@ -19,7 +19,7 @@ func TestLeaseRefused(t *testing.T) {
 	s.must(err)
 	const name = "greedy"
 	l.apply(name, `{`+vision+`, autoscaling: {enable: true, replicas: {minimum: 5, maximum: 2}, metrics: {gpuUtilization: {enabled: true}}}}`)
-	minimum := "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed spec.autoscaling.replicas.maximum (2)"
+	minimum := "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed maximum (2)"
 	gpu := "spec.autoscaling.metrics.gpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.gpuUtilization.allowed is false)"
 	l.is(name, "Granted", metav1.ConditionFalse, "Refused", minimum, gpu)
 	l.is(name, "Ready", metav1.ConditionFalse, "Refused")

@@ -68,11 +68,11 @@ func TestLeaseIdle(t *testing.T) {
 	const name = "resnet50"
 	l.apply(name, renewing)
 	l.has(name, renewingKinds)
-	lease := l.is(name, "AutoRenew", metav1.ConditionFalse, "Idle", "unless requests come")
+	lease := l.is(name, "AutoRenew", metav1.ConditionFalse, "Idle", "unless it serves requests")
 	if !time.Now().Before(lease.Status.ExpiresAt.Time) {
 		s.fatal("the condition was set after the expiry at %v", lease.Status.ExpiresAt)
 	}
-	l.hasEvent(name, "Idle", "unless requests come")
+	l.hasEvent(name, "Idle", "unless it serves requests")
 	l.gone(name)
 	l.hasEvent(name, "Expired")
 }

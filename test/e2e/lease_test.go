@@ -41,7 +41,7 @@ type tritonLease struct {
 				Field, Limit, Unit string
 				Asked, Granted     int64
 			}
-			Warnings []string
+			Warnings []struct{ Field, Message string }
 		}
 	}
 }

@@ -12,25 +12,25 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// requestRate is the recorded series that charts/tms/templates/prometheusrule.yaml
-// makes for leases that renew themselves.
+// requestRate is the recorded series of charts/tms/templates/prometheusrule.yaml that
+// counts the requests of leases with autoRenew.
 const requestRate = "tms_request_rate"
 
-// requests reads the custom metrics API, where autoscalers read, too.
-type requests struct{ api rest.Interface }
+// requestRates reads requestRate from the custom metrics API.
+type requestRates struct{ api rest.Interface }
 
-// served says whether any of the pods that a selector selects served a request
-// within the time that the recorded series looks back. The error says why nobody knows.
-func (r requests) served(ctx context.Context, namespace string, selector map[string]string) (bool, error) {
-	const patience = 5 * time.Second // with what is behind the API, of which many leases ask
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// served reports whether any pod that the selector matches served a request within the
+// interval of the recorded series. The error is why that is unknown.
+func (r requestRates) served(ctx context.Context, namespace string, selector map[string]string) (bool, error) {
+	const timeout = 5 * time.Second // a slow metrics API must not block the workers
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	text, err := r.api.Get().
 		AbsPath("/apis/custom.metrics.k8s.io/v1beta1/namespaces", namespace, "pods", "*", requestRate).
 		Param("labelSelector", labels.SelectorFromSet(selector).String()).
 		DoRaw(ctx)
 	if apierrors.IsNotFound(err) {
-		return false, fmt.Errorf("the custom metrics API has no %s of its pods", requestRate)
+		return false, errNoRequestRate
 	}
 	if err != nil {
 		return false, fmt.Errorf("custom metrics API: %w", err)
@@ -44,7 +44,7 @@ func (r requests) served(ctx context.Context, namespace string, selector map[str
 		return false, fmt.Errorf("custom metrics API: %w", err)
 	}
 	if len(list.Items) == 0 {
-		return false, fmt.Errorf("the custom metrics API has no %s of its pods", requestRate)
+		return false, errNoRequestRate
 	}
 	for _, item := range list.Items {
 		if item.Value.Sign() > 0 {
@@ -53,3 +53,5 @@ func (r requests) served(ctx context.Context, namespace string, selector map[str
 	}
 	return false, nil
 }
+
+var errNoRequestRate = fmt.Errorf("the custom metrics API has no %s for the pods of the lease", requestRate)

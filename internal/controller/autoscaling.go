@@ -1,0 +1,82 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// observeAutoscaling sets the condition Autoscaling. The objects are nil if the lease
+// is refused; the failure is why they could not be applied.
+func (r *reconciliation) observeAutoscaling(objects *render.Objects, autoscaler *autoscalingv2.HorizontalPodAutoscaler, failure error) {
+	set := func(status metav1.ConditionStatus, reason, message string) {
+		r.setCondition(v1alpha1.ConditionAutoscaling, status, reason, message)
+	}
+	switch {
+	case objects == nil && (autoscaler == nil || r.status.Granted == nil):
+		set(metav1.ConditionFalse, "Refused", refusedMessage)
+	case objects == nil: // it scales within the bounds that it was granted before
+		r.observeScaling(r.status.Granted.Grant, autoscaler)
+	case !objects.Lease.Grant.Autoscaled && objects.Lease.Request.Enable:
+		set(metav1.ConditionFalse, "SwitchedOff", "autoscaling is switched off by server.autoscaling.enable")
+	case !objects.Lease.Grant.Autoscaled:
+		set(metav1.ConditionFalse, "NotAsked", "the lease does not ask for autoscaling")
+	case failure != nil && autoscaler == nil:
+		set(metav1.ConditionUnknown, "NotApplied", "an object cannot be applied, see the condition "+v1alpha1.ConditionReady)
+	case len(r.missingKinds(objects)) > 0:
+		set(metav1.ConditionFalse, "KindsMissing", "the API server does not serve "+strings.Join(r.missingKinds(objects), " and ")+
+			": install the Prometheus Operator, then the lease scales without further action")
+	default:
+		r.observeScaling(objects.Lease.Grant, autoscaler)
+	}
+}
+
+// observeScaling sets the condition Autoscaling of a lease that may scale, in the words
+// of its autoscaler.
+func (r *reconciliation) observeScaling(grant v1alpha1.Grant, autoscaler *autoscalingv2.HorizontalPodAutoscaler) {
+	set := func(status metav1.ConditionStatus, reason, message string) {
+		r.setCondition(v1alpha1.ConditionAutoscaling, status, reason, message)
+	}
+	active := conditionOf(autoscaler, autoscalingv2.ScalingActive)
+	switch {
+	case active == nil:
+		set(metav1.ConditionUnknown, "Starting", "the HorizontalPodAutoscaler does not report a status yet")
+	case active.Status != corev1.ConditionTrue:
+		set(metav1.ConditionStatus(active.Status), active.Reason, active.Message)
+	default:
+		message := fmt.Sprintf("between %d and %d replicas", grant.MinReplicas, grant.MaxReplicas)
+		if limited := conditionOf(autoscaler, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue {
+			message += "; " + limited.Message
+		}
+		set(metav1.ConditionTrue, "Scaling", message)
+	}
+}
+
+func conditionOf(autoscaler *autoscalingv2.HorizontalPodAutoscaler, conditionType autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
+	if autoscaler == nil {
+		return nil
+	}
+	for i, c := range autoscaler.Status.Conditions {
+		if c.Type == conditionType {
+			return &autoscaler.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// missingKinds returns the kinds that the lease needs and the API server does not serve.
+func (r *reconciliation) missingKinds(objects *render.Objects) []string {
+	var missing []string
+	for _, k := range r.kinds {
+		if k.render.Get(objects) != nil && !k.watched.Load() {
+			missing = append(missing, k.Kind)
+		}
+	}
+	return missing
+}

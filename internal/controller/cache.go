@@ -1,0 +1,68 @@
+package controller
+
+import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+)
+
+// Scheme returns a scheme with TritonLease and the built-in kinds. Custom resources of
+// others are not in it: see watchedKind.newObject.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return scheme, clientscheme.AddToScheme(scheme)
+}
+
+// Cache returns the options of a cache that holds all TritonLeases of the namespaces
+// and the objects that belong to them, less what the controller does not read. The
+// cache also holds the ConfigMap of the allowlist if that has a name.
+func Cache(namespaces Namespaces, allowlist client.ObjectKey) cache.Options {
+	options := cache.Options{
+		DefaultTransform: trim,
+		// A label selects the objects, and not a list of kinds: the server would not
+		// start if the API server did not serve one of them, such as PodMonitor.
+		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{managedByLabel: managedBy}),
+		ByObject:             map[client.Object]cache.ByObject{new(v1alpha1.TritonLease): {Label: labels.Everything()}},
+	}
+	if allowlist.Name != "" {
+		options.ByObject[new(corev1.ConfigMap)] = cache.ByObject{
+			Label: labels.Everything(), Field: fields.OneTermEqualSelector("metadata.name", allowlist.Name),
+			Namespaces: map[string]cache.Config{allowlist.Namespace: {}},
+		}
+	}
+	if len(namespaces.Asked) > 0 {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range namespaces.Watched {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
+
+// Client returns the options of a client that reads unstructured objects from the
+// cache, too.
+func Client() client.Options {
+	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
+}
+
+// trim removes what is large or changes often, and is not read.
+func trim(object any) (any, error) {
+	if accessor, err := meta.Accessor(object); err == nil {
+		accessor.SetManagedFields(nil)
+	}
+	if autoscaler, ok := object.(*autoscalingv2.HorizontalPodAutoscaler); ok {
+		autoscaler.Status.CurrentMetrics = nil
+	}
+	return object, nil
+}

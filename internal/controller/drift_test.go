@@ -1,0 +1,202 @@
+package controller
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+)
+
+// TestDrift: what another client changes is corrected, and what it adds stays.
+func TestDrift(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		object client.Object
+		change func(client.Object)
+		event  string // empty if nothing is written
+	}{
+		"image":   {new(appsv1.Deployment), func(o client.Object) { podSpec(o).Containers[0].Image = "other:1" }, "Warning Corrected: Deployment tms-a was changed by another client and is corrected"},
+		"maximum": {new(autoscalingv2.HorizontalPodAutoscaler), func(o client.Object) { o.(*autoscalingv2.HorizontalPodAutoscaler).Spec.MaxReplicas = 99 }, "Warning Corrected: HorizontalPodAutoscaler tms-a was changed by another client and is corrected"},
+		"label":   {new(corev1.Service), func(o client.Object) { o.SetLabels(nil) }, "Warning Corrected: Service tms-a was changed by another client and is corrected"},
+		"addition": {new(corev1.Service), func(o client.Object) {
+			o.SetAnnotations(merged(o.GetAnnotations(), "example.com/mine", "yes"))
+			o.(*corev1.Service).Spec.SessionAffinity = corev1.ServiceAffinityClientIP
+		}, ""},
+		"second owner": {new(corev1.Service), func(o client.Object) {
+			o.SetOwnerReferences(append(o.GetOwnerReferences(), metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"}))
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnvironment(t, scales, newLease(t, "a", scaled))
+			e.reconcile("a")
+			e.reconcile("a")
+			e.written()
+			e.recorded()
+			before := read(e, test.object, "tms-a").DeepCopyObject().(client.Object)
+			changed := before.DeepCopyObject().(client.Object)
+			test.change(changed)
+			e.update(changed)
+			e.reconcile("a")
+			after := read(e, test.object, "tms-a")
+			if test.event == "" {
+				require.Empty(t, e.written())
+				require.Empty(t, e.recorded())
+				changed.SetResourceVersion(after.GetResourceVersion())
+				require.Equal(t, changed, after)
+				return
+			}
+			kind, err := e.GroupVersionKindFor(after)
+			require.NoError(t, err)
+			require.Equal(t, []string{"apply " + kind.Kind + " tms-a"}, e.written())
+			related := e.events.related[0].(client.Object)
+			require.Equal(t, "tms-a", related.GetName())
+			require.Empty(t, related.GetResourceVersion(), "otherwise no two events are equal")
+			require.Equal(t, []string{test.event}, e.recorded())
+			before.SetResourceVersion(after.GetResourceVersion())
+			require.Equal(t, before, after)
+			e.reconcile("a")
+			require.Empty(t, e.written())
+		})
+	}
+}
+
+func podSpec(object client.Object) *corev1.PodSpec {
+	return &object.(*appsv1.Deployment).Spec.Template.Spec
+}
+
+func merged(all map[string]string, key, value string) map[string]string {
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[key] = value
+	return all
+}
+
+// TestNoCorrection: an apply that changes nothing, because the API server has the same
+// value in another form, is not reported.
+func TestNoCorrection(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", fixed))
+	e.reconcile("a")
+	e.recorded()
+	deployment := e.deploymentOf("a")
+	podSpec(deployment).Containers[0].Image = "other:1"
+	e.update(deployment)
+	applier := &unchanged{Client: e.Client, version: e.deploymentOf("a").ResourceVersion}
+	e.Client = applier
+	e.reconcile("a")
+	require.Equal(t, 1, applier.applied)
+	require.Empty(t, e.recorded())
+}
+
+// unchanged applies without an effect.
+type unchanged struct {
+	client.Client
+	version string
+	applied int
+}
+
+func (u *unchanged) Apply(_ context.Context, object runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+	u.applied++
+	object.(interface{ SetResourceVersion(string) }).SetResourceVersion(u.version)
+	return nil
+}
+
+// TestNameConflict: an object of another owner is not overwritten, and nothing else is
+// applied. When the object is gone, the lease continues.
+func TestNameConflict(t *testing.T) {
+	t.Parallel()
+	foreign := func() []client.Object {
+		deployment, service := &appsv1.Deployment{}, &corev1.Service{}
+		for _, o := range []client.Object{deployment, service} {
+			o.SetName("tms-a")
+			o.SetNamespace("ns")
+		}
+		service.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x", Controller: new(true)}}
+		service.Labels = map[string]string{managedByLabel: managedBy, leaseLabel: "a"}
+		return []client.Object{deployment, service}
+	}
+	e := newEnvironment(t, scales, append(foreign(), newLease(t, "a", scaled))...)
+	result := e.reconcile("a")
+	require.Equal(t, pollInterval, result.RequeueAfter, "the controller does not watch objects of others")
+	require.Equal(t, []string{"update status TritonLease a", "update status TritonLease a"}, e.written())
+	const message = "Deployment tms-a exists and does not belong to this lease: delete it, or give the lease another name\n" +
+		"Service tms-a exists and does not belong to this lease: delete it, or give the lease another name"
+	require.Equal(t, "False Conflict: "+message, e.condition("a", v1alpha1.ConditionReady))
+	require.Equal(t, "Unknown NotApplied: an object cannot be applied, see the condition Ready", e.condition("a", v1alpha1.ConditionAutoscaling))
+	require.Equal(t, []string{"Normal Granted: the lease has what it asks for", "Warning Conflict: " + message}, e.recorded())
+
+	e.reconcile("a")
+	require.Empty(t, e.written())
+	require.Empty(t, e.recorded(), "an event is recorded once")
+
+	for _, object := range foreign() {
+		require.NoError(t, e.cluster.Delete(t.Context(), object))
+	}
+	e.reconcile("a")
+	require.Equal(t, []string{"Deployment", "Service", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}, e.objects("tms-a"))
+	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting")
+}
+
+// TestNameTakenMeanwhile: an object that another client creates between read and apply
+// is not overwritten.
+func TestNameTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", fixed))
+	e.fail = func(w write) error {
+		if w.String() == "apply Service tms-a" {
+			mine := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "tms-a", Namespace: "ns"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "mine"}, Type: corev1.ServiceTypeNodePort}}
+			mine.Spec.Ports = []corev1.ServicePort{{Port: 80, Name: "http"}}
+			require.NoError(t, e.cluster.Create(t.Context(), mine))
+		}
+		return nil
+	}
+	result := e.reconcile("a")
+	require.NotZero(t, result.RequeueAfter)
+	service := read(e, new(corev1.Service), "tms-a")
+	require.Empty(t, service.OwnerReferences)
+	require.Equal(t, corev1.ServiceTypeNodePort, service.Spec.Type)
+	e.fail = nil
+	e.reconcile("a")
+	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Conflict: Service tms-a")
+}
+
+// TestAdoption: objects that a deleted lease left behind belong to the next lease of its
+// name. Those that it does not have are pruned.
+func TestAdoption(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", scaled))
+	e.reconcile("a")
+	for _, k := range e.kinds {
+		if k.Kind != "PodDisruptionBudget" {
+			object := read(e, k.newObject(), "tms-a")
+			object.SetOwnerReferences(nil)
+			e.update(object)
+		}
+	}
+	require.NoError(t, e.cluster.Delete(t.Context(), e.lease("a")))
+	next := newLease(t, "a", fixed)
+	next.UID = "uid-2"
+	require.NoError(t, e.cluster.Create(t.Context(), next))
+	e.written()
+	e.recorded()
+	e.reconcile("a")
+	require.Equal(t, []string{"Deployment", "Service"}, e.objects("tms-a"))
+	require.Equal(t, next.UID, metav1.GetControllerOf(e.deploymentOf("a")).UID)
+	for _, event := range e.recorded() {
+		require.NotContains(t, event, "Corrected")
+	}
+	e.reconcile("a")
+	e.written()
+	e.reconcile("a")
+	require.Empty(t, e.written())
+}

@@ -1,0 +1,85 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/pkg/policy"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// judge decides what the lease is granted, and writes the decision to the status. It
+// returns nil objects if the lease is refused: the objects that run stay as they are.
+func (r *reconciliation) judge(ctx context.Context, renderer *render.LeaseRenderer) (*render.Objects, error) {
+	var refusal policy.Refusal
+	objects, err := renderer.TritonLease(r.lease)
+	switch {
+	case err == nil:
+		err = r.checkTarget(ctx)
+	case !errors.As(err, &refusal):
+		// A field that is passed on verbatim does not decode. A retry cannot help.
+		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
+	}
+	if errors.As(err, &refusal) {
+		r.refuse(refusal)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.grant(objects)
+	return objects, nil
+}
+
+// maxModelNames bounds the bytes of the model names that kubectl get prints.
+const maxModelNames = 1000
+
+// grant writes the grant of the lease to the status.
+func (r *reconciliation) grant(objects *render.Objects) {
+	granted := &v1alpha1.Granted{Grant: objects.Lease.Grant, Term: objects.Lease.Term}
+	names := make([]string, len(r.lease.Spec.Models))
+	for i, model := range r.lease.Spec.Models {
+		names[i] = model.Name
+	}
+	r.status.Models = shorten(strings.Join(names, ","), maxModelNames)
+	sentences := make([]string, 0, len(granted.Adjustments)+len(granted.Warnings))
+	for _, adjustment := range granted.Adjustments {
+		sentences = append(sentences, adjustment.String())
+	}
+	for _, warning := range granted.Warnings {
+		sentences = append(sentences, warning.String())
+	}
+	reason, message := "Granted", strings.Join(sentences, "\n")
+	if len(granted.Adjustments) > 0 {
+		reason = "Adjusted"
+	}
+	if message == "" {
+		message = "the lease has what it asks for"
+	}
+	r.setCondition(v1alpha1.ConditionGranted, metav1.ConditionTrue, reason, message)
+	r.recordCondition(v1alpha1.ConditionGranted)
+	r.status.Granted, r.status.Refusals = granted, nil
+}
+
+const (
+	// maxRefusals and maxRefusalText bound the refusals in the status, in number and
+	// in bytes for each text: etcd does not store objects of any size.
+	maxRefusals    = 100
+	maxRefusalText = 1024
+)
+
+// refuse writes the refusal to the status. What was granted before stays there.
+func (r *reconciliation) refuse(refusal policy.Refusal) {
+	r.setCondition(v1alpha1.ConditionGranted, metav1.ConditionFalse, "Refused", refusal.Error())
+	r.recordCondition(v1alpha1.ConditionGranted)
+	r.status.Refusals = refusal[:min(len(refusal), maxRefusals)].Data()
+	for i := range r.status.Refusals {
+		one := &r.status.Refusals[i]
+		one.Field, one.Message = shorten(one.Field, maxRefusalText), shortenMiddle(one.Message, maxRefusalText)
+	}
+}

@@ -1,0 +1,27 @@
+package controller
+
+import (
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+)
+
+// specChanged reports whether the spec of a lease changed, or the lease was released by
+// its installation. All other changes of the status are the controller's own.
+func specChanged(e event.UpdateEvent) bool {
+	before, wasLease := e.ObjectOld.(*v1alpha1.TritonLease)
+	after, isLease := e.ObjectNew.(*v1alpha1.TritonLease)
+	return !wasLease || !isLease || before.Generation != after.Generation ||
+		before.Status.Installation != after.Status.Installation && after.Status.Installation == ""
+}
+
+// contentChanged reports whether more than the resource version of an object changed.
+func contentChanged(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew.DeepCopyObject().(client.Object)
+	for _, object := range []client.Object{before, after} {
+		object.SetResourceVersion("")
+	}
+	return !equality.Semantic.DeepEqual(before, after)
+}

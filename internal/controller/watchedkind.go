@@ -1,0 +1,62 @@
+package controller
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// watchedKind is a kind of object that leases consist of. The controller watches it
+// once the API server serves it.
+type watchedKind struct {
+	schema.GroupVersionKind
+	render  render.Kind
+	watched atomic.Bool
+	// list is an empty list of the Go type, nil for custom resources.
+	list client.ObjectList
+}
+
+// newWatchedKinds returns render.Kinds, none of them watched yet.
+func newWatchedKinds(scheme *runtime.Scheme) ([]*watchedKind, error) {
+	var all []*watchedKind
+	for _, kind := range render.Kinds() {
+		k := &watchedKind{GroupVersionKind: kind.GroupVersionKind, render: kind}
+		list, err := scheme.New(k.GroupVersion().WithKind(k.Kind + "List"))
+		switch {
+		case err == nil:
+			k.list = list.(client.ObjectList)
+		case !runtime.IsNotRegisteredError(err):
+			return nil, fmt.Errorf("list of %s: %w", k.Kind, err)
+		}
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+// newObject returns an object to read into. Custom resources are read as unstructured
+// objects: the Prometheus Operator of the cluster may have another version than our Go
+// types, and one object that does not decode would fail the whole list.
+func (k *watchedKind) newObject() client.Object {
+	if k.list != nil {
+		return k.render.New()
+	}
+	object := new(unstructured.Unstructured)
+	object.SetGroupVersionKind(k.GroupVersionKind)
+	return object
+}
+
+// newList returns a list to read into, as newObject does.
+func (k *watchedKind) newList() client.ObjectList {
+	if k.list != nil {
+		return k.list.DeepCopyObject().(client.ObjectList)
+	}
+	list := new(unstructured.UnstructuredList)
+	list.SetGroupVersionKind(k.GroupVersion().WithKind(k.Kind + "List"))
+	return list
+}
