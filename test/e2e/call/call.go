@@ -1,5 +1,5 @@
-// Package call calls the API of tms-server: HTTP with JSON, by the rules of
-// connectrpc.com/docs/protocol alone, so that it shares no code with the server.
+// Package call is a client of the API of tms-server. It implements
+// connectrpc.com/docs/protocol with HTTP and JSON, and shares no code with the server.
 package call
 
 import (
@@ -28,8 +28,8 @@ type Error struct{ Code, Message string }
 // Error implements error.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// Code returns the code of an error, ok where there is none, and unavailable where
-// nobody answered.
+// Code returns the code of an error: "ok" if err is nil, and "unavailable" if no server
+// answered.
 func Code(err error) string {
 	var failure *Error
 	switch {
@@ -60,7 +60,7 @@ func (c Caller) request(ctx context.Context, method, kind string, body []byte) (
 	return c.HTTP.Do(request)
 }
 
-// Unary calls a method that has one answer. One without a slash is of LeaseService.
+// Unary calls a unary method. A method without a slash is one of LeaseService.
 func (c Caller) Unary(ctx context.Context, method string, request, response any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -88,11 +88,11 @@ func (c Caller) Unary(ctx context.Context, method string, request, response any)
 	return json.Unmarshal(text, response)
 }
 
-// ErrBroken is the error of a stream that ends before its time.
+// ErrBroken is the error of a stream that ends without its final message.
 var ErrBroken = errors.New("the stream broke")
 
-// Acquire calls Acquire, and tells of the lease of each answer.
-func (c Caller) Acquire(ctx context.Context, request any, told func(lease json.RawMessage) error) error {
+// Acquire calls Acquire, and calls onUpdate with the lease of each answer.
+func (c Caller) Acquire(ctx context.Context, request any, onUpdate func(lease json.RawMessage) error) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return err
@@ -131,13 +131,13 @@ func (c Caller) Acquire(ctx context.Context, request any, told func(lease json.R
 			return err
 		}
 		complete = one.Complete
-		if err := told(one.Lease); err != nil {
+		if err := onUpdate(one.Lease); err != nil {
 			return err
 		}
 	}
 }
 
-// frame reads a part of a stream, and says whether it is the last one.
+// frame reads a frame of a stream, and reports whether it is the last one.
 func frame(from io.Reader) (last bool, text []byte, err error) {
 	head := make([]byte, 5)
 	if _, err := io.ReadFull(from, head); err != nil {

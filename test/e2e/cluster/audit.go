@@ -16,8 +16,8 @@ const (
 	auditLog        = "audit.log"
 )
 
-// auditPolicy has the API server write down every call of service accounts that
-// are neither Kubernetes' own nor the monitoring's.
+// auditPolicy logs every request of service accounts, except for those of Kubernetes
+// and of the monitoring.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -29,7 +29,7 @@ rules:
   - {level: None}
 `
 
-// Call is one call of the API that is over, by a service account.
+// Call is a completed request of a service account to the API server.
 type Call struct {
 	Time      time.Time `json:"stageTimestamp"`
 	Stage     string    `json:"stage"`
@@ -47,7 +47,7 @@ type Call struct {
 	} `json:"responseStatus"`
 }
 
-// Writes tells whether the call changes something, or tries to.
+// Writes reports whether the call changes something, or tries to.
 func (c Call) Writes() bool {
 	switch c.Verb {
 	case "get", "list", "watch":
@@ -56,7 +56,7 @@ func (c Call) Writes() bool {
 	return true
 }
 
-// String is the gist of the call.
+// String returns a summary of the call.
 func (c Call) String() string {
 	resource := c.Object.Resource
 	if c.Object.Subresource != "" {
@@ -65,10 +65,10 @@ func (c Call) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s/%s: %d", c.Verb, resource, c.Object.Namespace, c.Object.Name, c.Status.Code))
 }
 
-// Mark is a moment in the log of calls.
+// Mark is a position in the audit log.
 type Mark int64
 
-// Now returns the present moment.
+// Now returns the current end of the audit log.
 func (c *Cluster) Now() Mark {
 	info, err := os.Stat(filepath.Join(c.config.Dir, auditLog))
 	if err != nil {
@@ -77,17 +77,17 @@ func (c *Cluster) Now() Mark {
 	return Mark(info.Size())
 }
 
-// Calls returns the calls of a service account, <namespace>:<name>, that ended
-// since a moment. Every call is in the log before its answer is sent.
+// Calls returns the calls of a service account, <namespace>:<name>, that were logged
+// after a mark. The API server logs a call before it sends the response.
 func (c *Cluster) Calls(account string, since Mark) ([]Call, error) {
 	file, err := os.Open(filepath.Join(c.config.Dir, auditLog))
 	if err != nil {
-		return nil, fmt.Errorf("log of calls: %w", err)
+		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	defer func() { _ = file.Close() }()
 	text, err := io.ReadAll(io.NewSectionReader(file, int64(since), 1<<40))
 	if err != nil {
-		return nil, fmt.Errorf("log of calls: %w", err)
+		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	user := []byte("system:serviceaccount:" + account + `"`)
 	var calls []Call
@@ -97,7 +97,7 @@ func (c *Cluster) Calls(account string, since Mark) ([]Call, error) {
 		}
 		var call Call
 		if err := json.Unmarshal(line, &call); err != nil {
-			return nil, fmt.Errorf("log of calls: %w", err)
+			return nil, fmt.Errorf("audit log: %w", err)
 		}
 		if call.User.Username == "system:serviceaccount:"+account {
 			calls = append(calls, call)

@@ -1,5 +1,5 @@
-// Package cluster runs a Kubernetes control plane: the real etcd, API server,
-// controller manager and scheduler, as child processes.
+// Package cluster runs a Kubernetes control plane as child processes: the real etcd,
+// API server, controller manager and scheduler.
 package cluster
 
 import (
@@ -22,31 +22,32 @@ import (
 
 const apiPort = "16443"
 
-// Config says where a cluster lives.
+// Config is the configuration of a cluster.
 type Config struct {
-	// Dir is the folder of its state.
+	// Dir is the folder of the state.
 	Dir string
 	// Bins is the folder of the components: see bins.sh.
 	Bins string
 	// NodeIP is the address that the API server listens on.
 	NodeIP string
-	// ServiceRange is the CIDR of Services, APIServiceIP its first address, where
-	// pods find the API server.
+	// ServiceRange is the CIDR of Services, APIServiceIP its first address, which is
+	// that of the API server for pods.
 	ServiceRange, APIServiceIP string
-	// Loopback is the address of what only the control plane itself talks to.
+	// Loopback is the address of the ports that only the control plane uses.
 	Loopback string
-	// Name begins the names of its processes where there is another control plane.
+	// Name is the prefix of the names of the processes, if there are several control
+	// planes.
 	Name      string
 	Processes *process.Group
-	// HPASync is how often the HorizontalPodAutoscaler controller looks.
+	// HPASync is the sync period of the HorizontalPodAutoscaler controller.
 	HPASync time.Duration
-	// Flags are added to those of a component.
+	// Flags are additional flags, by component.
 	Flags map[string][]string
-	// NoScheduler leaves the scheduler out, where there is no node either.
+	// NoScheduler omits the scheduler. It is for clusters without a node.
 	NoScheduler bool
 }
 
-// Cluster is a control plane that runs.
+// Cluster is a running control plane.
 type Cluster struct {
 	Client     *kubernetes.Clientset
 	Kubeconfig string
@@ -55,7 +56,7 @@ type Cluster struct {
 	components map[string]*process.Process
 }
 
-// Start starts the control plane and returns once it can take pods.
+// Start starts the control plane, and returns when it accepts pods.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
 	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the control plane: %w", err)
@@ -82,7 +83,7 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	if err := c.run("etcd", "kube-apiserver"); err != nil {
 		return nil, err
 	}
-	if err := c.until(ctx, "the API server is ready", func(ctx context.Context) error {
+	if err := c.waitUntil(ctx, "the API server is ready", func(ctx context.Context) error {
 		_, err := c.Client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		return err
 	}); err != nil {
@@ -95,37 +96,38 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	if err := c.run(managers...); err != nil {
 		return nil, err
 	}
-	// Pods are refused until the controller of service accounts has come round, which takes some six seconds.
-	return c, c.until(ctx, "the default service account exists", func(ctx context.Context) error {
+	// Pods are refused until the default service account exists. The controller takes about
+	// six seconds to create it.
+	return c, c.waitUntil(ctx, "the default service account exists", func(ctx context.Context) error {
 		_, err := c.Client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
 }
 
-func (c *Cluster) until(ctx context.Context, what string, try func(context.Context) error) error {
+func (c *Cluster) waitUntil(ctx context.Context, what string, try func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
 		last = try(ctx)
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait until %s (%w), last seen: %w", what, err, last)
+		return fmt.Errorf("wait until %s (%w), last error: %w", what, err, last)
 	}
 	return nil
 }
 
-// APIHost and APIPort are what pods find in their environment.
+// APIHost returns the address of the API server for pods.
 func (c *Cluster) APIHost() string { return c.config.APIServiceIP }
 
-// APIPort is the port that goes with APIHost.
+// APIPort returns the port of the API server for pods.
 func (c *Cluster) APIPort() string { return "443" }
 
-// CertificateFiles are a certificate for the kubelet's own API, and its key.
+// CertificateFiles returns the files of a certificate for the kubelet's API, and its key.
 func (c *Cluster) CertificateFiles() (certificate, key string) {
 	return c.pki("kubelet.crt"), c.pki("kubelet.key")
 }
 
-// Crash kills a component of the control plane without a warning. It comes back by itself.
+// Crash kills a component of the control plane with SIGKILL. The component restarts.
 func (c *Cluster) Crash(component string) error {
 	p, ok := c.components[component]
 	if !ok {
@@ -134,7 +136,7 @@ func (c *Cluster) Crash(component string) error {
 	return p.Crash()
 }
 
-// Stop ends the control plane. There is nothing to save.
+// Stop kills the control plane at once. Its state is not needed any more.
 func (c *Cluster) Stop() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -143,7 +145,7 @@ func (c *Cluster) Stop() {
 	}
 }
 
-// Output is what a command printed.
+// Output is the output of a command.
 type Output struct{ Stdout, Stderr string }
 
 // Kubectl runs the real kubectl.

@@ -7,7 +7,7 @@ import (
 	"github.com/triton-leases/tms/test/e2e/process"
 )
 
-// run starts components, which come back by themselves when they end.
+// run starts components. They restart when they exit.
 func (c *Cluster) run(names ...string) error {
 	for _, name := range names {
 		flags, err := c.flags(name)
@@ -30,7 +30,7 @@ func (c *Cluster) flags(component string) ([]string, error) {
 	case "etcd":
 		return []string{
 			"--data-dir=" + filepath.Join(c.config.Dir, "etcd"), "--log-level=warn",
-			"--unsafe-no-fsync", // it survives a kill of the process all the same
+			"--unsafe-no-fsync", // the data survives a kill of the process
 			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
 			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer,
 		}, nil
@@ -50,7 +50,7 @@ func (c *Cluster) flags(component string) ([]string, error) {
 			"--requestheader-username-headers=X-Remote-User",
 			"--proxy-client-cert-file=" + c.pki("front-proxy.crt"), "--proxy-client-key-file=" + c.pki("front-proxy.key"),
 			"--audit-policy-file=" + filepath.Join(c.config.Dir, auditPolicyFile), "--audit-log-path=" + filepath.Join(c.config.Dir, auditLog),
-			"--audit-log-maxsize=4096", // one file: Calls counts in its bytes
+			"--audit-log-maxsize=4096", // no rotation: a Mark is an offset in the file
 		}, nil
 	case "kube-controller-manager":
 		kubeconfig, err := c.kubeconfig(component)

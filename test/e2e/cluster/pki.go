@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority signs certificates. Its own is <name>.crt in the folder.
+// authority is a certificate authority. Its own certificate is <name>.crt in the folder.
 type authority struct {
 	folder, name string
 	certificate  *x509.Certificate
@@ -35,7 +35,7 @@ func newAuthority(folder, name string) (*authority, error) {
 	return a, err
 }
 
-// subject is who a certificate is for.
+// subject is the subject of a certificate.
 type subject struct {
 	file, user string
 	groups     []string
@@ -77,7 +77,7 @@ func sign(path string, template, parent *x509.Certificate, key, signer *ecdsa.Pr
 func newKey(path string) (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return nil, fmt.Errorf("generate a key: %w", err)
 	}
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
@@ -93,7 +93,7 @@ func writePEM(path, kind string, der []byte, mode os.FileMode) error {
 	return nil
 }
 
-// makePKI makes everything that the control plane and its clients present.
+// makePKI creates the certificates and keys of the control plane and its clients.
 func makePKI(folder, nodeIP, apiServiceIP string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("folder of certificates: %w", err)

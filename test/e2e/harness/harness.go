@@ -1,4 +1,4 @@
-// Package harness puts the parts together: a control plane, a node, a network,
+// Package harness starts the test environment: a control plane, a node, a network,
 // the monitoring and a fleet of Tritons, all in this network namespace.
 package harness
 
@@ -20,23 +20,24 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// dnsAddress is where Services resolve.
+// dnsAddress is the address of the DNS server, which resolves the names of Services.
 const dnsAddress = "127.0.0.1"
 
-// Paths are where the harness finds and leaves things.
+// Paths has the input and output paths of a run.
 type Paths struct {
-	// Bins are the components (bins.sh), Tools the folder of helm3, helm4, grpcurl and buf.
+	// Bins is the folder of the components (bins.sh), Tools that of helm3, helm4, grpcurl
+	// and buf.
 	Bins, Tools string
 	// Chart is the chart under test.
 	Chart string
 	// Server is tms-server: a program, or the folder of its unpacked image. Tmsctl is
 	// the program tmsctl.
 	Server, Tmsctl string
-	// Dir is the folder of this run, Results that of its plots.
+	// Dir is the folder of the run, Results that of its tables and plots.
 	Dir, Results string
 }
 
-// Harness is everything that runs.
+// Harness is the running test environment.
 type Harness struct {
 	Paths
 	Cluster    *cluster.Cluster
@@ -50,7 +51,7 @@ type Harness struct {
 	cancel    context.CancelFunc
 }
 
-// Start brings everything up. The caller calls Stop also where it fails.
+// Start starts the environment. The caller must call Stop even if Start returns an error.
 func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	h := &Harness{Paths: paths, Fleet: triton.NewFleet(), Log: log}
 	if err := h.check(); err != nil {
@@ -82,7 +83,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	if err := node.WriteResolver(pods, dnsAddress); err != nil {
 		return h, err
 	}
-	// Commands that scenarios run find Services as pods do.
+	// Commands of the scenarios resolve Services as pods do.
 	if err := netns.Resolve(filepath.Join(pods, "resolv.conf")); err != nil {
 		return h, err
 	}
@@ -91,7 +92,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	if images["e2e.invalid/tms-server"], err = serverRunner(h.Server); err != nil {
 		return h, err
 	}
-	images["registry.example.com/tms-server"] = images["e2e.invalid/tms-server"] // as the documents call it
+	images["registry.example.com/tms-server"] = images["e2e.invalid/tms-server"] // the image in the documentation
 	certificate, key := h.Cluster.CertificateFiles()
 	if h.Node, err = node.Start(ctx, node.Config{
 		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images,
@@ -112,7 +113,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	return h, nil
 }
 
-// check finds out at once what would otherwise fail in an odd place.
+// check returns an error if an input file is missing.
 func (h *Harness) check() error {
 	for _, path := range []string{
 		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
@@ -120,25 +121,24 @@ func (h *Harness) check() error {
 		filepath.Join(h.Tools, "grpcurl"), filepath.Join(h.Tools, "buf"), h.Tmsctl,
 	} {
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, the tools with make -C test/e2e tools, and tms-server and tmsctl with make -C test/e2e server; E2E_BINS, TOOLS, E2E_SERVER and E2E_TMSCTL name other places", err)
+			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, the tools with make -C test/e2e tools, and tms-server and tmsctl with make -C test/e2e server; set E2E_BINS, TOOLS, E2E_SERVER and E2E_TMSCTL to use other paths", err)
 		}
 	}
 	return nil
 }
 
-// Logs is the folder of all logs.
+// Logs returns the folder of all logs.
 func (h *Harness) Logs() string { return filepath.Join(h.Dir, "logs") }
 
-// Helm returns helm in the version 3 or 4.
+// Helm returns Helm 3 or Helm 4.
 func (h *Harness) Helm(version int) helm.Helm {
 	return helm.Helm{Binary: filepath.Join(h.Tools, fmt.Sprintf("helm%d", version)), Kubeconfig: h.Cluster.Kubeconfig, Home: h.Dir}
 }
 
-// Run runs a process beside the cluster, until the end of the run at the latest.
+// Run starts a process in the network of the cluster. Stop kills it.
 func (h *Harness) Run(spec process.Spec) (*process.Process, error) { return h.processes.Start(spec) }
 
-// Other starts another control plane, with nothing in it that runs pods. It is as
-// long there as this one is.
+// Other starts another control plane, without a scheduler and a node. Stop kills it.
 func (h *Harness) Other(ctx context.Context, name string) (*cluster.Cluster, error) {
 	dir := filepath.Join(h.Dir, name)
 	return cluster.Start(ctx, cluster.Config{
@@ -147,7 +147,8 @@ func (h *Harness) Other(ctx context.Context, name string) (*cluster.Cluster, err
 	})
 }
 
-// Stop ends everything. Where failed, the logs stay.
+// Stop stops everything and removes the folder of the run. If failed is set, it keeps the
+// logs.
 func (h *Harness) Stop(failed bool) error {
 	if h.cancel != nil {
 		h.cancel()
@@ -155,7 +156,7 @@ func (h *Harness) Stop(failed bool) error {
 	if h.processes != nil {
 		h.processes.Stop()
 	}
-	// Containers end by themselves when the context is done.
+	// Containers end when the context is done.
 	time.Sleep(time.Second)
 	var errs []error
 	for _, part := range []string{"etcd", "pods"} {
@@ -167,7 +168,8 @@ func (h *Harness) Stop(failed bool) error {
 	return errors.Join(errs...)
 }
 
-// writeEnter writes a script that runs a command beside the cluster, with kubectl and helm.
+// writeEnter writes a script that runs a command in the network of the cluster, with
+// kubectl and helm in PATH.
 func (h *Harness) writeEnter() error {
 	bin := filepath.Join(h.Dir, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -193,5 +195,5 @@ exec nsenter -t %[1]d -n $enter env KUBECONFIG=%[2]s PATH=%[3]s:"$PATH" "$@"
 	return nil
 }
 
-// Enter is the script that runs a command beside the cluster.
+// Enter returns the path of the script that runs a command in the network of the cluster.
 func (h *Harness) Enter() string { return filepath.Join(h.Dir, "enter") }

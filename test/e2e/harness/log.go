@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Log prints a line per step, with the time since the start of the run. What is
-// mere detail goes to a file beside the other logs.
+// Log prints a line per step, with the time since the start of the run. It writes
+// details only to a file in the folder of the logs.
 type Log struct {
 	mu      sync.Mutex
 	out     io.Writer
@@ -22,10 +22,10 @@ type Log struct {
 
 type result struct {
 	scenario, outcome string
-	took              time.Duration
+	duration          time.Duration
 }
 
-// NewLog returns a Log that prints to out, and writes everything to a file in the folder.
+// NewLog returns a Log that prints to out, and writes everything to harness.log in a folder.
 func NewLog(out io.Writer, folder string) (*Log, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("folder of logs: %w", err)
@@ -37,30 +37,30 @@ func NewLog(out io.Writer, folder string) (*Log, error) {
 	return &Log{out: out, file: file, start: time.Now()}, nil
 }
 
-// Step prints a line for people.
-func (l *Log) Step(who, format string, args ...any) { l.write(true, who, format, args...) }
+// Step prints a line, and writes it to the file.
+func (l *Log) Step(source, format string, args ...any) { l.write(true, source, format, args...) }
 
-// Detail writes a line to the file only.
-func (l *Log) Detail(who, format string, args ...any) { l.write(false, who, format, args...) }
+// Detail writes a line only to the file.
+func (l *Log) Detail(source, format string, args ...any) { l.write(false, source, format, args...) }
 
-func (l *Log) write(print bool, who, format string, args ...any) {
+func (l *Log) write(print bool, source, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	line := fmt.Sprintf("%7.1fs  %-14s %s\n", time.Since(l.start).Seconds(), who, strings.TrimSpace(fmt.Sprintf(format, args...)))
+	line := fmt.Sprintf("%7.1fs  %-14s %s\n", time.Since(l.start).Seconds(), source, strings.TrimSpace(fmt.Sprintf(format, args...)))
 	_, _ = io.WriteString(l.file, line)
 	if print {
 		_, _ = io.WriteString(l.out, line)
 	}
 }
 
-// Result remembers how a scenario ended, for the table.
-func (l *Log) Result(scenario, outcome string, took time.Duration) {
+// Result records the result of a scenario for the table.
+func (l *Log) Result(scenario, outcome string, duration time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.results = append(l.results, result{scenario, outcome, took})
+	l.results = append(l.results, result{scenario, outcome, duration})
 }
 
-// Table prints how every scenario ended.
+// Table prints the results of all scenarios.
 func (l *Log) Table() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (l *Log) Table() {
 	}
 	_, _ = fmt.Fprintf(l.out, "\n%-44s %-7s %8s\n", "SCENARIO", "RESULT", "SECONDS")
 	for _, r := range l.results {
-		_, _ = fmt.Fprintf(l.out, "%-44s %-7s %8.1f\n", r.scenario, r.outcome, r.took.Seconds())
+		_, _ = fmt.Fprintf(l.out, "%-44s %-7s %8.1f\n", r.scenario, r.outcome, r.duration.Seconds())
 	}
-	_, _ = fmt.Fprintf(l.out, "%-44s %-7s %8.1f\n\n", "everything", "", time.Since(l.start).Seconds())
+	_, _ = fmt.Fprintf(l.out, "%-44s %-7s %8.1f\n\n", "total", "", time.Since(l.start).Seconds())
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/triton-leases/tms/test/e2e/node"
 )
 
-// ServerImage is what the value images.server is here.
+// ServerImage is the value of images.server in the scenarios.
 const ServerImage = "e2e.invalid/tms-server:dev"
 
-// ServerBinary is the program tms-server on this machine.
+// ServerBinary returns the path of the program tms-server.
 func (h *Harness) ServerBinary() string {
 	if info, err := os.Stat(h.Server); err == nil && info.IsDir() {
 		return filepath.Join(h.Server, "tms-server")
@@ -19,8 +19,8 @@ func (h *Harness) ServerBinary() string {
 	return h.Server
 }
 
-// serverRunner returns what runs the containers of ServerImage: the files of the
-// unpacked image where Paths.Server is a folder, and otherwise that program.
+// serverRunner returns the runner of ServerImage: the files of the unpacked image if
+// path is a folder, otherwise the program.
 func serverRunner(path string) (node.Runner, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// Helm is one version of helm, and a cluster.
+// Helm is a version of helm with the kubeconfig of a cluster.
 type Helm struct {
 	// Binary is the path of helm 3 or helm 4.
 	Binary     string
 	Kubeconfig string
-	// Home holds its caches and the values files.
+	// Home is the folder of its caches and of the values files.
 	Home string
 }
 
-// Name is helm3 or helm4.
+// Name returns helm3 or helm4.
 func (h Helm) Name() string { return filepath.Base(h.Binary) }
 
-// Run runs helm and returns what it printed.
+// Run runs helm and returns its standard output.
 func (h Helm) Run(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, h.Binary, append([]string{"--kubeconfig", h.Kubeconfig}, args...)...)
 	var out, failed bytes.Buffer
@@ -38,28 +38,29 @@ func (h Helm) Run(ctx context.Context, args ...string) (string, error) {
 // Release is a release of a chart in a namespace.
 type Release struct {
 	Name, Namespace, Chart string
-	// Flags are added to helm install and helm upgrade.
+	// Flags are additional flags of helm install and helm upgrade.
 	Flags []string
 }
 
-// Install installs a release, or upgrades it, and waits until its pods are ready.
-// Each text is one values file, of which a later one overrides an earlier one.
+// Install installs a release and waits until its pods are ready. Each of values is the
+// text of a values file; later ones override earlier ones.
 func (h Helm) Install(ctx context.Context, r Release, values ...string) (string, error) {
-	return h.with(ctx, r, values, "install")
+	return h.deploy(ctx, r, values, "install")
 }
 
-// Upgrade upgrades a release and waits until its pods are ready.
+// Upgrade upgrades a release and waits until its pods are ready. Each of values is the
+// text of a values file; later ones override earlier ones.
 func (h Helm) Upgrade(ctx context.Context, r Release, values ...string) (string, error) {
-	return h.with(ctx, r, values, "upgrade")
+	return h.deploy(ctx, r, values, "upgrade")
 }
 
-// Uninstall removes a release and waits until it is gone.
+// Uninstall uninstalls a release and waits until its objects are deleted.
 func (h Helm) Uninstall(ctx context.Context, r Release) error {
 	_, err := h.Run(ctx, "uninstall", r.Name, "--namespace", r.Namespace, "--wait", "--timeout", "3m")
 	return err
 }
 
-func (h Helm) with(ctx context.Context, r Release, values []string, command string) (string, error) {
+func (h Helm) deploy(ctx context.Context, r Release, values []string, command string) (string, error) {
 	args := append([]string{command, r.Name, r.Chart, "--namespace", r.Namespace, "--wait", "--timeout", "4m"}, r.Flags...)
 	for _, text := range values {
 		file, err := os.CreateTemp(h.Home, "values-*.yaml")

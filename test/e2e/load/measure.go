@@ -157,7 +157,8 @@ func (e *environment) waitIdle(ctx context.Context) (s samples, err error) {
 	return s, err
 }
 
-// newLeases makes some new leases, one after the other, and times each.
+// createNew creates newLeases leases, one after the other. It returns the times until
+// they were granted, sorted.
 func (e *environment) createNew(ctx context.Context, prefix string) (latencies []time.Duration, err error) {
 	for i := range newLeases {
 		name := fmt.Sprintf("%s-%d", prefix, i)

@@ -1,6 +1,6 @@
-// Package monitoring installs what the leases need beside Kubernetes, and asks
-// it: the Prometheus Operator, a Prometheus, prometheus-adapter, metrics-server
-// and kube-state-metrics, all real.
+// Package monitoring installs the monitoring that leases need, and queries it: the
+// Prometheus Operator, a Prometheus, prometheus-adapter, metrics-server and
+// kube-state-metrics, all real.
 package monitoring
 
 import (
@@ -20,7 +20,7 @@ import (
 //go:embed manifests/*.yaml
 var manifests embed.FS
 
-// Images says which binary runs the containers of which image.
+// Images returns the runners of the images, by repository.
 func Images(bins string) map[string]node.Runner {
 	images := map[string]node.Runner{}
 	for repository, binary := range map[string]string{
@@ -30,17 +30,17 @@ func Images(bins string) map[string]node.Runner {
 	} {
 		images[repository] = node.Binary{Path: filepath.Join(bins, binary)}
 	}
-	// It may miss a change of a file, and looks again after three minutes.
+	// It may miss a change of a file. By default it checks again after three minutes.
 	images["quay.io/prometheus-operator/prometheus-config-reloader"] = node.Binary{
 		Path: filepath.Join(bins, "prometheus-config-reloader"), Args: []string{"--watch-interval=5s"},
 	}
-	// These listen on all addresses where they are not told otherwise.
+	// These listen on all addresses by default.
 	images["quay.io/prometheus/prometheus"] = node.Binary{Path: filepath.Join(bins, "prometheus"), Args: []string{"--web.listen-address=:9090"}}
 	images["quay.io/prometheus-operator/prometheus-operator"] = node.Binary{Path: filepath.Join(bins, "prometheus-operator"), Args: []string{"--web.listen-address=:8080"}}
 	return images
 }
 
-// Install installs everything and returns once all of it is available.
+// Install installs everything, and returns when all of it is available.
 func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(format string, args ...any)) error {
 	if err := c.Apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: monitoring}}"); err != nil {
 		return err
@@ -75,7 +75,7 @@ func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(for
 	return await(ctx, c, step)
 }
 
-// await waits for what was installed, one after the other.
+// await waits until each component is available.
 func await(ctx context.Context, c *cluster.Cluster, step func(string, ...any)) error {
 	for _, wait := range [][]string{
 		{"prometheus operator", "--for=condition=Available", "-n", "monitoring", "deployment/prometheus-operator"},
@@ -94,7 +94,7 @@ func await(ctx context.Context, c *cluster.Cluster, step func(string, ...any)) e
 	return nil
 }
 
-// operatorBundle is the operator's own manifest, in the namespace monitoring.
+// operatorBundle returns the manifests of the operator, in the namespace monitoring.
 func operatorBundle(bins string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(bins, "bundle.yaml"))
 	if err != nil {
@@ -103,9 +103,9 @@ func operatorBundle(bins string) (string, error) {
 	return strings.ReplaceAll(string(text), "namespace: default", "namespace: monitoring"), nil
 }
 
-// adapterConfig makes the configuration that the adapter's chart has by default:
-// the adapter's own generator wrote it, and the chart leaves its resource rules
-// out, because metrics.k8s.io is metrics-server's.
+// adapterConfig returns the default configuration of the adapter's chart. The
+// adapter's own generator writes it. Like the chart, adapterConfig omits the resource
+// rules, because metrics-server serves metrics.k8s.io.
 func adapterConfig(ctx context.Context, bins string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// Prometheus asks a Prometheus.
+// Prometheus is a client of the API of a Prometheus.
 type Prometheus struct {
-	// Address returns where it is now: its pod may be replaced.
+	// Address returns its current address, which changes when its pod is replaced.
 	Address func() (string, error)
 }
 
-// Sample is one series of an answer.
+// Sample is one sample of a result.
 type Sample struct {
 	Metric map[string]string `json:"metric"`
 	Value  [2]any            `json:"value"`
 }
 
-// Alert is one alert that Prometheus has in mind.
+// Alert is an active alert.
 type Alert struct {
 	Labels map[string]string `json:"labels"`
 	State  string            `json:"state"` // pending or firing
@@ -37,7 +37,7 @@ func (p Prometheus) Query(ctx context.Context, expression string) ([]Sample, err
 	return answer.Result, err
 }
 
-// Alerts returns the alerts that carry a label: the state, pending or firing, by the name.
+// Alerts returns the states (pending or firing) of the active alerts with a label, by name.
 func (p Prometheus) Alerts(ctx context.Context, label, value string) (map[string]string, error) {
 	var answer struct {
 		Alerts []Alert `json:"alerts"`
@@ -63,26 +63,26 @@ func (p Prometheus) get(ctx context.Context, path string, into any) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
-		return fmt.Errorf("ask Prometheus: %w", err)
+		return fmt.Errorf("query Prometheus: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask Prometheus: %w", err)
+		return fmt.Errorf("query Prometheus: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("ask Prometheus: %w", err)
+		return fmt.Errorf("query Prometheus: %w", err)
 	}
 	answer := struct {
 		Status, Error string
 		Data          json.RawMessage
 	}{}
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return fmt.Errorf("Prometheus says %s: %.200s", response.Status, text)
+		return fmt.Errorf("query Prometheus: %s: %.200s", response.Status, text)
 	}
 	if answer.Status != "success" {
-		return fmt.Errorf("Prometheus says: %s", answer.Error)
+		return fmt.Errorf("query Prometheus: %s", answer.Error)
 	}
 	return json.Unmarshal(answer.Data, into)
 }

@@ -1,5 +1,5 @@
-// Package netns gives the harness a network of its own: nothing that it starts
-// can be reached from outside, and nothing outside from it.
+// Package netns runs the harness in a private network namespace, without a
+// connection to other networks.
 package netns
 
 import (
@@ -14,39 +14,39 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// The addresses of the cluster. All of them are on the loopback device.
+// The addresses of the cluster. All are on the loopback device.
 const (
 	// NodeIP is the address of the node, and of the API server.
 	NodeIP = "10.9.0.1"
-	// PodRange and ServiceRange are routed to the loopback device as a whole
-	// (AnyIP): every address in them can be listened on without being added.
+	// PodRange and ServiceRange are routed to the loopback device (AnyIP), so
+	// processes can listen on every address in them without adding it.
 	PodRange     = "10.244.0.0/16"
 	ServiceRange = "10.96.0.0/16"
-	// OtherRange has the address of another control plane in the same namespace.
+	// OtherRange contains the address of another control plane in the same namespace.
 	OtherRange        = "10.9.1.0/24"
 	OtherIP           = "10.9.1.1"
 	OtherServiceRange = "10.97.0.0/16"
 	OtherAPIServiceIP = "10.97.0.1"
-	// APIServiceIP is where pods find the API server.
+	// APIServiceIP is the address of the API server for pods.
 	APIServiceIP = "10.96.0.1"
 )
 
-// inside marks the process that runs in the namespace.
+// inside is the environment variable that marks the process in the namespace.
 const inside = "TMS_E2E_INSIDE"
 
-// Inside tells whether this process runs in the private namespace.
+// Inside reports whether this process runs in the private namespace.
 func Inside() bool { return os.Getenv(inside) != "" }
 
-// ErrImpossible is returned where no namespace can be made.
-var ErrImpossible = errors.New(`no private network namespace can be made here.
+// ErrImpossible is the error of Run if it cannot create a namespace.
+var ErrImpossible = errors.New(`cannot create a private network namespace.
 Run as root, or allow unprivileged user namespaces:
   sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000
   sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   # Ubuntu
 A container needs --privileged, or --cap-add SYS_ADMIN with seccomp and AppArmor unconfined`)
 
 // Run runs this program again, with the same arguments, in a new network
-// namespace, and returns its exit code. Anybody but root needs a user namespace
-// around it.
+// namespace, and returns its exit code. If the user is not root, it also creates a
+// user namespace.
 func Run() (int, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -57,7 +57,7 @@ func Run() (int, error) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
-	// Ctrl-C reaches the child too: it tidies up, and this process waits for it.
+	// The child receives Ctrl-C too, and cleans up. This process waits for it.
 	signal.Ignore(syscall.SIGINT)
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("%w\n(%w)", ErrImpossible, err)
@@ -101,11 +101,11 @@ func Configure() error {
 	return nil
 }
 
-// Resolve has this process, and all that it starts from now on, find names as
-// a file says that stands for /etc/resolv.conf. Nobody else sees that.
+// Resolve mounts a file over /etc/resolv.conf for this process and the processes that
+// it starts from now on.
 func Resolve(file string) error {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("keep mounts to this namespace: %w", err)
+		return fmt.Errorf("make the mounts private: %w", err)
 	}
 	if err := syscall.Mount(file, "/etc/resolv.conf", "", syscall.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount %s over /etc/resolv.conf: %w", file, err)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// serveDNS answers questions for addresses of Services.
+// serveDNS serves the addresses of Services over DNS.
 func (n *Network) serveDNS(ctx context.Context, address string) error {
 	conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", address)
 	if err != nil {
@@ -31,18 +31,18 @@ func (n *Network) serveDNS(ctx context.Context, address string) error {
 	return nil
 }
 
-func (n *Network) answer(question []byte) ([]byte, error) {
-	var asked dnsmessage.Message
-	if err := asked.Unpack(question); err != nil {
+func (n *Network) answer(packet []byte) ([]byte, error) {
+	var query dnsmessage.Message
+	if err := query.Unpack(packet); err != nil {
 		return nil, err
 	}
-	if len(asked.Questions) == 0 {
+	if len(query.Questions) == 0 {
 		return nil, fmt.Errorf("no question")
 	}
-	q := asked.Questions[0]
+	q := query.Questions[0]
 	answer := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: asked.ID, Response: true, Authoritative: true, RecursionAvailable: true},
-		Questions: asked.Questions[:1],
+		Header:    dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RecursionAvailable: true},
+		Questions: query.Questions[:1],
 	}
 	addresses := n.Resolve(strings.TrimSuffix(strings.ToLower(q.Name.String()), "."))
 	if addresses == nil {

@@ -1,6 +1,6 @@
-// Package network stands in for CoreDNS and kube-proxy: names of Services
-// resolve, and their cluster addresses lead to ready pods. Both work from caches,
-// so that they go on while the API server is away, as the real ones do.
+// Package network simulates CoreDNS and kube-proxy: the names of Services resolve,
+// and connections to their cluster addresses reach ready pods. Both use caches, so they
+// work while the API server is down, as the real ones do.
 package network
 
 import (
@@ -38,7 +38,7 @@ func Start(ctx context.Context, client kubernetes.Interface, dnsAddress string, 
 	synced := []cache.InformerSynced{factory.Core().V1().Services().Informer().HasSynced, factory.Discovery().V1().EndpointSlices().Informer().HasSynced}
 	factory.Start(ctx.Done())
 	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
-		return nil, errors.New("services: the cache was not filled")
+		return nil, errors.New("services: the cache did not sync")
 	}
 	if err := n.serveDNS(ctx, dnsAddress); err != nil {
 		return nil, err
@@ -47,7 +47,8 @@ func Start(ctx context.Context, client kubernetes.Interface, dnsAddress string, 
 	return n, nil
 }
 
-// endpoints returns the ready addresses of a port of a Service; of all its ports where port is "*".
+// endpoints returns the ready addresses of a port of a Service, or of all its ports if port
+// is "*".
 func (n *Network) endpoints(namespace, service, port string) []string {
 	slices, err := n.slices.EndpointSlices(namespace).List(labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: service}))
 	if err != nil {
@@ -72,7 +73,8 @@ func (n *Network) endpoints(namespace, service, port string) []string {
 	return addresses
 }
 
-// Resolve returns the addresses of <service>.<namespace>.svc[.cluster.local], and nil where there is no such Service.
+// Resolve returns the addresses of <service>.<namespace>.svc[.cluster.local], or nil if the
+// Service does not exist.
 func (n *Network) Resolve(name string) []string {
 	parts := strings.Split(strings.TrimSuffix(name, ".cluster.local"), ".")
 	if len(parts) != 3 || parts[2] != "svc" {

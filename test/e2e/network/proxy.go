@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// proxy listens on the cluster address of every Service, and closes what is gone.
+// proxy listens on the ports of every Service, and closes the listeners of deleted ones.
 func (n *Network) proxy(ctx context.Context) {
 	listeners := map[string]net.Listener{}
 	defer func() {

@@ -25,9 +25,9 @@ type Container struct {
 	corev1.Container
 	// IP is the address of the pod.
 	IP string
-	// Environment is resolved: what refers to fields has their values.
+	// Environment has the values of the variables, with field references resolved.
 	Environment map[string]string
-	// Log is what kubectl logs shows.
+	// Log is the log that kubectl logs shows.
 	Log *os.File
 
 	cpu     atomic.Pointer[func() float64]
@@ -38,8 +38,8 @@ type Container struct {
 	grace   func() int64
 }
 
-// ReportCPU has the kubelet's metrics say what the function returns: the CPU time
-// that the container has used so far, in seconds.
+// ReportCPU sets a function that returns the CPU time of the container so far, in
+// seconds, for the kubelet's metrics.
 func (c *Container) ReportCPU(used func() float64) { c.cpu.Store(&used) }
 
 func (c *Container) usage() float64 {
@@ -49,11 +49,12 @@ func (c *Container) usage() float64 {
 	return 0
 }
 
-// send sends a signal to the process of the container, where it is one.
+// send sends a signal to the process of the container. If the container is not a process,
+// it returns an error.
 func (c *Container) send(signal syscall.Signal) error {
 	process := c.process.Load()
 	if process == nil {
-		return fmt.Errorf("the container %s is no process", c.Name)
+		return fmt.Errorf("the container %s is not a process", c.Name)
 	}
 	if err := process.Signal(signal); err != nil {
 		return fmt.Errorf("send %s to the container %s: %w", signal, c.Name, err)
@@ -93,7 +94,7 @@ func (p *pod) logFile(container string) string {
 	return filepath.Join(p.node.config.Logs, fmt.Sprintf("pod-%s-%s-%s.log", p.object.Namespace, p.object.Name, container))
 }
 
-// field is what the downward API says.
+// field returns the value of a field in the downward API.
 func (p *pod) field(path string) string {
 	switch path {
 	case "metadata.name":
@@ -121,7 +122,7 @@ func expand(text string, environment map[string]string) string {
 	return text
 }
 
-// runner finds out who runs an image.
+// runner returns the runner of an image.
 func (n *Node) runner(image string) Runner {
 	repository, _, _ := strings.Cut(image, "@")
 	if colon := strings.LastIndex(repository, ":"); colon > strings.LastIndex(repository, "/") {
@@ -133,11 +134,11 @@ func (n *Node) runner(image string) Runner {
 	return absent{}
 }
 
-// absent is an image that cannot be had.
+// absent is the runner of unknown images. The container never becomes ready.
 type absent struct{}
 
 func (absent) Run(ctx context.Context, c *Container) int32 {
-	_, _ = fmt.Fprintf(c.Log, "nothing here runs the image %s\n", c.Image)
+	_, _ = fmt.Fprintf(c.Log, "there is no runner for the image %s\n", c.Image)
 	<-ctx.Done()
 	return 127
 }

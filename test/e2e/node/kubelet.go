@@ -14,8 +14,8 @@ import (
 
 const kubeletPort = 10250
 
-// serve serves the parts of the kubelet's API that somebody here asks for:
-// metrics-server wants the resource metrics, kubectl logs the logs.
+// serve serves the parts of the kubelet's API that the tests need: the resource
+// metrics for metrics-server, and the logs for kubectl logs.
 func (n *Node) serve(ctx context.Context) error {
 	certificate, err := tls.LoadX509KeyPair(n.config.CertificateFile, n.config.KeyFile)
 	if err != nil {
@@ -36,8 +36,8 @@ func (n *Node) serve(ctx context.Context) error {
 	return nil
 }
 
-// resources writes what the kubelet reads from cgroups. The CPU time is what the
-// stand-in of a Triton says that it used; memory is made up.
+// resources serves the metrics that the kubelet reads from cgroups. The CPU time is
+// that of the simulated Tritons; the memory is a constant.
 func (n *Node) resources(w http.ResponseWriter, _ *http.Request) {
 	n.mu.Lock()
 	pods := make([]*pod, 0, len(n.pods))
@@ -84,7 +84,7 @@ func (n *Node) resources(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// logs serves kubectl logs. It does not follow.
+// logs serves kubectl logs, without --follow.
 func (n *Node) logs(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,9 +1,9 @@
-// Package node stands in for a node and its kubelet: it registers, watches the
-// pods that the scheduler binds to it, gives each an address on the loopback
-// device, mounts volumes, runs containers, probes them and says how they are.
+// Package node simulates a node and its kubelet: it registers, watches the pods that
+// the scheduler binds to it, gives each pod an address on the loopback device, mounts
+// volumes, runs and probes containers, and writes the status of the pods.
 //
-// What it does not do: images, cgroups, limits, capabilities and seccomp (the API
-// server's Pod Security admission judges those), exec, attach and port-forward.
+// It does not support images, cgroups, limits, capabilities and seccomp (the API
+// server's Pod Security admission checks those), exec, attach and port-forward.
 package node
 
 import (
@@ -28,27 +28,27 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Config says what a node is.
+// Config is the configuration of a node.
 type Config struct {
 	Name, IP string
 	Client   kubernetes.Interface
-	// Dir is the folder of the pods' volumes; Logs that of their containers.
+	// Dir is the folder of the pods' volumes, Logs that of the containers' logs.
 	Dir, Logs string
-	// Images says how the container of an image is run, by repository.
+	// Images has the runners of images, by repository.
 	Images map[string]Runner
-	// APIHost and APIPort are how pods reach the API server.
+	// APIHost and APIPort are the address of the API server for pods.
 	APIHost, APIPort string
-	// CertificateFile and KeyFile serve the kubelet's API on port 10250.
+	// CertificateFile and KeyFile are those of the kubelet's API on port 10250.
 	CertificateFile, KeyFile string
 	Report                   func(format string, args ...any)
 }
 
-// Node is a node that runs.
+// Node is a running node.
 type Node struct {
 	config Config
 	mu     sync.Mutex
 	pods   map[types.UID]*pod
-	next   int // of the pods' addresses
+	next   int // number of the next pod address
 	since  metav1.Time
 }
 
@@ -77,14 +77,14 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 			if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
 				o = gone.Obj
 			}
-			n.forget(o.(*corev1.Pod).UID)
+			n.remove(o.(*corev1.Pod).UID)
 		},
 	}); err != nil {
 		return nil, fmt.Errorf("watch pods: %w", err)
 	}
 	factory.Start(ctx.Done())
 	if !cache.WaitForCacheSync(ctx.Done(), pods.HasSynced) {
-		return nil, errors.New("pods: the cache was not filled")
+		return nil, errors.New("pods: the cache did not sync")
 	}
 	return n, nil
 }
@@ -110,14 +110,15 @@ func (n *Node) register(ctx context.Context) error {
 	return nil
 }
 
-// heartbeat keeps the node controller from believing that the node is gone.
+// heartbeat updates the status and the lease of the node. Otherwise the node controller
+// would mark the node as unreachable.
 func (n *Node) heartbeat(ctx context.Context) error {
-	room := corev1.ResourceList{
+	capacity := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("512"), corev1.ResourceMemory: resource.MustParse("2Ti"), corev1.ResourcePods: resource.MustParse("500"),
 		corev1.ResourceEphemeralStorage: resource.MustParse("1Ti"), "nvidia.com/gpu": resource.MustParse("128"),
 	}
 	status := corev1.NodeStatus{
-		Capacity: room, Allocatable: room,
+		Capacity: capacity, Allocatable: capacity,
 		Addresses:       []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: n.config.IP}, {Type: corev1.NodeHostName, Address: n.config.Name}},
 		NodeInfo:        corev1.NodeSystemInfo{KubeletVersion: "v1.37.2", OperatingSystem: "linux", Architecture: "amd64"},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: kubeletPort}},
@@ -148,7 +149,7 @@ func (n *Node) heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// sync starts a pod that is new, and ends one that is to be deleted.
+// sync starts a new pod, and terminates a pod with a deletion timestamp.
 func (n *Node) sync(ctx context.Context, object *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -168,7 +169,7 @@ func (n *Node) sync(ctx context.Context, object *corev1.Pod) {
 	}
 }
 
-// confirm deletes the object of a pod once its containers have ended.
+// confirm deletes the object of a pod when its containers have ended.
 func (n *Node) confirm(ctx context.Context, object *corev1.Pod, p *pod) {
 	if p != nil {
 		if p.confirmed.Swap(true) {
@@ -191,7 +192,7 @@ func (n *Node) confirm(ctx context.Context, object *corev1.Pod, p *pod) {
 	}
 }
 
-func (n *Node) forget(uid types.UID) {
+func (n *Node) remove(uid types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := n.pods[uid]; p != nil {
@@ -200,8 +201,8 @@ func (n *Node) forget(uid types.UID) {
 	}
 }
 
-// CrashContainer kills a container without a warning, as the kernel would for
-// want of memory. The node starts it again.
+// CrashContainer kills a container with SIGKILL, as the kernel does when memory runs
+// out. The node restarts it.
 func (n *Node) CrashContainer(namespace, name, container string) error {
 	p, err := n.pod(namespace, name)
 	if err != nil {
@@ -210,8 +211,8 @@ func (n *Node) CrashContainer(namespace, name, container string) error {
 	return p.crash(container)
 }
 
-// SignalContainer sends a signal to the process of a container. SIGSTOP pauses it,
-// as a machine that is out of breath would, until SIGCONT.
+// SignalContainer sends a signal to the process of a container. SIGSTOP pauses it
+// until SIGCONT.
 func (n *Node) SignalContainer(namespace, name, container string, signal syscall.Signal) error {
 	p, err := n.pod(namespace, name)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// pod is a pod that runs here.
+// pod is a pod on this node.
 type pod struct {
 	node   *Node
 	object *corev1.Pod
@@ -27,15 +27,15 @@ type pod struct {
 	conditions map[corev1.PodConditionType]corev1.PodCondition
 	started    metav1.Time
 
-	changed   chan struct{} // there is something to say about the pod
-	stop      chan struct{} // closed: end the containers
+	changed   chan struct{} // receives after each change of the status
+	stop      chan struct{} // closed to terminate the containers
 	stopOnce  sync.Once
 	grace     atomic.Int64
-	ended     chan struct{} // closed: the containers have ended
+	ended     chan struct{} // closed when the containers have ended
 	confirmed atomic.Bool
 }
 
-// state is what is known of a container.
+// state is the state of a container.
 type state struct {
 	ready, started bool
 	restarts       int32
@@ -58,7 +58,7 @@ func newPod(n *Node, object *corev1.Pod, ip string) *pod {
 	return p
 }
 
-// end ends the pod, which has so many seconds to comply.
+// end terminates the pod with a grace period in seconds.
 func (p *pod) end(grace int64) {
 	p.grace.Store(grace)
 	p.stopOnce.Do(func() { close(p.stop) })
@@ -87,7 +87,7 @@ func (p *pod) signal(container string, signal syscall.Signal) error {
 	return s.container.send(signal)
 }
 
-// run is the life of the pod.
+// run runs the pod until its containers have ended.
 func (p *pod) run(parent context.Context) {
 	defer close(p.ended)
 	ctx, cancel := context.WithCancel(parent)
@@ -118,7 +118,7 @@ func (p *pod) run(parent context.Context) {
 	p.set(func() { p.phase = corev1.PodRunning })
 	var all sync.WaitGroup
 	for i, c := range p.object.Spec.Containers {
-		if i > 0 { // Prometheus' config-reloader misses changes made while its first reload fails.
+		if i > 0 { // the config-reloader of Prometheus misses changes while its first reload fails
 			p.awaitFirst(ctx, p.object.Spec.Containers[0].Name)
 		}
 		all.Go(func() { p.keep(ctx, c) })
@@ -139,7 +139,7 @@ func (p *pod) awaitFirst(ctx context.Context, container string) {
 	}
 }
 
-// finalPhase is asked when all containers have ended.
+// finalPhase returns the phase of the pod after all containers have ended.
 func (p *pod) finalPhase() corev1.PodPhase {
 	for _, c := range p.object.Spec.Containers {
 		if s := p.containers[c.Name]; s.exit == nil || s.exit.ExitCode != 0 {
@@ -149,7 +149,7 @@ func (p *pod) finalPhase() corev1.PodPhase {
 	return corev1.PodSucceeded
 }
 
-// keep runs a container again and again, as far as the restart policy allows.
+// keep runs a container, and restarts it according to the restart policy.
 func (p *pod) keep(ctx context.Context, c corev1.Container) {
 	for ctx.Err() == nil {
 		code := p.once(ctx, c)
@@ -167,7 +167,7 @@ func (p *pod) keep(ctx context.Context, c corev1.Container) {
 	}
 }
 
-// once runs a container until it ends, and probes it meanwhile.
+// once runs and probes a container until it ends, and returns its exit code.
 func (p *pod) once(parent context.Context, c corev1.Container) (code int32) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)

@@ -16,23 +16,23 @@ import (
 )
 
 var (
-	errCrash    = errors.New("killed by the test")
-	errUnhealed = errors.New("killed by a probe")
+	errCrash     = errors.New("killed by the test")
+	errUnhealthy = errors.New("killed by a probe")
 )
 
-// prober asks without keeping connections, as the kubelet does.
+// prober sends probes without keep-alive, as the kubelet does.
 var prober = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 
-// probe runs the probes of a container in the order of the kubelet: the startup
-// probe until it succeeds, then readiness and liveness side by side.
+// probe runs the probes of a container as the kubelet does: first the startup probe
+// until it succeeds, then the readiness and the liveness probe concurrently.
 func (p *pod) probe(ctx context.Context, c corev1.Container, kill context.CancelCauseFunc) {
 	if probe := c.StartupProbe; probe != nil {
 		failures := int32(0)
 		sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
-		for ctx.Err() == nil && p.ask(ctx, c, probe) != nil {
-			if failures++; failures >= atLeast(probe.FailureThreshold, 3) {
+		for ctx.Err() == nil && p.runProbe(ctx, c, probe) != nil {
+			if failures++; failures >= orDefault(probe.FailureThreshold, 3) {
 				p.node.config.Report("pod %s: startup probe of %s failed %d times", p.object.Name, c.Name, failures)
-				kill(errUnhealed)
+				kill(errUnhealthy)
 				return
 			}
 			sleep(ctx, seconds(probe.PeriodSeconds, 10))
@@ -64,10 +64,10 @@ func (p *pod) ready(ctx context.Context, c corev1.Container, probe *corev1.Probe
 	sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
 	failures := int32(0)
 	for ctx.Err() == nil {
-		if p.ask(ctx, c, probe) == nil {
+		if p.runProbe(ctx, c, probe) == nil {
 			failures = 0
 			mark(true)
-		} else if failures++; failures >= atLeast(probe.FailureThreshold, 3) {
+		} else if failures++; failures >= orDefault(probe.FailureThreshold, 3) {
 			mark(false)
 		}
 		sleep(ctx, seconds(probe.PeriodSeconds, 10))
@@ -78,19 +78,19 @@ func (p *pod) live(ctx context.Context, c corev1.Container, probe *corev1.Probe,
 	sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
 	failures := int32(0)
 	for ctx.Err() == nil {
-		if p.ask(ctx, c, probe) == nil {
+		if p.runProbe(ctx, c, probe) == nil {
 			failures = 0
-		} else if failures++; failures >= atLeast(probe.FailureThreshold, 3) && ctx.Err() == nil {
+		} else if failures++; failures >= orDefault(probe.FailureThreshold, 3) && ctx.Err() == nil {
 			p.node.config.Report("pod %s: liveness probe of %s failed %d times", p.object.Name, c.Name, failures)
-			kill(errUnhealed)
+			kill(errUnhealthy)
 			return
 		}
 		sleep(ctx, seconds(probe.PeriodSeconds, 10))
 	}
 }
 
-// ask asks once. Probes that are no HTTP requests count as passed.
-func (p *pod) ask(ctx context.Context, c corev1.Container, probe *corev1.Probe) error {
+// runProbe runs a probe once. Probes other than httpGet count as successful.
+func (p *pod) runProbe(ctx context.Context, c corev1.Container, probe *corev1.Probe) error {
 	get := probe.HTTPGet
 	if get == nil {
 		return nil
@@ -103,7 +103,7 @@ func (p *pod) ask(ctx context.Context, c corev1.Container, probe *corev1.Probe) 
 			}
 		}
 	}
-	// The machine may be busy: a second, which is Kubernetes' default, is too little.
+	// The default timeout of Kubernetes, one second, is too short on a busy machine.
 	ctx, cancel := context.WithTimeout(ctx, max(5*time.Second, seconds(probe.TimeoutSeconds, 1)))
 	defer cancel()
 	scheme := strings.ToLower(string(get.Scheme))
@@ -125,14 +125,14 @@ func (p *pod) ask(ctx context.Context, c corev1.Container, probe *corev1.Probe) 
 	return nil
 }
 
-func seconds(n, otherwise int32) time.Duration {
-	return time.Duration(atLeast(n, otherwise)) * time.Second
+func seconds(n, fallback int32) time.Duration {
+	return time.Duration(orDefault(n, fallback)) * time.Second
 }
 
-// atLeast returns n, or the default of a field that is not set.
-func atLeast(n, otherwise int32) int32 {
+// orDefault returns n, or the default if the field is not set.
+func orDefault(n, fallback int32) int32 {
 	if n == 0 {
-		return otherwise
+		return fallback
 	}
 	return n
 }

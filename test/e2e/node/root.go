@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// ContainerMain turns this process into the container that the file describes.
-// It returns only where that fails.
+// ContainerMain turns this process into the container that a file describes. It
+// returns only if that fails.
 func ContainerMain(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -22,7 +22,7 @@ func ContainerMain(file string) error {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("leave the mounts of the host: %w", err)
+		return fmt.Errorf("make the mounts private: %w", err)
 	}
 	if err := syscall.Sethostname([]byte(s.Hostname)); err != nil {
 		return fmt.Errorf("hostname: %w", err)
@@ -36,13 +36,13 @@ func ContainerMain(file string) error {
 	if err := os.Chdir(s.Dir); err != nil {
 		return fmt.Errorf("working directory: %w", err)
 	}
-	if err := become(s.User); err != nil {
+	if err := setUser(s.User); err != nil {
 		return err
 	}
 	return fmt.Errorf("run %v: %w", s.Argv, syscall.Exec(s.Argv[0], s.Argv, s.Env))
 }
 
-// fill makes the root of the container.
+// fill creates the root filesystem of the container.
 func (s *sandbox) fill() error {
 	if s.Dir == "" {
 		s.Dir = "/"
@@ -50,7 +50,7 @@ func (s *sandbox) fill() error {
 	if err := os.MkdirAll(filepath.Join(s.Root, s.Dir), 0o755); err != nil {
 		return fmt.Errorf("working directory: %w", err)
 	}
-	if !s.ReadOnly { // where nothing can be written, an image of mere files has no /tmp either
+	if !s.ReadOnly { // a read-only root has no /tmp, because the image has none
 		if err := makeShared(filepath.Join(s.Root, "tmp")); err != nil {
 			return fmt.Errorf("sandbox: %w", err)
 		}
@@ -62,12 +62,12 @@ func (s *sandbox) fill() error {
 			return err
 		}
 	}
-	if s.ReadOnly { // what is mounted below, such as volumes, stays as it is
+	if s.ReadOnly { // mounts below the root, such as volumes, are not affected
 		var root syscall.Statfs_t
 		if err := syscall.Statfs(s.Root, &root); err != nil {
 			return fmt.Errorf("sandbox: %w", err)
 		}
-		// A user namespace may not take flags away that the mount came with.
+		// In a user namespace, a remount must keep these flags.
 		kept := uintptr(root.Flags) & (syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC | syscall.MS_NOATIME | syscall.MS_NODIRATIME)
 		if err := syscall.Mount("", s.Root, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY|kept, ""); err != nil {
 			return fmt.Errorf("make the root read-only: %w", err)
@@ -76,27 +76,27 @@ func (s *sandbox) fill() error {
 	return nil
 }
 
-// become takes the rights of a user. In a user namespace that does not have it,
-// the container stays root.
-func become(user int) error {
+// setUser changes the user of this process. If the user namespace does not map the
+// user, the container stays root.
+func setUser(user int) error {
 	if user == 0 {
 		return nil
 	}
-	runtime.LockOSThread() // the wish to die with the parent is this thread's, which becomes the container
+	runtime.LockOSThread() // the parent death signal belongs to this thread, which executes the container
 	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(user), syscall.Setuid(user)); err != nil {
 		if os.Geteuid() == 0 {
 			return nil
 		}
-		return fmt.Errorf("become user %d: %w", user, err)
+		return fmt.Errorf("set user %d: %w", user, err)
 	}
-	// The kernel forgets it with a change of the user.
+	// The kernel clears the parent death signal when the user changes.
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0); errno != 0 {
-		return fmt.Errorf("die with the parent: %w", errno)
+		return fmt.Errorf("set the parent death signal: %w", errno)
 	}
 	return nil
 }
 
-// makeShared makes a folder that every user may write into.
+// makeShared creates a folder that every user can write to.
 func makeShared(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -107,7 +107,7 @@ func makeShared(dir string) error {
 func (b bind) mount(root string) error {
 	target := filepath.Join(root, b.Target)
 	info, err := os.Stat(b.Source)
-	if os.IsNotExist(err) && b.Volume { // a folder in an emptyDir that nobody has made yet
+	if os.IsNotExist(err) && b.Volume { // a folder in an emptyDir that does not exist yet
 		if err = os.MkdirAll(b.Source, 0o755); err == nil {
 			info, err = os.Stat(b.Source)
 		}

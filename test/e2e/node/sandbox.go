@@ -18,22 +18,22 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Binary runs the containers of an image as a real process in a root of its own,
-// which holds the binary and the volumes and nothing else.
+// Binary runs the containers of an image as a process with its own root, which
+// contains only the binary and the volumes.
 //
-// All pods share the network of the node. A process that listens on all
-// addresses would be in the way of others, and of Services; so it is told to
-// listen on the address of its pod, and localhost is that address too.
+// All pods share the network of the node. Processes that listen on all addresses
+// would conflict with each other and with Services. So Binary rewrites their flags to
+// the address of the pod, and localhost resolves to that address.
 type Binary struct {
 	Path string
-	// Args come before those of the container, but for flags that it sets itself.
+	// Args come before those of the container. Flags that the container sets are omitted.
 	Args []string
 	// Files are the other files of the image, by their paths in it.
 	Files map[string]string
 }
 
-// Image returns what runs the containers of an image whose files were unpacked
-// into a folder, and whose entry point is a program of its first level.
+// Image returns the runner of an unpacked image: a folder with the files of the image.
+// The entry point is a program at the top level of the folder.
 func Image(folder, entrypoint string) (Binary, error) {
 	b := Binary{Path: filepath.Join(folder, entrypoint), Files: map[string]string{}}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -48,23 +48,23 @@ func Image(folder, entrypoint string) (Binary, error) {
 	return b, nil
 }
 
-// ContainerArgument as first argument has a program call ContainerMain.
+// ContainerArgument is the first argument with which a program must call ContainerMain.
 const ContainerArgument = "e2e-container"
 
-// sandbox is what the process in the new mount namespace is told.
+// sandbox describes a container to the process in the new mount namespace.
 type sandbox struct {
 	Root, Dir string
 	Hostname  string
 	Mounts    []bind
 	Argv, Env []string
-	// ReadOnly is readOnlyRootFilesystem, User runAsUser.
+	// ReadOnly is readOnlyRootFilesystem; User is runAsUser.
 	ReadOnly bool
 	User     int
 }
 
 type bind struct {
 	Source, Target string
-	// Volume tells a part of a volume from what the harness itself provides.
+	// Volume is set for the volumes of the pod.
 	Volume bool
 }
 

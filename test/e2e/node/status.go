@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// set changes what is known of the pod, and has it published.
+// set changes the state of the pod, and triggers publish.
 func (p *pod) set(change func()) {
 	p.mu.Lock()
 	change()
@@ -22,8 +22,8 @@ func (p *pod) set(change func()) {
 	}
 }
 
-// publish writes the status of the pod whenever it changes, and tries again for
-// as long as the API server is away.
+// publish writes the status of the pod whenever it changes. It retries while the API
+// server is down.
 func (p *pod) publish(ctx context.Context) {
 	for over := false; !over; {
 		select {
@@ -46,14 +46,14 @@ func (p *pod) publish(ctx context.Context) {
 			if err == nil {
 				break
 			}
-			p.node.config.Report("status of pod %s/%s (tried again): %v", p.object.Namespace, p.object.Name, err)
+			p.node.config.Report("status of pod %s/%s (will retry): %v", p.object.Namespace, p.object.Name, err)
 			sleep(ctx, 500*time.Millisecond)
 		}
 	}
 }
 
-// status is what the API server shall know. Times of transition stay while a
-// condition stays: the HorizontalPodAutoscaler controller reads them.
+// status returns the status of the pod. The transition time of a condition changes
+// only with its status: the HorizontalPodAutoscaler controller reads it.
 func (p *pod) status() corev1.PodStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +98,7 @@ func (p *pod) containerStatus(c corev1.Container) corev1.ContainerStatus {
 		status.State.Running = &corev1.ContainerStateRunning{StartedAt: *s.running}
 	case s.exit != nil:
 		status.State.Terminated = s.exit
-		if s.exit.ExitCode == 0 { // an init container that is done counts as ready
+		if s.exit.ExitCode == 0 { // a completed init container counts as ready
 			status.Ready = true
 		}
 	default:

@@ -15,8 +15,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// mount writes the volumes of the pod, and keeps them up to date. It tries until
-// what they are made of is there; false means that the pod is over before that.
+// mount writes the volumes of the pod, and keeps them up to date. It retries until
+// their sources exist. It reports whether it succeeded before the context was done.
 func (p *pod) mount(ctx context.Context) bool {
 	for {
 		err := p.writeVolumes(ctx)
@@ -33,7 +33,7 @@ func (p *pod) mount(ctx context.Context) bool {
 			go func() {
 				for ctx.Err() == nil {
 					sleep(ctx, time.Second)
-					_ = p.writeVolumes(ctx) // the next round tries again
+					_ = p.writeVolumes(ctx) // the next iteration retries
 				}
 			}()
 			break
@@ -73,7 +73,7 @@ func (p *pod) volumeDir(volume string) string { return filepath.Join(p.dir, "vol
 
 type files map[string]volumeutil.FileProjection
 
-// contents returns the files of a volume, and nil where it is a mere folder.
+// contents returns the files of a volume, or nil if the volume is an empty folder.
 func (p *pod) contents(ctx context.Context, v corev1.Volume) (files, error) {
 	f := files{}
 	switch {
@@ -151,7 +151,8 @@ func (p *pod) configMap(ctx context.Context, f files, name string, items []corev
 	return nil
 }
 
-// token asks for a token of the pod's service account once: a run is shorter than its life.
+// token requests a token of the pod's service account. It does so once, because the token
+// is valid for longer than a run.
 func (p *pod) token(ctx context.Context, f files, volume string, source *corev1.ServiceAccountTokenProjection) error {
 	path := filepath.Join(p.dir, "token-"+volume)
 	token, err := os.ReadFile(path)

@@ -1,5 +1,5 @@
-// Package process runs the components of the cluster as child processes: none
-// outlives the harness, and each writes one log.
+// Package process runs the components of the cluster as child processes. Each has a
+// log file, and none outlives the harness.
 package process
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Group is the processes of one run, and the folder of their logs.
+// Group has the processes of a run, and the folder of their logs.
 type Group struct {
 	logs     string
 	mu       sync.Mutex
@@ -22,7 +22,7 @@ type Group struct {
 	stopping bool
 }
 
-// NewGroup returns a Group that logs into a folder, which it makes.
+// NewGroup creates the folder of the logs, and returns a Group.
 func NewGroup(logs string) (*Group, error) {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return nil, fmt.Errorf("folder of logs: %w", err)
@@ -30,23 +30,24 @@ func NewGroup(logs string) (*Group, error) {
 	return &Group{logs: logs, running: map[*Process]bool{}}, nil
 }
 
-// Logs is the folder of the logs.
+// Logs returns the folder of the logs.
 func (g *Group) Logs() string { return g.logs }
 
-// Spec says what to run.
+// Spec describes a process.
 type Spec struct {
-	// Name is that of the log, too.
+	// Name is the name of the process and of its log file.
 	Name string
 	Argv []string
-	// Env is added to a small environment: nothing leaks in from the caller's.
+	// Env is added to a minimal environment. The process does not inherit that of the
+	// caller.
 	Env []string
-	// Cloneflags are namespaces to enter, such as CLONE_NEWNS.
+	// Cloneflags are the new namespaces of the process, such as CLONE_NEWNS.
 	Cloneflags uintptr
-	// Restart brings the process back whenever it ends, as systemd would.
+	// Restart restarts the process whenever it exits, as systemd does.
 	Restart bool
 }
 
-// Process is one process, or with Spec.Restart a row of them.
+// Process is a process. With Spec.Restart it is one process after another.
 type Process struct {
 	spec Spec
 	mu   sync.Mutex
@@ -81,8 +82,8 @@ func (p *Process) launch(logs string) error {
 	cmd := exec.Command(p.spec.Argv[0], p.spec.Argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "GOMAXPROCS=4"}, p.spec.Env...)
-	// A group of its own keeps Ctrl-C from the children, so that the harness can
-	// end them in order; the death signal ends them where it cannot.
+	// With its own process group, the child does not receive Ctrl-C, so the harness can
+	// stop the children in order. If the harness dies, the death signal kills them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Cloneflags: p.spec.Cloneflags}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.spec.Name, err)
@@ -90,7 +91,7 @@ func (p *Process) launch(logs string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cmd = cmd
-	if p.off { // Kill or Stop came in between
+	if p.off { // Stop was called in between
 		_ = cmd.Process.Kill()
 	}
 	return nil
@@ -126,10 +127,11 @@ func (p *Process) isOff() bool {
 // Done is closed when the process has ended for good.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// ExitCode is valid once the process is done. It is -1 where a signal ended it.
+// ExitCode returns the exit code, or -1 if a signal ended the process. It is valid after
+// Done is closed.
 func (p *Process) ExitCode() int { return p.code }
 
-// Crash kills the process without a warning. With Spec.Restart it comes back.
+// Crash kills the process with SIGKILL. With Spec.Restart the process restarts.
 func (p *Process) Crash() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +141,8 @@ func (p *Process) Crash() error {
 	return nil
 }
 
-// Stop asks the process to end, waits until the context is done, then kills it.
+// Stop sends SIGTERM to the process, and waits until it exits. When the context is done,
+// it kills the process.
 func (p *Process) Stop(ctx context.Context) {
 	p.mu.Lock()
 	p.off = true
@@ -153,7 +156,7 @@ func (p *Process) Stop(ctx context.Context) {
 	}
 }
 
-// Stop kills everything at once: there is nothing to save at the end of a run.
+// Stop kills all processes at once. At the end of a run their state is not needed.
 func (g *Group) Stop() {
 	g.mu.Lock()
 	g.stopping = true

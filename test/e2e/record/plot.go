@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The plot is three strips above each other that share the axis of time.
+// The plot has three strips that share the time axis.
 const (
 	width, strip, gap   = 900.0, 130.0, 36.0
 	left, right, header = 90.0, 20.0, 50.0
@@ -19,7 +19,7 @@ type series struct {
 	value             func(Point) float64
 }
 
-// plot draws the points as SVG.
+// plot returns the points as an SVG.
 func (r *Recording) plot(points []Point) string {
 	end := 1.0
 	for _, p := range points {
@@ -79,7 +79,7 @@ func frame(s *strings.Builder, top, highest, end float64, unit string) {
 	}
 }
 
-// draw draws a line in steps, because that is how numbers of a cluster change.
+// draw draws a line in steps, because the values change in steps.
 func draw(s *strings.Builder, points []Point, line series, top, highest, end float64) {
 	var path strings.Builder
 	known, last := false, 0.0
@@ -100,7 +100,7 @@ func draw(s *strings.Builder, points []Point, line series, top, highest, end flo
 	_, _ = fmt.Fprintf(s, `<path d="%s" fill="none" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>`+"\n", path.String(), line.color, line.dash)
 }
 
-// step returns a round distance between two times on the axis.
+// step returns the distance between two ticks of the time axis.
 func step(end float64) float64 {
 	for _, s := range []float64{1, 5, 10, 20, 30, 60, 120, 300, 600} {
 		if end/s <= 10 {
@@ -110,7 +110,7 @@ func step(end float64) float64 {
 	return 3600
 }
 
-// short writes a number as kubectl would.
+// short formats a number with a suffix, like kubectl.
 func short(v float64) string {
 	switch {
 	case v >= 1e6:

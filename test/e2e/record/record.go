@@ -1,4 +1,5 @@
-// Package record writes what happened over time, as a table and as a plot.
+// Package record records the state of a lease over time, and writes it as a table and a
+// plot.
 package record
 
 import (
@@ -12,21 +13,21 @@ import (
 	"time"
 )
 
-// Point is what was seen at one time.
+// Point is the state at one time.
 type Point struct {
-	// Seconds since the recording began.
+	// Seconds is the time since the start of the recording.
 	Seconds float64
-	// Load is offered, in requests per second.
+	// Load is the offered load in requests per second.
 	Load float64
-	// Replicas are wanted, Ready are ready.
+	// Replicas is the number of wanted replicas, Ready that of ready ones.
 	Replicas, Ready int
-	// Value is that of the metric, negative where it is unknown.
+	// Value is the value of the metric. It is negative if the metric has no value.
 	Value float64
 }
 
 // Recording is a time series of a scenario.
 type Recording struct {
-	// Name is that of its files; Title stands above the plot.
+	// Name is the name of the files, Title the title of the plot.
 	Name, Title string
 	// Metric and Threshold describe Point.Value.
 	Metric    string
@@ -36,11 +37,11 @@ type Recording struct {
 	points []Point
 }
 
-// Run takes a point every second until the context is done.
-func (r *Recording) Run(ctx context.Context, look func(context.Context) (Point, error)) {
+// Run records a point every second until the context is done. It skips errors of observe.
+func (r *Recording) Run(ctx context.Context, observe func(context.Context) (Point, error)) {
 	start := time.Now()
 	for ctx.Err() == nil {
-		if p, err := look(ctx); err == nil {
+		if p, err := observe(ctx); err == nil {
 			p.Seconds = time.Since(start).Seconds()
 			r.mu.Lock()
 			r.points = append(r.points, p)
@@ -53,7 +54,7 @@ func (r *Recording) Run(ctx context.Context, look func(context.Context) (Point, 
 	}
 }
 
-// Points returns what was seen so far.
+// Points returns the points so far.
 func (r *Recording) Points() []Point {
 	r.mu.Lock()
 	defer r.mu.Unlock()

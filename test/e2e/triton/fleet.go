@@ -1,7 +1,7 @@
-// Package triton stands in for Triton Inference Server: it serves Triton's
-// health endpoints and its real metrics text, over a model of its queues under a
-// load that a test sets. Everything else about the pod (the command line, ports,
-// probes, labels, volumes) is what the chart rendered.
+// Package triton simulates Triton Inference Server: it serves Triton's health
+// endpoints and metrics, from a model of its queues under a load that a test sets.
+// Everything else in the pod (the command line, ports, probes, labels, volumes) is
+// what the chart renders.
 package triton
 
 import (
@@ -16,42 +16,44 @@ import (
 	"github.com/triton-leases/tms/test/e2e/node"
 )
 
-// Behavior is how the Tritons of a workload behave, and what comes to them.
+// Behavior is the configuration of the Tritons of a workload, and their load.
 type Behavior struct {
-	// Rate is the number of requests per second that are offered to the workload,
-	// spread evenly over its ready pods.
+	// Rate is the number of requests per second to the workload. They are spread
+	// evenly over its ready pods.
 	Rate float64 `json:"rate"`
-	// Share spreads the rate over models by weight. All have the same weight by default.
+	// Share spreads the rate over models by weight. By default all have the same weight.
 	Share map[string]float64 `json:"share,omitempty"`
-	// Service is how long one request takes an instance; Instances how many a model has.
+	// Service is the time for which a request occupies an instance, Instances the
+	// number of instances of a model.
 	Service   time.Duration `json:"service"`
 	Instances int           `json:"instances"`
-	// QueueSize bounds the queue of a model (max_queue_size). Requests beyond it are
-	// turned away, which Triton counts nowhere.
+	// QueueSize limits the queue of a model (max_queue_size). Triton drops requests
+	// beyond it, and does not count them.
 	QueueSize int `json:"queueSize"`
-	// QueueTimeout is how long a request may wait (default_timeout_microseconds).
-	// Then it fails with the reason REJECTED. 0 means for ever.
+	// QueueTimeout is the maximum time in the queue (default_timeout_microseconds).
+	// After it a request fails with the reason REJECTED. 0: there is no maximum.
 	QueueTimeout time.Duration `json:"queueTimeout"`
-	// CacheHits is the part of requests that the response cache answers.
+	// CacheHits is the share of requests that the response cache answers, 0 to 1.
 	CacheHits float64 `json:"cacheHits"`
-	// Jammed means that nothing is begun or completed.
+	// Jammed means that no request begins or completes.
 	Jammed bool `json:"jammed"`
-	// LoadTime is how long a new Triton loads its models. It refuses connections until then.
+	// LoadTime is the time in which a new Triton loads its models. Until then it
+	// refuses connections.
 	LoadTime time.Duration `json:"loadTime"`
-	// CPU is how many cores one busy instance uses.
+	// CPU is the number of cores that one busy instance uses.
 	CPU float64 `json:"cpu"`
 	// GPU is the utilization of each GPU of the pod, 0 to 1, while an instance is
-	// busy. A GPU that is not named has the last value; none: no GPU metric at all.
+	// busy. Further GPUs have the last value. If it is empty, there is no GPU metric.
 	GPU []float64 `json:"gpu,omitempty"`
 }
 
-// Default is how a workload behaves that no test has spoken of: 20 requests a
-// second for each pod, and at most a second in the queue.
+// Default returns the behavior of a workload that no test has changed: each pod
+// serves 20 requests per second, and requests wait for at most a second.
 func Default() Behavior {
 	return Behavior{Service: 50 * time.Millisecond, Instances: 1, QueueSize: 20, LoadTime: 500 * time.Millisecond, CPU: 1, GPU: []float64{1}}
 }
 
-// Fleet is the Tritons of a cluster. It runs the containers of Triton's image.
+// Fleet has the Tritons of a cluster. It runs the containers of Triton's image.
 type Fleet struct {
 	mu        sync.Mutex
 	behaviors map[string]Behavior
@@ -60,12 +62,12 @@ type Fleet struct {
 	now       func() time.Time
 }
 
-// NewFleet returns an idle fleet.
+// NewFleet returns an empty fleet.
 func NewFleet() *Fleet {
 	return &Fleet{behaviors: map[string]Behavior{}, servers: map[string]map[*server]bool{}, now: time.Now}
 }
 
-// Change changes how a workload, <namespace>/<deployment>, behaves from now on.
+// Change changes the behavior of a workload, <namespace>/<deployment>.
 func (f *Fleet) Change(workload string, change func(*Behavior)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +78,7 @@ func (f *Fleet) Change(workload string, change func(*Behavior)) {
 	f.spread(workload)
 }
 
-// Behavior returns how a workload behaves.
+// Behavior returns the behavior of a workload.
 func (f *Fleet) Behavior(workload string) Behavior {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,7 +92,7 @@ func (f *Fleet) behavior(workload string) Behavior {
 	return Default()
 }
 
-// advance lets time pass for all Tritons of a workload.
+// advance moves all Tritons of a workload to the present.
 func (f *Fleet) advance(workload string) {
 	now, b := f.now(), f.behavior(workload)
 	for s := range f.servers[workload] {
@@ -98,7 +100,7 @@ func (f *Fleet) advance(workload string) {
 	}
 }
 
-// spread gives each ready Triton its part of the load.
+// spread gives each ready Triton its share of the load.
 func (f *Fleet) spread(workload string) {
 	ready := 0
 	for s := range f.servers[workload] {
@@ -141,8 +143,8 @@ func (f *Fleet) remove(s *server) {
 	f.spread(s.workload)
 }
 
-// Workload is the key of the Deployment that a pod belongs to: its name without
-// the hash of the ReplicaSet and without its own.
+// Workload returns the key of a pod's Deployment, <namespace>/<deployment>. It removes
+// the hash of the ReplicaSet and the suffix of the pod from the name.
 func Workload(pod *corev1.Pod) string {
 	name := pod.Name
 	for range 2 {

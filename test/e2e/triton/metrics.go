@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// metrics writes what Triton writes: the names, labels, help texts and numbers
-// of test/conform/testdata/triton-metrics.txt. Counters of a loaded model are
-// there from the start, at 0.
+// metrics returns the metrics of a Triton, with the names, labels and help texts of
+// test/conform/testdata/triton-metrics.txt. The counters of a loaded model exist from
+// the start, with the value 0.
 func (f *Fleet) metrics(s *server) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

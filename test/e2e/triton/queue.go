@@ -6,38 +6,39 @@ import (
 	"time"
 )
 
-// queue is one model in one Triton: a queue before some instances, each of which
-// serves one request at a time. It is advanced lazily from event to event, so
-// that it comes out right however seldom the machine finds time for it.
+// queue is one model in one Triton: a queue and its instances. Each instance serves one
+// request at a time. The simulation advances from event to event, so its result does not
+// depend on the speed of the machine.
 type queue struct {
 	now     time.Time
 	random  *rand.Rand
 	rate    float64     // of arrivals, per second
-	next    time.Time   // arrival; zero where the rate is 0
-	waiting []time.Time // arrivals of the requests that wait
-	busy    []time.Time // when each busy instance will be done, and since when its request waited
-	begun   []time.Time // of the requests in busy
+	next    time.Time   // next arrival; zero if the rate is 0
+	waiting []time.Time // arrivals of the waiting requests
+	busy    []time.Time // completions of the requests that the instances serve
+	begun   []time.Time // starts of these requests
 	waited  []time.Duration
 
 	counters
 	busySeconds float64 // of all instances together
 }
 
-// counters are what Triton adds up.
+// counters are the counters of Triton. Triton does not count dropped requests.
 type counters struct {
 	success, executed           uint64
 	queued, computed, requested time.Duration
-	rejected, dropped/* which Triton counts nowhere */ uint64
+	rejected, dropped           uint64
 }
 
 func newQueue(now time.Time, seed uint64) *queue {
 	return &queue{now: now, random: rand.New(rand.NewPCG(seed, 1))}
 }
 
-// pending is the number of requests that wait for an instance.
+// pending returns the number of requests that wait for an instance.
 func (q *queue) pending() int { return len(q.waiting) }
 
-// setRate changes the rate of arrivals. They have no memory, so the next one is drawn anew.
+// setRate changes the rate of arrivals. The arrivals are memoryless, so setRate draws the
+// next one again.
 func (q *queue) setRate(rate float64) {
 	if rate == q.rate {
 		return
@@ -53,7 +54,7 @@ func (q *queue) draw(from time.Time) {
 	}
 }
 
-// advance lets time pass.
+// advance moves the queue to a time.
 func (q *queue) advance(to time.Time, b Behavior) {
 	for {
 		at, event := to, func() {}
@@ -64,7 +65,7 @@ func (q *queue) advance(to time.Time, b Behavior) {
 		}
 		earlier(q.next, func() { q.arrive(b) })
 		for i, done := range q.busy {
-			if b.Jammed { // what was begun does not end either
+			if b.Jammed { // started requests do not complete
 				break
 			}
 			earlier(done, func() { q.complete(i) })
@@ -75,7 +76,7 @@ func (q *queue) advance(to time.Time, b Behavior) {
 				q.rejected++
 			})
 		}
-		if at.Before(q.now) { // the behavior changed, so that something is overdue
+		if at.Before(q.now) { // the event became overdue when the behavior changed
 			at = q.now
 		}
 		q.busySeconds += at.Sub(q.now).Seconds() * float64(len(q.busy))
@@ -113,7 +114,7 @@ func (q *queue) begin(b Behavior) {
 	}
 }
 
-// complete ends the request of one instance. Triton adds to its counters only now.
+// complete completes the request of one instance. Triton updates its counters only now.
 func (q *queue) complete(i int) {
 	computed := q.busy[i].Sub(q.begun[i])
 	q.success++
@@ -126,7 +127,7 @@ func (q *queue) complete(i int) {
 	q.waited = append(q.waited[:i], q.waited[i+1:]...)
 }
 
-// service draws a service time: a tenth around the mean.
+// service draws a service time, with a standard deviation of a tenth of the mean.
 func (b Behavior) service(random *rand.Rand) time.Duration {
 	spread := 1 + 0.1*math.Max(-2, math.Min(2, random.NormFloat64()))
 	return time.Duration(spread * float64(b.Service))

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// run lets a queue with a rate of arrivals live for so long.
+// run simulates a queue with a rate of arrivals for a number of steps of 100 ms.
 func run(rate float64, b Behavior, steps int) *queue {
 	start := time.Unix(1e9, 0)
 	q := newQueue(start, 7)
@@ -21,7 +21,7 @@ func TestQueue(t *testing.T) {
 	service := Behavior{Service: 50 * time.Millisecond, Instances: 1}
 	mean := func(q *queue) time.Duration { return q.queued / time.Duration(max(1, q.success)) }
 
-	// M/D/1: rho / (2 (1 - rho)) of the service time.
+	// The mean wait of M/D/1 is rho / (2 (1 - rho)) times the service time.
 	if got := mean(run(10, service, steps)); got < 22*time.Millisecond || got > 30*time.Millisecond {
 		t.Errorf("half loaded: a mean wait of %v, want about 25 ms", got)
 	}
@@ -55,7 +55,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestQueueUnjams: what is overdue when the jam ends is done, and nothing runs backwards.
+// TestQueueUnjams checks that the queue processes overdue events after a jam, and that its
+// time does not run backwards.
 func TestQueueUnjams(t *testing.T) {
 	start := time.Unix(1e9, 0)
 	q := newQueue(start, 7)

@@ -25,7 +25,7 @@ type server struct {
 	gpus     []string // uuids
 	at       time.Time
 	cpu      float64 // seconds used
-	busy     float64 // instances that were busy lately, as a part of all
+	busy     float64 // share of busy instances, smoothed over a second
 }
 
 func newServer(workload string, pod *corev1.Pod, models []string, now time.Time, seed uint64) *server {
@@ -44,7 +44,7 @@ func newServer(workload string, pod *corev1.Pod, models []string, now time.Time,
 	return s
 }
 
-// advance lets time pass for all models.
+// advance moves all models to a time.
 func (s *server) advance(now time.Time, b Behavior) {
 	passed := now.Sub(s.at).Seconds()
 	if passed <= 0 {
@@ -58,13 +58,13 @@ func (s *server) advance(now time.Time, b Behavior) {
 	}
 	s.at = now
 	s.cpu += busy * b.CPU
-	// A second's memory, so that a scrape right after another reads no noise.
+	// Smooth over a second, to reduce the noise of scrapes in short succession.
 	weight := min(1, passed)
 	part := busy / passed / float64(max(1, b.Instances)) / float64(len(s.queues))
 	s.busy += weight * (part - s.busy)
 }
 
-// spread takes this Triton's part of the load.
+// spread sets this Triton's share of the load.
 func (s *server) spread(b Behavior, ready int) {
 	sum := 0.0
 	for _, model := range s.models {
@@ -110,7 +110,7 @@ func (f *Fleet) serve(ctx context.Context, c *node.Container, s *server) error {
 	}
 	f.join(s)
 	_, _ = fmt.Fprintf(c.Log, "%s Started HTTPService at %s:8000, Metrics Service at %s:8002\n", time.Now().Format(time.TimeOnly), c.IP, c.IP)
-	// Time passes by itself too, so that queues are never far behind.
+	// Advance regularly, so that a later call has few events to process.
 	for {
 		select {
 		case <-ctx.Done():
@@ -123,8 +123,8 @@ func (f *Fleet) serve(ctx context.Context, c *node.Container, s *server) error {
 	}
 }
 
-// curl does what the pod of helm test asks of curl. A name without dots is that
-// of a Service in the namespace of the pod.
+// curl simulates the curl command in the pod of helm test. The host names are names of
+// Services in the namespace of the pod.
 func curl(ctx context.Context, c *node.Container, arguments []string) error {
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:53")
