@@ -1,5 +1,4 @@
-// Package charts embeds the chart, so that the library and the commands need no copy of
-// it on disk.
+// Package charts embeds the chart tms, so that the commands do not read it from disk.
 package charts
 
 import (
@@ -7,14 +6,14 @@ import (
 	"io/fs"
 )
 
-// The files are named one by one: an embed of the whole folder omits files that begin
-// with "_" and, silently, symlinks.
+// The patterns list the files: a pattern for the whole folder would silently omit
+// symlinks, and files that begin with "_" or ".".
 //
 //go:embed tms/Chart.yaml tms/values.yaml tms/values.schema.json tms/README.md tms/.helmignore
 //go:embed all:tms/templates tms/files/metrics.yaml tms/files/tritonleases.yaml tms/files/values.yaml
 var files embed.FS
 
-// TMS returns the chart tms: the folder that holds its Chart.yaml.
+// TMS returns the folder of the chart tms, which holds its Chart.yaml.
 func TMS() fs.FS {
 	chart, err := fs.Sub(files, "tms")
 	if err != nil {

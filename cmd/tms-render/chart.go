@@ -18,7 +18,7 @@ func newChart(s streams) *cobra.Command {
 	var destination string
 	command := &cobra.Command{
 		Use:   "chart",
-		Short: "Write the embedded chart to a folder, for an install without a chart repository",
+		Short: "Write the embedded chart to a directory, to install it without a chart repository",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			folder := filepath.Join(destination, "tms")
@@ -29,16 +29,16 @@ func newChart(s streams) *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().StringVarP(&destination, "destination", "d", ".", "`directory` to write the folder tms into")
+	command.Flags().StringVarP(&destination, "destination", "d", ".", "`directory` in which to create the directory tms")
 	_ = command.MarkFlagDirname("destination")
 	return command
 }
 
-// writeChart writes the chart beside the folder and renames it, so that there
-// is a whole chart or none. It does not touch a folder that is there.
+// writeChart writes the chart to a temporary directory beside folder and renames it,
+// so that folder is complete or absent. It does not change a folder that exists.
 func writeChart(chart fs.FS, folder string) error {
 	if _, err := os.Lstat(folder); err == nil {
-		return fmt.Errorf("%s is there already: remove it first", folder)
+		return fmt.Errorf("%s already exists: remove it first", folder)
 	}
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 		return err
@@ -79,7 +79,7 @@ func newSchema(s streams) *cobra.Command {
 func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version of tms-render and of the chart in it",
+		Short: "Print the versions of tms-render and of the embedded chart",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			chart, err := helmchart.Load(charts.TMS())

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestInstallDoc: what docs/install.md shows of tms-render explain is what it
-// prints for the files that the page says to save.
+// TestInstallDoc runs the explain commands of docs/install.md with the files that the
+// page shows, and compares their output with the page.
 func TestInstallDoc(t *testing.T) {
 	page, err := os.ReadFile("../../docs/install.md")
 	require.NoError(t, err)

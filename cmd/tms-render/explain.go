@@ -19,24 +19,24 @@ import (
 // row is one granted number.
 type row struct {
 	Lease string `json:"lease"`
-	// Field is the path of the number, and path that of its lease.
+	// Field is the path of the number. path is the path of its lease.
 	Field string `json:"field"`
 	path  string
-	// Asked is nil if the lease did not ask.
+	// Asked is nil if the lease does not set the number.
 	Asked   *int64 `json:"asked"`
 	Granted int64  `json:"granted"`
-	// Unit is the unit of both numbers if the field does not imply it: s, for seconds.
+	// Unit is the unit of both numbers, "s" for seconds, or empty if the field implies it.
 	Unit string `json:"unit,omitempty"`
-	// Decided is the path of the number that decided: the lease's own, a default, or a bound.
+	// Decided is the path of the value that decided: the lease's own, a default, or a bound.
 	Decided string `json:"decided"`
-	// Adjusted reports whether the grant differs from what was asked, or from the default.
+	// Adjusted reports whether Granted differs from Asked, or from the default.
 	Adjusted bool `json:"adjusted"`
 }
 
 // explanation is what explain -o json prints.
 type explanation struct {
 	Numbers []row `json:"numbers"`
-	// NotAutoscaled are the names of the leases that do not scale.
+	// NotAutoscaled lists the leases without autoscaling.
 	NotAutoscaled []string `json:"notAutoscaled"`
 	Warnings      []string `json:"warnings"`
 }
@@ -84,8 +84,8 @@ func explain(grants *render.Grants) explanation {
 	return e
 }
 
-// rows returns the numbers of one lease: those of its autoscaling, and how long a
-// TritonLease lasts.
+// rows returns the numbers of one lease: those of its autoscaling, and the duration of
+// a TritonLease.
 func rows(lease *render.GrantedLease) []row {
 	var all []row
 	if lease.Grant.Autoscaled {
@@ -134,7 +134,7 @@ func scaling(lease *render.GrantedLease) []row {
 	return all
 }
 
-// duration returns how long a TritonLease lasts. 0 means that it does not expire.
+// duration returns the duration of a TritonLease. 0 means that it does not expire.
 func duration(lease *render.GrantedLease) row {
 	seconds := func(d v1alpha1.Duration) int64 { return int64(d.Value() / time.Second) }
 	r := row{
@@ -148,7 +148,7 @@ func duration(lease *render.GrantedLease) row {
 	return r
 }
 
-// table prints one line for each number, and marks adjusted ones.
+// table prints one line for each number, and marks the adjusted ones.
 func (e explanation) table(w io.Writer) error {
 	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(writer, "LEASE\tNUMBER\tASKED\tGRANTED\t\tDECIDED BY")

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fleet returns values with the leases from first to end.
+// fleet returns values with the leases from first up to, but not including, end.
 func fleet(first, end int, uri string) string {
 	var text strings.Builder
 	text.WriteString("leases:\n")
@@ -22,7 +22,7 @@ func fleet(first, end int, uri string) string {
 	return text.String()
 }
 
-// tms runs the command line.
+// tms runs tms-render in this process.
 func tms(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -30,8 +30,8 @@ func tms(t *testing.T, stdin string, args ...string) (status int, stdout, stderr
 	return status, out.String(), errs.String()
 }
 
-// TestTenThousandErrors: of a fleet in one file each error is said, with its
-// line. Work that grew with the square would not end.
+// TestTenThousandErrors checks that every error of a large file is reported with its
+// line. Quadratic work would time out.
 func TestTenThousandErrors(t *testing.T) {
 	status, out, errs := tms(t, fleet(0, 10_000, "ftp://models"), "-f", "-")
 	require.Equal(t, exitFailed, status)
@@ -41,8 +41,8 @@ func TestTenThousandErrors(t *testing.T) {
 	require.Contains(t, errs, "(line 40001)\n")
 }
 
-// TestFleetInManyFiles: how a fleet is split over files changes nothing, in the
-// text or in the files that it is written to.
+// TestFleetInManyFiles checks that the output, on standard output and in files, does
+// not depend on how a fleet is split into values files.
 func TestFleetInManyFiles(t *testing.T) {
 	folder := t.TempDir()
 	whole := filepath.Join(folder, "whole.yaml")
@@ -71,7 +71,7 @@ func TestFleetInManyFiles(t *testing.T) {
 	}
 	require.Equal(t, wanted, files.String())
 
-	// What is wrong is said with its file and line, whatever else is read.
+	// An error names its file and line among many files.
 	broken := many[len(many)-1]
 	require.NoError(t, os.WriteFile(broken, []byte(fleet(495, 500, "ftp://models")), 0o600))
 	status, out, errs = tms(t, "", many...)
@@ -82,8 +82,7 @@ func TestFleetInManyFiles(t *testing.T) {
 	require.Equal(t, 5, strings.Count(errs, "\n"))
 }
 
-// TestOutputThatCannotBeWritten: the writer's error is said, and ends the work.
-func TestOutputThatCannotBeWritten(t *testing.T) {
+func TestWriteError(t *testing.T) {
 	var errs bytes.Buffer
 	status := run([]string{"-f", "-"}, streams{in: strings.NewReader(fleet(0, 500, "s3://models")), out: &full{left: 100_000}, err: &errs})
 	require.Equal(t, exitFailed, status)

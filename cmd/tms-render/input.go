@@ -19,17 +19,17 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// input is what the command line gives: values, merged, and TritonLeases.
+// input is the input of one command line: merged values, and TritonLeases.
 type input struct {
 	render.Input
-	// manifests are TritonLeases. If a file has some, they are rendered instead of the
-	// leases of the values.
+	// manifests are TritonLeases. If a file holds manifests, they are rendered instead of
+	// the leases of the values.
 	manifests    []*preview.Manifest
 	hasManifests bool
-	// sources are the values files and the flags that set values, in the order of
-	// precedence, to find which of them has a key.
+	// sources are the values files and the flags that set values, lowest precedence
+	// first. Errors name the source that sets a key.
 	sources []valueSource
-	// files are the names of all files.
+	// files are the names of all files, in the order of the command line.
 	files []string
 }
 
@@ -39,11 +39,11 @@ type valueSource struct {
 	text []byte
 }
 
-// largeInput is the size, in bytes, of values files with about a thousand leases.
+// largeInput is the size in bytes of a values file with about a thousand leases.
 const largeInput = 256 << 10
 
-// read reads and merges the values as helm does. It reports all files that cannot be
-// read at once.
+// read reads and merges the values as helm does. The error names every file that cannot
+// be read.
 func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	in := new(input)
 	var problems []error
@@ -131,7 +131,7 @@ func readFile(name string, stdin io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("%s: tms-render works offline: download the file and give its name", name)
 	}
 	if info, statErr := os.Stat(name); statErr == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory: give the values files in it, each with -f", name)
+		return nil, fmt.Errorf("%s: is a directory: give each values file in it with -f", name)
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -140,7 +140,7 @@ func readFile(name string, stdin io.Reader) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", name, err)
 }
 
-// inFile puts the name of the file, and the position in it, before each syntax error.
+// inFile prefixes each syntax error with the name of the file and the position in it.
 func inFile(name string, err error) error {
 	if err == nil {
 		return nil
@@ -160,7 +160,7 @@ func inFile(name string, err error) error {
 	return errors.Join(lines...)
 }
 
-// explain puts the name of the file, and the line in it, before each reason of a refusal.
+// explain adds the file and the line to each reason of a refusal.
 func (in *input) explain(err error) error {
 	reasons := policy.Reasons(err)
 	var ofLeases preview.Refusals
@@ -178,7 +178,7 @@ func (in *input) explain(err error) error {
 	return errors.Join(lines...)
 }
 
-// inValues puts the source, and the line in it, before each reason against values.
+// inValues adds the source and the line to each reason why values are refused.
 func (in *input) inValues(reasons policy.Refusal) []error {
 	if len(reasons) == 0 {
 		return nil
@@ -202,8 +202,9 @@ func (in *input) inValues(reasons policy.Refusal) []error {
 	return lines
 }
 
-// origin returns the source that has most of a path, the last of several; it returns
-// "" if the values come from the chart alone.
+// origin returns the source that has the longest prefix of a path, the last one if there
+// are several. It returns "" if only the chart's defaults have a prefix. Flags have no
+// line: it is 0.
 func (in *input) origin(positions []*valuesfile.Positions, path fieldpath.Path) (name string, line int) {
 	deepest := 0
 	for i, s := range in.sources {

@@ -1,5 +1,5 @@
-// Command tms-render prints the manifests of leases: the text that helm template
-// prints for the chart tms, to the byte, with no helm and no cluster.
+// Command tms-render prints the manifests of leases: what helm template prints for the
+// chart tms, byte for byte, without helm or a cluster.
 package main
 
 import (
@@ -9,6 +9,6 @@ import (
 )
 
 func main() {
-	log.SetOutput(io.Discard) // Helm warns there of what the schema refuses in better words
+	log.SetOutput(io.Discard) // Helm logs warnings about values that the schema refuses with better messages
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }

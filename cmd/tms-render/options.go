@@ -8,8 +8,8 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// valueOptions say where values come from, and for which release. The flags are
-// spelled as helm spells them.
+// valueOptions are the flags that select the values, the release and the leases. Their
+// names are helm's.
 type valueOptions struct {
 	files     []string
 	set       map[helmchart.Setter]*[]string
@@ -19,12 +19,12 @@ type valueOptions struct {
 }
 
 func (o *valueOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVarP(&o.files, "values", "f", nil, "values `file` in YAML, or TritonLeases, - for standard input (can specify multiple, a later one wins)")
+	flags.StringSliceVarP(&o.files, "values", "f", nil, "YAML `file` of values or of TritonLeases, - for standard input (can specify multiple, the last one wins)")
 	o.set = map[helmchart.Setter]*[]string{}
 	for _, setter := range helmchart.Setters() {
 		o.set[setter] = flags.StringArray(string(setter), nil, setter.Usage())
 	}
-	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the release, and of TritonLeases that name none")
+	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the release, and of TritonLeases without a namespace")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the release")
 	flags.StringSliceVar(&o.leases, "lease", nil, "only this lease, by `name` or namespace/name (can specify multiple)")
 }
@@ -47,7 +47,7 @@ func (o *renderOptions) addFlags(command *cobra.Command) {
 	o.valueOptions.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "yaml", "output `format`: yaml, or json (a List)")
 	flags.StringVar(&o.outputDir, "output-dir", "", "write the manifests to files in this `directory`, one for each template")
-	flags.BoolVar(&o.strict, "strict", false, "print no manifests and exit with status 3 where anything is adjusted or warned of")
+	flags.BoolVar(&o.strict, "strict", false, "if there are adjustments or warnings, print no manifests and exit with status 3")
 	flags.StringVar(&o.chart, "chart", "", "render the chart in this `directory` instead of the embedded one")
 	flags.StringVar(&o.kubeVersion, "kube-version", render.DefaultKubeVersion, "Kubernetes `version` to render for")
 	flags.BoolVar(&o.skipTests, "skip-tests", false, "skip tests from the output")

@@ -13,10 +13,9 @@ import (
 )
 
 // writeFiles writes one file for each template, as helm template --output-dir
-// does. All files are written under other names first, and only then take their
-// places, so that a failure to write leaves what was there as it was. The file of
-// a template that renders nothing any more is removed: what applies the folder
-// would keep its objects alive.
+// does. It writes all files under temporary names before it renames them, so that a
+// write error leaves the existing files unchanged. It removes the file of a template
+// that no longer renders anything: applying the folder would bring its objects back.
 func writeFiles(folder string, result *render.Result, out io.Writer) (err error) {
 	stage := stage{folder: folder, files: map[string]*os.File{}}
 	defer func() { err = errors.Join(err, stage.discard()) }()
@@ -32,8 +31,8 @@ func writeFiles(folder string, result *render.Result, out io.Writer) (err error)
 	return nil
 }
 
-// removeStale removes the files that an earlier run wrote for templates of the
-// chart that have no text now. Only a file that says so of itself is one of them.
+// removeStale removes the files that an earlier run wrote for templates of the chart
+// that render nothing now. It knows them by their first lines, and keeps other files.
 func removeStale(folder, chart string, written []string, out io.Writer) error {
 	return filepath.WalkDir(filepath.Join(folder, chart), func(file string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.Type().IsRegular() {
@@ -58,7 +57,8 @@ func removeStale(folder, chart string, written []string, out io.Writer) error {
 	})
 }
 
-// writtenFor says whether a file begins as those that are written for a template.
+// writtenFor reports whether a file begins with the lines that writeFiles writes for a
+// template.
 func writtenFor(name, template string) bool {
 	file, err := os.Open(name)
 	if err != nil {

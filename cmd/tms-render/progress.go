@@ -10,11 +10,11 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// manyLeases is from how many on a person wants to know how far it is.
+// manyLeases is the number of leases from which on the progress is shown.
 const manyLeases = 1000
 
-// showProgress draws a bar while the manifests of a fleet are written, where a
-// person watches. The function that it returns removes the bar.
+// showProgress draws a progress bar on w while the manifests of a fleet are written, if
+// w is a terminal. The function that it returns removes the bar.
 func showProgress(result *render.Result, w io.Writer) (remove func()) {
 	if len(result.Leases) < manyLeases || !cli.OnTerminal(w) {
 		return func() {}
@@ -29,17 +29,17 @@ func showProgress(result *render.Result, w io.Writer) (remove func()) {
 	return func() { _, _ = io.WriteString(w, noBar) }
 }
 
-// noBar removes what is in the line.
+// noBar is the control sequence that clears the line of the bar.
 const noBar = "\r\x1b[K"
 
-// bar is a line that is drawn over itself.
+// bar returns the bar. It overwrites the current line.
 func bar(percent int) string {
 	const width = 40
 	filled := width * percent / 100
 	return fmt.Sprintf("\rrendering [%s%s] %2d %%", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), percent)
 }
 
-// isFile says whether what is written to w ends up in a file.
+// isFile reports whether w is a regular file.
 func isFile(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// run is the main command.
+// run runs the main command.
 func (o *renderOptions) run(s streams) error {
 	if err := o.check(); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (o *renderOptions) write(result *render.Result, s streams) error {
 		defer showProgress(result, s.err)()
 		return writeFiles(o.outputDir, result, s.out)
 	}
-	if isFile(s.out) { // not a pipe to a program that may write to the terminal, too
+	if isFile(s.out) { // the reader of a pipe may write to the same terminal
 		defer showProgress(result, s.err)()
 	}
 	var err error
@@ -52,10 +52,10 @@ func (o *renderOptions) check() error {
 		return err
 	}
 	if o.outputDir != "" && o.output != "yaml" {
-		return cli.Usagef("--output-dir writes yaml: leave --output out")
+		return cli.Usagef("--output-dir writes yaml: remove --output")
 	}
 	if o.outputDir != "" && len(o.leases) > 0 {
-		return cli.Usagef("--output-dir holds a whole release: leave --lease out, or print to standard output")
+		return cli.Usagef("--output-dir writes a whole release: remove --lease, or print to standard output")
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	if o.chart != "" {
 		options.Chart = os.DirFS(o.chart)
 		if _, err := fs.Stat(options.Chart, "Chart.yaml"); err != nil {
-			return nil, fmt.Errorf("--chart %s: Chart.yaml file is missing: is it a chart?", o.chart)
+			return nil, fmt.Errorf("--chart %s: not a chart: Chart.yaml file is missing", o.chart)
 		}
 	}
 	renderer, err := render.New(options)
@@ -77,7 +77,7 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 		return nil, err
 	}
 	if o.chart != "" && in.hasManifests {
-		return nil, cli.Usagef("--chart renders another chart, and TritonLeases are rendered from the embedded one: leave --chart out")
+		return nil, cli.Usagef("--chart cannot render TritonLeases, which need the embedded chart: remove --chart")
 	}
 	result, err := in.render(renderer, o)
 	if err != nil {
@@ -89,8 +89,8 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	return result, nil
 }
 
-// render renders the TritonLeases of the input, if a file has some, and otherwise the
-// values.
+// render renders the TritonLeases of the input if a file holds manifests, and the values
+// otherwise.
 func (in *input) render(renderer *render.Renderer, o *renderOptions) (*render.Result, error) {
 	release := render.Release{Name: o.release, Namespace: o.namespace, IsUpgrade: o.isUpgrade}
 	if !in.hasManifests {

@@ -6,33 +6,35 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton Inference Server:
-the text that 'helm template' prints for the chart tms, to the byte, without
+const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton Inference Server.
+It prints what 'helm template' prints for the chart tms, byte for byte, without
 helm, a cluster or a network.
 
-A file given with -f may also hold TritonLeases, as people write them or as
-'kubectl get tritonleases -o yaml' prints them. Then the values are those of the
-installation of tms-server, and what it would make of the TritonLeases is
-printed: its text, without ownerReferences, which name a uid that only a cluster
-has. The leases of the values are left out.
+A file given with -f can also hold TritonLeases, as users write them or as
+'kubectl get tritonleases -o yaml' prints them. The values are then those of the
+release of tms-server, and tms-render prints the manifests that tms-server would
+apply for the TritonLeases. Only the ownerReferences are missing: they contain a
+uid that only the cluster knows. The leases of the values are not rendered.
 
-Manifests go to standard output, warnings and adjustments to standard error.
-Nothing is printed to standard output on failure. Exit status: 0 done, 1 refused
-or failed, 2 wrong usage, 3 something was adjusted under --strict.`
+Manifests go to standard output, warnings and adjustments to standard error. If
+tms-render fails, it prints nothing to standard output.
 
-const examples = `  # What would be installed
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 adjustments or
+warnings under --strict.`
+
+const examples = `  # Print the manifests that helm would install
   tms-render -f values.yaml -n inference
 
-  # Straight into the cluster
+  # Apply them to the cluster
   tms-render -f values.yaml -n inference --skip-tests | kubectl apply -f -
 
-  # In CI: fail where a lease does not get what it asks for
+  # In CI: fail if a lease does not get what it asks for
   tms-render -f values.yaml --strict > manifests.yaml
 
-  # Who gets what, and which bound decided
+  # Show what each lease asked for, what it was granted, and why
   tms-render explain -f values.yaml
 
-  # What tms-server would make of a TritonLease
+  # Print the manifests that tms-server would apply for a TritonLease
   tms-render -f values.yaml -f lease.yaml -n inference`
 
 func newRoot(s streams) *cobra.Command {
@@ -54,7 +56,7 @@ func newRoot(s streams) *cobra.Command {
 	return root
 }
 
-// noArguments refuses arguments, and says what may have been meant.
+// noArguments refuses arguments, and suggests the command that was probably meant.
 func noArguments(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -62,5 +64,5 @@ func noArguments(command *cobra.Command, args []string) error {
 	if err := cli.UnknownCommand(command, args[0]); err != nil {
 		return err
 	}
-	return cli.Usagef("unexpected argument %q: values files are given with -f", args[0])
+	return cli.Usagef("unexpected argument %q: give values files with -f", args[0])
 }

@@ -11,19 +11,19 @@ import (
 // Exit statuses that scripts can rely on.
 const (
 	exitDone     = 0
-	exitFailed   = 1 // refused, or something failed
+	exitFailed   = 1 // values or leases are refused, or an operation fails
 	exitUsage    = 2 // the command line is wrong
-	exitAdjusted = 3 // something was adjusted, or warned of, under --strict
+	exitAdjusted = 3 // there are adjustments or warnings under --strict
 )
 
-// streams are what a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
 }
 
-// errStrict ends a command whose warnings were printed already.
+// errStrict ends a command under --strict. Its warnings are already printed.
 var errStrict = errors.New("adjusted under --strict")
 
 // run runs the command line and returns its exit status.

@@ -13,8 +13,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tms-render": main})
 }
 
-// TestScripts runs testdata/script/*.txtar, which read as the documentation of
-// the command: each shows what a user types, and what comes back.
+// TestScripts runs testdata/script/*.txtar. They read as documentation: each shows what
+// a user types, and what the command prints.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// status runs a command that must end with a status: status 3 tms-render ...
+// status runs a command and checks its exit status, as in: status 3 tms-render ...
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status code command...")
@@ -44,12 +44,12 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v", err)
 	}
 	if got := args[0]; got != string(rune('0'+code)) {
-		ts.Fatalf("%v ended with status %d, not %s", args[1:], code, got)
+		ts.Fatalf("%v: exit status %d, want %s", args[1:], code, got)
 	}
 }
 
-// readonly takes the right to write to a folder away; root has it all the same,
-// so there a file stands in the folder's place.
+// readonly makes a directory that cannot be written to. Root can write to any
+// directory, so for root it makes a file instead.
 func readonly(ts *testscript.TestScript, _ bool, args []string) {
 	folder := ts.MkAbs(args[0])
 	if os.Getuid() != 0 {

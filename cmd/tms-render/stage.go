@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// stage holds files beside those that they will replace.
+// stage writes files under temporary names, beside the files that they replace.
 type stage struct {
 	folder    string
-	templates []string            // in the order in which they were opened
+	templates []string            // in the order of open
 	files     map[string]*os.File // by template
 }
 
-// open returns the file of a template, which is made where it is not there yet.
+// open returns the temporary file of a template, which it creates on the first call.
 func (s *stage) open(template string) (io.Writer, error) {
 	if file := s.files[template]; file != nil {
 		return file, nil
@@ -36,13 +36,12 @@ func (s *stage) open(template string) (io.Writer, error) {
 	return file, nil
 }
 
-// target returns the name of the file that a template ends up in.
+// target returns the final name of the file of a template.
 func (s *stage) target(template string) string {
 	return filepath.Join(s.folder, filepath.FromSlash(template))
 }
 
-// commit puts all files in their places. No file takes its place before all are
-// known to be written.
+// commit renames all files to their final names, after all of them are written.
 func (s *stage) commit(out io.Writer) error {
 	for _, file := range s.files {
 		if err := errors.Join(file.Chmod(0o644), file.Close()); err != nil {
@@ -61,7 +60,7 @@ func (s *stage) commit(out io.Writer) error {
 	return nil
 }
 
-// discard removes the files that did not get to their places.
+// discard removes the files that commit did not rename.
 func (s *stage) discard() error {
 	var problems []error
 	for _, file := range s.files {

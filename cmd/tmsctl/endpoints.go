@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/spelling"
 )
 
 // endpoints is the file of saved servers, which the command line calls targets as TMS
@@ -128,7 +128,7 @@ func (e *endpoints) find(name string) (endpoint, error) {
 	if !endpointName.MatchString(name) {
 		return endpoint{}, cli.Usagef("target %q: must be a URL, https://<host>:<port>, or the name of a saved target", name)
 	}
-	if nearest := schema.Nearest(name, e.names()); nearest != "" {
+	if nearest := spelling.Nearest(name, e.names()); nearest != "" {
 		return endpoint{}, cli.Usagef("target %q does not exist, did you mean %q?", name, nearest)
 	}
 	return endpoint{}, cli.Usagef("target %q does not exist: save it with 'tmsctl target add %s <url>'", name, name)

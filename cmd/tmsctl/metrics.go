@@ -7,7 +7,7 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/spelling"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -52,7 +52,7 @@ func parseMetric(text string) (*tmsv1.MetricRequest, error) {
 	name, number, hasThreshold := strings.Cut(text, "=")
 	unit := unitOf(name)
 	if unit == "" {
-		if nearest := schema.Nearest(name, metricNames()); nearest != "" {
+		if nearest := spelling.Nearest(name, metricNames()); nearest != "" {
 			return nil, cli.Usagef("--autoscaling-metric %s: unknown metric, did you mean %q?", text, nearest)
 		}
 		return nil, cli.Usagef("--autoscaling-metric %s: unknown metric: must be one of %s", text, strings.Join(metricNames(), ", "))

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/spelling"
 )
 
 // UsageError is an error of the command line, and not of what the command does.
@@ -35,7 +35,7 @@ func suggestFlag(command *cobra.Command, err error) error {
 	if n, _ := fmt.Sscanf(err.Error(), "unknown flag: --%s", &unknown); n != 1 {
 		return err
 	}
-	if best := schema.Nearest(unknown, flagNames(command)); best != "" {
+	if best := spelling.Nearest(unknown, flagNames(command)); best != "" {
 		return fmt.Errorf("%w, did you mean --%s?", err, best)
 	}
 	return err
@@ -60,7 +60,7 @@ func UnknownCommand(command *cobra.Command, argument string) error {
 			names = append(names, sub.Name())
 		}
 	}
-	if best := schema.Nearest(argument, names); best != "" {
+	if best := spelling.Nearest(argument, names); best != "" {
 		return Usagef("unknown command %q, did you mean %q?", argument, best)
 	}
 	return nil

@@ -131,8 +131,10 @@ func TestAutoRenew(t *testing.T) {
 		"idle":    {answer(idle), "False Idle: the lease expires at " + end + " unless it serves requests: it served none in the last 1h0m0s", "Warning Idle: ", time.Minute, false},
 		"no pods": {answer(`{"items":[]}`), "Unknown NoMetrics: the lease expires at " + end + " unless its requests can be counted: the custom metrics API has no tms_request_rate for the pods of the lease", "Warning NoMetrics: ", time.Minute, false},
 		"no API":  {http.NotFound, "Unknown NoMetrics: the lease expires at " + end + " unless its requests can be counted: the custom metrics API has no tms_request_rate for the pods of the lease", "Warning NoMetrics: ", time.Minute, false},
-		"not JSON": {answer("x"), "Unknown NoMetrics: the lease expires at " + end + " unless its requests can be counted: custom metrics API: invalid character 'x' looking for beginning of value",
-			"Warning NoMetrics: ", time.Minute, false},
+		"not JSON": {
+			answer("x"), "Unknown NoMetrics: the lease expires at " + end + " unless its requests can be counted: custom metrics API: invalid character 'x' looking for beginning of value",
+			"Warning NoMetrics: ", time.Minute, false,
+		},
 		"failure": {
 			func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) },
 			"Unknown NoMetrics: the lease expires at " + end + " unless its requests can be counted: custom metrics API: no", "Warning NoMetrics: ", time.Minute, false,

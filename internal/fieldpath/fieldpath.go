@@ -1,5 +1,5 @@
-// Package fieldpath parses the paths of keys that errors and adjustments name, such
-// as leases.resnet50.models[0].uri, and moves them from one document to another.
+// Package fieldpath parses the paths in errors and adjustments, such as
+// leases.resnet50.models[0].uri, and moves them from one document to another.
 package fieldpath
 
 import (
@@ -22,13 +22,13 @@ type Part struct {
 	IsIndex bool
 }
 
-// Key and Index return a Part.
+// Key returns the Part for a key of an object.
 func Key(key string) Part { return Part{Key: key} }
 
-// Index returns the Part of an item of a list.
+// Index returns the Part for an index of a list.
 func Index(index int) Part { return Part{Index: index, IsIndex: true} }
 
-// New returns the Path of some keys.
+// New returns the Path of keys.
 func New(keys ...string) Path {
 	path := make(Path, len(keys))
 	for i, key := range keys {
@@ -40,9 +40,9 @@ func New(keys ...string) Path {
 // partPattern matches a plain key, or anything in brackets.
 var partPattern = regexp.MustCompile(`\["(?:[^"\\]|\\.)*"\]|\[[^\]]*\]|[^.\[\]]+`)
 
-// Parse returns the Path of a text as String and field.Path write it:
-// leases.a.models[0].uri or kubernetes.customLabels[app.kubernetes.io/name]. Digits
-// in brackets are an index.
+// Parse parses a path in the form of String and field.Path.String:
+// leases.a.models[0].uri or kubernetes.customLabels[app.kubernetes.io/name]. Digits in
+// brackets are an index.
 func Parse(text string) Path {
 	var path Path
 	for _, part := range partPattern.FindAllString(text, -1) {
@@ -68,9 +68,8 @@ var (
 	labelKey = regexp.MustCompile(`^[A-Za-z0-9_./-]*[A-Za-z_./-][A-Za-z0-9_./-]*$`)
 )
 
-// Field returns the path as Kubernetes' validation writes it. A key that is not a
-// plain word is put in brackets, and quoted if it could be mistaken for another path.
-// It returns nil for the zero Path.
+// Field converts p to a field.Path. A key that is not a plain word is in brackets, and
+// quoted if it could be read as another path. The result is nil for the zero Path.
 func (p Path) Field() *field.Path {
 	var path *field.Path
 	for _, part := range p {
@@ -90,7 +89,7 @@ func (p Path) Field() *field.Path {
 	return path
 }
 
-// String returns the path as text, which Parse reads.
+// String returns p in the form that Parse reads.
 func (p Path) String() string {
 	if len(p) == 0 {
 		return ""
@@ -98,15 +97,16 @@ func (p Path) String() string {
 	return p.Field().String()
 }
 
-// Child returns the path of a part below this one.
+// Child returns a copy of p with parts appended.
 func (p Path) Child(parts ...Part) Path { return append(slices.Clip(slices.Clone(p)), parts...) }
 
-// HasPrefix reports whether p is prefix, or lies below it.
+// HasPrefix reports whether p begins with prefix.
 func (p Path) HasPrefix(prefix Path) bool {
 	return len(p) >= len(prefix) && slices.Equal(p[:len(prefix)], prefix)
 }
 
-// Rebase returns p with the prefix from replaced by to, and whether p has that prefix.
+// Rebase returns p with the prefix from replaced by to, and reports whether p has that
+// prefix.
 func (p Path) Rebase(from, to Path) (Path, bool) {
 	if !p.HasPrefix(from) {
 		return p, false

@@ -40,6 +40,6 @@ func TestRebase(t *testing.T) {
 	require.Equal(t, "spec.models[0]", moved.String())
 
 	other, ok := fieldpath.Parse("leases.ab.models[0]").Rebase(fieldpath.New("leases", "a"), spec)
-	require.False(t, ok, "a is no prefix of ab")
+	require.False(t, ok, "the key a is not a prefix of ab")
 	require.Equal(t, "leases.ab.models[0]", other.String())
 }

@@ -1,6 +1,6 @@
-// Package helmchart is the only importer of Helm, so that moving to its next
-// major version is one package's work. It loads a chart, merges values as helm
-// does, runs the engine, and sorts what the engine made as helm template does.
+// Package helmchart wraps Helm: it loads a chart, merges values, runs the engine, and
+// sorts the documents as helm template does. It is the only importer of Helm, so that
+// an upgrade to the next major version changes only this package.
 package helmchart
 
 import (
@@ -19,26 +19,25 @@ import (
 	"helm.sh/helm/v3/pkg/ignore"
 )
 
-// Chart is a loaded chart. It is not changed after it was loaded, so that its
-// methods are safe for concurrent use.
+// Chart is a loaded chart. It does not change: its methods are safe for concurrent use.
 type Chart struct {
 	chart       *chart.Chart
 	kubeVersion *chartutil.KubeVersion // nil means Helm's default
 }
 
-// Release is what a template can know of the release.
+// Release is the release as templates see it, in .Release.
 type Release struct {
 	Name      string
 	Namespace string
-	// IsUpgrade says that the release is upgraded, not installed.
+	// IsUpgrade reports whether the release is upgraded, not installed.
 	IsUpgrade bool
-	// Service is what applies the manifests: Helm, where it is empty.
+	// Service is the name of the tool that applies the manifests. Empty means Helm.
 	Service string
 }
 
-// Load reads a chart from the folder that holds its Chart.yaml, without the
-// files that its .helmignore names. A chart with dependencies is refused: their
-// conditions and imports are Helm's to resolve.
+// Load reads a chart from the folder that holds its Chart.yaml, without the files that
+// .helmignore excludes. It refuses a chart with dependencies: it does not resolve their
+// conditions and imports.
 func Load(folder fs.FS) (*Chart, error) {
 	rules, err := ignoreRules(folder)
 	if err != nil {
@@ -101,11 +100,10 @@ func (c *Chart) Name() string { return c.chart.Name() }
 // Version returns the version of the chart.
 func (c *Chart) Version() string { return c.chart.Metadata.Version }
 
-// Schema returns the chart's values.schema.json, nil where it has none.
+// Schema returns the chart's values.schema.json, or nil if it has none.
 func (c *Chart) Schema() []byte { return c.chart.Schema }
 
-// Coalesce returns the chart's default values with the given ones over them. A
-// null removes a default.
+// Coalesce merges values over the chart's default values. A null removes a default.
 func (c *Chart) Coalesce(values map[string]any) (map[string]any, error) {
 	merged, err := chartutil.CoalesceValues(c.chart, values)
 	if err != nil {
@@ -114,16 +112,16 @@ func (c *Chart) Coalesce(values map[string]any) (map[string]any, error) {
 	return merged, nil
 }
 
-// Select returns the chart with the templates that a function chooses. They are named
-// as templates/<file>.
+// Select returns the chart with only the templates for which wanted returns true. Names
+// have the form templates/<file>.
 func (c *Chart) Select(wanted func(name string) bool) *Chart {
 	selected := *c.chart
 	selected.Templates = slices.DeleteFunc(slices.Clone(c.chart.Templates), func(file *chart.File) bool { return !wanted(file.Name) })
 	return &Chart{chart: &selected, kubeVersion: c.kubeVersion}
 }
 
-// For returns the chart as it is for a version of Kubernetes, such as v1.37.0,
-// which .Capabilities.KubeVersion says. The version must suit the chart.
+// For returns the chart with .Capabilities.KubeVersion set to a version of Kubernetes,
+// such as v1.37.0. It is an error if the chart does not support the version.
 func (c *Chart) For(kubeVersion string) (*Chart, error) {
 	version, err := chartutil.ParseKubeVersion(kubeVersion)
 	if err != nil {
@@ -135,9 +133,9 @@ func (c *Chart) For(kubeVersion string) (*Chart, error) {
 	return &Chart{chart: c.chart, kubeVersion: version}, nil
 }
 
-// Render runs the engine over the templates with values that Coalesce
-// returned, which it may change. The result maps the path of each template,
-// such as tms/templates/hpa.yaml, to its text.
+// Render renders the templates with values that Coalesce returned. Templates can change
+// the values. The result maps the path of each template, such as
+// tms/templates/hpa.yaml, to its text.
 func (c *Chart) Render(release Release, values map[string]any) (map[string]string, error) {
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	if c.kubeVersion != nil {
@@ -158,8 +156,8 @@ func (c *Chart) Render(release Release, values map[string]any) (map[string]strin
 	})
 }
 
-// Path returns the path under which Render returns a template.
+// Path returns the path of a template in the result of Render.
 func (c *Chart) Path(template string) string { return path.Join(c.Name(), template) }
 
-// ValidateReleaseName returns an error where helm would refuse the name.
+// ValidateReleaseName returns an error if helm would refuse the name of a release.
 func ValidateReleaseName(name string) error { return chartutil.ValidateReleaseName(name) }

@@ -16,18 +16,18 @@ import (
 type Document struct {
 	// Source is the path of its template, such as tms/templates/hpa.yaml.
 	Source string
-	// Text is the document without separators, trimmed of white space.
+	// Text is the document without separators and surrounding white space.
 	Text string
 	// Kind is the kind of the object.
 	Kind string
-	// Hook says that it is a hook and not part of the release.
+	// Hook reports whether it is a hook, which is not part of the release.
 	Hook bool
-	// Test says that it is a hook that helm test runs.
+	// Test reports whether it is a hook that helm test runs.
 	Test bool
 }
 
-// Decode decodes the document into a typed object, strictly: a field that the
-// type does not have, or has in another case, is an error that names its path.
+// Decode decodes the document into a typed object. It is strict: the error names the path
+// of a field that the type does not have, or has in another case.
 func (d Document) Decode(object any) error {
 	text, err := yaml.YAMLToJSONStrict([]byte(d.Text))
 	if err != nil {
@@ -40,9 +40,9 @@ func (d Document) Decode(object any) error {
 	return nil
 }
 
-// Sort returns the documents of rendered templates in the order in which helm
-// template prints them: by kind in the order of installation, hooks last.
-// It parses each document, as Helm does, so it is right for any chart.
+// Sort returns the documents of rendered templates in the order in which helm template
+// prints them: by kind, in the order of installation, and hooks last. It parses each
+// document as Helm does, and works for any chart.
 func Sort(rendered map[string]string) ([]Document, error) {
 	hooks, manifests, err := releaseutil.SortManifests(rendered, nil, releaseutil.InstallOrder)
 	if err != nil {
@@ -66,7 +66,8 @@ func hookDocuments(hooks []*release.Hook) []Document {
 	return documents
 }
 
-// Split cuts a template's text at the lines that begin with "---", as Helm does.
+// Split splits the text of a template into documents, at lines that begin with "---", as
+// Helm does.
 func Split(text string) []string {
 	var documents []string
 	text = strings.TrimPrefix(strings.TrimSpace(text), "---")
@@ -78,9 +79,8 @@ func Split(text string) []string {
 	return documents
 }
 
-// Compare orders documents as Sort does, without parsing them: by hook, kind and
-// template. Documents of one template that are equal in these keep their order.
-// Kinds that Helm does not know come after those that it knows, by name.
+// Compare compares documents by hook, kind and template. A stable sort with Compare gives
+// the order of Sort, without parsing. Kinds that Helm does not know come last, by name.
 func Compare(a, b Document) int {
 	if a.Hook != b.Hook {
 		if b.Hook {

@@ -12,7 +12,7 @@ import (
 	"github.com/triton-leases/tms/internal/testing/golden"
 )
 
-// TestNotes: what people see who install.
+// TestNotes compares the NOTES.txt that helm install prints with golden files.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	chart, err := helmchart.Load(charts.TMS())

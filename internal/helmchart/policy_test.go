@@ -9,8 +9,8 @@ import (
 	"github.com/triton-leases/tms/internal/helmchart"
 )
 
-// TestChartRefusesNamespace: the namespace stands in PromQL. The library checks
-// it before anything else, so here the chart is asked alone.
+// TestChartRefusesNamespace checks that the chart refuses an invalid namespace, which is
+// part of PromQL expressions. pkg/render refuses it before it runs the chart.
 func TestChartRefusesNamespace(t *testing.T) {
 	t.Parallel()
 	chart, err := helmchart.Load(charts.TMS())

@@ -16,9 +16,9 @@ import (
 	"github.com/triton-leases/tms/internal/testing/randvalues"
 )
 
-// TestSchemaDecidesAsHelm holds our validator of the schema to Helm's own: both
-// accept, or both refuse, every input of the tests, and some hundreds of values
-// that were broken at a random place.
+// TestSchemaDecidesAsHelm checks that package schema and Helm's validator accept and
+// refuse the same values: the inputs of the tests, and copies of them that are broken at
+// random.
 func TestSchemaDecidesAsHelm(t *testing.T) {
 	t.Parallel()
 	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
@@ -58,7 +58,7 @@ func TestSchemaDecidesAsHelm(t *testing.T) {
 	require.Greater(t, refused, 80)
 }
 
-// inputs returns the values of all files of the tests, and some random ones.
+// inputs returns the values of all files of the tests, and random values.
 func inputs(t *testing.T) []map[string]any {
 	t.Helper()
 	corpus, err := randvalues.Corpus("../..", 15)

@@ -6,7 +6,7 @@ import (
 	"helm.sh/helm/v3/pkg/strvals"
 )
 
-// Setter is one of helm's flags that set single values.
+// Setter is the name of one of helm's flags that set single values.
 type Setter string
 
 // The setters, in the order in which helm applies them.
@@ -21,7 +21,7 @@ const (
 // Setters returns all setters in the order in which helm applies them.
 func Setters() []Setter { return []Setter{SetJSON, Set, SetString, SetFile, SetLiteral} }
 
-// Usage says what a setter takes, in helm's words.
+// Usage returns helm's usage text of the flag.
 func (s Setter) Usage() string {
 	switch s {
 	case SetJSON:
@@ -37,8 +37,8 @@ func (s Setter) Usage() string {
 	}
 }
 
-// Apply sets what one argument of the flag says in values. The function reads
-// the files that SetFile names.
+// Apply applies one argument of the flag to values. It calls read for the files that
+// SetFile names.
 func (s Setter) Apply(values map[string]any, argument string, read func(path string) ([]byte, error)) error {
 	var err error
 	switch s {

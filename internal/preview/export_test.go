@@ -7,7 +7,6 @@ import (
 	"github.com/triton-leases/tms/internal/schema"
 )
 
-// Envelope is the schema around a lease, and NewSchema the schema with the lease.
 var (
 	Envelope  = envelope
 	NewSchema = newSchema
@@ -19,7 +18,7 @@ func Stored(value map[string]any) map[string]any {
 	return stored
 }
 
-// Lease returns the TritonLease of a manifest, and why it is refused.
+// Lease returns the TritonLease of a manifest, and the reasons why it is refused.
 func (m *Manifest) Lease(rules *schema.Schema) (*v1alpha1.TritonLease, field.ErrorList) {
 	return m.lease(rules)
 }

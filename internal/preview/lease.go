@@ -13,9 +13,9 @@ import (
 	"github.com/triton-leases/tms/internal/schema"
 )
 
-// lease returns the TritonLease as the controller would read it, without what a preview
-// does not need: the status, and most of the metadata. If it is refused, only its name
-// and namespace are set.
+// lease returns the TritonLease as the controller would read it, without the status and
+// most of the metadata, which a preview does not need. If the manifest is refused, only
+// the name and the namespace are set.
 func (m *Manifest) lease(rules *schema.Schema) (*v1alpha1.TritonLease, field.ErrorList) {
 	stored, refused := m.stored()
 	refused = append(refused, rules.Validate(stored)...)
@@ -52,7 +52,7 @@ func (m *Manifest) stored() (map[string]any, field.ErrorList) {
 		case "metadata":
 			value, _ = asStored(value, reflect.TypeFor[metav1.ObjectMeta](), nil)
 		case "status":
-			continue // it is the controller's
+			continue // only the controller writes it
 		}
 		if value != nil {
 			stored[key] = value
@@ -61,7 +61,8 @@ func (m *Manifest) stored() (map[string]any, field.ErrorList) {
 	return stored, refused
 }
 
-// timeAt reads a time, if there is one. The schema refuses what is not a string.
+// timeAt parses the time at a key into to, if it is a string: the schema refuses other
+// types.
 func timeAt(object map[string]any, path, key string, to *metav1.Time) field.ErrorList {
 	text, isText := object[key].(string)
 	if !isText {

@@ -1,6 +1,6 @@
-// Package preview renders TritonLeases from files, as tms-server would in a cluster:
-// it checks each manifest as the API server would, grants it within the values of the
-// installation, and renders it.
+// Package preview renders TritonLeases from files, as tms-server would in a cluster: it
+// validates each manifest as the API server would, grants it with the values of the
+// release, and renders it.
 package preview
 
 import (
@@ -13,7 +13,7 @@ import (
 
 // Manifest is one TritonLease of a file.
 type Manifest struct {
-	// File is an index that the caller gives its files.
+	// File is the index that the caller passed to Read.
 	File int
 
 	value     map[string]any
@@ -28,8 +28,8 @@ const (
 	listKind = kind + "List"
 )
 
-// Read returns the TritonLeases of a file: its documents, and the items of lists. The
-// error is a valuesfile.SyntaxErrors that names everything else.
+// Read returns the TritonLeases of a file: its documents, and the items of lists. Other
+// manifests are an error: a valuesfile.SyntaxErrors that names each of them.
 func Read(file int, text []byte) ([]*Manifest, error) {
 	documents, err := valuesfile.ReadManifests(text)
 	if err != nil {
@@ -70,11 +70,12 @@ func (r *reader) read(m *Manifest) {
 			r.items(m, false)
 		}
 	default:
-		r.fail(m, fieldpath.New("kind"), fmt.Sprintf("kind: %v is not rendered here: a file holds values, or manifests of the kind %s", describe(m.value["kind"]), kind))
+		r.fail(m, fieldpath.New("kind"), fmt.Sprintf("kind: %v is not supported: a file holds values or TritonLeases", describe(m.value["kind"])))
 	}
 }
 
-// version reports whether a manifest has the wanted version, and refuses it if not.
+// version reports whether a manifest has the wanted apiVersion, and adds an error if
+// not.
 func (r *reader) version(m *Manifest, wanted string) bool {
 	has, given := m.value["apiVersion"]
 	if has == wanted {
@@ -88,7 +89,8 @@ func (r *reader) version(m *Manifest, wanted string) bool {
 	return false
 }
 
-// items reads the items of a list. Those of a TritonLeaseList need no kind.
+// items reads the items of a list. If ofKind is true, the list is a TritonLeaseList, and
+// its items may omit apiVersion and kind.
 func (r *reader) items(m *Manifest, ofKind bool) {
 	items, isList := m.value["items"].([]any)
 	if !isList && m.value["items"] != nil {
@@ -109,14 +111,14 @@ func (r *reader) items(m *Manifest, ofKind bool) {
 	}
 }
 
-// position returns the line and the column of a path of the TritonLease, or of the part
-// of it that the file has.
+// position returns the line and column of a path in the TritonLease, or of the longest
+// prefix of the path that the file has.
 func (m *Manifest) position(path fieldpath.Path) (line, column int) {
 	line, column, _ = m.positions.Locate(m.at.Child(path...))
 	return line, column
 }
 
-// describe returns what to print of a value that should be a string.
+// describe returns how to print a value that should be a string.
 func describe(value any) any {
 	switch value.(type) {
 	case map[string]any:

@@ -41,7 +41,7 @@ func rules(t *testing.T) *schema.Schema {
 	return made
 }
 
-// lease returns the only TritonLease of a text, and why it is refused.
+// lease returns the only TritonLease of a text, and the reasons why it is refused.
 func lease(t *testing.T, text string) (*v1alpha1.TritonLease, string) {
 	t.Helper()
 	found, err := preview.Read(0, []byte(text))
@@ -131,23 +131,22 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
-		"apiVersion: apps/v1\nkind: Deployment\n":                   "line 2, column 1: kind: Deployment is not rendered here: a file holds values, or manifests of the kind TritonLease",
-		"apiVersion: v1\nkind: null\n":                              "line 2, column 1: kind: null is not rendered here: a file holds values, or manifests of the kind TritonLease",
+		"apiVersion: apps/v1\nkind: Deployment\n":                   "line 2, column 1: kind: Deployment is not supported: a file holds values or TritonLeases",
+		"apiVersion: v1\nkind: null\n":                              "line 2, column 1: kind: null is not supported: a file holds values or TritonLeases",
 		"kind: TritonLease\nspec: {}\n":                             "line 1, column 1: apiVersion: is missing: must be tms.triton-leases.dev/v1alpha1",
 		"apiVersion: tms.triton-leases.dev/v1\nkind: TritonLease\n": "line 1, column 1: apiVersion: tms.triton-leases.dev/v1: must be tms.triton-leases.dev/v1alpha1",
 		"apiVersion: v2\nkind: List\nitems: []\n":                   "line 1, column 1: apiVersion: v2: must be v1",
 		"apiVersion: v1\nkind: List\nitems: {}\n":                   "line 3, column 1: items: must be a list",
 		"apiVersion: v1\nkind: List\nitems:\n- 5\n- {apiVersion: v1, kind: Pod}\n": "line 4, column 3: items[0]: must be a manifest\n" +
-			"line 5, column 20: kind: Pod is not rendered here: a file holds values, or manifests of the kind TritonLease",
+			"line 5, column 20: kind: Pod is not supported: a file holds values or TritonLeases",
 	} {
 		_, err := preview.Read(0, []byte(text))
 		require.EqualError(t, err, message, text)
 	}
 }
 
-// TestNullsAsTheServer: which nulls are dropped is what the API server's own code
-// drops.
-func TestNullsAsTheServer(t *testing.T) {
+// TestStoredDropsNulls checks that stored drops the same nulls as the API server's code.
+func TestStoredDropsNulls(t *testing.T) {
 	t.Parallel()
 	definition, err := crd.New(chartFile(t, "values.schema.json"))
 	require.NoError(t, err)
@@ -176,7 +175,7 @@ func TestNullsAsTheServer(t *testing.T) {
 	require.Greater(t, kept, 100)
 }
 
-// leases returns those of all values files of the tests, and some made at random.
+// leases returns the leases of all values files of the tests, and random ones.
 func leases(t *testing.T) []map[string]any {
 	t.Helper()
 	texts, err := randvalues.Corpus("../..", 100)
@@ -196,7 +195,7 @@ func leases(t *testing.T) []map[string]any {
 	return all
 }
 
-// putNulls puts a null in the place of some values.
+// putNulls replaces random values with null.
 func putNulls(random *rand.Rand, value any) {
 	put := func(inner any, set func()) {
 		if random.IntN(6) == 0 {
@@ -233,8 +232,8 @@ func countNulls(value any) (nulls int) {
 	return nulls
 }
 
-// TestEnvelope: what is said around a lease is what Kubernetes and the definition
-// say: the keys of metadata and of the spec, and the rule for names.
+// TestEnvelope checks that envelope.json has the fields of the Go types, and that the
+// schema and the CRD have the same message about names.
 func TestEnvelope(t *testing.T) {
 	t.Parallel()
 	type object struct {
@@ -264,8 +263,7 @@ func TestEnvelope(t *testing.T) {
 	require.Equal(t, rule.Message, "metadata.name "+schema.Definitions.DNSLabel.Comment)
 }
 
-// fields returns the JSON names of a struct's own fields, and of those that its
-// TypeMeta adds.
+// fields returns the JSON names of the fields of a struct and of its TypeMeta.
 func fields(typ reflect.Type) []string {
 	var names []string
 	for i := range typ.NumField() {

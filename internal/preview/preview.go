@@ -19,11 +19,11 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// lease is one TritonLease on its way from a manifest to its grant.
+// lease is one TritonLease: its manifest, its object and its grant.
 type lease struct {
 	*Manifest
 	object  *v1alpha1.TritonLease
-	valid   bool // as a manifest
+	valid   bool // whether the manifest is valid
 	granted *render.GrantedLease
 }
 
@@ -39,8 +39,8 @@ func (l *lease) refuse(reasons ...*field.Error) Refusals {
 }
 
 // Render renders TritonLeases as the tms-server of a release would. The input has the
-// values of the release; its leases are ignored. If names are given, only the leases
-// with these names are rendered: <name> or <namespace>/<name>.
+// values of the release; its leases are ignored. If names is not nil, Render renders only
+// the leases that it names, as <name> or <namespace>/<name>.
 //
 // The error joins a policy.Refusal of the values and Refusals of the manifests, each
 // with every reason. If the values are refused, the leases are not granted.
@@ -78,12 +78,12 @@ func Render(renderer *render.Renderer, release render.Release, input *render.Inp
 	if err != nil {
 		return nil, err
 	}
-	result.Warnings = append(defaults.Warnings, warnings(all)...)
+	result.Warnings = slices.Concat(defaults.Warnings, warnings(all))
 	return result, nil
 }
 
-// parse returns the TritonLeases by namespace and name, and why some are no valid
-// manifests.
+// parse returns the TritonLeases, ordered by namespace and name, and the reasons why
+// manifests are invalid.
 func parse(release render.Release, manifests []*Manifest) ([]*lease, Refusals, error) {
 	text, err := fs.ReadFile(charts.TMS(), "values.schema.json")
 	if err != nil {
@@ -121,14 +121,14 @@ func parse(release render.Release, manifests []*Manifest) ([]*lease, Refusals, e
 	return all, refused, nil
 }
 
-// duplicate reports whether the lease is refused as a duplicate already.
+// duplicate reports whether the lease is already refused as a duplicate.
 func (l *lease) duplicate(refused Refusals) bool {
 	return slices.ContainsFunc(refused, func(r Refusal) bool {
 		return r.Lease == l.String() && r.Reason.Type == field.ErrorTypeDuplicate
 	})
 }
 
-// choose returns the named leases, and the refusals that are about them.
+// choose returns the named leases and their refusals, or all of them if names is nil.
 func choose(all []*lease, refused Refusals, names []string) ([]*lease, Refusals, error) {
 	if names == nil {
 		return all, refused, nil
@@ -152,7 +152,7 @@ func choose(all []*lease, refused Refusals, names []string) ([]*lease, Refusals,
 	return all, refused, nil
 }
 
-// grant grants the valid leases, and returns why some are refused.
+// grant grants the valid leases, and returns the refusals.
 func grant(lr *render.LeaseRenderer, all []*lease) (Refusals, error) {
 	var refused Refusals
 	for _, l := range all {
@@ -170,8 +170,8 @@ func grant(lr *render.LeaseRenderer, all []*lease) (Refusals, error) {
 	return append(refused, refuseTargets(all)...), nil
 }
 
-// refuseTargets refuses all leases of one workload but the oldest, which keeps it.
-// Leases that are not in the cluster yet are the youngest.
+// refuseTargets refuses all leases that scale the same workload, except the oldest.
+// Leases that are not in the cluster yet count as the youngest.
 func refuseTargets(all []*lease) Refusals {
 	byAge := slices.DeleteFunc(slices.Clone(all), func(l *lease) bool { return l.granted == nil || l.granted.Workload == "" })
 	slices.SortStableFunc(byAge, func(a, b *lease) int { return created(a.object).Compare(created(b.object)) })
@@ -195,7 +195,7 @@ func created(lease *v1alpha1.TritonLease) time.Time {
 	return lease.CreationTimestamp.Time
 }
 
-// warnings returns the sentences about the grants.
+// warnings returns the adjustments and warnings of the grants.
 func warnings(all []*lease) []string {
 	var sentences []string
 	for _, l := range all {
@@ -209,7 +209,7 @@ func warnings(all []*lease) []string {
 	return sentences
 }
 
-// join returns one error with the reasons of both kinds.
+// join returns one error with all reasons.
 func join(values policy.Refusal, leases Refusals) error {
 	leases.sort()
 	switch {

@@ -28,7 +28,7 @@ var (
 	renderer, _ = render.New(render.Options{})
 )
 
-// previewOf renders the TritonLeases of the last text, with the values of the others.
+// previewOf renders the TritonLeases of the last text. The other texts are values files.
 func previewOf(t testing.TB, names []string, texts ...[]byte) (*render.Result, error) {
 	t.Helper()
 	var input render.Input
@@ -55,10 +55,10 @@ func read(t testing.TB, file string) []byte {
 	return text
 }
 
-// TestPreviewIsWhatTheControllerMakes: of the leases of the chart's ci values,
-// turned into TritonLeases, the documents decode to the objects that a controller
-// gets, in the order of Helm, and there are no others.
-func TestPreviewIsWhatTheControllerMakes(t *testing.T) {
+// TestRenderMatchesController renders the leases of the chart's ci values as TritonLeases
+// and checks that the documents decode to the objects that the controller gets, no more
+// and no fewer, in Helm's order.
+func TestRenderMatchesController(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../charts/tms/ci/*-values.yaml")
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestPreviewIsWhatTheControllerMakes(t *testing.T) {
 				require.Empty(t, rest, lease)
 			}
 			require.True(t, slices.Equal(order, slices.Compact(slices.Clone(order))))
-			require.Len(t, order, len(slices.Compact(slices.Sorted(slices.Values(order)))), "the documents of a kind stand together")
+			require.Len(t, order, len(slices.Compact(slices.Sorted(slices.Values(order)))), "documents of a kind are adjacent")
 		}
 	}
 	require.Greater(t, compared, 200)
@@ -166,7 +166,8 @@ func kinds(o *render.Objects) map[string]any {
 
 var plain = map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/m"}}}
 
-// TestOrder: documents are ordered by kind, then by namespace and name of the lease.
+// TestOrder checks that documents are ordered by kind, then by namespace and name of the
+// lease.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	text := manifestOf(t, "b", "z", plain) + "---\n" + manifestOf(t, "a", "odd", plain) + "---\n" + manifestOf(t, "a", "a", plain)
@@ -181,9 +182,9 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, []string{"Service tms-a", "Service tms-odd", "Service tms-z", "Deployment tms-a", "Deployment tms-odd", "Deployment tms-z"}, got)
 }
 
-// TestPreviewRefused: the reasons against values and those against manifests by
-// themselves are said at once; the policy has its say where the values are sound.
-func TestPreviewRefused(t *testing.T) {
+// TestRenderRefuses checks that errors of the values and of the manifests are reported at
+// once, and that leases are granted only if the values are valid.
+func TestRenderRefuses(t *testing.T) {
 	t.Parallel()
 	greedy := map[string]any{
 		"models":      plain["models"],
@@ -210,9 +211,9 @@ func TestPreviewRefused(t *testing.T) {
 	require.Equal(t, [3]int{1, 10, 7}, [3]int{refused[0].File, refused[0].Line, refused[0].Column})
 }
 
-// TestPreviewOfOneTarget: the controller refuses the younger of two leases of one
-// workload. What is not in the cluster yet is the youngest.
-func TestPreviewOfOneTarget(t *testing.T) {
+// TestRenderRefusesDuplicateTarget checks that, as in the controller, only the oldest
+// lease may scale a workload. A lease that is not in the cluster yet is the youngest.
+func TestRenderRefusesDuplicateTarget(t *testing.T) {
 	t.Parallel()
 	lease := func(name, created, namespace string) string {
 		return fmt.Sprintf(`---
@@ -229,8 +230,8 @@ spec: {target: {name: triton, selector: {app: triton}}, autoscaling: {enable: tr
 file 2, line 10, column 17: ns/b: spec.target.name: Duplicate value: "triton": TritonLease c scales it already`)
 }
 
-// TestOnlyTritonLeases: by name in all namespaces, or in one.
-func TestOnlyTritonLeases(t *testing.T) {
+// TestRenderByName selects leases by name in all namespaces, or in one.
+func TestRenderByName(t *testing.T) {
 	t.Parallel()
 	text := []byte(manifestOf(t, "", "a", plain) + "---\n" + manifestOf(t, "b", "a", plain) + "---\n" + manifestOf(t, "b", "c", map[string]any{}))
 	for only, wanted := range map[string][]string{"a": {"b/a", "inference/a"}, "b/a": {"b/a"}, "inference/a": {"inference/a"}} {
@@ -247,9 +248,9 @@ func TestOnlyTritonLeases(t *testing.T) {
 	require.ErrorIs(t, err, render.ErrNoLease)
 }
 
-// TestNoTritonLeases: an empty list of them, as kubectl prints where there are
-// none, makes nothing: the leases of the values are not meant.
-func TestNoTritonLeases(t *testing.T) {
+// TestRenderEmptyList checks that an empty list, as kubectl prints it, renders nothing:
+// the leases of the values are ignored.
+func TestRenderEmptyList(t *testing.T) {
 	t.Parallel()
 	result, err := previewOf(t, nil, []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte("apiVersion: v1\nkind: List\nitems: []\n"))
 	require.NoError(t, err)
@@ -260,10 +261,10 @@ func TestNoTritonLeases(t *testing.T) {
 	require.Contains(t, list.String(), `"items": []`)
 }
 
-// TestPreviewBesideServer: where the values install tms-server, its objects are not
-// those of a lease, and its name is taken in its own namespace alone, of which the
-// controller says that there is a conflict.
-func TestPreviewBesideServer(t *testing.T) {
+// TestRenderOmitsServer checks that the objects of tms-server and extraObjects are not
+// rendered, and that a lease in another namespace may have the name of tms-server. In
+// the same namespace, the controller reports a conflict.
+func TestRenderOmitsServer(t *testing.T) {
 	t.Parallel()
 	text := []byte(manifestOf(t, "elsewhere", "server", plain))
 	wanted, err := previewOf(t, nil, text)
@@ -274,7 +275,7 @@ func TestPreviewBesideServer(t *testing.T) {
 	require.Contains(t, printed(t, got), "name: \"tms-server\"")
 }
 
-// TestExample: the TritonLease of the examples is granted as it asks.
+// TestExample checks that examples/lease.yaml is granted without adjustments.
 func TestExample(t *testing.T) {
 	t.Parallel()
 	result, err := previewOf(t, nil, read(t, "../../examples/queue-time.yaml"), read(t, "../../examples/lease.yaml"))

@@ -11,11 +11,11 @@ import (
 
 // Refusal is one reason why a TritonLease is refused.
 type Refusal struct {
-	// File is the Manifest's. Line and Column count from 1.
+	// File is that of the Manifest. Line and Column count from 1.
 	File, Line, Column int
 	// Lease is the namespace and name of the lease, as in inference/resnet50.
 	Lease string
-	// Reason has a path of the manifest, such as spec.autoscaling.replicas.maximum.
+	// Reason has a path in the manifest, such as spec.autoscaling.replicas.maximum.
 	Reason *field.Error
 }
 

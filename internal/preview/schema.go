@@ -12,8 +12,8 @@ import (
 //go:embed envelope.json
 var envelope []byte
 
-// newSchema returns the schema of TritonLeases: envelope.json around the definition of a
-// lease in values.schema.json.
+// newSchema returns the schema of TritonLeases: envelope.json, with the definition of a
+// lease from values.schema.json as its spec.
 func newSchema(valuesSchema []byte) (*schema.Schema, error) {
 	var values, whole map[string]any
 	if err := json.Unmarshal(valuesSchema, &values); err != nil {

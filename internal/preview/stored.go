@@ -13,10 +13,10 @@ import (
 
 var rawJSON = reflect.TypeFor[v1alpha1.RawJSON]()
 
-// asStored returns a value of a type as the API server stores it: without keys that are
-// null, because no field is nullable. RawJSON, items of lists and unknown keys are left
-// as they are. It is an error if the API server refuses what the schema of the values
-// accepts: a fraction as a quantity.
+// asStored returns a value as the API server stores a field of type typ: without keys
+// that are null, because no field is nullable. It does not change RawJSON, null items of
+// lists and unknown keys. It refuses a quantity that is a fraction, which the schema of
+// the values accepts and the API server does not.
 func asStored(value any, typ reflect.Type, path fieldpath.Path) (any, field.ErrorList) {
 	for typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
@@ -64,7 +64,8 @@ func objectAsStored(object map[string]any, typ reflect.Type, path fieldpath.Path
 	return stored, refused
 }
 
-// typeOf returns the type of a field of a struct, or of the values of a map.
+// typeOf returns the type of the field of a struct with a JSON name, or of the values of
+// a map. It reports false if there is no such field.
 func typeOf(typ reflect.Type, key string) (reflect.Type, bool) {
 	switch typ.Kind() {
 	case reflect.Map:

@@ -13,18 +13,18 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/spelling"
 )
 
-// report turns the validator's errors into errors about values.
+// report converts the validator's errors to field errors.
 type report struct {
 	schema any
 	values map[string]any
 	errors field.ErrorList
 }
 
-// collect walks down to what failed: a composite such as allOf is only as wrong as
-// its parts. If the schema has a $comment beside a oneOf, the comment stands for the
-// parts.
+// collect adds the errors of the keywords that failed. Of a composite such as allOf, it
+// reports the parts. Of a oneOf with a $comment beside it, it reports the comment instead.
 func (r *report) collect(failure *jsonschema.ValidationError) {
 	_, pointer, _ := strings.Cut(failure.AbsoluteKeywordLocation, "#")
 	parent, keyword := cutLast(pointer)
@@ -41,7 +41,7 @@ func (r *report) collect(failure *jsonschema.ValidationError) {
 	}
 }
 
-// explain adds the errors of one keyword of the schema.
+// explain adds the errors of one keyword that failed.
 func (r *report) explain(failure *jsonschema.ValidationError, keyword string, rule map[string]any) {
 	path, instance := r.path(failure), r.instance(failure)
 	switch keyword {
@@ -85,8 +85,8 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 
 func (r *report) add(err *field.Error) { r.errors = append(r.errors, err) }
 
-// Sort returns the errors by path, without duplicates: the validator finds them in the
-// order of Go's maps.
+// Sort sorts the errors by path, and removes duplicates. The validator reports them in the
+// random order of Go's maps.
 func Sort(errors field.ErrorList) field.ErrorList {
 	slices.SortFunc(errors, func(a, b *field.Error) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Error(), b.Error()))
@@ -94,7 +94,7 @@ func Sort(errors field.ErrorList) field.ErrorList {
 	return slices.CompactFunc(errors, func(a, b *field.Error) bool { return a.Error() == b.Error() })
 }
 
-// path returns where in the values a failure is.
+// path returns the path of the value that failed.
 func (r *report) path(failure *jsonschema.ValidationError) fieldpath.Path {
 	var path fieldpath.Path
 	var node any = r.values
@@ -112,7 +112,7 @@ func (r *report) path(failure *jsonschema.ValidationError) fieldpath.Path {
 	return path
 }
 
-// instance returns the value that failed; the key itself if the keyword is about keys.
+// instance returns the value that failed, or the key if the keyword is propertyNames.
 func (r *report) instance(failure *jsonschema.ValidationError) any {
 	if strings.Contains(failure.KeywordLocation, "/propertyNames/") {
 		all := tokens(failure.InstanceLocation)
@@ -121,8 +121,8 @@ func (r *report) instance(failure *jsonschema.ValidationError) any {
 	return at(r.values, failure.InstanceLocation)
 }
 
-// summary returns what to print of the value that failed: the beginning of a long
-// string, and only the type of a map or list.
+// summary returns how to print the value that failed: it truncates a long string, and
+// returns only the type of a map or list.
 func (r *report) summary(failure *jsonschema.ValidationError) any {
 	const most = 80
 	switch instance := r.instance(failure).(type) {
@@ -150,7 +150,7 @@ func cutLast(pointer string) (parent, last string) {
 	return pointer[:i], pointer[i+1:]
 }
 
-// unescape undoes the percent-encoding of a pointer within a URL.
+// unescape decodes the percent-encoding of a part of a JSON pointer in a URL.
 func unescape(part string) string {
 	if plain, err := url.PathUnescape(part); err == nil {
 		return plain
@@ -171,8 +171,8 @@ func description(rule map[string]any, key string) string {
 	return text
 }
 
-// wrongType returns the message for a value of the wrong type. What YAML reads as a
-// boolean or a number was often meant as a string: n, on and 1.10 need quotes.
+// wrongType returns the message for a value of a wrong type. It suggests quotes for a
+// boolean or number in the place of a string, such as on or 1.10.
 func wrongType(types, instance any) string {
 	sentence := fmt.Sprintf("must be %s, not %s", typeNames(types), typeOf(instance))
 	switch instance.(type) {
@@ -235,4 +235,14 @@ func number(value any) string {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return fmt.Sprint(value)
+}
+
+// unknownKey returns the message for an unknown key, with the key that was probably
+// meant and the keys that are known.
+func unknownKey(key string, known []string) string {
+	sentence := "unknown key"
+	if best := spelling.Nearest(key, known); best != "" {
+		sentence = fmt.Sprintf("unknown key, did you mean %q?", best)
+	}
+	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
 }

@@ -1,7 +1,6 @@
-// Package schema validates values against the values.schema.json of a chart. It
-// decides as Helm's validator does, but its errors name the path of each key, its
-// value and what is allowed. The $comment beside a keyword of the schema is the
-// message for that keyword.
+// Package schema validates values against the values.schema.json of a chart. It accepts
+// what Helm accepts. Its errors name the path of each key, its value and what is allowed.
+// A $comment beside a keyword of the schema is the message for that keyword.
 package schema
 
 import (
@@ -25,8 +24,8 @@ type Schema struct {
 	validator *jsonschema.Schema
 }
 
-// Compile compiles a schema. References to other documents are errors: rendering
-// reads nothing from a network.
+// Compile compiles a schema. References to other documents are errors: rendering must not
+// need a network.
 func Compile(text []byte) (*Schema, error) {
 	s := new(Schema)
 	if err := json.Unmarshal(text, &s.document); err != nil {
@@ -52,8 +51,8 @@ func newValidator(text []byte) (*jsonschema.Schema, error) {
 	return compiled, nil
 }
 
-// Validate returns every place where values break the schema, ordered by path; none
-// if they meet it. The values hold only the Go types that encoding/json decodes to.
+// Validate returns all errors of values, ordered by path. The values must consist of the
+// Go types that encoding/json decodes to.
 func (s *Schema) Validate(values map[string]any) field.ErrorList {
 	err := s.validator.Validate(values)
 	if err == nil {
@@ -68,7 +67,7 @@ func (s *Schema) Validate(values map[string]any) field.ErrorList {
 	return Sort(r.errors)
 }
 
-// at returns the part of a JSON document that a JSON pointer names, nil if there is none.
+// at returns the part of a JSON document that a JSON pointer names, or nil if there is none.
 func at(document any, pointer string) any {
 	for _, token := range tokens(pointer) {
 		switch node := document.(type) {

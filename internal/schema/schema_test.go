@@ -8,16 +8,6 @@ import (
 	"github.com/triton-leases/tms/internal/schema"
 )
 
-func TestNearest(t *testing.T) {
-	known := []string{"enable", "maximum", "metrics", "minimum", "replicas", "threshold"}
-	for word, wanted := range map[string]string{
-		"enabel": "enable", "enabled": "enable", "max": "maximum", "min": "minimum", "Replicas": "replicas",
-		"replica": "replicas", "treshold": "threshold", "behavior": "", "x": "", "": "",
-	} {
-		require.Equal(t, wanted, schema.Nearest(word, known), word)
-	}
-}
-
 func TestCompileRefuses(t *testing.T) {
 	for _, text := range []string{`{`, `{"type": 5}`, `{"$ref": "https://example.com/schema.json"}`, `{"$ref": "file:///etc/hostname"}`} {
 		_, err := schema.Compile([]byte(text))
@@ -25,8 +15,8 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// TestOwnWords: a keyword without a comment is explained in the validator's words.
-func TestOwnWords(t *testing.T) {
+// TestMessagesWithoutComment checks the messages for keywords that have no $comment.
+func TestMessagesWithoutComment(t *testing.T) {
 	s, err := schema.Compile([]byte(`{"properties": {
 		"a": {"type": "array", "uniqueItems": true, "items": {"type": ["string", "null"], "pattern": "^x"}},
 		"b/~c": {"enum": ["x", "y"]},

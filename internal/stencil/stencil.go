@@ -1,5 +1,5 @@
-// Package stencil fills texts that are alike but for a few parameters: a text is
-// rendered once with placeholders, cut at them, and filled for each set of parameters.
+// Package stencil renders texts that differ only in parameters: a text is rendered once
+// with placeholders, cut at the placeholders, and filled for each set of parameters.
 package stencil
 
 import (
@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// Placeholders are words that stand for parameters in a text. Each Placeholders has a
-// random part, so that no other text contains one, by accident or by intent. They are
-// lower-case DNS labels, and plain scalars in YAML.
+// Placeholders is a set of words that stand for parameters in a text. Each set has its own
+// random prefix, so that users cannot write a placeholder. Placeholders are lower-case DNS
+// labels, and plain scalars in YAML.
 type Placeholders struct {
 	prefix  string
 	pattern *regexp.Regexp
-	// plain matches a placeholder that is a plain scalar in YAML, and marked one that
-	// CutJSON marked as such.
+	// plain matches a placeholder that is a plain scalar in YAML. marked matches, in JSON,
+	// a placeholder that CutJSON marked because it was one.
 	plain, marked *regexp.Regexp
 }
 
-// NewPlaceholders returns Placeholders with a new random part.
+// NewPlaceholders returns Placeholders with a new random prefix.
 func NewPlaceholders() Placeholders {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
@@ -34,10 +34,21 @@ func NewPlaceholders() Placeholders {
 	}
 }
 
-// At returns the placeholder of the parameter with an index.
+// At returns the placeholder of the parameter at an index.
 func (p Placeholders) At(index int) string { return p.prefix + strconv.Itoa(index) + "z" }
 
-// Stencil is a text that was cut at its placeholders. It is safe for concurrent use.
+// Find returns the index of the first placeholder in a text whose index is at least
+// lowest, and whether there is one.
+func (p Placeholders) Find(text string, lowest int) (int, bool) {
+	for _, found := range p.pattern.FindAllStringSubmatch(text, -1) {
+		if index, _ := strconv.Atoi(found[1]); index >= lowest {
+			return index, true
+		}
+	}
+	return 0, false
+}
+
+// Stencil is a text that is cut at its placeholders. It is safe for concurrent use.
 type Stencil struct {
 	pieces     []string // one more than parameters
 	parameters []int    // indexes of parameters, in the order of the text
@@ -57,8 +68,8 @@ func (p Placeholders) Cut(text string) *Stencil {
 	return s
 }
 
-// CutJSON returns the stencil of the JSON that a YAML text converts to. A placeholder
-// that is a plain scalar stands for a number, which JSON writes without quotes.
+// CutJSON converts a YAML text to JSON, and returns the stencil of the JSON. A placeholder
+// that is a plain scalar in YAML is a number: in JSON it has no quotes.
 func (p Placeholders) CutJSON(text string, toJSON func(yaml string) (string, error)) (*Stencil, error) {
 	json, err := toJSON(p.plain.ReplaceAllString(text, `: "`+mark+`$1"`))
 	if err != nil {
@@ -70,7 +81,7 @@ func (p Placeholders) CutJSON(text string, toJSON func(yaml string) (string, err
 // mark comes before the placeholder of a number while YAML is converted to JSON.
 const mark = "number-"
 
-// Append appends the text with parameters in the place of placeholders.
+// Append appends the text to a buffer, with parameters in place of the placeholders.
 func (s *Stencil) Append(to []byte, parameters []string) []byte {
 	for i, index := range s.parameters {
 		to = append(to, s.pieces[i]...)
@@ -79,10 +90,7 @@ func (s *Stencil) Append(to []byte, parameters []string) []byte {
 	return append(to, s.pieces[len(s.pieces)-1]...)
 }
 
-// Fill returns the text with parameters in the place of placeholders.
-func (s *Stencil) Fill(parameters []string) string { return string(s.Append(nil, parameters)) }
-
-// Restore returns the text with its placeholders.
+// Restore returns the text that Cut was called with.
 func (p Placeholders) Restore(s *Stencil) string {
 	var text strings.Builder
 	for i, index := range s.parameters {

@@ -8,11 +8,11 @@ import (
 	yamlv2 "go.yaml.in/yaml/v2"
 )
 
-// converter turns what the YAML parser returns into what encoding/json would return:
-// sigs.k8s.io/yaml does the same for Helm by way of JSON text.
+// converter converts the values of the YAML parser to the types that encoding/json
+// decodes to. For Helm, sigs.k8s.io/yaml does the same by way of JSON text.
 type converter struct {
-	// suspicious reports whether a key is not a string, or stands twice, or a number is
-	// not finite.
+	// suspicious is true if a key is not a string or is a duplicate, or if a number is not
+	// finite.
 	suspicious bool
 }
 
@@ -34,7 +34,7 @@ func (c *converter) key(key any) string {
 	c.suspicious = true
 	switch key := key.(type) {
 	case float64:
-		// as sigs.k8s.io/yaml writes it
+		// sigs.k8s.io/yaml formats it with these arguments
 		return strconv.FormatFloat(key, 'g', -1, 32)
 	default:
 		return fmt.Sprint(key)

@@ -14,8 +14,8 @@ import (
 	"github.com/triton-leases/tms/internal/valuesfile"
 )
 
-// FuzzRead holds Read to Helm's own reader: a file that Read accepts has the values
-// that Helm reads. What Read refuses it refuses with a message.
+// FuzzRead compares Read with Helm's reader: if Read accepts a file, Helm reads the same
+// values. If Read refuses it, the error has a message.
 func FuzzRead(f *testing.F) {
 	for _, text := range texts(f) {
 		f.Add(text)
@@ -23,8 +23,8 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) { agrees(t, text) })
 }
 
-// TestReadOfBrokenFiles breaks files as the fuzzer would, on every run.
-func TestReadOfBrokenFiles(t *testing.T) {
+// TestReadBrokenFiles breaks files at random, with the same result on every run.
+func TestReadBrokenFiles(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 8))
 	parts := []string{
@@ -46,8 +46,8 @@ func TestReadOfBrokenFiles(t *testing.T) {
 	require.Greater(t, accepted, 300)
 }
 
-// agrees reports whether Read accepts a text, and then requires that Helm's reader
-// reads the same.
+// agrees reports whether Read accepts a text. If it does, agrees requires that Helm's
+// reader returns the same values.
 func agrees(t *testing.T, text []byte) bool {
 	t.Helper()
 	got, err := valuesfile.Read(text)
@@ -62,12 +62,12 @@ func agrees(t *testing.T, text []byte) bool {
 		require.Equal(t, wanted, got, "%q", text)
 	}
 	for key := range got {
-		positions.Locate(fieldpath.New(key)) // which may be unknown, and must not panic
+		positions.Locate(fieldpath.New(key)) // must not panic; the position may be unknown
 	}
 	return true
 }
 
-// texts returns the values files of the tests, and some made at random.
+// texts returns special cases, the values files of the tests, and random values.
 func texts(t testing.TB) [][]byte {
 	all := [][]byte{
 		[]byte("a: 1"), []byte("a: &a [*a]"), []byte("? [x]\n: 1"), []byte("<<: 1"), []byte("a: !!binary x"), []byte("a:\n\tb"),

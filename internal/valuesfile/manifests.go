@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const mixed = "put values and manifests in files of their own, each given with -f"
+const mixed = "put values and manifests in separate files, and give each file with -f"
 
 // Manifest is one YAML document of a file of manifests.
 type Manifest struct {
@@ -19,13 +19,13 @@ type Manifest struct {
 	Positions *Positions
 }
 
-// ReadManifests returns the documents of a file of manifests that are not empty. It
-// splits the file as kubectl does, and refuses what Read refuses of values. The error
-// is a SyntaxErrors with what is wrong with each document.
+// ReadManifests returns the documents of a file of manifests, without empty ones. It
+// splits the file as kubectl does, and refuses the keys and numbers that Read refuses.
+// The error is a SyntaxErrors with the errors of all documents.
 func ReadManifests(text []byte) ([]Manifest, error) {
 	var manifests []Manifest
 	var problems SyntaxErrors
-	before := 0 // lines
+	before := 0 // the number of lines before the document
 	for _, part := range split(string(text)) {
 		manifest, err := readManifest(part, before)
 		var found SyntaxErrors
@@ -60,7 +60,7 @@ func split(text string) []string {
 }
 
 // readManifest reads a document that begins after the given number of lines. It
-// returns nil if the document is empty.
+// returns nil, nil if the document is empty.
 func readManifest(text string, before int) (*Manifest, error) {
 	root, err := parse(text)
 	if err != nil {
@@ -83,7 +83,7 @@ func readManifest(text string, before int) (*Manifest, error) {
 		return nil, here("a manifest must be a mapping of keys to values")
 	}
 	if !isManifestNode(root) {
-		return nil, here("this is not a manifest, which has apiVersion and kind: " + mixed)
+		return nil, here("not a manifest, which needs apiVersion and kind: " + mixed)
 	}
 	if problems := check(root, nil); len(problems) > 0 {
 		return nil, problems.sorted()
@@ -95,8 +95,8 @@ func readManifest(text string, before int) (*Manifest, error) {
 	return manifest, nil
 }
 
-// parse returns the syntax tree of a text with at most one document, nil if it has
-// none.
+// parse returns the syntax tree of a text with at most one document, or nil if it has no
+// document.
 func parse(text string) (*yamlv4.Node, error) {
 	decoder := yamlv4.NewDecoder(bytes.NewReader([]byte(text)))
 	var first, next yamlv4.Node
@@ -111,11 +111,11 @@ func parse(text string) (*yamlv4.Node, error) {
 	case err != nil:
 		return nil, err
 	default:
-		return nil, SyntaxErrors{{Line: next.Line, Column: next.Column, Message: "a document begins here without a line --- before it"}}
+		return nil, SyntaxErrors{{Line: next.Line, Column: next.Column, Message: "a document begins here without a --- line before it"}}
 	}
 }
 
-// shift adds lines to the positions of a node and of all nodes below it.
+// shift adds lines to the line numbers of a node and of all nodes below it.
 func shift(node *yamlv4.Node, lines int) {
 	if lines == 0 {
 		return
@@ -140,8 +140,8 @@ func isManifestNode(document *yamlv4.Node) bool {
 	return isManifest(keys)
 }
 
-// isManifest reports whether a document is a Kubernetes manifest: it has a kind, and
-// at least one more of the keys that manifests have and values do not.
+// isManifest reports whether a document is a Kubernetes manifest: it has the key kind and
+// at least one more key that manifests have and values do not.
 func isManifest(document mapping) bool {
 	kind, others := false, false
 	for _, item := range document {
@@ -155,7 +155,7 @@ func isManifest(document mapping) bool {
 	return kind && others
 }
 
-// nextLine returns where the line after the one that begins at a position begins.
+// nextLine returns the index of the line after the one that begins at index at.
 func nextLine(text string, at int) int {
 	if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
 		return at + i + 1

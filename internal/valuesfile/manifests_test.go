@@ -9,7 +9,7 @@ import (
 	"github.com/triton-leases/tms/internal/valuesfile"
 )
 
-// TestManifestsAreNotValues: a file holds one or the other.
+// TestManifestsAreNotValues checks that Read returns ErrManifests for manifests.
 func TestManifestsAreNotValues(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -28,7 +28,7 @@ func TestManifestsAreNotValues(t *testing.T) {
 		require.NoError(t, err, "%q", text)
 	}
 	_, err := valuesfile.Read([]byte("leases:\n  a:\n    models: []\n---\nkind: X\nspec: {}\n"))
-	require.EqualError(t, err, "line 4, column 1: a manifest begins here: put values and manifests in files of their own, each given with -f")
+	require.EqualError(t, err, "line 4, column 1: a manifest begins here: put values and manifests in separate files, and give each file with -f")
 }
 
 func TestReadManifests(t *testing.T) {
@@ -48,10 +48,10 @@ func TestReadManifestsRefuses(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
 		"kind: A\nspec: {b: 1, b: 2}\n---\nkind: B\nkind: C\nspec: {}\n": "line 2, column 14: duplicate key \"b\", first in line 2\nline 5, column 1: duplicate key \"kind\", first in line 4",
-		"kind: A\nspec: {}\n---\nleases: {}\n":                           "line 4, column 1: this is not a manifest, which has apiVersion and kind: put values and manifests in files of their own, each given with -f",
+		"kind: A\nspec: {}\n---\nleases: {}\n":                           "line 4, column 1: not a manifest, which needs apiVersion and kind: put values and manifests in separate files, and give each file with -f",
 		"kind: A\nspec: {}\n---\n- a\n":                                  "line 4, column 1: a manifest must be a mapping of keys to values",
 		"kind: A\nspec: {}\n---\nkind: [\n":                              "line 5, column 1: did not find expected node content",
-		"kind: A\nspec: {}\n...\nkind: B\nspec: {}\n":                    "line 4, column 1: a document begins here without a line --- before it",
+		"kind: A\nspec: {}\n...\nkind: B\nspec: {}\n":                    "line 4, column 1: a document begins here without a --- line before it",
 		"kind: A\nspec: {a: .nan}\n":                                     "line 2, column 11: a number must be finite: .nan and .inf are not allowed",
 	} {
 		_, err := valuesfile.ReadManifests([]byte(text))

@@ -6,12 +6,12 @@ import (
 	"github.com/triton-leases/tms/internal/fieldpath"
 )
 
-// Positions knows the positions of the keys of one values file or manifest. It is
-// not safe for concurrent use.
+// Positions maps the keys of one values file or manifest to lines and columns. It is not
+// safe for concurrent use.
 type Positions struct {
-	root *yamlv4.Node // nil if the file cannot be read, or is empty
-	// keys maps the keys of a mapping to their indexes in it. It is filled on demand: a
-	// fleet has thousands of leases in one mapping.
+	root *yamlv4.Node // nil if the file is empty or not valid YAML
+	// keys maps the keys of each mapping node to their indexes in its Content. It is
+	// filled on demand: a fleet has thousands of leases in one mapping.
 	keys map[*yamlv4.Node]map[string]int
 }
 
@@ -28,10 +28,10 @@ func newPositions(root *yamlv4.Node) *Positions {
 	return &Positions{root: root, keys: map[*yamlv4.Node]map[string]int{}}
 }
 
-// Locate returns the position of a path, or of the longest prefix of it that the file
-// has, and the length of that prefix: an error about a missing key belongs to the file
-// that has most of its path. If the prefix is empty, the position is where the values
-// begin; it is 0, 0 if there are none.
+// Locate returns the position of the longest prefix of a path that the file has, and the
+// length of that prefix: an error about a missing key belongs to the file that has most
+// of its path. If the file has no prefix, Locate returns the position of the first value
+// and depth 0; if the file has no values, it returns 0, 0, 0.
 func (p *Positions) Locate(path fieldpath.Path) (line, column, depth int) {
 	node := p.root
 	if node == nil {
@@ -48,7 +48,8 @@ func (p *Positions) Locate(path fieldpath.Path) (line, column, depth int) {
 	return line, column, depth
 }
 
-// child returns the key and the value of one part of a path, nil if the node has none.
+// child returns the key and the value of one part of a path, or nil if the node does not
+// have it.
 func (p *Positions) child(node *yamlv4.Node, part fieldpath.Part) (key, value *yamlv4.Node) {
 	for node.Kind == yamlv4.AliasNode {
 		node = node.Alias

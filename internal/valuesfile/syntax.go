@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// checkSyntax returns a SyntaxErrors with every key of the first document that is
-// wrong, and with every number that is not finite; nil if nothing is wrong.
+// checkSyntax returns a SyntaxErrors with every wrong key and every number that is not
+// finite in the first document, or nil if there are none.
 func checkSyntax(text []byte) error {
 	var document yamlv4.Node
 	if err := yamlv4.NewDecoder(bytes.NewReader(text)).Decode(&document); err != nil {
@@ -27,8 +27,8 @@ func checkSyntax(text []byte) error {
 	return nil
 }
 
-// explain returns what is wrong with a file, with its position: the parser's error, or
-// a document that has no place in a values file.
+// explain returns the error of a file that Read refuses, with its position: a document
+// that a values file must not have, or else parserError.
 func explain(parserError error, text []byte) error {
 	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
 	for first := true; ; {
@@ -51,13 +51,13 @@ func explain(parserError error, text []byte) error {
 			at.Message = "a manifest begins here: " + mixed
 			return SyntaxErrors{at}
 		default:
-			at.Message = "a second YAML document begins here: put each document in a file of its own and give all files with -f"
+			at.Message = "a second YAML document begins here: put each document in its own file, and give each file with -f"
 			return SyntaxErrors{at}
 		}
 	}
 }
 
-// plainMessage returns the message of a YAML parser without the names of its layers.
+// plainMessage returns the message of a YAML parser without the prefixes of its layers.
 func plainMessage(err error) string {
 	message := err.Error()
 	if strings.Contains(message, "cannot unmarshal") {
@@ -74,8 +74,8 @@ func isEmpty(document *yamlv4.Node) bool {
 	return len(document.Content) == 0 || document.Content[0].ShortTag() == "!!null"
 }
 
-// check adds what is wrong below a node: duplicate keys, keys that YAML reads as
-// something else than they look like, and numbers that are not finite.
+// check returns found with the errors below a node added: duplicate keys, keys that YAML
+// reads as another text than they look like, and numbers that are not finite.
 func check(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
 	problem := func(at *yamlv4.Node, format string, args ...any) {
 		found = append(found, SyntaxError{Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
@@ -114,14 +114,14 @@ const quoted = yamlv4.SingleQuotedStyle | yamlv4.DoubleQuotedStyle | yamlv4.Lite
 
 var notFinite = regexp.MustCompile(`^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
 
-// word matches keys that every YAML reader reads as a string.
+// word matches keys that every YAML reader reads as a string, except booleans.
 var word = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{3,}$`)
 
-// meaning returns what a key becomes in the values: on becomes true, and 010 becomes
-// 8. It returns false if the key cannot become a string.
+// meaning returns what a key becomes in the values: on becomes "true", and 010 becomes
+// "8". The second result is false if the key does not become a string.
 func meaning(key *yamlv4.Node) (string, bool) {
 	if key.Kind == yamlv4.AliasNode {
-		return key.Value, true // its anchor is a key or a value of its own
+		return key.Value, true // check visits the node of the anchor, too
 	}
 	if key.Kind != yamlv4.ScalarNode {
 		return "", false
@@ -139,17 +139,17 @@ func meaning(key *yamlv4.Node) (string, bool) {
 	return "", false
 }
 
-// booleans are the words of more than three letters that are not strings.
+// booleans are the texts that word matches and YAML does not read as strings.
 var booleans = map[string]bool{"true": true, "false": true, "null": true}
 
-// SyntaxError is something that the syntax of a file shows to be wrong.
+// SyntaxError is one error in the syntax of a file.
 type SyntaxError struct {
 	// Line and Column count from 1. They are 0 if the position is not known.
 	Line, Column int
 	Message      string
 }
 
-// SyntaxErrors are all syntax errors of a file, in its order.
+// SyntaxErrors are all syntax errors of a file, ordered by position.
 type SyntaxErrors []SyntaxError
 
 func (e SyntaxErrors) sorted() SyntaxErrors {

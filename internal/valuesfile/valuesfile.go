@@ -1,9 +1,8 @@
-// Package valuesfile reads YAML files of values and of manifests, as Helm reads
-// values, and knows where in them a key stands.
+// Package valuesfile reads YAML files of values, as Helm does, and of manifests, and
+// locates keys in them for error messages.
 //
-// Values are read by the YAML parser that Helm uses, so that both read the same. A
-// second parser, which knows lines and columns, runs only to say where something is
-// wrong.
+// It reads values with Helm's YAML parser, to get the same values. A second parser,
+// which reports lines and columns, runs only if there is an error.
 package valuesfile
 
 import (
@@ -16,14 +15,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// ErrManifests reports that a file holds Kubernetes manifests, not values.
+// ErrManifests is returned for a file of Kubernetes manifests.
 var ErrManifests = errors.New("the file holds manifests, not values")
 
 // Read returns the values of a file as helm -f reads them. It refuses what Helm
-// would drop or change silently: duplicate keys, keys that YAML reads as something
-// else than they look like, and documents after the first. The error is a
-// SyntaxErrors with everything that is wrong, or ErrManifests. An empty file has no
-// values.
+// silently drops or changes: duplicate keys, keys that YAML reads as another text than
+// they look like, and documents after the first. The error is a SyntaxErrors with all
+// errors, or ErrManifests. An empty file has no values.
 func Read(text []byte) (map[string]any, error) {
 	decoder := yamlv2.NewDecoder(bytes.NewReader(text))
 	var found mapping
@@ -41,7 +39,7 @@ func Read(text []byte) (map[string]any, error) {
 	}
 }
 
-// mapping is a document that is a mapping, in the order of the file.
+// mapping is a document that is a mapping. It keeps the order and the duplicate keys.
 type mapping yamlv2.MapSlice
 
 var errNotMapping = errors.New("a values file must be a mapping of keys to values")
@@ -55,14 +53,14 @@ func (m *mapping) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*yamlv2.MapSlice)(m))
 }
 
-// ignored is an item of a list that is not read.
+// ignored is an item of a list, which UnmarshalYAML accepts and does not read.
 type ignored struct{}
 
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (ignored) UnmarshalYAML(func(any) error) error { return nil }
 
-// convert returns the map of a document. If a key is suspicious, the syntax decides
-// whether it is wrong: 7 is a good key.
+// convert returns the values of a document. If a key or number is suspicious,
+// checkSyntax decides whether it is an error: 7 is a valid key.
 func convert(document mapping, text []byte) (map[string]any, error) {
 	var c converter
 	values := c.object(yamlv2.MapSlice(document))
@@ -72,7 +70,7 @@ func convert(document mapping, text []byte) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	if hasMerge { // which the parser drops where it keeps the order of keys
+	if hasMerge { // a MapSlice does not apply merge keys
 		values = nil
 		if err := yaml.Unmarshal(text, &values); err != nil {
 			return nil, explain(err, text)
@@ -81,9 +79,9 @@ func convert(document mapping, text []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// Merge lays one map over another as helm does with several -f: maps are merged,
-// everything else is replaced. Neither argument is changed, and the result shares
-// parts with both.
+// Merge merges above over below, as helm does with several -f: it merges maps and
+// replaces everything else. It changes neither argument; the result shares parts with
+// both.
 func Merge(below, above map[string]any) map[string]any {
 	merged := make(map[string]any, len(below)+len(above))
 	maps.Copy(merged, below)

@@ -1,5 +1,5 @@
-// Package policy decides what a lease is granted, and reports why that is less than it
-// asks for.
+// Package policy decides what a lease is granted, and reports why a granted number
+// differs from the requested one.
 //
 // The administrator sets bounds (Config, the values key server.autoscaling). A lease
 // asks for replicas, metrics and thresholds (v1alpha1.Autoscaling, the values key
@@ -11,7 +11,7 @@
 // silently.
 //
 // All functions are pure. They expect values that the schema of the chart accepts. The
-// chart has a twin of this package, templates/_policy_config.tpl and _policy_lease.tpl,
-// so that helm install works without Go code of ours. Tests hold both to the same
-// grants and the same sentences.
+// chart implements the same policy in templates/_policy_config.tpl and
+// _policy_lease.tpl, for a plain helm install. Tests check that both give the same
+// grants and messages.
 package policy

@@ -36,79 +36,83 @@ func (p *Policy) Grant(path *field.Path, request v1alpha1.Autoscaling, pod *Pod)
 	return grant, nil
 }
 
-// claim is one number of a request: what the lease asks for, and what it is granted.
-type claim struct {
-	// lease and keys make its path, which only an error or an adjustment needs.
+// boundedNumber is one number of a request: what the lease asks for, and what it is
+// granted.
+type boundedNumber struct {
+	// lease and keys form the path. path builds it only for errors and adjustments.
 	lease *field.Path
 	keys  [3]string
-	asked bool
-	from  int64
-	to    int64
-	limit string // the path of the bound that decided, if to differs from from
+	// asked reports whether requested is the lease's number, and not the default.
+	asked              bool
+	requested, granted int64
+	bound              string // the path of the bound that decided, if the two differ
 }
 
-func newClaim(asked *int64, standard int64, lease *field.Path, keys ...string) claim {
-	c := claim{lease: lease, from: standard}
-	copy(c.keys[:], keys)
+func newBoundedNumber(asked *int64, defaultValue int64, lease *field.Path, keys ...string) boundedNumber {
+	n := boundedNumber{lease: lease, requested: defaultValue}
+	copy(n.keys[:], keys)
 	if asked != nil {
-		c.asked, c.from = true, *asked
+		n.asked, n.requested = true, *asked
 	}
-	c.to = c.from
-	return c
+	n.granted = n.requested
+	return n
 }
 
-func (c claim) path() *field.Path {
-	path := c.lease.Child("autoscaling", c.keys[0], c.keys[1])
-	if c.keys[2] != "" {
-		path = path.Child(c.keys[2])
+func (n boundedNumber) path() *field.Path {
+	path := n.lease.Child("autoscaling", n.keys[0], n.keys[1])
+	if n.keys[2] != "" {
+		path = path.Child(n.keys[2])
 	}
 	return path
 }
 
-// clamp brings the number into the band. Its ends have the paths lowest and highest.
-func (c *claim) clamp(band Band, lowest, highest string) {
-	c.to = band.Clamp(c.from)
-	if c.to > c.from {
-		c.limit = lowest
-	} else if c.to < c.from {
-		c.limit = highest
+// clamp grants the number of the band that is nearest. lowest and highest are the paths
+// of the bounds.
+func (n *boundedNumber) clamp(band Band, lowest, highest string) {
+	n.granted = band.Clamp(n.requested)
+	if n.granted > n.requested {
+		n.bound = lowest
+	} else if n.granted < n.requested {
+		n.bound = highest
 	}
 }
 
-// yield takes the number of another claim, which becomes the bound that decided.
-func (c *claim) yield(to claim) { c.to, c.limit = to.to, to.path().String() }
+// setTo grants the number of other, and names other as the bound.
+func (n *boundedNumber) setTo(other boundedNumber) {
+	n.granted, n.bound = other.granted, other.path().String()
+}
 
 // adjustment returns the adjustment to report, if there is one.
-func (c claim) adjustment() []v1alpha1.Adjustment {
-	if c.from == c.to {
+func (n boundedNumber) adjustment() []v1alpha1.Adjustment {
+	if n.requested == n.granted {
 		return nil
 	}
-	return []v1alpha1.Adjustment{{Field: c.path().String(), Asked: c.from, Default: !c.asked, Granted: c.to, Limit: c.limit}}
+	return []v1alpha1.Adjustment{{Field: n.path().String(), Asked: n.requested, Default: !n.asked, Granted: n.granted, Limit: n.bound}}
 }
 
-// grantReplicas clamps the replicas. If the clamped numbers cross, the one that the lease
-// did not ask for yields.
+// grantReplicas clamps the replicas. If the clamped minimum exceeds the clamped maximum,
+// the number that the lease did not ask for follows the other one.
 func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, grant *v1alpha1.Grant) field.ErrorList {
 	limits := p.config.Replicas.Limits
-	minimum := newClaim(request.Minimum, p.config.Replicas.Default.Minimum, path, "replicas", "minimum")
-	maximum := newClaim(request.Maximum, p.config.Replicas.Default.Maximum, path, "replicas", "maximum")
-	if minimum.asked && maximum.asked && minimum.from > maximum.from {
-		return field.ErrorList{field.Invalid(minimum.path(), minimum.from,
-			fmt.Sprintf("must not exceed maximum (%d)", maximum.from))}
+	minimum := newBoundedNumber(request.Minimum, p.config.Replicas.Default.Minimum, path, "replicas", "minimum")
+	maximum := newBoundedNumber(request.Maximum, p.config.Replicas.Default.Maximum, path, "replicas", "maximum")
+	if minimum.asked && maximum.asked && minimum.requested > maximum.requested {
+		return field.ErrorList{field.Invalid(minimum.path(), minimum.requested,
+			fmt.Sprintf("must not exceed maximum (%d)", maximum.requested))}
 	}
 	const lowerBound = "server.autoscaling.replicas.limits.minimum.lowerBound"
 	minimum.clamp(Band{limits.Minimum.LowerBound, limits.Minimum.UpperBound},
 		lowerBound, "server.autoscaling.replicas.limits.minimum.upperBound")
 	maximum.clamp(Band{limits.Minimum.LowerBound, limits.Maximum},
 		lowerBound, "server.autoscaling.replicas.limits.maximum")
-	if maximum.to < minimum.to {
+	if maximum.granted < minimum.granted {
 		if minimum.asked {
-			maximum.yield(minimum)
+			maximum.setTo(minimum)
 		} else {
-			minimum.yield(maximum)
+			minimum.setTo(maximum)
 		}
 	}
-	grant.MinReplicas, grant.MaxReplicas = minimum.to, maximum.to
+	grant.MinReplicas, grant.MaxReplicas = minimum.granted, maximum.granted
 	grant.Adjustments = append(minimum.adjustment(), maximum.adjustment()...)
 	return nil
 }
@@ -124,9 +128,9 @@ func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]
 		if !inEffect {
 			continue
 		}
-		threshold := newClaim(asked.Threshold, bounds.Threshold.Default, path, "metrics", string(metric.Name), "threshold")
+		threshold := newBoundedNumber(asked.Threshold, bounds.Threshold.Default, path, "metrics", string(metric.Name), "threshold")
 		threshold.clamp(bounds.Threshold.band(metric), thresholdBound(metric.Name, "minimum"), thresholdBound(metric.Name, "maximum"))
-		grant.Metrics = append(grant.Metrics, v1alpha1.MetricThreshold{Metric: metric.Name, Threshold: threshold.to})
+		grant.Metrics = append(grant.Metrics, v1alpha1.MetricThreshold{Metric: metric.Name, Threshold: threshold.granted})
 		grant.Adjustments = append(grant.Adjustments, threshold.adjustment()...)
 	}
 	if len(grant.Metrics) == 0 {

@@ -17,11 +17,11 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// ours grants with pkg/policy, and twin with the templates of the chart. All tests share
-// them: a Renderer is safe for concurrent use.
+// goPolicy renders the chart with package policy, chartPolicy with the chart's own policy
+// templates. All tests share them: a Renderer is safe for concurrent use.
 var (
-	ours = newRenderer(render.Options{})
-	twin = newRenderer(render.Options{Chart: charts.TMS()})
+	goPolicy    = newRenderer(render.Options{})
+	chartPolicy = newRenderer(render.Options{Chart: charts.TMS()})
 )
 
 func newRenderer(options render.Options) *render.Renderer {
@@ -32,8 +32,9 @@ func newRenderer(options render.Options) *render.Renderer {
 	return r
 }
 
-// FuzzAgreement holds pkg/policy and its twin in the chart together: for any values
-// they render the same text with the same warnings, or refuse with the same messages.
+// FuzzAgreement compares package policy with the policy templates of the chart: for any
+// values, both render the same text with the same warnings, or refuse with the same
+// messages.
 func FuzzAgreement(f *testing.F) {
 	for _, seed := range seeds(60) {
 		f.Add(seed)
@@ -41,12 +42,12 @@ func FuzzAgreement(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text, name := randvalues.YAML(data)
 		release := render.Release{Name: name, Namespace: "ns"}
-		got, err := ours.Render(release, text)
-		wanted, wantedErr := twin.Render(release, text)
+		got, err := goPolicy.Render(release, text)
+		wanted, wantedErr := chartPolicy.Render(release, text)
 		if wantedErr != nil {
 			var refusal policy.Refusal
 			require.ErrorAs(t, err, &refusal, "only the chart refuses:\n%s\n%v", text, wantedErr)
-			require.Equal(t, sentences(wantedErr), refusal.Error(), "values:\n%s", text)
+			require.Equal(t, failMessage(wantedErr), refusal.Error(), "values:\n%s", text)
 			return
 		}
 		require.NoError(t, err, "only Go refuses:\n%s", text)
@@ -57,7 +58,8 @@ func FuzzAgreement(f *testing.F) {
 	})
 }
 
-// seeds returns bytes to make values of, the same on every run. The first are none.
+// seeds returns n inputs for package randvalues, the same on every run. The first is
+// empty.
 func seeds(n int) [][]byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	all := make([][]byte, n)
@@ -70,10 +72,11 @@ func seeds(n int) [][]byte {
 	return all
 }
 
-// sentences returns what the chart's fail said, without where it stood.
-func sentences(err error) string {
-	_, said, _ := strings.Cut(err.Error(), "): \n")
-	return said
+// failMessage returns the message of the chart's fail, without the position that Helm
+// puts before it.
+func failMessage(err error) string {
+	_, message, _ := strings.Cut(err.Error(), "): \n")
+	return message
 }
 
 func printed(t testing.TB, result *render.Result) string {
@@ -85,11 +88,10 @@ func printed(t testing.TB, result *render.Result) string {
 	return text.String()
 }
 
-// TestAgreementReachesAll makes sure that the fuzzing is worth something: the
-// seeds reach every outcome often.
-func TestAgreementReachesAll(t *testing.T) {
+// TestSeedsReachOutcomes checks that the seeds of FuzzAgreement reach every outcome often.
+func TestSeedsReachOutcomes(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	outcomes := map[string]int{}
 	for _, data := range seeds(150) {
 		text, name := randvalues.YAML(data)

@@ -12,7 +12,7 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// fleet returns values with n autoscaled leases, each clamped in one number.
+// fleet returns values with n autoscaled leases, most of them with one clamped number.
 func fleet(n int) []byte {
 	var text strings.Builder
 	text.WriteString("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}}\n")
@@ -33,7 +33,7 @@ func fleet(n int) []byte {
 	return []byte(text.String())
 }
 
-// BenchmarkRender renders whole fleets: values in, text out.
+// BenchmarkRender renders fleets, from values files to text.
 func BenchmarkRender(b *testing.B) {
 	r, err := render.New(render.Options{})
 	require.NoError(b, err)
@@ -52,8 +52,8 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
-// BenchmarkLease renders single leases as typed objects, as a server does: each has
-// other numbers, and a shape that was rendered before.
+// BenchmarkLease renders single leases as typed objects, as tms-server does. Each lease
+// has other numbers, and a shape that is already rendered.
 func BenchmarkLease(b *testing.B) {
 	r, err := render.New(render.Options{})
 	require.NoError(b, err)

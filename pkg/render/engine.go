@@ -3,7 +3,6 @@ package render
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,12 +11,12 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// grantsKey is the key of the values under which templates find the grants. The chart's
+// grantsKey is the key of the values from which templates read the grants. The chart's
 // _grants.tpl documents it, and calls the chart's own policy if the key is missing.
 const grantsKey = "__grants"
 
-// firstShapeName is the index of the placeholder that stands for the name of the first
-// shape in a run of the engine. It is higher than that of any other parameter.
+// firstShapeName is the index of the placeholder for the name of the first shape in a
+// run of the engine. The indexes of all other parameters are lower.
 const firstShapeName = 10_000_000
 
 // renderShapes renders the shapes that have no manifests yet, in one run of the engine.
@@ -47,30 +46,34 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	if err != nil {
 		return err
 	}
-	return lr.cut(missing, texts)
+	return lr.assignManifests(missing, texts)
 }
 
-// cut cuts the manifests of shapes at their placeholders.
-func (lr *LeaseRenderer) cut(shapes []*shape, texts map[string]string) error {
-	for _, s := range shapes {
-		s.yaml = make([]*stencil.Stencil, len(kinds))
+// assignManifests assigns the rendered manifests to their shapes, as stencils. Each document names
+// its shape with a placeholder.
+func (lr *LeaseRenderer) assignManifests(shapes []*shape, texts map[string]string) error {
+	manifests := make([][]*stencil.Stencil, len(shapes)) // a shape has all of them, or none
+	for i := range manifests {
+		manifests[i] = make([]*stencil.Stencil, len(kinds))
 	}
-	shapeName := regexp.MustCompile(regexp.QuoteMeta(strings.TrimSuffix(lr.placeholders.At(1), "1z")) + `(1[0-9]{7})z`)
 	for k, kind := range kinds {
 		for _, text := range helmchart.Split(texts[lr.renderer.chart.Path(kind.Template)]) {
-			found := shapeName.FindStringSubmatch(text)
-			if found == nil {
+			index, found := lr.placeholders.Find(text, firstShapeName)
+			if !found {
 				return fmt.Errorf("%s: a document does not name its lease", kind.Template)
 			}
-			index, _ := strconv.Atoi(found[1])
-			text = strings.ReplaceAll(text, found[0], lr.placeholders.At(nameParameter))
-			shapes[index-firstShapeName].yaml[k] = lr.placeholders.Cut(text)
+			text = strings.ReplaceAll(text, lr.placeholders.At(index), lr.placeholders.At(nameParameter))
+			manifests[index-firstShapeName][k] = lr.placeholders.Cut(text)
 		}
+	}
+	for i, s := range shapes {
+		s.yaml = manifests[i]
 	}
 	return nil
 }
 
-// jsonOf returns the manifests of a shape as JSON, which few leases need.
+// jsonOf returns the manifests of a shape as JSON. They are made on the first call:
+// tms-render usually needs only YAML.
 func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	lr.shapes.lock.Lock()
 	defer lr.shapes.lock.Unlock()
@@ -91,8 +94,8 @@ func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	return manifests, nil
 }
 
-// renderShared renders the documents that are not of one lease. Their templates may read
-// the name and autoscaled of a grant, and what is not a parameter of a spec.
+// renderShared renders the documents that do not belong to one lease. Of a grant, their
+// templates may read only name and autoscaled; of a spec, only what is not a parameter.
 func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {
@@ -106,7 +109,7 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 	return helmchart.Sort(texts)
 }
 
-// grantValue returns the lease's part of the grants, as _grants.tpl documents it.
+// grantValue returns the grant of one lease for the templates, as _grants.tpl documents it.
 func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter func(int) string) map[string]any {
 	path := leasesKey + "." + name
 	if lr.release.Controller {
@@ -131,7 +134,7 @@ func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter fun
 	return value
 }
 
-// series are the recorded series of metrics.
+// series maps the name of each metric to its recorded series.
 var series = func() map[string]string {
 	all := map[string]string{}
 	for _, metric := range policy.Metrics() {

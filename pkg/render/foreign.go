@@ -11,11 +11,10 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-var errForeign = errors.New("this works for the embedded chart only: another chart grants and renders by itself")
+var errForeign = errors.New("only the embedded chart is supported: pkg/policy does not grant the leases of another chart")
 
-// renderForeign renders a chart that is not the embedded one. Nothing is known of its
-// templates, so each document is parsed to be sorted, and the warnings are those of
-// NOTES.txt.
+// renderForeign renders a chart that is not the embedded one. Nothing is known about its
+// templates: each document is parsed to sort it, and the warnings come from NOTES.txt.
 func (r *Renderer) renderForeign(release Release, merged map[string]any) (*Result, error) {
 	if reasons := release.validate(); len(reasons) > 0 {
 		return nil, reasons
@@ -44,8 +43,8 @@ func (r *Renderer) renderForeign(release Release, merged map[string]any) (*Resul
 	return result, nil
 }
 
-// warningsIn returns the warnings in the NOTES.txt of a chart that writes them as the
-// embedded one does.
+// warningsIn returns the warnings in a rendered NOTES.txt that has the format of the
+// embedded chart's.
 func warningsIn(notes string) []string {
 	var warnings []string
 	for line := range strings.Lines(notes) {

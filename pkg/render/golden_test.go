@@ -19,7 +19,7 @@ const goldens = "../../testdata/golden/"
 
 var release = render.Release{Name: "tms", Namespace: "inference"}
 
-// TestGolden renders each of the chart's ci values: a new case is a new file.
+// TestGolden renders each of the chart's ci values. To add a case, add a file.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../charts/tms/ci/*-values.yaml")
@@ -29,21 +29,21 @@ func TestGolden(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			result, err := ours.Render(release, read(t, file))
+			result, err := goPolicy.Render(release, read(t, file))
 			require.NoError(t, err)
 			decodesStrictly(t, result)
 			golden.Equal(t, goldens+name+".yaml", printed(t, result))
 			golden.Equal(t, goldens+name+".err", lines(result.Warnings))
 
-			byChart, err := twin.Render(release, read(t, file))
+			byChart, err := chartPolicy.Render(release, read(t, file))
 			require.NoError(t, err)
-			golden.Same(t, printed(t, byChart), printed(t, result), "the chart by itself renders something else")
+			golden.Same(t, printed(t, byChart), printed(t, result), "the chart's own policy renders something else")
 			require.Equal(t, byChart.Warnings, result.Warnings)
 		})
 	}
 }
 
-// TestGoldenRefused renders what is refused: a new case is a new file.
+// TestGoldenRefused renders values that are refused. To add a case, add a file.
 func TestGoldenRefused(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../testdata/refused/*.yaml")
@@ -53,23 +53,23 @@ func TestGoldenRefused(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ours.Render(release, read(t, file))
+			_, err := goPolicy.Render(release, read(t, file))
 			require.Error(t, err)
 			golden.Equal(t, goldens+name+".err", err.Error()+"\n")
 
-			// Where the schema accepts it, the chart refuses with the same sentences.
-			_, byChart := twin.Render(release, read(t, file))
+			// If the schema accepts the values, the chart's policy has the same message.
+			_, byChart := chartPolicy.Render(release, read(t, file))
 			require.Error(t, byChart, "the chart accepts it")
 			var bySchema policy.Refusal
 			if !errors.As(byChart, &bySchema) {
-				require.Equal(t, err.Error(), sentences(byChart))
+				require.Equal(t, err.Error(), failMessage(byChart))
 			}
 		})
 	}
 }
 
-// TestGoldenHasNoOthers finds goldens whose input is gone.
-func TestGoldenHasNoOthers(t *testing.T) {
+// TestGoldenHasInput finds golden files without an input file.
+func TestGoldenHasInput(t *testing.T) {
 	t.Parallel()
 	files, err := os.ReadDir(goldens)
 	require.NoError(t, err)
@@ -81,8 +81,7 @@ func TestGoldenHasNoOthers(t *testing.T) {
 	}
 }
 
-// TestExamples renders the files that a person would start from. They are not
-// adjusted: an example that is would teach the wrong thing.
+// TestExamples renders the examples, and checks that they have no adjustments or warnings.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../examples/*.yaml")
@@ -91,13 +90,13 @@ func TestExamples(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			if filepath.Base(file) == "lease.yaml" {
-				t.Skip("a TritonLease, which internal/preview renders")
+				t.Skip("a TritonLease: internal/preview tests it")
 			}
-			result, err := ours.Render(release, read(t, file))
+			result, err := goPolicy.Render(release, read(t, file))
 			require.NoError(t, err)
 			decodesStrictly(t, result)
 			require.Empty(t, result.Warnings)
-			require.NotEmpty(t, slices.Collect(result.Documents()), "leases, or a server that grants them")
+			require.NotEmpty(t, slices.Collect(result.Documents()), "no document is rendered")
 		})
 	}
 }

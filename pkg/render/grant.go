@@ -1,8 +1,6 @@
 package render
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,17 +21,18 @@ type GrantedLease struct {
 	Namespace string
 	// ObjectName is the name of all of its objects.
 	ObjectName string
-	// Path is leases.<name>, or the spec of a TritonLease. Messages name keys below it.
+	// Path is leases.<name>, or spec for a TritonLease. Messages name keys below it.
 	Path string
-	// Request is what the lease asks for, and AskedTerm how long a TritonLease asks to
-	// last.
+	// Request is the autoscaling that the lease asks for. AskedTerm is the term that a
+	// TritonLease asks for.
 	Request   v1alpha1.Autoscaling
 	AskedTerm policy.TermRequest
-	// Grant is what it has, and why that is not what it asks for. Term is how long a
-	// TritonLease lasts.
+	// Grant is the autoscaling that it is granted, with its adjustments. Term is the term
+	// that a TritonLease is granted.
 	Grant v1alpha1.Grant
 	Term  v1alpha1.Term
-	// Workload identifies the target that the lease scales; it is empty if it has none.
+	// Workload identifies the target that the lease scales. It is empty if the lease has no
+	// target or is not autoscaled.
 	Workload string
 
 	shape      *shape
@@ -48,18 +47,21 @@ func (g *GrantedLease) String() string {
 	return g.Name
 }
 
-// Grants are what all leases of an input were granted.
+// Grants are the grants of all leases of an input.
 type Grants struct {
 	// Leases are ordered by name.
 	Leases []*GrantedLease
-	// Warnings are sentences: one for each adjustment, and one for everything else that
-	// deserves a look.
+	// Warnings are the messages to the user: the adjustments, and other warnings.
 	Warnings []string
 }
 
-// grant decides everything about the values and their leases. The error is a
-// policy.Refusal with every reason.
+// grant validates the values and grants all their leases. It removes the leases from the
+// input. The error is a policy.Refusal with every reason.
 func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants, error) {
+	if input.spent {
+		return nil, nil, errSpent
+	}
+	input.spent = true
 	merged, err := r.chart.Coalesce(input.withoutLeases())
 	if err != nil {
 		return nil, nil, err
@@ -80,7 +82,7 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 		if refused.leases[name] || !isMap {
 			continue
 		}
-		delete(leases, name) // a large fleet is in memory once
+		delete(leases, name) // frees the memory of a large fleet while it is granted
 		granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value)
 		if granted.Workload != "" && workloads[granted.Workload] {
 			reasons.byPolicy = slices.Insert(reasons.byPolicy, reasons.names, policy.DuplicateTarget(granted.path(), granted.workloadName(), ""))
@@ -103,7 +105,7 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 	return lr, grants, nil
 }
 
-// Grant grants one lease of the values. The error is a policy.Refusal whose paths
+// Grant grants one lease of the values. The error is a policy.Refusal with paths that
 // begin with leases.<name>.
 func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedLease, error) {
 	value, err := spec.Map()
@@ -121,8 +123,9 @@ func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedL
 	return granted, nil
 }
 
-// GrantTritonLease grants a TritonLease, and decides how long it lasts. The error is a
-// policy.Refusal whose paths begin with spec. The Release must be a Controller's.
+// GrantTritonLease grants the autoscaling and the term of a TritonLease. The error is a
+// policy.Refusal with paths that begin with spec. lr must be made for a Release with
+// Controller set.
 func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*GrantedLease, error) {
 	if reasons := checkSize(lease); len(reasons) > 0 {
 		return nil, reasons
@@ -154,19 +157,19 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	return granted, nil
 }
 
-// validate applies the schema to one lease. The paths begin with leases.<name>.
+// validate validates one lease against the schema. Paths begin with leases.<name>.
 func (lr *LeaseRenderer) validate(name string, value map[string]any) policy.Refusal {
 	return policy.Refusal(lr.renderer.schema.Validate(map[string]any{leasesKey: map[string]any{name: value}}))
 }
 
-// leaseReasons are why the policy refuses one lease. The first of them, names, are
-// about names.
+// leaseReasons are the reasons why the policy refuses one lease.
 type leaseReasons struct {
 	byPolicy policy.Refusal
-	names    int
+	// names is the number of reasons about names, which come first in byPolicy.
+	names int
 }
 
-// grantLease decodes and grants one lease that the schema accepts.
+// grantLease decodes and grants one lease that the schema accepts, without its shape.
 func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[string]any) (*GrantedLease, *leaseReasons) {
 	g := &GrantedLease{Name: name, ObjectName: lr.fullname + "-" + name, Path: path.String()}
 	reasons := new(leaseReasons)
@@ -189,7 +192,8 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 	return g, reasons
 }
 
-// checkNames refuses a lease whose objects cannot have its name.
+// checkNames refuses a lease if its objects cannot have their name, or if two of its
+// models have the same name.
 func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1alpha1.LeaseSpec) policy.Refusal {
 	var reasons policy.Refusal
 	if g.ObjectName == lr.serverName {
@@ -219,7 +223,8 @@ func (g *GrantedLease) workloadName() string {
 	return g.Workload[strings.LastIndexByte(g.Workload, ' ')+1:]
 }
 
-// pod returns what the policy needs to know of the lease's pods, nil for a target's.
+// pod returns what the policy needs to know about the pods of a lease, or nil for a lease
+// with a target.
 func (lr *LeaseRenderer) pod(spec *v1alpha1.LeaseSpec) *policy.Pod {
 	if len(spec.Models) == 0 {
 		return nil
@@ -234,48 +239,4 @@ func (lr *LeaseRenderer) pod(spec *v1alpha1.LeaseSpec) *policy.Pod {
 		GPULimit:      values.LimitsGPU(own.Resources, defaults),
 		FixedReplicas: own.Replicas != nil,
 	}
-}
-
-const (
-	// maxSpecBytes and maxSpecDepth bound the spec of a TritonLease. Parts that reach the
-	// manifests unchanged become YAML, whose length is depth times width: without bounds,
-	// 200 kB of JSON take gigabytes of memory.
-	maxSpecBytes = 256 << 10
-	maxSpecDepth = 32
-)
-
-// checkSize refuses a TritonLease that is too large to be validated.
-func checkSize(lease *v1alpha1.TritonLease) policy.Refusal {
-	spec := field.NewPath("spec")
-	text, err := json.Marshal(&lease.Spec)
-	switch {
-	case err != nil:
-		return policy.Refusal{field.InternalError(spec, err)}
-	case len(text) > maxSpecBytes:
-		return policy.Refusal{field.TooLong(spec, "", maxSpecBytes)}
-	case depth(text) > maxSpecDepth:
-		return policy.Refusal{field.Forbidden(spec, fmt.Sprintf("must not be nested more than %d deep", maxSpecDepth))}
-	default:
-		return nil
-	}
-}
-
-// depth returns how deep the maps and lists of a JSON text are nested.
-func depth(text []byte) int {
-	deepest, current, quoted := 0, 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			current++
-			deepest = max(deepest, current)
-		case c == '}' || c == ']':
-			current--
-		}
-	}
-	return deepest
 }

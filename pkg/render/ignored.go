@@ -2,16 +2,16 @@ package render
 
 import "github.com/triton-leases/tms/pkg/values"
 
-// ignoredKeys returns a warning for each key that has no effect: keys of NVIDIA TMS,
-// the image of a server that is not installed, and the Service of an API that is not
-// enabled.
+// ignoredKeys returns a warning for each key that has no effect: keys of NVIDIA TMS, the
+// image of tms-server if it is not installed, and the Service of its API if the API is not
+// enabled. The chart has the same warnings.
 func ignoredKeys(v *values.Values) []string {
 	var warnings []string
 	if v.Images.Server != "" && !v.Server.Enabled {
 		warnings = append(warnings, "images.server: has no effect while server.enabled is false")
 	}
 	if api := v.Server.APIService; !api.Enabled {
-		// A default that was removed or repeated needs no warning.
+		// No warning for a key that is removed or set to its default.
 		if api.Type != "" && api.Type != "ClusterIP" {
 			warnings = append(warnings, "server.apiService.type: has no effect while server.apiService.enabled is false")
 		}

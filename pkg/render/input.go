@@ -7,15 +7,19 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/triton-leases/tms/internal/schema"
+	"github.com/triton-leases/tms/internal/spelling"
 	"github.com/triton-leases/tms/internal/valuesfile"
 )
 
-// Input is the values of several files and flags, merged as helm merges them. The
-// zero Input has no values, which leaves the chart's defaults.
+// Input holds the values of several files and flags, merged as helm merges them. The
+// zero Input has no values: the chart's defaults apply. An Input is granted or rendered
+// once, which frees its leases.
 type Input struct {
 	values map[string]any
+	spent  bool
 }
+
+var errSpent = errors.New("the Input was granted or rendered already: make a new one")
 
 // ErrNoLease is returned if a named lease does not exist.
 var ErrNoLease = errors.New("no such lease")
@@ -33,9 +37,9 @@ func (in *Input) Add(text []byte) error {
 	return nil
 }
 
-// AddValues merges parsed values over the values. They are not changed. What
-// encoding/json would not decode to, such as a []string, is converted; it is an error
-// if JSON cannot hold a value.
+// AddValues merges a copy of parsed values over the values. A value of a Go type that
+// encoding/json does not decode to, such as []string, is converted by way of JSON. The
+// error is that of encoding it.
 func (in *Input) AddValues(values map[string]any) error {
 	copied, err := copyJSON(values)
 	if err != nil {
@@ -45,8 +49,8 @@ func (in *Input) AddValues(values map[string]any) error {
 	return nil
 }
 
-// copyJSON returns a copy of a value that consists of what encoding/json decodes to, and
-// of int64.
+// copyJSON returns a deep copy of a value. The copy has only int64 and the types that
+// encoding/json decodes to.
 func copyJSON(value any) (any, error) {
 	var err error
 	switch value := value.(type) {
@@ -77,12 +81,12 @@ func copyJSON(value any) (any, error) {
 	return decoded, json.Unmarshal(text, &decoded)
 }
 
-// Change lets a function change the values, as --set does. The function gets a copy;
-// if it fails, nothing changes.
+// Change calls a function that changes the values, as --set does. The function gets a
+// copy: if it returns an error, the values stay as they are.
 func (in *Input) Change(change func(values map[string]any) error) error {
 	copied, err := copyJSON(in.values)
 	if err != nil {
-		return err // it consists of what AddValues and Add accept
+		return err // cannot happen: Add and AddValues copy only what copyJSON accepts
 	}
 	changed := copied.(map[string]any)
 	if err := change(changed); err != nil {
@@ -92,8 +96,9 @@ func (in *Input) Change(change func(values map[string]any) error) error {
 	return nil
 }
 
-// Only removes all leases but the named ones, and everything that belongs to no
-// lease: extraObjects and tms-server. It returns ErrNoLease if a name is unknown.
+// Only removes all leases except the named ones, and everything that does not belong to a
+// lease: extraObjects and tms-server. It returns ErrNoLease if there is no lease with a
+// name.
 func (in *Input) Only(names ...string) error {
 	all, _ := in.values[leasesKey].(map[string]any)
 	kept := map[string]any{}
@@ -109,7 +114,7 @@ func (in *Input) Only(names ...string) error {
 	return nil
 }
 
-// WithoutLeases returns the values without any lease.
+// WithoutLeases returns a copy of the input without leases.
 func (in *Input) WithoutLeases() *Input { return &Input{values: in.withoutLeases()} }
 
 func (in *Input) withoutLeases() map[string]any {
@@ -118,14 +123,13 @@ func (in *Input) withoutLeases() map[string]any {
 	return values
 }
 
-// Configuration returns what tms-server reads of the values: not their leases, and
-// not how tms-server itself runs.
+// Configuration returns the part of the values that tms-server reads: without leases,
+// and without how tms-server itself is deployed.
 func (in *Input) Configuration() *Input {
 	return &Input{values: withoutServer(in.withoutLeases())}
 }
 
-// withoutServer returns a copy of values that installs neither tms-server nor
-// extraObjects.
+// withoutServer returns a copy of values without tms-server and extraObjects.
 func withoutServer(values map[string]any) map[string]any {
 	values = valuesfile.Merge(values, map[string]any{
 		"server": map[string]any{"enabled": false, "apiService": nil}, "images": map[string]any{"server": ""},
@@ -140,9 +144,9 @@ func (in *Input) Leases() int {
 	return len(leases)
 }
 
-// UnknownLease returns an ErrNoLease that suggests one of the known names.
+// UnknownLease returns an error that wraps ErrNoLease and suggests a known name.
 func UnknownLease(name string, known []string) error {
-	if best := schema.Nearest(name, known); best != "" {
+	if best := spelling.Nearest(name, known); best != "" {
 		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
 	}
 	return fmt.Errorf("%w: %q", ErrNoLease, name)

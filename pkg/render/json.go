@@ -48,7 +48,7 @@ func (res *Result) WriteJSON(w io.Writer) error {
 	return err
 }
 
-// jsonTexts yields the manifests of leases as JSON, and other documents as they are.
+// jsonTexts yields the documents of a section: those of leases as JSON, others as YAML.
 func (res *Result) jsonTexts(s section) iter.Seq[[]byte] {
 	if s.kind == notOfLeases {
 		return res.texts(s)

@@ -19,7 +19,7 @@ type Object interface {
 	runtime.Object
 }
 
-// Objects are the manifests of one lease. Those that the lease does not have are nil.
+// Objects are the objects of one lease. Those that the lease does not have are nil.
 type Objects struct {
 	Lease                   GrantedLease
 	Deployment              *appsv1.Deployment
@@ -30,23 +30,23 @@ type Objects struct {
 	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
 }
 
-// Kind is a kind of object that a lease consists of.
+// Kind is a kind of object that leases have.
 type Kind struct {
 	schema.GroupVersionKind
 	// Resource is the plural name in the API, as in RBAC rules.
 	Resource string
-	// Template is the chart's template that makes one object of this kind, or none,
-	// for each lease.
+	// Template is the chart's template that renders at most one object of this kind for
+	// each lease.
 	Template string
-	// New returns a new object of the kind's Go type.
+	// New returns an empty object of the kind's Go type.
 	New func() Object
-	// Get returns the object of a lease, nil if the lease has none.
+	// Get returns the object of this kind, or nil if the lease has none.
 	Get func(*Objects) Object
-	// set puts an object that New returned among the objects of a lease.
+	// set stores an object that New returned.
 	set func(*Objects, Object)
 }
 
-// kinds is the only list of the kinds that a lease consists of, in the order in which
+// kinds is the only list of the kinds of objects that leases have, in the order in which
 // tms-server applies them: an autoscaler comes after the workload that it scales.
 var kinds = []Kind{
 	newKind(appsv1.SchemeGroupVersion, "deployments", "templates/deployment.yaml",
@@ -63,8 +63,8 @@ var kinds = []Kind{
 		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),
 }
 
-// Kinds returns the kinds that a lease consists of, in the order in which tms-server
-// applies them. The caller must not change them.
+// Kinds returns the kinds of objects that leases have, in the order in which tms-server
+// applies them. The caller must not change the slice.
 func Kinds() []Kind { return kinds }
 
 func newKind[T any, P interface {

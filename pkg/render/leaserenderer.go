@@ -15,19 +15,18 @@ import (
 	"github.com/triton-leases/tms/pkg/values"
 )
 
-// LeaseRenderer grants and renders the leases of one release. Everything in the values
-// but the leases is validated and decided when it is made. It is safe for concurrent
-// use.
+// LeaseRenderer grants and renders the leases of one release. The values, except the
+// leases, are validated and decoded when it is made. It is safe for concurrent use.
 type LeaseRenderer struct {
 	renderer *Renderer
 	release  Release
 	// values are the release's values without leases, merged with the chart's defaults.
 	values  map[string]any
 	decoded *values.Values
-	// fullname is the beginning of the names of all objects, and serverName the name of
-	// tms-server's; it is empty if tms-server is not installed.
+	// fullname is the prefix of the names of all objects. serverName is the name of
+	// tms-server's objects, or empty if tms-server is not installed.
 	fullname, serverName string
-	// policy and terms are nil if the administrator's configuration is not coherent.
+	// policy and terms are nil if the configuration is refused.
 	policy     *policy.Policy
 	terms      *policy.Terms
 	ruleLabels map[string]string
@@ -37,9 +36,9 @@ type LeaseRenderer struct {
 	shapes       *shapeCache
 }
 
-// LeaseRenderer returns a LeaseRenderer for the values of an input, whose leases it
-// ignores. The error is a policy.Refusal with every reason. It works for the embedded
-// chart only.
+// LeaseRenderer returns a LeaseRenderer for the values of an input. It ignores their
+// leases. The error is a policy.Refusal with every reason. Only the embedded chart is
+// supported.
 func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer, error) {
 	if r.foreign {
 		return nil, errForeign
@@ -59,9 +58,9 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 	return lr, nil
 }
 
-// configure decides everything but the leases, and adds what it refuses. The
-// LeaseRenderer has only the values that are not refused, so that leases can be checked
-// all the same.
+// configure makes a LeaseRenderer from merged values, and adds the reasons against the
+// values to refused. The LeaseRenderer leaves out the keys that the schema refuses, so
+// that the leases can still be checked. It also returns the warnings about the values.
 func (r *Renderer) configure(release Release, merged map[string]any, refused *refusals) (*LeaseRenderer, []string, error) {
 	sound := maps.Clone(merged)
 	delete(sound, leasesKey)
@@ -95,7 +94,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 	return lr, warnings, nil
 }
 
-// checkServiceName refuses a name of tms-server's Service that is no DNS label.
+// checkServiceName refuses a name of tms-server's Service that is not a DNS label.
 func checkServiceName(v *values.Values, name string) policy.Refusal {
 	if !v.Server.APIService.Enabled || isObjectName(name) {
 		return nil
@@ -105,10 +104,10 @@ func checkServiceName(v *values.Values, name string) policy.Refusal {
 			"change the name of the release, or set fullnameOverride")}
 }
 
-// Terms returns the bounds of how long TritonLeases last.
+// Terms returns the defaults and bounds of the terms of TritonLeases.
 func (lr *LeaseRenderer) Terms() *policy.Terms { return lr.terms }
 
-// AllowedImages returns the Triton images that leases may have, the default first.
+// AllowedImages returns the Triton images that leases may use, the default first.
 func (lr *LeaseRenderer) AllowedImages() []string { return slices.Clone(lr.images) }
 
 // WithImages returns a LeaseRenderer that allows more Triton images. It shares all
@@ -119,8 +118,9 @@ func (lr *LeaseRenderer) WithImages(images ...string) *LeaseRenderer {
 	return &more
 }
 
-// Tighten returns a grant clamped to the bounds in force, which may have changed since
-// it was made. If the lease cannot scale any more, the result is not autoscaled.
+// Tighten clamps an existing grant to the current bounds, which may have changed since
+// the lease was granted. If autoscaling is no longer possible, it returns a grant without
+// autoscaling.
 func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
 	request := v1alpha1.Autoscaling{
 		Enable:   granted.Autoscaled,
@@ -141,16 +141,16 @@ func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
 type refusals struct {
 	bySchema field.ErrorList
 	byPolicy policy.Refusal
-	// ignored are the top-level keys that the schema refuses, and leases the leases. What
-	// follows from their absence is not reported.
+	// ignored holds the top-level keys that the schema refuses, and leases the names of the
+	// leases that it refuses. Reasons that follow from leaving them out are not reported.
 	ignored, leases map[string]bool
 }
 
-// newRefusals returns the refusals of the schema.
+// newRefusals returns refusals with the reasons of the schema.
 func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
 	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
 	for _, reason := range bySchema {
-		path := fieldpath.Parse(reason.Field)
+		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
 		switch {
 		case len(path) > 1 && path[0].Key == leasesKey:
 			r.leases[path[1].Key] = true
@@ -165,18 +165,17 @@ func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
 
 func (r *refusals) add(reasons policy.Refusal) { r.byPolicy = append(r.byPolicy, reasons...) }
 
-// addError adds the reasons of an error of pkg/policy.
+// addError adds the reasons of an error of package policy, if there are any.
 func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }
 
-// reasons returns those of the schema by path, and then those of the policy that do
-// not follow from an ignored key: without the configuration, nothing can be said about
-// bounds; without the defaults of triton, nothing about resources; without an override
-// of the name, nothing about the names of objects; without the images, nothing about an
-// image.
+// reasons returns the reasons of the schema, ordered by path, and then those of the
+// policy. It leaves out a reason that may follow from an ignored key: bounds depend on
+// server, resources on the defaults in triton, names of objects on the overrides of the
+// name, and allowed images on images.
 func (r *refusals) reasons() policy.Refusal {
 	reasons := policy.Refusal(schema.Sort(r.bySchema))
 	for _, reason := range r.byPolicy {
-		path := fieldpath.Parse(reason.Field)
+		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
 		follows := r.ignored[path[0].Key] ||
 			len(path) > 2 && path[2].Key == "triton" && r.ignored["triton"] ||
 			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"]) ||

@@ -21,10 +21,10 @@ import (
 	"github.com/triton-leases/tms/pkg/values"
 )
 
-// TestObjects: the typed objects of a lease are those of its documents.
+// TestObjects checks that the typed objects of a lease equal its decoded documents.
 func TestObjects(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	compared := 0
 	for _, data := range seeds(15) {
 		text, _ := randvalues.Fleet(data)
@@ -77,10 +77,10 @@ func objectsOf(lr *render.LeaseRenderer, name string, spec *v1alpha1.LeaseSpec) 
 	return lr.Objects(granted)
 }
 
-// TestLeaseRenderer: what a server does with one lease does not show in others.
+// TestLeaseRenderer checks that leases do not affect each other.
 func TestLeaseRenderer(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	var input render.Input
 	require.NoError(t, input.Add(read(t, queueTime)))
 	require.NoError(t, input.AddValues(map[string]any{
@@ -100,7 +100,7 @@ func TestLeaseRenderer(t *testing.T) {
 	require.Equal(t, appsv1.RecreateDeploymentStrategyType, first.Deployment.Spec.Strategy.Type)
 	require.Contains(t, first.Deployment.Spec.Template.Spec.Containers[0].Args, "--default")
 
-	// A caller may do as it likes with what it got.
+	// A caller may change the result.
 	*first.Lease.Request.Metrics[v1alpha1.QueueTime].Enabled = false
 	first.Deployment.Labels["app.kubernetes.io/name"] = "changed"
 	first.PrometheusRule.Spec.Groups[0].Rules = nil
@@ -110,7 +110,7 @@ func TestLeaseRenderer(t *testing.T) {
 	require.Equal(t, "tms", second.Deployment.Labels["app.kubernetes.io/name"])
 	require.NotEmpty(t, second.PrometheusRule.Spec.Groups[0].Rules)
 
-	// What is empty overrides what is not.
+	// An empty value overrides a default.
 	bare := lease()
 	bare.Triton = &v1alpha1.Triton{Strategy: v1alpha1.Raw(map[string]any{}), Args: []string{}}
 	third, err := objectsOf(lr, "c", bare)
@@ -123,7 +123,7 @@ func TestLeaseRenderer(t *testing.T) {
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "leases.E", refusal[0].Field)
 
-	// All at once, for the race detector.
+	// Concurrent use, for the race detector.
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -140,8 +140,8 @@ func TestLeaseRenderer(t *testing.T) {
 	all.Wait()
 }
 
-// TestChangeKeepsOthers: a change of one value leaves the type of the others.
-func TestChangeKeepsOthers(t *testing.T) {
+// TestChangeKeepsTypes checks that Change keeps the Go types of the other values.
+func TestChangeKeepsTypes(t *testing.T) {
 	t.Parallel()
 	const big = int64(9007199254740993)
 	var input render.Input
@@ -156,7 +156,7 @@ func TestChangeKeepsOthers(t *testing.T) {
 		values["nameOverride"] = "other"
 		return errors.New("no")
 	}))
-	result, err := ours.RenderInput(release, &input)
+	result, err := goPolicy.RenderInput(release, &input)
 	require.NoError(t, err)
 	require.Contains(t, printed(t, result), "big: 9007199254740993\n")
 	require.Contains(t, printed(t, result), "kind: X\n")

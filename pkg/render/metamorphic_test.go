@@ -12,13 +12,13 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// FuzzGrantedAgain asks for what was granted: the text is the same, but for the
-// annotation with the adjustments, and nothing is adjusted any more.
+// FuzzGrantedAgain asks for what was granted, and checks that nothing is adjusted and that
+// the text is the same except for the annotation with the adjustments.
 func FuzzGrantedAgain(f *testing.F) {
 	for _, seed := range seeds(30) {
 		f.Add(seed)
 	}
-	r := ours
+	r := goPolicy
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text, _ := randvalues.YAML(data)
 		first, err := r.Render(release, text)

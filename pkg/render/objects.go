@@ -9,9 +9,9 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Objects renders a granted lease as typed objects, which are the caller's. They are
-// decoded strictly: a field that a type does not have is an error. The first
-// lease of a shape takes milliseconds, later ones microseconds.
+// Objects renders a granted lease as typed objects, which the caller may change. Decoding
+// is strict: a field that the type does not have is an error. The first lease of a shape
+// takes milliseconds, later ones microseconds.
 func (lr *LeaseRenderer) Objects(g *GrantedLease) (*Objects, error) {
 	if err := lr.renderShapes([]*GrantedLease{g}); err != nil {
 		return nil, err
@@ -36,8 +36,8 @@ func (lr *LeaseRenderer) Objects(g *GrantedLease) (*Objects, error) {
 	return objects, nil
 }
 
-// TritonLease grants a TritonLease and renders it as typed objects. The error is a
-// policy.Refusal whose paths begin with spec, if the lease is refused.
+// TritonLease grants a TritonLease and renders it as typed objects. If the lease is
+// refused, the error is a policy.Refusal with paths that begin with spec.
 func (lr *LeaseRenderer) TritonLease(lease *v1alpha1.TritonLease) (*Objects, error) {
 	granted, err := lr.GrantTritonLease(lease)
 	if err != nil {

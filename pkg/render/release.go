@@ -19,9 +19,8 @@ type Release struct {
 	Namespace string
 	// IsUpgrade renders for helm upgrade instead of helm install.
 	IsUpgrade bool
-	// Controller renders TritonLeases for tms-server instead of values for Helm: the
-	// label app.kubernetes.io/managed-by is ControllerName, and messages name keys of a
-	// spec.
+	// Controller renders TritonLeases for tms-server instead of values for Helm: the label
+	// app.kubernetes.io/managed-by is ControllerName, and messages name keys of the spec.
 	Controller bool
 }
 
@@ -38,12 +37,12 @@ func (r Release) forChart() helmchart.Release {
 	return release
 }
 
-// isObjectName reports whether every kind of object accepts a name. A Service is the
-// strictest: its name is a DNS label that begins with a letter.
+// isObjectName reports whether objects of all kinds can have a name. Services have the
+// strictest rule: a DNS label that begins with a letter.
 func isObjectName(name string) bool { return len(validation.IsDNS1035Label(name)) == 0 }
 
-// validate refuses names that no cluster accepts. The namespace is part of PromQL
-// expressions.
+// validate refuses names that Helm or Kubernetes would refuse. The namespace becomes part
+// of PromQL expressions.
 func (r Release) validate() policy.Refusal {
 	var reasons policy.Refusal
 	if helmchart.ValidateReleaseName(r.Name) != nil {
@@ -57,8 +56,8 @@ func (r Release) validate() policy.Refusal {
 	return reasons
 }
 
-// fullname returns the beginning of the names of all objects. It is never truncated:
-// two truncated names can collide.
+// fullname returns the prefix of the names of all objects. It is never truncated: two
+// truncated names can collide.
 func fullname(chart, release string, v *values.Values) string {
 	if v.FullnameOverride != "" {
 		return v.FullnameOverride

@@ -2,13 +2,13 @@
 // helm template prints for the chart tms, byte for byte, without the helm binary, a
 // cluster or a network.
 //
-// The chart's templates define the shape of the manifests, and Helm's engine runs
-// them. pkg/policy grants each lease its numbers, in place of the chart's own policy
-// templates. Leases that differ only in names, numbers and model URIs share a shape:
-// the engine renders each shape once, with placeholders.
+// Helm's engine runs the chart's templates, which define the manifests. Package policy
+// grants the leases, in place of the chart's policy templates. Leases that differ only
+// in names, numbers and model URIs share a shape: the engine renders each shape once,
+// with placeholders, and the values of each lease are filled in later.
 //
-// The way of a fleet is that of RenderInput: merge the values, validate and grant
-// each lease, render each shape, order the documents.
+// RenderInput is the main path: merge the values, validate and grant each lease, render
+// each shape, order the documents.
 package render
 
 import (
@@ -26,29 +26,29 @@ const DefaultKubeVersion = "v1.37.0"
 
 // Options configure a Renderer. The zero value renders the embedded chart.
 type Options struct {
-	// Chart is the folder of another chart. It is rendered as helm template renders it:
-	// its own templates grant, not pkg/policy.
+	// Chart is the directory of another chart. It is rendered as helm template renders
+	// it: its own templates grant the leases, not package policy.
 	Chart fs.FS
 	// KubeVersion is the version of Kubernetes to render for, such as v1.37.0.
 	KubeVersion string
-	// Memory is about how many bytes a LeaseRenderer keeps of shapes; 0 means 64 MiB.
-	// A shape that was dropped is rendered again, which takes milliseconds.
+	// Memory limits the shapes that a LeaseRenderer caches, in bytes, by an estimate. 0
+	// means 64 MiB. Rendering a dropped shape again takes milliseconds.
 	Memory int
 }
 
 // Renderer renders values. It is safe for concurrent use.
 type Renderer struct {
 	chart *helmchart.Chart
-	// perLease has the templates of Kinds, and shared has the others, both with the
-	// helpers that they need, and without the chart's own policy.
+	// perLease has the templates of kinds, and shared has the other templates. Both have
+	// the helpers, and lack the chart's policy templates.
 	perLease, shared *helmchart.Chart
 	schema           *schema.Schema // nil if the chart has none
 	foreign          bool           // the chart is not the embedded one
 	memory           int
 }
 
-// New returns a Renderer. It fails if the chart cannot be loaded, or does not support
-// the version of Kubernetes.
+// New returns a Renderer. It returns an error if the chart cannot be loaded or does not
+// support the Kubernetes version.
 func New(options Options) (*Renderer, error) {
 	r := &Renderer{memory: cmp.Or(options.Memory, 64<<20), foreign: options.Chart != nil}
 	folder := options.Chart
@@ -82,15 +82,15 @@ func New(options Options) (*Renderer, error) {
 }
 
 const (
-	// policyTemplates is the beginning of the names of the templates that grant leases
-	// where helm installs the chart.
+	// policyTemplates is the prefix of the names of the templates that grant leases when
+	// helm renders the chart.
 	policyTemplates = "templates/_policy"
 	notesTemplate   = "templates/NOTES.txt"
 )
 
 // Render renders values files, as helm template does with several -f: a later file
 // overrides an earlier one. If the values are refused, the error is a policy.Refusal
-// with every reason. A file that is not one YAML mapping gives another error.
+// with every reason. Other errors include a file that is not one YAML mapping.
 func (r *Renderer) Render(release Release, files ...[]byte) (*Result, error) {
 	input, err := inputOf(files)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *Renderer) Render(release Release, files ...[]byte) (*Result, error) {
 	return r.RenderInput(release, input)
 }
 
-// RenderValues is Render for values that are parsed and merged already.
+// RenderValues is like Render, for values that are already parsed and merged.
 func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result, error) {
 	input := new(Input)
 	if err := input.AddValues(merged); err != nil {
@@ -108,7 +108,8 @@ func (r *Renderer) RenderValues(release Release, merged map[string]any) (*Result
 	return r.RenderInput(release, input)
 }
 
-// RenderInput is Render for values that come from several places.
+// RenderInput is like Render, for values from several sources. It removes the leases
+// from the input, to save memory.
 func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 	if r.foreign {
 		return r.renderForeign(release, input.values)
@@ -130,8 +131,8 @@ func (r *Renderer) RenderInput(release Release, input *Input) (*Result, error) {
 	return result, nil
 }
 
-// Grant returns what each lease is granted, without rendering it. The error is a
-// policy.Refusal with every reason. It works for the embedded chart only.
+// Grant grants all leases without rendering them. It removes the leases from the input.
+// The error is a policy.Refusal with every reason. Only the embedded chart is supported.
 func (r *Renderer) Grant(release Release, input *Input) (*Grants, error) {
 	if r.foreign {
 		return nil, errForeign
@@ -140,8 +141,8 @@ func (r *Renderer) Grant(release Release, input *Input) (*Grants, error) {
 	return grants, err
 }
 
-// Lease renders one lease of values files as typed objects. A server, which renders
-// many leases, uses a LeaseRenderer.
+// Lease renders one lease of values files as typed objects. To render many leases of one
+// release, use a LeaseRenderer.
 func (r *Renderer) Lease(release Release, name string, files ...[]byte) (*Objects, error) {
 	if r.foreign {
 		return nil, errForeign

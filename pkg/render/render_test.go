@@ -21,7 +21,7 @@ const queueTime = "../../charts/tms/ci/queue-time-values.yaml"
 
 func TestLaterFilesWin(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	result, err := r.Render(release, read(t, queueTime),
 		[]byte(`leases: {resnet50: {autoscaling: {replicas: {maximum: 3}}}}`),
 		[]byte(``),
@@ -31,28 +31,28 @@ func TestLaterFilesWin(t *testing.T) {
 	require.Equal(t, []int64{2, 3}, []int64{grant.MinReplicas, grant.MaxReplicas})
 }
 
-func TestFilesThatAreNotValues(t *testing.T) {
+func TestRenderRefusesFiles(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
 		"- a":                              "values file 2: a values file must be a mapping of keys to values",
 		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
-		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in a file of its own and give all files with -f",
+		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
 		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1`,
 	} {
-		_, err := ours.Render(release, nil, []byte(text))
+		_, err := goPolicy.Render(release, nil, []byte(text))
 		require.EqualError(t, err, message)
 	}
 }
 
-func TestReleaseIsChecked(t *testing.T) {
+func TestReleaseNames(t *testing.T) {
 	t.Parallel()
-	for _, r := range []*render.Renderer{ours, twin} {
+	for _, r := range []*render.Renderer{goPolicy, chartPolicy} {
 		_, err := r.Render(render.Release{Name: "Not A Name", Namespace: `ns"} or vector(1)`})
 		require.EqualError(t, err, `release name: Invalid value: "Not A Name": must be lower-case letters, digits, '-' and '.', at most 53 characters
 namespace: Invalid value: "ns\"} or vector(1)": must be a DNS label of at most 63 characters`)
 	}
-	// A dot is Helm's to allow in the name of a release, and a Service's to refuse.
-	_, err := ours.Render(render.Release{Name: "a.b", Namespace: "ns"}, read(t, queueTime))
+	// Helm allows a dot in the name of a release, a Service does not.
+	_, err := goPolicy.Render(render.Release{Name: "a.b", Namespace: "ns"}, read(t, queueTime))
 	var refusal policy.Refusal
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "leases.resnet50", refusal[0].Field)
@@ -60,7 +60,7 @@ namespace: Invalid value: "ns\"} or vector(1)": must be a DNS label of at most 6
 
 func TestLease(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	objects, err := r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {podDisruptionBudget: {minAvailable: 1}}`))
 	require.NoError(t, err)
 	require.Equal(t, "resnet50", objects.Lease.Name)
@@ -83,7 +83,7 @@ func TestLease(t *testing.T) {
 
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	wanted, err := r.Render(release, read(t, queueTime))
 	require.NoError(t, err)
 	var all sync.WaitGroup
@@ -98,13 +98,13 @@ func TestConcurrentUse(t *testing.T) {
 	all.Wait()
 }
 
-// TestRenderValuesChangesNothing: a caller's values are the caller's.
-func TestRenderValuesChangesNothing(t *testing.T) {
+// TestRenderValuesKeepsValues checks that RenderValues does not change its argument.
+func TestRenderValuesKeepsValues(t *testing.T) {
 	t.Parallel()
 	values := map[string]any{"leases": map[string]any{"a": map[string]any{
 		"models": []any{map[string]any{"name": "m", "uri": "/models"}},
 	}}}
-	for _, r := range []*render.Renderer{ours, twin} {
+	for _, r := range []*render.Renderer{goPolicy, chartPolicy} {
 		_, err := r.RenderValues(release, values)
 		require.NoError(t, err)
 		require.Len(t, values, 1)
@@ -114,17 +114,17 @@ func TestRenderValuesChangesNothing(t *testing.T) {
 
 func TestSkipTests(t *testing.T) {
 	t.Parallel()
-	result, err := ours.Render(release, read(t, "../../charts/tms/ci/release-values.yaml"))
+	result, err := goPolicy.Render(release, read(t, "../../charts/tms/ci/release-values.yaml"))
 	require.NoError(t, err)
 	before := len(slices.Collect(result.Documents()))
 	result.SkipTests()
 	after := slices.Collect(result.Documents())
 	require.Len(t, after, before-1)
 	last := after[len(after)-1]
-	require.True(t, last.Hook, "a hook that is no test stays")
+	require.True(t, last.Hook, "other hooks are kept")
 }
 
-// TestForeignChart: another chart is rendered wholly by itself.
+// TestForeignChart checks that another chart is rendered with its own policy.
 func TestForeignChart(t *testing.T) {
 	t.Parallel()
 	chart := fstest.MapFS{
@@ -165,9 +165,9 @@ func TestKubeVersion(t *testing.T) {
 	}
 }
 
-// TestUnprintable: what the YAML that Helm writes cannot carry is refused
-// everywhere, in keys too. A line separator would end a block scalar, and a
-// control character makes Helm write nothing at all.
+// TestUnprintable checks that characters that Helm cannot write as YAML are refused
+// everywhere, even in keys. A line separator would end a block scalar. With a control
+// character, Helm writes nothing at all.
 func TestUnprintable(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"\u2028", "a\n\u2029b", "\u0000", "\x7f", "\u0085", "\uffff"} {
@@ -178,7 +178,7 @@ func TestUnprintable(t *testing.T) {
 			{"extraObjects": []any{map[string]any{"apiVersion": "v1", "kind": "X", "metadata": map[string]any{"name": "x"}, "data": map[string]any{"x": text}}}},
 			{"global": map[string]any{"x": text}},
 		} {
-			for _, r := range []*render.Renderer{ours, twin} {
+			for _, r := range []*render.Renderer{goPolicy, chartPolicy} {
 				_, err := r.RenderValues(release, values)
 				require.ErrorContains(t, err, "must not contain control characters or Unicode line separators", "%q", values)
 			}
@@ -186,7 +186,7 @@ func TestUnprintable(t *testing.T) {
 	}
 }
 
-// TestHostileStrings: what the schema lets through is quoted wherever it stands.
+// TestHostileStrings checks that strings that the schema accepts are quoted everywhere.
 func TestHostileStrings(t *testing.T) {
 	t.Parallel()
 	hostile := []string{
@@ -202,22 +202,22 @@ func TestHostileStrings(t *testing.T) {
 			},
 			"leases": map[string]any{"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/models"}}}},
 		}
-		result, err := ours.RenderValues(release, values)
+		result, err := goPolicy.RenderValues(release, values)
 		require.NoError(t, err, "%q", text)
 		decodesStrictly(t, result)
-		require.Len(t, slices.Collect(result.Documents()), 3, "%q made another document", text)
-		byChart, err := twin.RenderValues(release, values)
+		require.Len(t, slices.Collect(result.Documents()), 3, "%q adds a document", text)
+		byChart, err := chartPolicy.RenderValues(release, values)
 		require.NoError(t, err)
-		golden.Same(t, printed(t, byChart), printed(t, result), "the chart by itself renders something else")
+		golden.Same(t, printed(t, byChart), printed(t, result), "the chart's own policy renders something else")
 		if strings.Contains(text, "<no value>") {
-			continue // Helm's engine cuts it out of everything that it renders
+			continue // Helm's engine removes it from everything that it renders
 		}
 		require.Contains(t, container(t, result).Args, text)
 		require.Equal(t, text, container(t, result).Env[0].Value)
 	}
 }
 
-func TestEmbeddedChartIsWhole(t *testing.T) {
+func TestEmbeddedChartIsComplete(t *testing.T) {
 	t.Parallel()
 	disk, err := render.New(render.Options{Chart: os.DirFS("../../charts/tms")})
 	require.NoError(t, err)
@@ -232,10 +232,10 @@ func TestEmbeddedChartIsWhole(t *testing.T) {
 	}
 }
 
-func TestWriteToWithNothingButHooks(t *testing.T) {
+func TestWriteToOnlyHooks(t *testing.T) {
 	t.Parallel()
 	values := []byte(`extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: h, annotations: {helm.sh/hook: pre-install}}}]`)
-	result, err := ours.Render(release, values)
+	result, err := goPolicy.Render(release, values)
 	require.NoError(t, err)
 	require.Regexp(t, "^\n---\n# Source: tms/templates/extraobjects.yaml\n", printed(t, result), "as helm template does")
 }
@@ -245,7 +245,7 @@ func TestOnly(t *testing.T) {
 	values := map[string]any{
 		"leases": map[string]any{
 			"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/m"}}},
-			"b": map[string]any{}, // which would be refused
+			"b": map[string]any{}, // would be refused
 			"c": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/m"}}},
 		},
 		"extraObjects": []any{map[string]any{}},
@@ -254,47 +254,49 @@ func TestOnly(t *testing.T) {
 	require.NoError(t, input.AddValues(values))
 	require.ErrorIs(t, input.Only("d"), render.ErrNoLease)
 	require.NoError(t, input.Only("a", "c"))
-	result, err := ours.RenderInput(release, &input)
+	result, err := goPolicy.RenderInput(release, &input)
 	require.NoError(t, err)
 	require.Len(t, result.Leases, 2)
-	require.Len(t, values["leases"], 3, "a caller's values are the caller's")
+	require.Len(t, values["leases"], 3, "the caller's values do not change")
 }
 
 func TestLeaseOfAnotherChart(t *testing.T) {
 	t.Parallel()
-	_, err := twin.Lease(release, "resnet50", read(t, queueTime))
-	require.EqualError(t, err, "this works for the embedded chart only: another chart grants and renders by itself")
+	_, err := chartPolicy.Lease(release, "resnet50", read(t, queueTime))
+	require.EqualError(t, err, "only the embedded chart is supported: pkg/policy does not grant the leases of another chart")
 }
 
-// TestOwnReplacesWhole: of what has parts that exclude each other nothing is merged.
-func TestOwnReplacesWhole(t *testing.T) {
+// TestLeaseReplacesDefault checks that defaults with mutually exclusive fields are
+// replaced, not merged.
+func TestLeaseReplacesDefault(t *testing.T) {
 	t.Parallel()
 	defaults := []byte(`
 triton:
   strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}
   podDisruptionBudget: {minAvailable: 1}
 leases: {resnet50: {triton: {strategy: {type: Recreate}, podDisruptionBudget: {maxUnavailable: 1}}}}`)
-	objects, err := ours.Lease(release, "resnet50", read(t, queueTime), defaults)
+	objects, err := goPolicy.Lease(release, "resnet50", read(t, queueTime), defaults)
 	require.NoError(t, err)
 	require.Nil(t, objects.Deployment.Spec.Strategy.RollingUpdate)
 	require.Nil(t, objects.PodDisruptionBudget.Spec.MinAvailable)
 
-	objects, err = ours.Lease(release, "resnet50", read(t, queueTime), defaults,
+	objects, err = goPolicy.Lease(release, "resnet50", read(t, queueTime), defaults,
 		[]byte(`leases: {resnet50: {triton: {strategy: null, podDisruptionBudget: {}}}}`))
-	require.Error(t, err, "null is no value")
+	require.Error(t, err, "null is refused")
 	require.Nil(t, objects)
-	objects, err = ours.Lease(release, "legacy", []byte(`
+	objects, err = goPolicy.Lease(release, "legacy", []byte(`
 triton: {podDisruptionBudget: {minAvailable: 1}}
 leases: {legacy: {models: [{name: m, uri: /models}], triton: {podDisruptionBudget: {}}}}`))
 	require.NoError(t, err)
 	require.Nil(t, objects.PodDisruptionBudget, "a lease may have none")
 }
 
-// TestRefusedPartsHideNoOthers: a lease named as a key of the values is judged
-// like any other, and what depends on a refused part is not made up.
-func TestRefusedPartsHideNoOthers(t *testing.T) {
+// TestRefusalsOfPolicy checks that the policy still checks the leases if the schema
+// refuses other keys, and does not report errors that follow from the refused keys. One
+// lease has the name of such a key.
+func TestRefusalsOfPolicy(t *testing.T) {
 	t.Parallel()
-	_, err := ours.Render(release, []byte(`
+	_, err := goPolicy.Render(release, []byte(`
 triton: {replicas: many}
 fullnameOverride: T
 leases:
@@ -303,4 +305,16 @@ leases:
 	require.EqualError(t, err, `fullnameOverride: Invalid value: "T": must be a DNS label that begins with a letter: lower-case letters, digits and '-'
 triton.replicas: Invalid value: "many": must be an integer, not a string
 leases.triton.models[1].name: Duplicate value: "m"`)
+}
+
+// TestInputRendersOnce: a large fleet is freed while it is granted, so a second use is an
+// error and not an empty result.
+func TestInputRendersOnce(t *testing.T) {
+	t.Parallel()
+	var input render.Input
+	require.NoError(t, input.Add(read(t, queueTime)))
+	_, err := goPolicy.Grant(release, &input)
+	require.NoError(t, err)
+	_, err = goPolicy.RenderInput(release, &input)
+	require.EqualError(t, err, "the Input was granted or rendered already: make a new one")
 }

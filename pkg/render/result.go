@@ -11,32 +11,31 @@ import (
 // Document is one rendered document.
 type Document = helmchart.Document
 
-// Result is what was rendered. Manifests of leases are filled in when they are written:
-// a large fleet is never in memory as a whole.
+// Result holds the rendered documents. The manifests of leases are filled in when they
+// are written, so that a large fleet is never in memory as a whole.
 type Result struct {
 	// Chart is the name of the chart.
 	Chart string
-	// Grants are empty if another chart was rendered, but for its warnings.
+	// Grants has only warnings if another chart was rendered.
 	Grants
-	// Progress is called now and then with how many documents of how many are written, if
-	// it is set.
+	// Progress, if set, is called from time to time with the number of documents that are
+	// written, and the number of all documents.
 	Progress func(done, total int)
 
 	renderer *LeaseRenderer
 	sections []section
 }
 
-// section is one document, or those that one template makes of the leases, in the
-// order in which helm template prints them.
+// section is one document, or the documents of all leases that one template renders.
 type section struct {
-	Document     // without a text if it stands for the documents of leases
-	kind     int // the index of the kind of the leases' documents, or notOfLeases
+	Document     // without Text if the section holds documents of leases
+	kind     int // the index in kinds of the documents of leases, or notOfLeases
 }
 
 const notOfLeases = -1
 
-// Manifests renders granted leases of this LeaseRenderer, in the order given. The
-// result has no documents but theirs.
+// Manifests renders leases that this LeaseRenderer granted, in the given order, and no
+// other documents.
 func (lr *LeaseRenderer) Manifests(leases ...*GrantedLease) (*Result, error) {
 	if err := lr.renderShapes(leases); err != nil {
 		return nil, err
@@ -51,7 +50,8 @@ func (lr *LeaseRenderer) Manifests(leases ...*GrantedLease) (*Result, error) {
 	return res, nil
 }
 
-// add adds documents that are not of one lease, and orders all as helm template does.
+// add adds documents that do not belong to one lease, and sorts all sections as helm
+// template does.
 func (res *Result) add(documents []Document) {
 	for _, document := range documents {
 		res.sections = append(res.sections, section{document, notOfLeases})
@@ -79,7 +79,7 @@ func (res *Result) Documents() iter.Seq[Document] {
 	}
 }
 
-// texts yields the texts of the documents of a section. Each is valid until the next.
+// texts yields the texts of the documents of a section. Each is valid until the next one.
 func (res *Result) texts(s section) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if s.kind == notOfLeases {
@@ -102,7 +102,7 @@ func (res *Result) texts(s section) iter.Seq[[]byte] {
 func (res *Result) WriteTo(w io.Writer) (int64, error) {
 	counter := &countingWriter{w: w}
 	if len(res.sections) == 0 || res.sections[0].Hook {
-		if _, err := counter.Write([]byte("\n")); err != nil { // so does helm template for an empty release
+		if _, err := counter.Write([]byte("\n")); err != nil { // as helm template does for a release without manifests
 			return counter.n, err
 		}
 	}
@@ -110,9 +110,9 @@ func (res *Result) WriteTo(w io.Writer) (int64, error) {
 	return counter.n, err
 }
 
-// WriteEach writes the text of each template to the writer that a function returns for
-// its path, such as tms/templates/hpa.yaml. The function may be asked for the same path
-// more than once.
+// WriteEach writes the text of each template to the writer that open returns for its
+// path, such as tms/templates/hpa.yaml. open may be called several times with the same
+// path.
 func (res *Result) WriteEach(open func(source string) (io.Writer, error)) error {
 	return res.write(open, func(to []byte, s section, text []byte) ([]byte, error) {
 		to = append(to, "---\n# Source: "+s.Source+"\n"...)
@@ -121,7 +121,8 @@ func (res *Result) WriteEach(open func(source string) (io.Writer, error)) error 
 	}, res.texts)
 }
 
-// write writes all texts, each as a function appends it to a buffer.
+// write writes all documents. texts yields the texts of a section, and appendText appends
+// one of them, with its separators, to a buffer.
 func (res *Result) write(
 	open func(source string) (io.Writer, error),
 	appendText func(to []byte, s section, text []byte) ([]byte, error),

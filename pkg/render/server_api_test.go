@@ -15,13 +15,13 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// withAPI is laid over values so that tms-server serves its API.
+// withAPI returns values that install tms-server with its API.
 func withAPI(tls string) []byte {
 	return []byte(`{server: {enabled: true, apiService: {enabled: true, tls: ` + tls + `}}, images: {server: "registry.example.com/tms-server:0.1.0"}}`)
 }
 
-// served is what serves the API.
-type served struct {
+// apiObjects are the objects that serve the API.
+type apiObjects struct {
 	service     corev1.Service
 	pods        corev1.PodSpec
 	policy      networkingv1.NetworkPolicy
@@ -29,9 +29,9 @@ type served struct {
 	certificate map[string]any
 }
 
-func apiOf(t testing.TB, result *render.Result) served {
+func apiOf(t testing.TB, result *render.Result) apiObjects {
 	t.Helper()
-	var a served
+	var a apiObjects
 	for document := range result.Documents() {
 		switch document.Source {
 		case "tms/templates/server/service.yaml":
@@ -53,8 +53,8 @@ func apiOf(t testing.TB, result *render.Result) served {
 	return a
 }
 
-// TestAPICertificate: what is served with which certificate, and by which name the
-// Service says so.
+// TestAPICertificate checks the certificate, the flags of tms-server, and the appProtocol
+// of the Service for each way to configure TLS.
 func TestAPICertificate(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ tls, secret, protocol string }{
@@ -63,7 +63,7 @@ func TestAPICertificate(t *testing.T) {
 		"plain":        {`{enabled: false}`, "", "kubernetes.io/h2c"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made := apiOf(t, mustRender(t, ours, withAPI(test.tls)))
+			made := apiOf(t, mustRender(t, goPolicy, withAPI(test.tls)))
 			args := strings.Join(made.pods.Containers[0].Args, "\n")
 			require.Equal(t, test.secret == "", strings.Contains(args, "--insecure-no-tls"))
 			require.Equal(t, test.protocol, *made.service.Spec.Ports[0].AppProtocol)
@@ -84,10 +84,11 @@ func TestAPICertificate(t *testing.T) {
 	}
 }
 
-// TestAPIIsReached: what the Service, the container and the NetworkPolicy call the port.
-func TestAPIIsReached(t *testing.T) {
+// TestAPIPort checks that the Service, the container and the NetworkPolicy agree on the
+// port.
+func TestAPIPort(t *testing.T) {
 	t.Parallel()
-	made := apiOf(t, mustRender(t, ours, withAPI("{enabled: false}")))
+	made := apiOf(t, mustRender(t, goPolicy, withAPI("{enabled: false}")))
 	port := made.service.Spec.Ports[0]
 	require.Equal(t, int32(30345), port.Port)
 	require.Zero(t, port.NodePort)
@@ -96,17 +97,18 @@ func TestAPIIsReached(t *testing.T) {
 	require.Contains(t, container.Ports, corev1.ContainerPort{Name: port.TargetPort.StrVal, ContainerPort: 30345})
 	require.Equal(t, port.TargetPort, *made.policy.Spec.Ingress[0].Ports[1].Port)
 
-	// The port of nodes is the same, as in TMS; that of the container never changes.
-	made = apiOf(t, mustRender(t, ours, withAPI("{enabled: false}"), []byte("server: {apiService: {type: NodePort, port: 30000}}")))
+	// The node port equals the port, as in NVIDIA TMS. The container port is fixed.
+	made = apiOf(t, mustRender(t, goPolicy, withAPI("{enabled: false}"), []byte("server: {apiService: {type: NodePort, port: 30000}}")))
 	require.Equal(t, int32(30000), made.service.Spec.Ports[0].Port)
 	require.Equal(t, int32(30000), made.service.Spec.Ports[0].NodePort)
 	require.Contains(t, made.pods.Containers[0].Args, "--api-bind-address=:30345")
 }
 
-// TestAllowlistIsPeoples: Helm would overwrite, or delete, what people wrote.
-func TestAllowlistIsPeoples(t *testing.T) {
+// TestHelmKeepsAllowlist checks that Helm neither overwrites nor deletes the images that
+// users add to the allowlist.
+func TestHelmKeepsAllowlist(t *testing.T) {
 	t.Parallel()
-	made := apiOf(t, mustRender(t, ours, withAPI("{enabled: false}")))
+	made := apiOf(t, mustRender(t, goPolicy, withAPI("{enabled: false}")))
 	require.Equal(t, "tms-server-allowlist", made.allowlist.Name)
 	require.Nil(t, made.allowlist.Data)
 	require.Nil(t, made.allowlist.BinaryData)
@@ -115,9 +117,9 @@ func TestAllowlistIsPeoples(t *testing.T) {
 	require.Contains(t, made.pods.Containers[0].Args, "--allowlist=inference/"+made.allowlist.Name)
 }
 
-// TestAPIForgetsRemovedDefaults: no default that is removed makes it less secure, or
-// something that no cluster takes.
-func TestAPIForgetsRemovedDefaults(t *testing.T) {
+// TestAPIWithoutDefault removes each default of the API, and checks that the result is
+// refused, or is valid and as secure as before.
+func TestAPIWithoutDefault(t *testing.T) {
 	t.Parallel()
 	var defaults map[string]any
 	require.NoError(t, yaml.Unmarshal(read(t, "../../charts/tms/values.yaml"), &defaults))
@@ -127,7 +129,7 @@ func TestAPIForgetsRemovedDefaults(t *testing.T) {
 		where := strings.Join(path, ".")
 		removed := []byte("server: {apiService: {" + strings.Join(path, ": {") + ": null" + strings.Repeat("}", len(path)+1))
 		for _, tls := range []string{"{}", "{secretName: mine}", "{certManager: {issuerRef: {name: company}}}"} {
-			result, err := ours.Render(release, withAPI(tls), removed)
+			result, err := goPolicy.Render(release, withAPI(tls), removed)
 			var refusal policy.Refusal
 			if errors.As(err, &refusal) {
 				refused[where] = refused[where] || tls == "{secretName: mine}"
@@ -146,8 +148,9 @@ func TestAPIForgetsRemovedDefaults(t *testing.T) {
 	}
 }
 
-// TestAPIOfTMS: what a file of TMS says of its API is no wish for this one.
-func TestAPIOfTMS(t *testing.T) {
+// TestAPIDisabled checks that a values file of NVIDIA TMS that configures the Service does
+// not enable the API, and that the keys are reported.
+func TestAPIDisabled(t *testing.T) {
 	t.Parallel()
 	for text, warnings := range map[string][]string{
 		"{port: 30345, type: NodePort}":  {"type"},
@@ -156,7 +159,7 @@ func TestAPIOfTMS(t *testing.T) {
 		"{port: null, type: null}":       nil,
 		"null":                           nil,
 	} {
-		result := mustRender(t, ours, []byte("server: {apiService: "+text+"}"))
+		result := mustRender(t, goPolicy, []byte("server: {apiService: "+text+"}"))
 		var wanted []string
 		for _, key := range warnings {
 			wanted = append(wanted, "server.apiService."+key+": has no effect while server.apiService.enabled is false")
@@ -166,15 +169,14 @@ func TestAPIOfTMS(t *testing.T) {
 	}
 }
 
-// TestLeasesWithoutAPI: who looks at leases only is told nothing of the API, which is
-// not installed with them.
-func TestLeasesWithoutAPI(t *testing.T) {
+// TestOnlyOmitsAPI checks that Input.Only removes the API, and the warnings about it.
+func TestOnlyOmitsAPI(t *testing.T) {
 	t.Parallel()
 	var input render.Input
 	require.NoError(t, input.Add(withAPI("{secretName: mine}")))
 	require.NoError(t, input.Add([]byte("server: {apiService: {type: NodePort}}\nleases: {a: {models: [{name: m, uri: /m}]}}\n")))
 	require.NoError(t, input.Only("a"))
-	result, err := ours.RenderInput(release, &input)
+	result, err := goPolicy.RenderInput(release, &input)
 	require.NoError(t, err)
 	require.Empty(t, result.Warnings)
 	require.Zero(t, apiOf(t, result))

@@ -21,10 +21,10 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// withServer is laid over values so that tms-server is installed.
+// withServer are values that install tms-server.
 var withServer = []byte(`{server: {enabled: true}, images: {server: "registry.example.com/tms-server:0.1.0"}}`)
 
-// configuration returns what tms-server reads.
+// configuration returns the values file in tms-server's ConfigMap.
 func configuration(t testing.TB, result *render.Result) []byte {
 	t.Helper()
 	for document := range result.Documents() {
@@ -40,7 +40,8 @@ func configuration(t testing.TB, result *render.Result) []byte {
 
 var loaded = sync.OnceValues(func() (*helmchart.Chart, error) { return helmchart.Load(charts.TMS()) })
 
-// effective returns what values files say of leases at run time, with the defaults.
+// effective returns the part of values files that configures TritonLeases, merged with
+// the chart's defaults.
 func effective(t testing.TB, files ...[]byte) map[string]any {
 	t.Helper()
 	chart, err := loaded()
@@ -60,7 +61,7 @@ func effective(t testing.TB, files ...[]byte) map[string]any {
 	all["images"] = pick(merged["images"], "triton", "secrets")
 	all["server"] = pick(merged["server"], "autoscaling", "leases", "allowlist")
 	if all["nameOverride"] == nil || all["nameOverride"] == "" {
-		all["nameOverride"] = "tms" // which the chart is called
+		all["nameOverride"] = "tms" // the name of the chart
 	}
 	if all["fullnameOverride"] == nil {
 		all["fullnameOverride"] = ""
@@ -99,8 +100,8 @@ func pick(value any, keys ...string) map[string]any {
 	return picked
 }
 
-// readsTheSame renders values, lets tms-server read the ConfigMap, and holds what
-// it knows then to what the values say. It says whether the values are accepted.
+// readsTheSame renders values, and requires that the ConfigMap of tms-server has the same
+// effective values. It reports whether the values are accepted.
 func readsTheSame(t testing.TB, r *render.Renderer, files ...[]byte) bool {
 	t.Helper()
 	result, err := r.Render(release, files...)
@@ -121,10 +122,11 @@ func readsTheSame(t testing.TB, r *render.Renderer, files ...[]byte) bool {
 	return true
 }
 
-// TestServerMakesTheSame: a lease at run time gets what it would get of the values.
-func TestServerMakesTheSame(t *testing.T) {
+// TestServerRendersTheSame checks that a lease is rendered the same with the values and
+// with the ConfigMap of tms-server.
+func TestServerRendersTheSame(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	server := release
 	server.Controller = true
 	lease := &v1alpha1.LeaseSpec{Models: []v1alpha1.Model{{Name: "m", URI: "/m"}}, Autoscaling: v1alpha1.Autoscaling{Enable: true}}
@@ -146,10 +148,11 @@ func TestServerMakesTheSame(t *testing.T) {
 	}
 }
 
-// TestServerReadsTheConfiguration: what the ConfigMap says is what the values say.
-func TestServerReadsTheConfiguration(t *testing.T) {
+// TestServerConfigMap checks that the ConfigMap of tms-server has the values of the
+// release.
+func TestServerConfigMap(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	for _, name := range []string{"server", "server-namespaces"} {
 		require.True(t, readsTheSame(t, r, read(t, "../../charts/tms/ci/"+name+"-values.yaml")))
 	}
@@ -162,23 +165,23 @@ func TestServerReadsTheConfiguration(t *testing.T) {
 	}
 	require.Greater(t, same, 30)
 	config := configuration(t, mustRender(t, r, read(t, "../../charts/tms/ci/server-values.yaml")))
-	require.NotContains(t, string(config), "e+", "numbers are whole")
-	require.NotContains(t, string(config), "resnet50", "leases of values are Helm's")
-	require.NotContains(t, string(config), "tms-server", "how the server runs is not its configuration")
+	require.NotContains(t, string(config), "e+", "numbers are written as digits")
+	require.NotContains(t, string(config), "resnet50", "leases of the values are not in it")
+	require.NotContains(t, string(config), "tms-server", "how tms-server is deployed is not in it")
 }
 
-// TestServerForgetsRemovedDefaults: each default that the values remove is removed
-// for leases at run time, too.
-func TestServerForgetsRemovedDefaults(t *testing.T) {
+// TestServerConfigMapWithoutDefault removes each default, and checks that it is removed in
+// the ConfigMap, too.
+func TestServerConfigMapWithoutDefault(t *testing.T) {
 	t.Parallel()
 	var defaults map[string]any
 	require.NoError(t, yaml.Unmarshal(read(t, "../../charts/tms/values.yaml"), &defaults))
-	r := ours
+	r := goPolicy
 	removed := 0
 	for _, path := range paths(defaults) {
 		where := strings.Join(path, ".")
 		if where == "server" || where == "server.enabled" {
-			continue // it is not installed then
+			continue // tms-server is not installed
 		}
 		text := strings.Join(path, ": {") + ": null" + strings.Repeat("}", len(path)-1)
 		if readsTheSame(t, r, withServer, []byte("{"+text+"}")) {
@@ -188,7 +191,7 @@ func TestServerForgetsRemovedDefaults(t *testing.T) {
 	require.Greater(t, removed, 80)
 }
 
-// paths returns where everything in a map stands, but what is in lists.
+// paths returns the paths of all keys of a map, and of the maps in it.
 func paths(value map[string]any) [][]string {
 	var all [][]string
 	for _, key := range slices.Sorted(maps.Keys(value)) {
@@ -209,10 +212,10 @@ func mustRender(t testing.TB, r *render.Renderer, files ...[]byte) *render.Resul
 	return result
 }
 
-// TestServerMemoryLimit: the garbage collector is told of nine tenths of the limit.
+// TestServerMemoryLimit checks that GOMEMLIMIT is nine tenths of the memory limit.
 func TestServerMemoryLimit(t *testing.T) {
 	t.Parallel()
-	r := ours
+	r := goPolicy
 	for _, limit := range []string{"1Gi", "1500000000", "1.5Gi", "700M", "512Mi", "2e9", "1e9", "4Ti", "800000k", "0.5G", `"1000000000"`} {
 		container := container(t, mustRender(t, r, withServer, []byte("server: {resources: {limits: {memory: "+limit+"}}}")))
 		wanted := resource.MustParse(strings.Trim(limit, `"`))

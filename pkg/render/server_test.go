@@ -21,11 +21,11 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// rights are all that tms-server has, with what it needs them for. What is not
-// here it may not do: secrets and pods are no oversight.
-var rights = map[string]string{
-	"tms.triton-leases.dev/tritonleases get list watch delete": "it looks after them, and deletes those that have ended",
-	"tms.triton-leases.dev/tritonleases/status update":         "it says what they were granted",
+// serverRules are all RBAC rules of tms-server, with the reason for each. It must not have
+// others: it must not read Secrets or pods.
+var serverRules = map[string]string{
+	"tms.triton-leases.dev/tritonleases get list watch delete": "reconcile, and delete expired ones",
+	"tms.triton-leases.dev/tritonleases/status update":         "report the grant",
 	"tms.triton-leases.dev/tritonleases/finalizers update":     "owner references that block deletion",
 
 	"apps/deployments get list watch create patch delete":                      "an object of a lease",
@@ -35,93 +35,94 @@ var rights = map[string]string{
 	"monitoring.coreos.com/podmonitors get list watch create patch delete":     "an object of a lease",
 	"monitoring.coreos.com/prometheusrules get list watch create patch delete": "an object of a lease",
 
-	"events.k8s.io/events create patch":                      "it tells of leases",
-	"custom.metrics.k8s.io/pods/tms_request_rate get":        "it renews leases that serve requests",
+	"events.k8s.io/events create patch":                      "report changes of leases",
+	"custom.metrics.k8s.io/pods/tms_request_rate get":        "renew leases that serve requests",
 	"coordination.k8s.io/leases create":                      "leader election",
 	"coordination.k8s.io/leases get update [tms-server.tms]": "leader election",
 	"/events create patch":                                   "leader election",
 }
 
-// ofAPI are those that it has while it serves its API.
-var ofAPI = map[string]string{
-	"tms.triton-leases.dev/tritonleases create patch":               "it makes leases for who calls, and renews them",
-	"/configmaps get list watch patch [tms-server-allowlist]":       "it changes the allowlist for who calls",
-	"/configmaps get list watch patch [inference-server-allowlist]": "the same in an installation of another name",
-	"authentication.k8s.io/tokenreviews create":                     "it asks who calls",
-	"authorization.k8s.io/subjectaccessreviews create":              "it asks what he may",
+// apiRules are the additional rules of a tms-server that serves its API.
+var apiRules = map[string]string{
+	"tms.triton-leases.dev/tritonleases create patch":               "create and renew leases for callers",
+	"/configmaps get list watch patch [tms-server-allowlist]":       "change the allowlist for callers",
+	"/configmaps get list watch patch [inference-server-allowlist]": "the same for a release with another name",
+	"authentication.k8s.io/tokenreviews create":                     "authenticate callers",
+	"authorization.k8s.io/subjectaccessreviews create":              "authorize callers",
 }
 
-// ofEditors are those of people to whom an administrator gives the allowlist.
-var ofEditors = map[string]string{
-	"/configmaps get update [tms-server-allowlist]":       "AllowlistService asks for them",
-	"/configmaps get update [inference-server-allowlist]": "the same in an installation of another name",
+// editorRules are the rules of users that may edit the allowlist.
+var editorRules = map[string]string{
+	"/configmaps get update [tms-server-allowlist]":       "AllowlistService checks them",
+	"/configmaps get update [inference-server-allowlist]": "the same for a release with another name",
 }
 
-// ofPeople are those of people who have the roles admin, edit and view of a namespace.
-var ofPeople = map[string]string{
+// userRules are the rules that the roles admin, edit and view of a namespace aggregate.
+var userRules = map[string]string{
 	"tms.triton-leases.dev/tritonleases create delete deletecollection get list patch update watch": "admin and edit",
 	"tms.triton-leases.dev/tritonleases get list watch":                                             "view",
 }
 
-func rightsOf(rules []rbacv1.PolicyRule) []string {
+// rulesOf returns one text for each API group and resource of the rules.
+func rulesOf(rules []rbacv1.PolicyRule) []string {
 	var all []string
 	for _, rule := range rules {
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
-				right := group + "/" + resource + " " + strings.Join(rule.Verbs, " ")
+				text := group + "/" + resource + " " + strings.Join(rule.Verbs, " ")
 				if len(rule.ResourceNames) > 0 {
-					right += " [" + strings.Join(rule.ResourceNames, " ") + "]"
+					text += " [" + strings.Join(rule.ResourceNames, " ") + "]"
 				}
-				all = append(all, right)
+				all = append(all, text)
 			}
 		}
 	}
 	return all
 }
 
-// TestServerHasTheLeastRights: each right is in the list, and each of the list is
-// given, in the namespaces that tms-server looks after, or in all. Those of its API it
-// has while that is served.
-func TestServerHasTheLeastRights(t *testing.T) {
+// TestServerRBAC checks that tms-server has exactly the rules of the lists, in the
+// namespaces that it reconciles or in all, and apiRules only if it serves its API.
+func TestServerRBAC(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		namespaces []string
-		ofAPI      int
-		bound      int // beside the role in each of the namespaces
+		apiRules   int // the number of them
+		bindings   int // without the binding in each of the namespaces
 	}{
 		"server":            {[]string{""}, 0, 1},
 		"server-api":        {[]string{""}, 4, 2},
-		"server-namespaces": {[]string{"vision", "inference"}, 2, 1}, // an administrator lets it ask who calls
+		"server-namespaces": {[]string{"vision", "inference"}, 2, 1}, // an administrator grants the reviews
 	} {
-		given, forAPI, people, editors, bound := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
-		var where []string
-		result := mustRender(t, ours, read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
+		server, api, users, editors := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+		bound := map[string]string{}
+		var namespaces []string
+		result := mustRender(t, goPolicy, read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
 		for document := range result.Documents() {
 			switch document.Kind {
 			case "Role", "ClusterRole":
 				var role rbacv1.ClusterRole
 				require.NoError(t, document.Decode(&role))
 				require.Nil(t, role.AggregationRule)
-				mine, table, servers := given, rights, true
+				found, allowed, isServer := server, serverRules, true
 				if strings.HasSuffix(role.Name, "-allowlist-editor") {
-					mine, table, servers = editors, ofEditors, false
+					found, allowed, isServer = editors, editorRules, false
 				}
 				for label := range role.Labels {
 					if strings.HasPrefix(label, "rbac.authorization.k8s.io/aggregate-to-") {
-						mine, table, servers = people, ofPeople, false
+						found, allowed, isServer = users, userRules, false
 					}
 				}
-				for _, right := range rightsOf(role.Rules) {
-					require.NotContains(t, right, "*")
-					if _, known := ofAPI[right]; known && servers {
-						forAPI[right] = true
+				for _, rule := range rulesOf(role.Rules) {
+					require.NotContains(t, rule, "*")
+					if _, known := apiRules[rule]; known && isServer {
+						api[rule] = true
 						continue
 					}
-					require.Contains(t, table, right, "%s %s", document.Kind, role.Name)
-					mine[right] = true
+					require.Contains(t, allowed, rule, "%s %s", document.Kind, role.Name)
+					found[rule] = true
 				}
-				if slices.Contains(rightsOf(role.Rules), "apps/deployments get list watch create patch delete") {
-					where = append(where, role.Namespace)
+				if slices.Contains(rulesOf(role.Rules), "apps/deployments get list watch create patch delete") {
+					namespaces = append(namespaces, role.Namespace)
 				} else if document.Kind == "Role" {
 					require.Equal(t, release.Namespace, role.Namespace)
 				}
@@ -144,30 +145,31 @@ func TestServerHasTheLeastRights(t *testing.T) {
 				}
 			}
 		}
-		require.Len(t, given, len(rights))
-		require.Len(t, forAPI, test.ofAPI)
-		require.Equal(t, test.ofAPI > 0, len(editors) == 1)
-		require.ElementsMatch(t, test.namespaces, where)
-		require.Len(t, bound, test.bound+len(test.namespaces), "each role is bound but that of editors, and each binding is of another role")
+		require.Len(t, server, len(serverRules))
+		require.Len(t, api, test.apiRules)
+		require.Equal(t, test.apiRules > 0, len(editors) == 1)
+		require.ElementsMatch(t, test.namespaces, namespaces)
+		require.Len(t, bound, test.bindings+len(test.namespaces), "each role except that of editors has one binding")
 		if name == "server" {
-			require.Len(t, people, len(ofPeople))
+			require.Len(t, users, len(userRules))
 		}
 	}
 }
 
-// clusterScoped are the kinds of tms-server that have no namespace.
+// clusterScoped are the kinds of tms-server's objects that have no namespace.
 var clusterScoped = []string{"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 
-// TestServersDoNotClash: two installations in one cluster share no object but the
-// CustomResourceDefinition, and one for some namespaces may have nothing of the cluster.
-func TestServersDoNotClash(t *testing.T) {
+// TestReleasesShareNothing checks that two releases in one cluster share no object except
+// the CustomResourceDefinition, and that a release for some namespaces can do without
+// cluster-scoped objects.
+func TestReleasesShareNothing(t *testing.T) {
 	t.Parallel()
 	namespaces := []byte("server: {namespaces: [vision, a]}")
 	secret := withAPI("{secretName: mine}")
 	names := map[string]string{}
 	for _, release := range []render.Release{{Name: "tms", Namespace: "a"}, {Name: "tms", Namespace: "b"}, {Name: "other", Namespace: "a"}} {
 		for _, more := range [][]byte{nil, namespaces, secret} {
-			result, err := ours.Render(release, withServer, more)
+			result, err := goPolicy.Render(release, withServer, more)
 			require.NoError(t, err)
 			for document := range result.Documents() {
 				var object metav1.PartialObjectMetadata
@@ -177,23 +179,23 @@ func TestServersDoNotClash(t *testing.T) {
 					continue
 				}
 				key := document.Kind + " " + object.Namespace + "/" + object.Name
-				who := release.Name + " in " + release.Namespace
-				if before, ok := names[key]; ok {
-					require.Equal(t, before, who, "%s is of two installations", key)
+				owner := release.Name + " in " + release.Namespace
+				if other, ok := names[key]; ok {
+					require.Equal(t, other, owner, "%s belongs to two releases", key)
 				}
-				names[key] = who
+				names[key] = owner
 			}
 		}
 	}
-	result := mustRender(t, ours, secret, namespaces, []byte("server: {crd: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
+	result := mustRender(t, goPolicy, secret, namespaces, []byte("server: {crd: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
 	for document := range result.Documents() {
 		require.NotContains(t, clusterScoped, document.Kind, document.Text)
 	}
 }
 
-// TestServerIsNoLease: the selectors of tms-server select its own pods, and those of
-// leases do not.
-func TestServerIsNoLease(t *testing.T) {
+// TestServerSelectors checks that the selectors of tms-server select only its own pods, and
+// that those of leases do not select them.
+func TestServerSelectors(t *testing.T) {
 	t.Parallel()
 	var selectors, templates []map[string]string
 	var own map[string]string
@@ -202,7 +204,7 @@ func TestServerIsNoLease(t *testing.T) {
 			selectors, templates = append(selectors, selector), append(templates, template)
 		}
 	}
-	result := mustRender(t, ours, read(t, "../../charts/tms/ci/server-values.yaml"), []byte("triton: {podDisruptionBudget: {maxUnavailable: 1}}"))
+	result := mustRender(t, goPolicy, read(t, "../../charts/tms/ci/server-values.yaml"), []byte("triton: {podDisruptionBudget: {maxUnavailable: 1}}"))
 	pods := map[string]map[string]string{}
 	for document := range result.Documents() {
 		if document.Kind == "Deployment" {
@@ -247,16 +249,16 @@ func TestServerIsNoLease(t *testing.T) {
 	require.NotContains(t, own, "tms.triton-leases.dev/lease")
 }
 
-// TestPodsAreRestricted: every pod passes the restricted Pod Security Standard, as
-// the API server would judge it.
+// TestPodsAreRestricted checks every pod against the restricted Pod Security Standard, with
+// the API server's code.
 func TestPodsAreRestricted(t *testing.T) {
 	t.Parallel()
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	require.NoError(t, err)
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-	judged := 0
+	checked := 0
 	for _, name := range []string{"server", "server-api", "server-namespaces", "pod", "tms"} {
-		result := mustRender(t, ours, read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
+		result := mustRender(t, goPolicy, read(t, "../../charts/tms/ci/"+name+"-values.yaml"))
 		for document := range result.Documents() {
 			var template corev1.PodTemplateSpec
 			switch document.Kind {
@@ -273,10 +275,10 @@ func TestPodsAreRestricted(t *testing.T) {
 			}
 			verdict := podsecurity.AggregateCheckResults(evaluator.EvaluatePod(restricted, &template.ObjectMeta, &template.Spec))
 			require.True(t, verdict.Allowed, "%s: %s", name, verdict.ForbiddenDetail())
-			judged++
+			checked++
 		}
 	}
-	require.Greater(t, judged, 7)
+	require.Greater(t, checked, 7)
 }
 
 func decodeMetadata(document render.Document, object *metav1.PartialObjectMetadata) error {

@@ -10,29 +10,29 @@ import (
 	"github.com/triton-leases/tms/internal/stencil"
 )
 
-// shape is what leases have in common that get the same manifests but for parameters:
-// names, granted numbers, adjustments, and the names and URIs of models. Templates must
-// only copy parameters, and ask at most whether two of them are equal; all that they
-// look at otherwise is part of the shape. FuzzShapes holds the templates to that.
+// shape is what leases share if their manifests differ only in parameters: names, granted
+// numbers, adjustments, images, and the names and URIs of models. Templates may only copy
+// parameters and compare them for equality. Everything else that they read is part of the
+// shape. FuzzShapes tests that the templates keep this rule.
 type shape struct {
-	// spec is the value of the lease for the templates, with placeholders.
+	// spec is the lease as templates read it, with placeholders.
 	spec map[string]any
-	// grant is the lease's part of the grants, but for what parameters say.
+	// grant is the grant without its parameters.
 	grant grantShape
-	// yaml are the manifests by index of kinds, nil if the lease has none. It is set once,
-	// under the lock of the cache, and so is json, which jsonOf returns.
+	// yaml holds one manifest for each of kinds, nil if the lease has no such object.
+	// renderShapes sets yaml, and jsonOf sets json, once, under the lock of the cache.
 	yaml, json []*stencil.Stencil
 }
 
-// grantShape is what a grant is, but for its numbers and sentences.
+// grantShape is a grant without its numbers and the texts of its adjustments.
 type grantShape struct {
 	Autoscaled, Renewed bool
 	Metrics             []string
 	Adjustments         int
 }
 
-// The first parameters of each lease. Thresholds, adjustments, and the texts of models
-// follow.
+// Indexes of the parameters that every lease has. The thresholds, the adjustments, and the
+// texts that masker replaces follow.
 const (
 	nameParameter = iota
 	objectNameParameter
@@ -42,7 +42,7 @@ const (
 	firstThreshold
 )
 
-// addShape finds the shape of a granted lease, and its parameters.
+// addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	grant := grantShape{Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, Adjustments: len(g.Grant.Adjustments)}
 	parameters := make([]string, firstThreshold, firstThreshold+len(g.Grant.Metrics)+len(g.Grant.Adjustments)+4)
@@ -64,16 +64,16 @@ func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	g.shape = lr.shapes.get(&shape{spec: spec, grant: grant})
 }
 
-// masker replaces texts of a lease by placeholders. Equal texts get equal placeholders:
-// the templates name a repository once even if two models lie in it.
+// masker replaces texts of a lease with placeholders. Equal texts get equal placeholders:
+// the templates list a repository once even if it holds several models.
 type masker struct {
 	placeholders stencil.Placeholders
 	parameters   []string
 	known        map[string]string // placeholders by text
 }
 
-// mask returns a copy of a lease for the templates: with placeholders, and without what
-// only the policy reads.
+// mask returns a copy of a lease for the templates: with placeholders, and without
+// autoscaling, which only the policy reads.
 func (m *masker) mask(lease map[string]any) map[string]any {
 	masked := maps.Clone(lease)
 	delete(masked, "autoscaling")
@@ -97,15 +97,15 @@ func (m *masker) mask(lease map[string]any) map[string]any {
 }
 
 const (
-	// claimScheme begins the URI of a repository in a PersistentVolumeClaim, and mountPath
-	// is where the templates mount claims.
+	// claimScheme is the scheme of a URI in a PersistentVolumeClaim. mountPath is the path
+	// at which the templates mount claims.
 	claimScheme = "pvc://"
 	mountPath   = "/mnt/models/"
 )
 
-// inMount reports whether a model lies in the image where claims are mounted. Then the
-// repository can be that of a claim's model, which the placeholders of the two would
-// hide.
+// inMount reports whether a model has a path below mountPath. It can be the path of a
+// mounted claim of another model: the two repositories are equal, and their placeholders
+// would differ.
 func inMount(models []any) bool {
 	for _, model := range models {
 		if uri, _ := model.(map[string]any)["uri"].(string); strings.HasPrefix(uri, mountPath) {
@@ -115,7 +115,8 @@ func inMount(models []any) bool {
 	return false
 }
 
-// uri masks a URI. The templates take claim and path apart.
+// uri masks a URI. It masks the claim and the path of a pvc:// URI separately, because the
+// templates split them.
 func (m *masker) uri(uri string) string {
 	rest, isClaim := strings.CutPrefix(uri, claimScheme)
 	if !isClaim {
@@ -128,8 +129,8 @@ func (m *masker) uri(uri string) string {
 	return claimScheme + m.text(claim) + "/" + m.text(path)
 }
 
-// text returns the placeholder of a text, or the text if the templates or JSON would
-// escape it.
+// text returns the placeholder of a text, or the text itself if YAML or JSON would escape
+// it.
 func (m *masker) text(text string) string {
 	if placeholder, known := m.known[text]; known {
 		return placeholder
@@ -143,7 +144,7 @@ func (m *masker) text(text string) string {
 	return placeholder
 }
 
-// isPlain reports whether a text is the same in quotes, in YAML and in JSON.
+// isPlain reports whether a text needs no escapes between quotes in YAML and in JSON.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
@@ -153,8 +154,8 @@ func isPlain(text string) bool {
 	return text != ""
 }
 
-// shapeCache keeps shapes by their content. Users can ask for new shapes for ever, so
-// when they weigh too much, all are dropped: they can be rendered again.
+// shapeCache caches shapes by their content. Users can create any number of shapes: when
+// the cache exceeds its limit, it drops all of them.
 type shapeCache struct {
 	lock   sync.Mutex
 	shapes map[string]*shape
@@ -162,18 +163,18 @@ type shapeCache struct {
 	limit  int
 }
 
-// get returns the shape that is kept for the same content, or keeps this one.
+// get returns the cached shape with the same content, or caches s and returns it.
 func (c *shapeCache) get(s *shape) *shape {
 	key, err := json.Marshal([]any{s.spec, s.grant})
 	if err != nil {
-		return s // it was decoded from JSON
+		return s // cannot happen: spec was decoded from JSON
 	}
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	if known, ok := c.shapes[string(key)]; ok {
 		return known
 	}
-	const manifests, perByte = 64 << 10, 16 // of a small lease, and for each byte of its spec
+	const manifests, perByte = 64 << 10, 16 // the manifests of a small lease, and more for each byte of its key
 	weight := manifests + perByte*len(key)
 	if c.weight += weight; c.shapes == nil || c.weight > c.limit {
 		c.shapes, c.weight = map[string]*shape{}, weight

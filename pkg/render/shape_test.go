@@ -15,8 +15,8 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// FuzzShapes holds shapes to the templates: a fleet of leases that are nearly alike
-// renders to the text of the chart, whose templates see each lease as it is.
+// FuzzShapes checks that placeholders do not change the output: a fleet of similar leases
+// renders to the same text as with chartPolicy, which runs the templates on each lease.
 func FuzzShapes(f *testing.F) {
 	for _, seed := range seeds(20) {
 		f.Add(seed)
@@ -24,17 +24,17 @@ func FuzzShapes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text, name := randvalues.Fleet(data)
 		release := render.Release{Name: name, Namespace: "ns"}
-		wanted, err := twin.Render(release, text)
+		wanted, err := chartPolicy.Render(release, text)
 		if err != nil {
-			_, got := ours.Render(release, text)
+			_, got := goPolicy.Render(release, text)
 			require.Error(t, got, "only the chart refuses:\n%s", text)
-			var bySchema policy.Refusal // of the schema, which both apply
+			var bySchema policy.Refusal // both validate with the same schema
 			if !errors.As(err, &bySchema) {
-				require.Equal(t, sentences(err), got.Error(), "%s", text)
+				require.Equal(t, failMessage(err), got.Error(), "%s", text)
 			}
 			return
 		}
-		got, err := ours.Render(release, text)
+		got, err := goPolicy.Render(release, text)
 		require.NoError(t, err, "%s", text)
 		golden.Same(t, printed(t, wanted), printed(t, got), "values:\n"+string(text))
 		require.Equal(t, slices.Collect(wanted.Documents()), slices.Collect(got.Documents()))
@@ -49,9 +49,9 @@ func asJSON(t testing.TB, result *render.Result) string {
 	return text.String()
 }
 
-// TestOneOfMany: an error in one lease of many that are alike is found, and reported as
-// by the schema alone.
-func TestOneOfMany(t *testing.T) {
+// TestOneInvalidLease checks that one invalid lease among similar leases is reported as the
+// schema reports it.
+func TestOneInvalidLease(t *testing.T) {
 	t.Parallel()
 	const lease = `  %s:
     models:
@@ -84,19 +84,19 @@ func TestOneOfMany(t *testing.T) {
 				text += fmt.Sprintf(lease, fmt.Sprint("a", i), "m", "pvc://claim/x", "high", "4", "20000")
 				text += fmt.Sprintf(lease, fmt.Sprint("z", i), "m", "s3://b", "high", "4", "20000")
 			}
-			_, err := ours.Render(release, []byte(text))
+			_, err := goPolicy.Render(release, []byte(text))
 			require.NoError(t, err)
 			text += fmt.Sprintf(lease, broken...)
-			_, wanted := twin.Render(release, []byte(text))
+			_, wanted := chartPolicy.Render(release, []byte(text))
 			require.Error(t, wanted)
-			_, err = ours.Render(release, []byte(text))
+			_, err = goPolicy.Render(release, []byte(text))
 			require.EqualError(t, err, wanted.Error())
 		})
 	}
 }
 
-// TestLeasesThatSeemAlike: differences that placeholders could hide.
-func TestLeasesThatSeemAlike(t *testing.T) {
+// TestSimilarLeases tests differences that placeholders could hide.
+func TestSimilarLeases(t *testing.T) {
 	t.Parallel()
 	many := func(name, uri string) string {
 		var models []string
@@ -125,13 +125,13 @@ func TestLeasesThatSeemAlike(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := []byte("leases:" + text + "\n")
-			wanted, err := twin.Render(release, text)
+			wanted, err := chartPolicy.Render(release, text)
 			if err != nil {
-				_, got := ours.Render(release, text)
-				require.EqualError(t, got, sentences(err))
+				_, got := goPolicy.Render(release, text)
+				require.EqualError(t, got, failMessage(err))
 				return
 			}
-			got, err := ours.Render(release, text)
+			got, err := goPolicy.Render(release, text)
 			require.NoError(t, err)
 			golden.Same(t, printed(t, wanted), printed(t, got), "")
 			golden.Same(t, asJSON(t, wanted), asJSON(t, got), "")

@@ -17,13 +17,13 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// decodesStrictly decodes every document of the chart's own into its typed
-// object: an unknown field, a number such as 1e+06 or a wrong type fails.
+// decodesStrictly decodes every document into its typed object, except extraObjects. It
+// fails for an unknown field, a wrong type, or a number such as 1e+06.
 func decodesStrictly(t testing.TB, result *render.Result) {
 	t.Helper()
 	for document := range result.Documents() {
 		if document.Source == "tms/templates/extraobjects.yaml" {
-			continue // what a user adds is the user's
+			continue // the user writes it
 		}
 		var object any
 		switch document.Kind {
@@ -57,7 +57,7 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 			object = new(networkingv1.NetworkPolicy)
 		case "CustomResourceDefinition":
 			object = new(apiextensionsv1.CustomResourceDefinition)
-		case "Certificate": // cert-manager's types are not worth its module: kubeconform knows the fields
+		case "Certificate": // not worth the module of cert-manager: test/conform checks the fields
 			object = new(unstructured.Unstructured)
 		default:
 			t.Fatalf("no type is known for a document of kind %q", document.Kind)

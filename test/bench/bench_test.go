@@ -42,24 +42,25 @@ func TestSameDocuments(t *testing.T) {
 	require.ErrorContains(t, same(a+"---\n"+b+"---\n"+b), "two of B /b")
 }
 
-// TestWrite: what stands outside the comments stays, and the plot is XML.
+// TestWrite checks that write keeps the text outside the comments, and that the plot is
+// well-formed XML.
 func TestWrite(t *testing.T) {
-	took := costs{}
+	medians := costs{}
 	for i, tool := range tools {
-		took[tool.name] = map[int]cost{}
+		medians[tool.name] = map[int]cost{}
 		for _, size := range sizes {
-			if size.leases <= tool.most {
-				took[tool.name][size.leases] = cost{cpu: time.Duration(i+1) * time.Millisecond, wall: time.Millisecond, peak: 1024}
+			if size.leases <= tool.maxLeases {
+				medians[tool.name][size.leases] = cost{cpu: time.Duration(i+1) * time.Millisecond, wall: time.Millisecond, peak: 1024}
 			}
 		}
 	}
 	docs := t.TempDir()
 	page := filepath.Join(docs, "performance.md")
 	require.NoError(t, os.WriteFile(page, []byte("before\n"+begin+"old\n"+end+"after\n"), 0o600))
-	require.NoError(t, took.write(docs, took.report("")))
+	require.NoError(t, medians.write(docs, medians.report("")))
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	require.Equal(t, "before\n"+begin+took.report("")+end+"after\n", string(text))
+	require.Equal(t, "before\n"+begin+medians.report("")+end+"after\n", string(text))
 
 	plot, err := os.Open(filepath.Join(docs, "performance.svg"))
 	require.NoError(t, err)
@@ -76,12 +77,12 @@ func TestWrite(t *testing.T) {
 
 func TestGoals(t *testing.T) {
 	t.Parallel()
-	took := costs{
+	medians := costs{
 		ours:        {1000: {cpu: time.Second}, 10000: {cpu: time.Second}, 100000: {cpu: 11 * time.Second}},
 		helm3:       {1000: {cpu: 9 * time.Second}, 10000: {cpu: 70 * time.Second}},
 		jsonnetName: {10000: {cpu: 2 * time.Second}},
 	}
-	rows := strings.Join(strings.Fields(took.goals()), " ")
+	rows := strings.Join(strings.Fields(medians.goals()), " ")
 	require.Contains(t, rows, "1/20 of Helm 3 | 1/70 | met |")
 	require.Contains(t, rows, "1/10 of Helm 3 | 1/9.0 | missed |")
 	require.Contains(t, rows, "less than go-jsonnet | 1/2.0 | met |")

@@ -13,30 +13,31 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// hold compares what the tools make of a fleet with what tms-render made of it.
-// These runs are not timed.
-func hold(bin string, in input) error {
+// compare returns an error if a tool renders a fleet differently from tms-render. These
+// runs are not timed.
+func compare(bin string, in input) error {
 	for _, t := range tools {
-		if t.same == nil || in.leases > t.sameMost {
+		if t.same == nil || in.leases > t.sameMaxLeases {
 			continue
 		}
-		if err := t.hold(bin, in); err != nil {
+		if err := t.compareOutput(bin, in); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return nil
 }
 
-// hold compares as it reads, because this process must stay small: see measure.
-func (t tool) hold(bin string, in input) error {
+// compareOutput compares the output of the tool with that of tms-render while it reads
+// both, because this process must stay small: see measure.
+func (t tool) compareOutput(bin string, in input) error {
 	wanted, err := os.Open(in.text)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = wanted.Close() }()
 	c := t.cmd(bin, in)
-	var said head
-	c.Stderr = &said
+	var stderr head
+	c.Stderr = &stderr
 	got, err := c.StdoutPipe()
 	if err != nil {
 		return err
@@ -47,12 +48,13 @@ func (t tool) hold(bin string, in input) error {
 	differs := t.same(wanted, got)
 	_, _ = io.Copy(io.Discard, got)
 	if err := c.Wait(); err != nil {
-		return fmt.Errorf("%w: %s", err, said.text)
+		return fmt.Errorf("%w: %s", err, stderr.text)
 	}
 	return differs
 }
 
-// head keeps the beginning of what is written to it: a tool may warn of each lease.
+// head is a Writer that keeps the first 4096 bytes: a tool may print a warning for each
+// lease.
 type head struct{ text []byte }
 
 func (h *head) Write(p []byte) (int, error) {
@@ -60,14 +62,14 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sameText says where two texts differ.
+// sameText returns an error that names the first line in which two texts differ.
 func sameText(wanted, got io.Reader) error {
 	w, g := bufio.NewReader(wanted), bufio.NewReader(got)
 	for line := 1; ; line++ {
 		a, errA := w.ReadSlice('\n')
 		b, errB := g.ReadSlice('\n')
 		if !bytes.Equal(a, b) {
-			return fmt.Errorf("line %d is %q, and %q of %s", line, b, a, ours)
+			return fmt.Errorf("line %d is %q; %s has %q", line, b, ours, a)
 		}
 		if errors.Is(errA, io.EOF) && errors.Is(errB, io.EOF) {
 			return nil
@@ -78,8 +80,8 @@ func sameText(wanted, got io.Reader) error {
 	}
 }
 
-// sameDocuments says where two streams of YAML documents differ, whatever
-// their order and the order of their keys.
+// sameDocuments returns an error that names a document in which two streams of YAML
+// documents differ. It ignores the order of the documents and of their keys.
 func sameDocuments(wanted, got io.Reader) error {
 	w, err := documents(wanted)
 	if err != nil {
@@ -91,17 +93,18 @@ func sameDocuments(wanted, got io.Reader) error {
 	}
 	for name, document := range w {
 		if g[name] != document {
-			return fmt.Errorf("%s is\n%s\nand of %s\n%s", name, g[name], ours, document)
+			return fmt.Errorf("%s is\n%s\n%s has\n%s", name, g[name], ours, document)
 		}
 		delete(g, name)
 	}
 	for name := range g {
-		return fmt.Errorf("%s makes no %s", ours, name)
+		return fmt.Errorf("%s does not render %s", ours, name)
 	}
 	return nil
 }
 
-// documents are the JSON of objects, by kind, namespace and name.
+// documents returns the objects of a stream of YAML documents as JSON, by kind, namespace
+// and name.
 func documents(stream io.Reader) (map[string]string, error) {
 	all := map[string]string{}
 	decoder := yaml.NewDecoder(stream)

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// bounds are what the administrator of the fleet allows.
+// bounds is the administrator's part of the values file.
 const bounds = `# A fleet of the benchmark.
 server:
   autoscaling:
@@ -26,10 +26,9 @@ server:
 leases:
 `
 
-// fleet writes a values file of n leases, in block style as a person or a
-// program writes it. Most leases ask for more than the bounds allow, every
-// second one has two models, and every fourth names its resources, of one of
-// three sizes.
+// fleet writes a values file with n leases, in block style, as people and programs write
+// it. Most leases ask for more than the bounds allow. Every second lease has two models.
+// Every fourth lease sets its resources, in one of three sizes.
 func fleet(w io.Writer, n int) error {
 	text := bufio.NewWriter(w)
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(text, format, args...) }

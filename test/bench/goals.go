@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// goals returns a table of the goals of tms-render, and which of them it meets. A goal
-// for a fleet that was not measured is left out.
-func (took costs) goals() string {
+// goals returns a table of the goals of tms-render, with a verdict for each: met or
+// missed. It leaves out the goals of fleets that were not measured.
+func (medians costs) goals() string {
 	rows := [][]string{{"Goal", "measured", ""}}
 	add := func(goal string, bound, measured float64, ok bool, format func(float64) string) {
 		if !ok {
@@ -20,7 +20,7 @@ func (took costs) goals() string {
 		rows = append(rows, []string{goal, format(measured), verdict})
 	}
 	ratio := func(goal string, bound float64, figure func(cost) float64, to string, leases int) {
-		r, ok := took.ratio(figure, ours, to, leases)
+		r, ok := medians.ratio(figure, ours, to, leases)
 		add(goal, bound, r, ok, fraction)
 	}
 
@@ -31,15 +31,15 @@ func (took costs) goals() string {
 	for _, leases := range []int{10, 100, 1000, 10000} {
 		ratio("CPU at "+thousands(leases)+" leases less than go-jsonnet", 1, cpu, jsonnetName, leases)
 	}
-	exponent, ok := took.exponent()
+	exponent, ok := medians.exponent()
 	add("CPU grows with the number of leases to the power of at most 1.05", 1.05, exponent, ok, func(f float64) string { return fmt.Sprintf("%.2f", f) })
 	return markdown(rows)
 }
 
 // exponent returns the exponent of the growth of CPU from 10,000 to 100,000 leases: 1 is
 // linear.
-func (took costs) exponent() (float64, bool) {
-	small, okSmall := took[ours][10000]
-	large, okLarge := took[ours][100000]
+func (medians costs) exponent() (float64, bool) {
+	small, okSmall := medians[ours][10000]
+	large, okLarge := medians[ours][100000]
 	return math.Log10(cpu(large) / cpu(small)), okSmall && okLarge
 }

@@ -1,7 +1,7 @@
-// Command bench times the whole process of tms-render against Helm 3 and 4, the
-// same work in jsonnet, and cat, on the same fleets and in one run. Only the
-// ratios mean anything: machines differ, and are shared. make bench runs it, and
-// docs/performance.md says what it measures.
+// Command bench measures the whole process of tms-render, of Helm 3 and 4, of the same work
+// in jsonnet, and of cat, on the same fleets and in one run. Compare only the ratios:
+// machines differ, and other work may run on them. make bench runs this command;
+// docs/performance.md describes what it measures.
 package main
 
 import (
@@ -11,22 +11,22 @@ import (
 	"os"
 )
 
-// sizes are the fleets, and in how many rounds each is rendered.
+// sizes are the sizes of the fleets, and the number of rounds for each.
 var sizes = []struct{ leases, rounds int }{{1, 5}, {10, 5}, {100, 5}, {1000, 5}, {10000, 3}, {100000, 5}}
 
 func main() {
-	most := flag.Int("leases", 100000, "leave out fleets of more leases")
-	docs := flag.String("write", "", "write performance.md and performance.svg in this folder anew")
+	maxLeases := flag.Int("leases", 100000, "skip fleets with more leases than this")
+	docs := flag.String("write", "", "update performance.md and performance.svg in this folder")
 	flag.Parse()
-	if err := run(os.Getenv("TOOLS"), *most, *docs); err != nil {
+	if err := run(os.Getenv("TOOLS"), *maxLeases, *docs); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(bin string, most int, docs string) error {
+func run(bin string, maxLeases int, docs string) error {
 	if bin == "" {
-		return errors.New("run make bench, which builds the tools and says where they are")
+		return errors.New("TOOLS is not set: run make bench, which builds the tools and sets it")
 	}
 	versions, err := versions(bin)
 	if err != nil {
@@ -38,9 +38,9 @@ func run(bin string, most int, docs string) error {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 
-	took := costs{}
+	medians := costs{}
 	for _, size := range sizes {
-		if size.leases > most {
+		if size.leases > maxLeases {
 			break
 		}
 		fmt.Fprintf(os.Stderr, "%s leases, %d rounds\n", thousands(size.leases), size.rounds)
@@ -48,17 +48,17 @@ func run(bin string, most int, docs string) error {
 		if err != nil {
 			return err
 		}
-		if err := hold(bin, in); err != nil {
-			return fmt.Errorf("%d leases: the work is not equal: %w", size.leases, err)
+		if err := compare(bin, in); err != nil {
+			return fmt.Errorf("%d leases: the outputs differ: %w", size.leases, err)
 		}
-		if err := took.race(bin, in, size.rounds); err != nil {
+		if err := medians.race(bin, in, size.rounds); err != nil {
 			return err
 		}
 	}
-	report := took.report(versions)
+	report := medians.report(versions)
 	fmt.Print(report)
 	if docs == "" {
 		return nil
 	}
-	return took.write(docs, report)
+	return medians.write(docs, report)
 }

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// cost is what one process took.
+// cost is the resources that one process used.
 type cost struct {
 	cpu, wall time.Duration
 	peak      int64 // KiB
 }
 
-// costs are the medians, by the name of the tool and the number of leases.
+// costs holds the medians by the name of the tool and the number of leases.
 type costs map[string]map[int]cost
 
-// prepare writes a fleet, and what tms-render makes of it.
+// prepare writes a fleet, and the manifests that tms-render renders from it.
 func prepare(bin, folder string, leases int) (input, error) {
 	in := input{
 		leases: leases,
@@ -43,8 +43,8 @@ func prepare(bin, folder string, leases int) (input, error) {
 	return in, err
 }
 
-// create writes a file, and waits until it lies on the disk: what the system
-// has yet to write would be counted against whoever runs next.
+// create writes a file and syncs it to disk. Otherwise the kernel would write it back
+// while the next tool is measured.
 func create(path string, write func(io.Writer) error) error {
 	file, err := os.Create(path)
 	if err != nil {
@@ -53,13 +53,13 @@ func create(path string, write func(io.Writer) error) error {
 	return errors.Join(write(file), file.Sync(), file.Close())
 }
 
-// visit is how long each tool runs in one round at least, so that the fast ones
-// run often enough beside the slow ones.
-const visit = time.Second
+// minTurn is the minimum time for which each tool runs in a round. A fast tool runs many
+// times in it.
+const minTurn = time.Second
 
-// race runs all tools on one fleet, round robin so that a busy moment hits
-// all of them, and keeps the medians.
-func (took costs) race(bin string, in input, rounds int) error {
+// race runs all tools on one fleet and stores the medians. The tools run round robin, so
+// that other work on the machine slows down all of them.
+func (medians costs) race(bin string, in input, rounds int) error {
 	sink, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -69,12 +69,13 @@ func (took costs) race(bin string, in input, rounds int) error {
 	all := map[string][]cost{}
 	for range rounds {
 		for _, t := range tools {
-			if in.leases > t.most {
+			if in.leases > t.maxLeases {
 				continue
 			}
-			for start := time.Now(); time.Since(start) < visit; {
+			for start := time.Now(); time.Since(start) < minTurn; {
 				c := t.cmd(bin, in)
-				// A file is handed on as it is. A writer of ours would be a pipe, which costs time.
+				// The child writes to a file directly. Any other Writer would add a
+				// pipe, which costs time.
 				c.Stdout, c.Stderr = sink, sink
 				one, err := measure(c)
 				if err != nil {
@@ -85,29 +86,29 @@ func (took costs) race(bin string, in input, rounds int) error {
 		}
 	}
 	for name, each := range all {
-		if took[name] == nil {
-			took[name] = map[int]cost{}
+		if medians[name] == nil {
+			medians[name] = map[int]cost{}
 		}
-		took[name][in.leases] = median(each)
+		medians[name][in.leases] = median(each)
 	}
 	return nil
 }
 
-// measure runs a command to its end. The peak is never less than that of this
-// process, from which the system starts it: what is held stays small for that.
+// measure runs a command and returns its cost. On Linux the peak is at least the memory of
+// this process, because the child is forked from it. So this process must stay small.
 func measure(c *exec.Cmd) (cost, error) {
 	start := time.Now()
 	if err := c.Run(); err != nil {
 		return cost{}, err
 	}
-	took := cost{wall: time.Since(start), cpu: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
+	used := cost{wall: time.Since(start), cpu: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
 	if usage, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		took.peak = usage.Maxrss
+		used.peak = usage.Maxrss
 	}
-	return took, nil
+	return used, nil
 }
 
-// median takes each figure's own.
+// median returns the median of each figure on its own.
 func median(all []cost) cost {
 	return cost{
 		cpu:  middle(all, func(c cost) time.Duration { return c.cpu }),

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// The plot is drawn by hand: a library for it would be more than the plot.
+// The layout of the plot, in pixels. There is no plotting library, because this one plot
+// needs less code than a dependency.
 const (
 	width, height            = 800, 480
 	left, right, top, bottom = 70, 175, 30, 60
 	lineHeight               = 17
 )
 
-// style has a ground of its own, because a page may be dark where the system
-// is light.
+// style sets its own background, because a page may be dark while the system is light.
 const style = `<style>
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .ground { fill: #ffffff }
@@ -29,9 +29,9 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 </style>
 `
 
-// looks are the stroke of each tool, in the order of tools. Each color has a
-// contrast of 3 on both grounds.
-var looks = []string{
+// strokes are the stroke attributes of the tools, in the order of tools. Each color has a
+// contrast ratio of 3 on both backgrounds.
+var strokes = []string{
 	`stroke="#2f81f7"`,
 	`stroke="#2f81f7" stroke-dasharray="6 4"`,
 	`stroke="#e5534b"`,
@@ -40,17 +40,17 @@ var looks = []string{
 	`stroke="#848d97"`,
 }
 
-// line is one tool's, with a label at its end.
+// line is the line of one tool, with a label at its end.
 type line struct {
-	name, look string
-	points     []string
-	x, y       float64 // of the last point
-	label      float64 // y
+	name, stroke string
+	points       []string
+	x, y         float64 // of the last point
+	label        float64 // y
 }
 
-// plot draws CPU over the number of leases, both logarithmic, as SVG.
-func (took costs) plot() string {
-	least, most := took.decades()
+// plot returns an SVG of CPU time over the number of leases, with logarithmic axes.
+func (medians costs) plot() string {
+	least, most := medians.decades()
 	decades := math.Log10(float64(sizes[len(sizes)-1].leases))
 	x := func(leases int) float64 {
 		return left + (width-left-right)*math.Log10(float64(leases))/decades
@@ -77,19 +77,19 @@ func (took costs) plot() string {
 	}
 	p(`<text x="%d" y="%d" text-anchor="middle">leases</text>`, (left+width-right)/2, height-16)
 	p(`<text transform="translate(18 %d) rotate(-90)" text-anchor="middle">CPU, in seconds</text>`, (top+height-bottom)/2)
-	for _, l := range took.lines(x, y) {
-		p(`<polyline class="line" points="%s" %s/>`, strings.Join(l.points, " "), l.look)
-		p(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" %s/>`, l.x, l.y, l.x+12, l.label, l.look)
+	for _, l := range medians.lines(x, y) {
+		p(`<polyline class="line" points="%s" %s/>`, strings.Join(l.points, " "), l.stroke)
+		p(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" %s/>`, l.x, l.y, l.x+12, l.label, l.stroke)
 		p(`<text x="%.1f" y="%.1f">%s</text>`, l.x+16, l.label+4, l.name)
 	}
 	p(`</svg>`)
 	return svg.String()
 }
 
-// decades are the powers of ten between which all CPU times lie.
-func (took costs) decades() (least, most float64) {
+// decades returns the exponents of the powers of ten between which all CPU times lie.
+func (medians costs) decades() (least, most float64) {
 	least, most = math.Inf(1), math.Inf(-1)
-	for _, each := range took {
+	for _, each := range medians {
 		for _, c := range each {
 			power := math.Log10(cpu(c))
 			least, most = min(least, math.Floor(power)), max(most, math.Ceil(power))
@@ -98,14 +98,14 @@ func (took costs) decades() (least, most float64) {
 	return least, most
 }
 
-// lines are the tools' from the lowest to the highest end, with labels that do
-// not lie on one another.
-func (took costs) lines(x func(int) float64, y func(float64) float64) []line {
+// lines returns the lines of the tools, sorted by their ends from the bottom to the top of
+// the plot. Their labels do not overlap.
+func (medians costs) lines(x func(int) float64, y func(float64) float64) []line {
 	var lines []line
 	for i, t := range tools {
-		l := line{name: t.name, look: looks[i]}
-		for _, n := range took.fleets() {
-			if c, ok := took[t.name][n]; ok {
+		l := line{name: t.name, stroke: strokes[i]}
+		for _, n := range medians.fleets() {
+			if c, ok := medians[t.name][n]; ok {
 				l.x, l.y = x(n), y(cpu(c))
 				l.points = append(l.points, fmt.Sprintf("%.1f,%.1f", l.x, l.y))
 			}

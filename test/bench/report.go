@@ -14,19 +14,19 @@ func cpu(c cost) float64  { return c.cpu.Seconds() }
 func wall(c cost) float64 { return c.wall.Seconds() }
 func peak(c cost) float64 { return float64(c.peak) / 1024 }
 
-// report is markdown that reads well in a terminal, too.
-func (took costs) report(versions string) string {
+// report returns the report as Markdown that is also readable in a terminal.
+func (medians costs) report(versions string) string {
 	return fmt.Sprintf("One run on %d cores (%s/%s, %s): %s.\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), versions) +
 		"Medians, and behind each its ratio to Helm 3.\n\n" +
-		took.table("CPU, user and system, in seconds", cpu, "%.3g") + "\n" +
-		took.table("Wall time in seconds", wall, "%.3g") + "\n" +
-		took.table("Peak memory in MiB", peak, "%.0f") + "\n" +
-		took.goals()
+		medians.table("CPU, user and system, in seconds", cpu, "%.3g") + "\n" +
+		medians.table("Wall time in seconds", wall, "%.3g") + "\n" +
+		medians.table("Peak memory in MiB", peak, "%.0f") + "\n" +
+		medians.goals()
 }
 
-// table is one figure of all tools over all fleets.
-func (took costs) table(title string, figure func(cost) float64, format string) string {
-	fleets := took.fleets()
+// table returns a table of one figure: a row for each tool, a column for each fleet.
+func (medians costs) table(title string, figure func(cost) float64, format string) string {
+	fleets := medians.fleets()
 	rows := [][]string{{title}}
 	for _, n := range fleets {
 		rows[0] = append(rows[0], thousands(n))
@@ -35,10 +35,10 @@ func (took costs) table(title string, figure func(cost) float64, format string) 
 		row := []string{t.name}
 		for _, n := range fleets {
 			cell := "-"
-			if c, ok := took[t.name][n]; ok {
+			if c, ok := medians[t.name][n]; ok {
 				cell = fmt.Sprintf(format, figure(c))
 			}
-			if r, ok := took.ratio(figure, t.name, helm3, n); ok && t.name != helm3 {
+			if r, ok := medians.ratio(figure, t.name, helm3, n); ok && t.name != helm3 {
 				cell += " (" + fraction(r) + ")"
 			}
 			row = append(row, cell)
@@ -48,25 +48,26 @@ func (took costs) table(title string, figure func(cost) float64, format string) 
 	return markdown(rows)
 }
 
-// fleets are the sizes that were measured.
-func (took costs) fleets() []int {
+// fleets returns the sizes that were measured.
+func (medians costs) fleets() []int {
 	var fleets []int
 	for _, size := range sizes {
-		if _, ok := took[ours][size.leases]; ok {
+		if _, ok := medians[ours][size.leases]; ok {
 			fleets = append(fleets, size.leases)
 		}
 	}
 	return fleets
 }
 
-// ratio of what two tools took, where both ran.
-func (took costs) ratio(figure func(cost) float64, tool, to string, leases int) (float64, bool) {
-	a, okA := took[tool][leases]
-	b, okB := took[to][leases]
+// ratio returns the figure of tool divided by that of to, and reports whether both were
+// measured.
+func (medians costs) ratio(figure func(cost) float64, tool, to string, leases int) (float64, bool) {
+	a, okA := medians[tool][leases]
+	b, okB := medians[to][leases]
 	return figure(a) / figure(b), okA && okB
 }
 
-// fraction writes a ratio as people say it: 1/12 or 1.5×.
+// fraction formats a ratio: 1/12 or 1.5×.
 func fraction(r float64) string {
 	if r < 0.95 {
 		return "1/" + twoDigits(1/r)
@@ -88,8 +89,8 @@ func thousands(n int) string {
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
-// markdown is a table with aligned columns, the first to the left and the
-// others to the right.
+// markdown returns a table with aligned columns: the first to the left, the others to the
+// right.
 func markdown(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -119,14 +120,14 @@ func markdown(rows [][]string) string {
 	return text.String()
 }
 
-// The comments between which a report stands.
+// The comments before and after the report in performance.md.
 const (
 	begin = "<!-- begin: make bench WRITE=docs -->\n"
 	end   = "<!-- end: make bench WRITE=docs -->\n"
 )
 
-// write puts the report and the plot where readers look.
-func (took costs) write(docs, report string) error {
+// write updates the report in performance.md, and the plot, performance.svg.
+func (medians costs) write(docs, report string) error {
 	path := filepath.Join(docs, "performance.md")
 	page, err := os.ReadFile(path)
 	if err != nil {
@@ -135,10 +136,10 @@ func (took costs) write(docs, report string) error {
 	before, rest, okBegin := strings.Cut(string(page), begin)
 	_, after, okEnd := strings.Cut(rest, end)
 	if !okBegin || !okEnd {
-		return fmt.Errorf("%s: the comments are gone between which the report stands", path)
+		return fmt.Errorf("%s: the comments before and after the report are missing", path)
 	}
 	if err := os.WriteFile(path, []byte(before+begin+report+end+after), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(docs, "performance.svg"), []byte(took.plot()), 0o644)
+	return os.WriteFile(filepath.Join(docs, "performance.svg"), []byte(medians.plot()), 0o644)
 }

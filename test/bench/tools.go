@@ -24,30 +24,30 @@ const (
 type input struct {
 	leases int
 	values string // the values file
-	text   string // what tms-render makes of it, which cat prints
+	text   string // the output of tms-render, which cat prints
 }
 
-// tool is one line of the tables.
+// tool is one row of the tables.
 type tool struct {
-	name    string
-	command string // in the folder of the tools, or else of the system
-	pinned  bool   // in tools/<command>/go.mod, so that the binary knows its version
-	args    func(in input) []string
-	env     []string
-	most    int // leases; more would take it minutes
+	name      string
+	command   string // a file in the folder of the tools; if there is none, a command in PATH
+	pinned    bool   // in tools/<command>/go.mod, so that the binary contains its version
+	args      func(in input) []string
+	env       []string
+	maxLeases int // with more leases it would take minutes
 
-	// How its output is held to that of tms-render, and up to how many leases.
-	same     func(wanted, got io.Reader) error
-	sameMost int
+	// same compares the output with that of tms-render, for fleets of up to sameMaxLeases.
+	same          func(wanted, got io.Reader) error
+	sameMaxLeases int
 }
 
 var tools = []tool{
-	{name: ours, command: "tms-render", args: render, most: 100000},
-	{name: oneCore, command: "tms-render", args: render, env: []string{"GOMAXPROCS=1"}, most: 100000, same: sameText, sameMost: 100000},
-	{name: helm3, command: "helm3", pinned: true, args: template, most: 10000, same: sameText, sameMost: 1000},
-	{name: "Helm 4", command: "helm4", pinned: true, args: template, most: 10000, same: sameDocuments, sameMost: 100},
-	{name: jsonnetName, command: "jsonnet", pinned: true, args: jsonnet, most: 10000, same: sameDocuments, sameMost: 100},
-	{name: cat, command: "cat", args: func(in input) []string { return []string{in.text} }, most: 100000},
+	{name: ours, command: "tms-render", args: render, maxLeases: 100000},
+	{name: oneCore, command: "tms-render", args: render, env: []string{"GOMAXPROCS=1"}, maxLeases: 100000, same: sameText, sameMaxLeases: 100000},
+	{name: helm3, command: "helm3", pinned: true, args: template, maxLeases: 10000, same: sameText, sameMaxLeases: 1000},
+	{name: "Helm 4", command: "helm4", pinned: true, args: template, maxLeases: 10000, same: sameDocuments, sameMaxLeases: 100},
+	{name: jsonnetName, command: "jsonnet", pinned: true, args: jsonnet, maxLeases: 10000, same: sameDocuments, sameMaxLeases: 100},
+	{name: cat, command: "cat", args: func(in input) []string { return []string{in.text} }, maxLeases: 100000},
 }
 
 func render(in input) []string { return []string{"-n", "ns", "-f", in.values} }
@@ -60,7 +60,7 @@ func jsonnet(in input) []string {
 	return []string{"-y", "--tla-str-file", "fleet=" + in.values, "test/bench/jsonnet/main.jsonnet"}
 }
 
-// cmd is the tool at work on a fleet. Where its output goes is the caller's.
+// cmd returns the command that runs the tool on a fleet. The caller sets its output.
 func (t tool) cmd(bin string, in input) *exec.Cmd {
 	command := filepath.Join(bin, t.command)
 	if _, err := os.Stat(command); err != nil {
@@ -71,7 +71,7 @@ func (t tool) cmd(bin string, in input) *exec.Cmd {
 	return c
 }
 
-// versions are those of the pinned tools.
+// versions returns the versions of the pinned tools as text.
 func versions(bin string) (string, error) {
 	var all []string
 	for _, t := range tools {

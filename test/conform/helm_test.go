@@ -13,12 +13,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/internal/testing/golden"
+	"github.com/triton-leases/tms/internal/testing/randvalues"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// helm runs helm template as users do, with the chart alone.
+// helm runs helm template on the chart.
 func helm(version string, t testing.TB, r render.Release, values []byte) (stdout string, err error) {
 	t.Helper()
 	stdout, stderr, err := run(values, tool(t, version), "template", r.Name, chart, "--namespace", r.Namespace, "--values", "-")
@@ -28,14 +28,16 @@ func helm(version string, t testing.TB, r render.Release, values []byte) (stdout
 	return stdout, nil
 }
 
-// blankLines are what Helm 4 puts between documents.
+// blankLines matches the separator of documents. Helm 4 writes blank lines before it.
 var blankLines = regexp.MustCompile(`\n+---\n`)
 
+// documents returns a text without the blank lines between documents.
 func documents(text string) string {
 	return strings.TrimSpace(blankLines.ReplaceAllString("\n"+text, "\n---\n"))
 }
 
-// TestHelmPrintsTheSame: all three doors give the same text.
+// TestHelmPrintsTheSame checks that Helm 3, Helm 4, the library and tms-render give the
+// same manifests.
 func TestHelmPrintsTheSame(t *testing.T) {
 	for _, file := range accepted(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -55,8 +57,8 @@ func TestHelmPrintsTheSame(t *testing.T) {
 	}
 }
 
-// TestHelmAgreesOnAnyValues: for values made at random both Helms and the
-// library render the same text, or refuse with the same sentences.
+// TestHelmAgreesOnAnyValues checks with random values that both Helms and the
+// library render the same text, or refuse the values with the same messages.
 func TestHelmAgreesOnAnyValues(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	rendered, refused := 0, 0
@@ -86,7 +88,8 @@ func TestHelmAgreesOnAnyValues(t *testing.T) {
 	require.Greater(t, refused, 20)
 }
 
-// TestTenThousandLeases: a fleet in one file is what helm makes of it.
+// TestTenThousandLeases checks that tms-render and Helm 3 render the same text for a large
+// fleet in one file.
 func TestTenThousandLeases(t *testing.T) {
 	t.Parallel()
 	var values strings.Builder
@@ -102,7 +105,7 @@ func TestTenThousandLeases(t *testing.T) {
 	golden.Same(t, wanted, got, "helm 3 and tms-render differ")
 }
 
-// TestHelmRefuses: what the library refuses, both Helms refuse.
+// TestHelmRefuses checks that both Helms refuse the values that the library refuses.
 func TestHelmRefuses(t *testing.T) {
 	for _, file := range glob(t, project+"/testdata/refused/*.yaml") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -115,7 +118,7 @@ func TestHelmRefuses(t *testing.T) {
 	}
 }
 
-// TestHelmLint: both Helms find nothing to say, with the defaults and with each of the values.
+// TestHelmLint checks that helm lint --strict of both Helms accepts each of the values.
 func TestHelmLint(t *testing.T) {
 	for _, version := range []string{"helm3", "helm4"} {
 		for _, file := range accepted(t) {
@@ -125,7 +128,7 @@ func TestHelmLint(t *testing.T) {
 	}
 }
 
-// TestSubchart: the chart works below another one, which may name a condition.
+// TestSubchart checks that the chart works as a dependency, with and without its condition.
 func TestSubchart(t *testing.T) {
 	parent := t.TempDir()
 	write(t, parent, "Chart.yaml", "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n  - {name: tms, version: 0.x.x, condition: tms.enabled}\n")
@@ -142,7 +145,7 @@ func TestSubchart(t *testing.T) {
 	}
 }
 
-// TestPackage: what helm package leaves in renders the same.
+// TestPackage checks that the packaged chart renders the same text, and contains no tests.
 func TestPackage(t *testing.T) {
 	folder := t.TempDir()
 	_, stderr, err := run(nil, tool(t, "helm3"), "package", chart, "--destination", folder)
@@ -151,11 +154,11 @@ func TestPackage(t *testing.T) {
 	values := chart + "/ci/pod-values.yaml"
 	stdout, stderr, err := run(nil, tool(t, "helm3"), "template", "tms", archive, "--namespace", release.Namespace, "--values", values)
 	require.NoError(t, err, stderr)
-	golden.Same(t, ours(t, release, read(t, values)), stdout, "the packaged chart renders something else")
+	golden.Same(t, ours(t, release, read(t, values)), stdout, "the packaged chart and the library differ")
 	listing, _, err := run(nil, "tar", "-tzf", archive)
 	require.NoError(t, err)
 	require.Contains(t, listing, "tms/README.md")
-	require.NotContains(t, listing, "ci/", "the archive carries no tests")
+	require.NotContains(t, listing, "ci/", "the archive contains the chart's tests")
 }
 
 func write(t testing.TB, folder, name, text string) {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKubeconform validates every golden and every rendered example strictly
-// against the schemas of Kubernetes, of prometheus-operator and of cert-manager.
+// TestKubeconform validates every golden file and every rendered example strictly
+// against the schemas of Kubernetes, prometheus-operator and cert-manager.
 func TestKubeconform(t *testing.T) {
 	files := glob(t, project+"/testdata/golden/*.yaml")
 	for _, example := range glob(t, project+"/examples/*.yaml") {
@@ -29,7 +29,7 @@ func TestKubeconform(t *testing.T) {
 	require.Contains(t, stdout, "Invalid: 0, Errors: 0, Skipped: 0")
 }
 
-// TestKubeconformRefuses makes sure that the schemas are strict.
+// TestKubeconformRefuses checks that the schemas are strict: a misspelled key is an error.
 func TestKubeconformRefuses(t *testing.T) {
 	for name, keys := range map[string][]string{
 		"queue-time": {"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"},
@@ -41,7 +41,7 @@ func TestKubeconformRefuses(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "wrong.yaml")
 			require.NoError(t, os.WriteFile(file, []byte(strings.Replace(golden, right, "x-"+right, 1)), 0o644))
 			_, _, err := kubeconform(t, file)
-			require.Error(t, err, "%s may be misspelt", right)
+			require.Error(t, err, "kubeconform accepts x-%s for %s", right, right)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func kubeconform(t testing.TB, files ...string) (stdout, stderr string, err erro
 	}, files...)...)
 }
 
-// TestChartTesting runs ct lint as a chart repository does.
+// TestChartTesting runs ct lint with the configuration of the project.
 func TestChartTesting(t *testing.T) {
 	path := t.TempDir()
 	helm, err := filepath.Abs(tool(t, "helm3"))

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRenewal: the series by which a TritonLease is renewed that does not scale, which
-// is the only one that it has.
+// TestRenewal tests tms_request_rate, the series that renews a TritonLease. The lease does
+// not scale, so this is its only series.
 func TestRenewal(t *testing.T) {
 	lease := []byte(`{apiVersion: tms.triton-leases.dev/v1alpha1, kind: TritonLease, metadata: {name: resnet50, namespace: inference},
   spec: {autoRenew: true, models: [{name: a, uri: /models}]}}`)

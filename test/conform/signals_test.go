@@ -17,8 +17,8 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// rules writes the groups of the rendered PrometheusRule of a lease as a rule
-// file of Prometheus, and returns the folder that it is in.
+// rules writes the rendered PrometheusRule of a lease as a rule file of Prometheus,
+// and returns the folder of the file.
 func rules(t testing.TB, file, lease string) string {
 	t.Helper()
 	objects, err := renderer(t).Lease(release, lease, read(t, file))
@@ -35,7 +35,8 @@ func writeRules(t testing.TB, spec monitoringv1.PrometheusRuleSpec) string {
 	return folder
 }
 
-// TestRulesAreValid: one invalid expression would make the operator reject the whole PrometheusRule.
+// TestRulesAreValid checks the rules of every PrometheusRule with promtool: the operator
+// rejects a whole PrometheusRule for one invalid expression.
 func TestRulesAreValid(t *testing.T) {
 	for _, file := range accepted(t) {
 		result, err := renderer(t).Render(release, read(t, file))
@@ -54,8 +55,8 @@ func TestRulesAreValid(t *testing.T) {
 }
 
 // TestSignals runs testdata/*.test.yaml, in the format of promtool test rules,
-// against the rules as they are rendered for the lease resnet50 of the chart's
-// ci values: the recorded series read the truth where other systems do not.
+// against the rules of the lease resnet50 in the chart's ci values. The recorded
+// series are correct in cases in which those of other systems are wrong.
 func TestSignals(t *testing.T) {
 	for _, file := range glob(t, "testdata/*.test.yaml") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// test runs promtool test rules in a folder of rules.
+// test runs promtool test rules with a folder of rules.
 func test(t testing.TB, folder string, cases []byte) {
 	t.Helper()
 	file := filepath.Join(folder, "cases.yaml")
@@ -74,7 +75,8 @@ func test(t testing.TB, folder string, cases []byte) {
 	require.Contains(t, stdout, "SUCCESS")
 }
 
-// TestSignalsSeeBreakage: the cases notice when the rules are wrong, each in its own way.
+// TestSignalsSeeBreakage checks that the cases fail if the rules are wrong. It breaks the
+// rules in several ways.
 func TestSignalsSeeBreakage(t *testing.T) {
 	objects, err := renderer(t).Lease(release, "resnet50", read(t, chart+"/ci/queue-time-values.yaml"))
 	require.NoError(t, err)
@@ -101,19 +103,19 @@ func TestSignalsSeeBreakage(t *testing.T) {
 				expr.StrVal = broken
 			}
 		}
-		require.True(t, changed, "%q is not in the rules any more", change.from)
+		require.True(t, changed, "the rules do not contain %q", change.from)
 		folder := writeRules(t, spec)
 		file := filepath.Join(folder, "cases.yaml")
 		require.NoError(t, os.WriteFile(file, read(t, "testdata/queue.test.yaml"), 0o644))
 		_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
-		require.Error(t, err, "no case sees %q for %q", change.to, change.from)
+		require.Error(t, err, "no case fails with %q in place of %q", change.to, change.from)
 	}
 }
 
 var sample = regexp.MustCompile(`^(nv_\w+)(?:\{(.*)\})? (\S+)$`)
 
-// TestTritonsOwnText reads a page of Triton's /metrics endpoint, lets each of
-// its counters grow by what it shows every 15 seconds, and asks for the mean.
+// TestTritonsOwnText reads the text of Triton's /metrics endpoint, lets each
+// counter grow by its value every 15 seconds, and checks the recorded series.
 func TestTritonsOwnText(t *testing.T) {
 	folder := rules(t, chart+"/ci/queue-time-values.yaml", "resnet50")
 	page := read(t, "testdata/triton-metrics.txt")
@@ -134,7 +136,7 @@ func TestTritonsOwnText(t *testing.T) {
 		}
 		fmt.Fprintf(&series, "      - {series: '%s{%s}', values: '%s%sx20'}\n", part[1], labels, part[3], growth)
 	}
-	// Two models: 300 requests that waited 1.5 s in all, and 100 that waited 2.5 s.
+	// There are two models: 300 requests waited 1.5 s in total, and 100 requests 2.5 s.
 	test(t, folder, []byte(`
 rule_files: [rules.yaml]
 evaluation_interval: 15s
@@ -155,7 +157,7 @@ tests:
 `))
 }
 
-// TestWindowsScale: what a jammed Triton reads follows the rate window.
+// TestWindowsScale checks that the value for a jammed Triton follows the rate window.
 func TestWindowsScale(t *testing.T) {
 	for window, microseconds := range map[string]string{"2m": "120000000", "1m30s": "90000000", "61s500ms": "61500000"} {
 		values := read(t, chart+"/ci/queue-time-values.yaml")

@@ -1,8 +1,8 @@
 //go:build conform
 
-// Package conform holds what the project renders against the real tools: Helm 3
-// and 4, chart-testing, kubeconform and promtool. make conform builds them and
-// runs this.
+// Package conform checks the rendered manifests with the real tools: Helm 3 and 4,
+// chart-testing, kubeconform and promtool. make conform builds the tools and runs
+// these tests.
 package conform
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// project is the root of the project, and chart the chart in it.
+// project is the root of the project; chart is the folder of its chart.
 const (
 	project = "../.."
 	chart   = project + "/charts/tms"
@@ -31,7 +31,7 @@ var release = render.Release{Name: "tms", Namespace: "inference"}
 func tool(t testing.TB, name string) string {
 	t.Helper()
 	folder := os.Getenv("TOOLS")
-	require.NotEmpty(t, folder, "run make conform, which builds the tools and says where they are")
+	require.NotEmpty(t, folder, "TOOLS is not set: run make conform, which builds the tools and sets it")
 	path := filepath.Join(folder, name)
 	require.FileExists(t, path)
 	return path
@@ -46,8 +46,8 @@ func run(stdin []byte, command string, args ...string) (stdout, stderr string, e
 	return out.String(), errs.String(), err
 }
 
-// accepted are the values that everything renders: the chart's ci values and the
-// examples, but for that of a TritonLease.
+// accepted returns the valid values files: the chart's ci values and the examples. It
+// leaves out the example of a TritonLease.
 func accepted(t testing.TB) []string {
 	t.Helper()
 	examples := slices.DeleteFunc(glob(t, project+"/examples/*.yaml"), func(file string) bool { return filepath.Base(file) == "lease.yaml" })

@@ -11,35 +11,35 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// TestAlerts: every alert fires when it should, not before, and ends. Their
-// durations (for) are shortened to 15 s in the cluster, because no value sets
-// them; the real ones are proven by promtool in test/conform.
+// TestAlerts checks that each alert is inactive, pending, firing, and inactive
+// again. The test patches the duration (for) of the alerts to 15 s in the cluster,
+// because no value sets it. promtool tests the real durations in test/conform.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	const lease = "tms-resnet50"
 	for alert, c := range map[string]struct {
-		spoil, mend func(s *scene, namespace string)
+		provoke, resolve func(s *scenario, namespace string)
 	}{
 		"TMSLeaseMetricsMissing": {
-			// Not by taking the PodMonitor away: Prometheus writes no marker of staleness
-			// for a job that is gone, so its series live on for five minutes.
-			func(s *scene, namespace string) { s.scale(namespace, 0) },
-			func(s *scene, namespace string) { s.scale(namespace, 1) },
+			// Do not delete the PodMonitor instead: Prometheus writes no staleness markers
+			// for a removed job, so its series stay for five minutes.
+			func(s *scenario, namespace string) { s.scale(namespace, 0) },
+			func(s *scenario, namespace string) { s.scale(namespace, 1) },
 		},
 		"TMSLeaseRequestsRejected": {
-			func(s *scene, namespace string) {
+			func(s *scenario, namespace string) {
 				h.Fleet.Change(namespace+"/"+lease, func(b *triton.Behavior) { b.Rate, b.QueueTimeout = 60, 200*time.Millisecond })
 			},
-			func(s *scene, namespace string) { s.load(namespace+"/"+lease, 1) },
+			func(s *scenario, namespace string) { s.load(namespace+"/"+lease, 1) },
 		},
 		"TMSLeaseAtMaximum": {
-			func(s *scene, namespace string) { s.load(namespace+"/"+lease, 100) },
-			func(s *scene, namespace string) { s.load(namespace+"/"+lease, 1) },
+			func(s *scenario, namespace string) { s.load(namespace+"/"+lease, 100) },
+			func(s *scenario, namespace string) { s.load(namespace+"/"+lease, 1) },
 		},
 	} {
 		t.Run(alert, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, map[string]string{
+			s := newScenario(t, map[string]string{
 				"TMSLeaseMetricsMissing": "alert-missing", "TMSLeaseRequestsRejected": "alert-rejected", "TMSLeaseAtMaximum": "alert-maximum",
 			}[alert])
 			namespace := s.namespace("", nil)
@@ -51,11 +51,11 @@ func TestAlerts(t *testing.T) {
 				states := s.alerts(namespace)
 				return len(states) == 0, fmt.Sprint(states)
 			})
-			s.holds("no alert is pending", 20*time.Second, func() (bool, string) {
+			s.consistently("no alert is pending", 20*time.Second, func() (bool, string) {
 				states := s.alerts(namespace)
 				return len(states) == 0, fmt.Sprint(states)
 			})
-			c.spoil(s, namespace)
+			c.provoke(s, namespace)
 			s.eventually(alert+" is pending first", func() (bool, string) {
 				states := s.alerts(namespace)
 				return states[alert] == "pending", fmt.Sprint(states)
@@ -64,7 +64,7 @@ func TestAlerts(t *testing.T) {
 				states := s.alerts(namespace)
 				return states[alert] == "firing", fmt.Sprint(states)
 			})
-			c.mend(s, namespace)
+			c.resolve(s, namespace)
 			s.eventually(alert+" ends", func() (bool, string) {
 				states := s.alerts(namespace)
 				return states[alert] == "", fmt.Sprint(states)
@@ -74,7 +74,7 @@ func TestAlerts(t *testing.T) {
 }
 
 // alerts returns the state of each alert of the namespace.
-func (s *scene) alerts(namespace string) map[string]string {
+func (s *scenario) alerts(namespace string) map[string]string {
 	s.Helper()
 	states, err := h.Prometheus.Alerts(s.Context(), "e2e_namespace", namespace)
 	if err != nil {
@@ -83,16 +83,17 @@ func (s *scene) alerts(namespace string) map[string]string {
 	return states
 }
 
-func (s *scene) scale(namespace string, replicas int) {
+func (s *scenario) scale(namespace string, replicas int) {
 	s.Helper()
 	_, err := h.Cluster.Kubectl(s.Context(), "", "scale", "deployment", "tms-resnet50", "-n", namespace, fmt.Sprintf("--replicas=%d", replicas))
 	s.must(err)
-	s.step("scaled to %d by hand", replicas)
+	s.step("scaled to %d with kubectl", replicas)
 }
 
-// shortenAlerts gives every alert of a lease 15 s, and its namespace as a label
-// to find it by: the alert of missing metrics, for want of series, has none.
-func (s *scene) shortenAlerts(namespace, name string) {
+// shortenAlerts sets the duration of every alert of a lease to 15 s, and adds the
+// namespace as a label: the alert for missing metrics has no series, and so no label
+// namespace.
+func (s *scenario) shortenAlerts(namespace, name string) {
 	s.Helper()
 	out, err := h.Cluster.Kubectl(s.Context(), "", "get", "prometheusrule", name, "-n", namespace, "-o", "json")
 	s.must(err)

@@ -11,10 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestBounds: who asks for 50 gets what the administrator allows; who does not ask stays.
+// TestBounds checks that a lease that asks for 50 replicas gets the administrator's
+// maximum, and that a lease without autoscaling does not scale.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	s := play(t, "bounds")
+	s := newScenario(t, "bounds")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", `
 server:
@@ -31,12 +32,12 @@ leases:
 	const greedy, plain = "tms-greedy", "tms-plain"
 	s.record("A lease that asks for 50, under a maximum of 3", namespace, greedy, queueMetric, 100000)
 	a, _ := hpa(s.Context(), namespace, greedy)
-	if said := a.Annotations["tms.triton-leases.dev/adjustments"]; !strings.Contains(said, "asked 50, granted 3") {
-		s.fatal("the annotation says %q", said)
+	if adjustments := a.Annotations["tms.triton-leases.dev/adjustments"]; !strings.Contains(adjustments, "asked 50, granted 3") {
+		s.fatal("the annotation is %q", adjustments)
 	}
 	_, err := h.Cluster.Client.AutoscalingV2().HorizontalPodAutoscalers(namespace).Get(s.Context(), plain, metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
-		s.fatal("the lease that does not ask has an HPA (%v)", err)
+		s.fatal("the lease without autoscaling has an HPA (%v)", err)
 	}
 	s.reads(namespace, greedy, queueMetric)
 	s.load(namespace+"/"+greedy, 300)
@@ -46,11 +47,11 @@ leases:
 	s.stays(namespace, plain, 1, time.Second)
 }
 
-// TestNeighbours: leases do not move each other, and a target lease moves
-// somebody else's Deployment.
+// TestNeighbours checks that leases do not scale each other, and that a target lease
+// scales a Deployment that the chart does not own.
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
-	s := play(t, "neighbours")
+	s := newScenario(t, "neighbours")
 	one, other := s.namespace("-one", nil), s.namespace("-other", nil)
 	two := queueLease("busy", 3, 100000) + `
   idle:
@@ -80,16 +81,16 @@ leases:
 	}
 	s.load(one+"/"+busy, 1)
 	s.load(other+"/"+target, 300)
-	s.eventually("the Deployment of somebody else has 3 ready replicas", func() (bool, string) {
+	s.eventually("the target Deployment has 3 ready replicas", func() (bool, string) {
 		_, ready, err := size(s.Context(), other, target)
-		_, gist := hpa(s.Context(), other, autoscaler)
-		return err == nil && ready == 3, gist
+		_, summary := hpa(s.Context(), other, autoscaler)
+		return err == nil && ready == 3, summary
 	})
 	s.becomes(one, busy, 1)
 	s.stays(other, busy, 1, 5*time.Second)
 }
 
-// foreignTriton is a Triton that somebody else deployed.
+// foreignTriton is a Triton that no lease deployed.
 const foreignTriton = `
 apiVersion: apps/v1
 kind: Deployment

@@ -10,13 +10,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestFaults kills what the loop is made of, under load. It runs alone, because
-// every lease of the cluster would feel it.
+// TestFaults kills the components of the control loop, under load. It does not run
+// in parallel, because the faults affect every lease of the cluster.
 func TestFaults(t *testing.T) {
-	s := play(t, "faults")
+	s := newScenario(t, "faults")
 	namespace := s.namespace("", nil)
-	// Five minutes of stabilization are twenty scrapes by default. That ratio is
-	// what carries the replicas over a fault, so it is kept here.
+	// By default the stabilization window of five minutes is twenty scrapes. This keeps
+	// the replicas during a fault, so the test uses the same ratio.
 	s.install(3, namespace, "tms", queueLease("resnet50", 4, 100000),
 		"server: {autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 40}}}}")
 	const name = "tms-resnet50"
@@ -56,18 +56,18 @@ func TestFaults(t *testing.T) {
 		s.step("kill %s", fault.what)
 		s.must(fault.do())
 		s.pause(10 * time.Second)
-		// A value that differs from the first one seen now is one that was read since.
+		// A value that differs from this one was read after the fault.
 		before, _ := hpa(s.Context(), namespace, name)
 		old, _ := value(before, queueMetric)
-		s.eventually("the loop is closed again after the end of "+fault.what, func() (bool, string) {
+		s.eventually("the HPA scales again after the kill of "+fault.what, func() (bool, string) {
 			_, ready, err := size(s.Context(), namespace, name)
-			a, gist := hpa(s.Context(), namespace, name)
+			a, summary := hpa(s.Context(), namespace, name)
 			queue, known := value(a, queueMetric)
-			return err == nil && ready == 4 && known && active(a) && queue > 100000 && queue != old, fmt.Sprintf("%d ready, %s", ready, gist)
+			return err == nil && ready == 4 && known && active(a) && queue > 100000 && queue != old, fmt.Sprintf("%d ready, %s", ready, summary)
 		})
 		s.pause(10 * time.Second)
 		if n := lowest(); n < 4 {
-			s.fatal("the end of %s took replicas away: %d of 4 were left", fault.what, n)
+			s.fatal("the kill of %s reduced the replicas from 4 to %d", fault.what, n)
 		}
 	}
 	s.load(namespace+"/"+name, 1)

@@ -19,10 +19,11 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// playground is the address that sets the load while the cluster is kept.
+// playground is the address of the HTTP server that sets the load while KEEP=1 keeps the
+// cluster.
 const playground = netns.NodeIP + ":9999"
 
-// keep installs a lease to play with, says how, and waits for Ctrl-C.
+// keep installs an example lease, prints how to use it, and waits for Ctrl-C.
 func keep(ctx context.Context, h *harness.Harness) error {
 	const namespace, workload = "inference", "inference/tms-resnet50"
 	if err := h.Cluster.Apply(ctx, restrictedNamespace(namespace, nil)); err != nil {
@@ -35,7 +36,7 @@ func keep(ctx context.Context, h *harness.Harness) error {
 	lease := filepath.Join(h.Dir, "lease.yaml")
 	text := fmt.Sprintf("apiVersion: tms.triton-leases.dev/v1alpha1\nkind: TritonLease\nmetadata: {name: mine, namespace: %s}\nspec: %s\n", namespace, scaled(3))
 	if err := os.WriteFile(lease, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("a lease to play with: %w", err)
+		return fmt.Errorf("write the example lease: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/load", func(w http.ResponseWriter, r *http.Request) {
@@ -56,8 +57,8 @@ func keep(ctx context.Context, h *harness.Harness) error {
 	defer func() { _ = server.Close() }()
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Rate = 2 })
 	fmt.Printf(`
-The cluster stays up until Ctrl-C. It lives in a network of its own; this script
-runs a command beside it (or a shell, with kubectl and helm on the PATH):
+The cluster stays up until Ctrl-C. It has its own network namespace. This script runs
+a command in it (or a shell, with kubectl and helm in PATH):
 
   E=%s
   $E kubectl get hpa -A -w
@@ -69,7 +70,7 @@ runs a command beside it (or a shell, with kubectl and helm on the PATH):
   $E helm upgrade tms %s -n inference -f ...
 
 KUBECONFIG=%s
-Each Triton here takes 20 requests per second. Logs: %s
+Each Triton here serves 20 requests per second. Logs: %s
 `, h.Enter(), playground, playground, playground, lease, h.Chart, h.Cluster.Kubeconfig, h.Logs())
 	<-ctx.Done()
 	return nil

@@ -12,48 +12,48 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// TestAPIAllowlist: what people allow by the API counts at once, and is theirs: neither
-// upgrades nor another installation of the release change it.
+// TestAPIAllowlist checks that images which users append through the API take effect at
+// once, and survive upgrades and a reinstall of the release.
 func TestAPIAllowlist(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-allowlist")
+	s := newScenario(t, "api-allowlist")
 	a := s.ownAPI(3)
 	const more, most = "nvcr.io/nvidia/tritonserver:26.06-py3", "nvcr.io/nvidia/tritonserver:26.05-py3"
-	scientist := a.person("scientist", allVerbs...)
-	editor := a.person("editor")
+	scientist := a.user("scientist", allVerbs...)
+	editor := a.user("editor")
 	a.kubectl("create", "rolebinding", "editor", "-n", a.namespace, "--role=tms-server-allowlist-editor", "--serviceaccount="+a.namespace+":editor")
-	viewer := a.person("viewer")
+	viewer := a.user("viewer")
 	a.kubectl("create", "role", "viewer", "-n", a.namespace, "--verb=get", "--resource=configmaps", "--resource-name=tms-server-allowlist")
 	a.kubectl("create", "rolebinding", "viewer", "-n", a.namespace, "--role=viewer", "--serviceaccount="+a.namespace+":viewer")
-	a.codes(viewer, "AllowlistService/List", fields{}, "ok")
-	a.codes(editor, "AllowlistService/List", fields{}, "ok")
+	a.expectCode(viewer, "AllowlistService/List", fields{}, "ok")
+	a.expectCode(editor, "AllowlistService/List", fields{}, "ok")
 	for c, methods := range map[*caller][]string{viewer: {"Append", "Remove"}, scientist: {"Append", "Remove", "List"}} {
 		for _, method := range methods {
-			a.codes(c, "AllowlistService/"+method, allowlistRequest(method, more), "permission_denied")
+			a.expectCode(c, "AllowlistService/"+method, allowlistRequest(method, more), "permission_denied")
 		}
 	}
 
-	servers := a.lifes()
+	servers := a.serverRestarts()
 	named := func(name, image string) fields {
-		request := a.asks(fields{"name": name, "no_wait": true})
+		request := a.acquireRequest(fields{"name": name, "no_wait": true})
 		request["spec"].(fields)["triton_image"] = image
 		return request
 	}
-	a.codes(scientist, "Acquire", named("first", more), "failed_precondition")
+	a.expectCode(scientist, "Acquire", named("first", more), "failed_precondition")
 	s.must(editor.call(s.Context(), "AllowlistService/Append", allowlistRequest("Append", more), nil))
 	s.step("appended %s", more)
-	a.codes(scientist, "Acquire", named("first", more), "ok")
+	a.expectCode(scientist, "Acquire", named("first", more), "ok")
 	a.serves("first")
 	if d, err := h.Cluster.Client.AppsV1().Deployments(a.namespace).Get(s.Context(), objectName("first"), metav1.GetOptions{}); err != nil || d.Spec.Template.Spec.Containers[0].Image != more {
 		s.fatal("the lease does not run %s: %v", more, err)
 	}
-	liveOn := a.lives("first")
+	podsUnchanged := a.snapshotPods("first")
 	out := editor.tmsctl("allowlist", "rm", more, "-z")
 	if out != more+"\n" {
-		s.fatal("tmsctl allowlist rm says %q", out)
+		s.fatal("tmsctl allowlist rm prints %q", out)
 	}
-	a.codes(scientist, "Acquire", named("second", more), "failed_precondition")
-	liveOn()
+	a.expectCode(scientist, "Acquire", named("second", more), "failed_precondition")
+	podsUnchanged()
 	s.must(editor.call(s.Context(), "AllowlistService/Append", fields{"images": []string{more, most, more}}, nil))
 	s.must(editor.call(s.Context(), "AllowlistService/Append", fields{"images": []string{most}}, nil))
 	listed := func(c *caller) (images []string, err error) {
@@ -73,14 +73,14 @@ func TestAPIAllowlist(t *testing.T) {
 	}
 	same := func(after string) {
 		s.Helper()
-		s.eventually("the list is as it was, after "+after, func() (bool, string) {
+		s.eventually("the list is unchanged after "+after, func() (bool, string) {
 			images, err := listed(editor)
 			return err == nil && slices.Equal(images, []string{more, most}), fmt.Sprint(images, err)
 		})
 	}
-	same("it was changed")
-	if now := a.lifes(); now != servers {
-		s.fatal("the servers were restarted: %s, and now %s", servers, now)
+	same("the changes")
+	if now := a.serverRestarts(); now != servers {
+		s.fatal("servers were restarted: before %s, now %s", servers, now)
 	}
 	s.step("no server was restarted")
 
@@ -95,7 +95,7 @@ func TestAPIAllowlist(t *testing.T) {
 	upgrade(4)
 	a.permitted()
 	s.must(h.Helm(4).Uninstall(s.Context(), release))
-	a.eventually("the release is gone, and the list is there", func() (bool, string) {
+	a.eventually("the release is deleted, and the list exists", func() (bool, string) {
 		pods, err := a.serverPods(s.Context())
 		_, failed := h.Cluster.Client.CoreV1().ConfigMaps(a.namespace).Get(s.Context(), "tms-server-allowlist", metav1.GetOptions{})
 		return err == nil && failed == nil && len(pods) == 0, fmt.Sprint(len(pods), err, failed)
@@ -104,12 +104,12 @@ func TestAPIAllowlist(t *testing.T) {
 		s.must(a.reinstall(version, release))
 		same(fmt.Sprintf("helm%d install", version))
 		a.since = h.Cluster.Now()
-		a.codes(scientist, "Acquire", named(fmt.Sprintf("again%d", version), most), "ok")
+		a.expectCode(scientist, "Acquire", named(fmt.Sprintf("again%d", version), most), "ok")
 		if version == 3 {
 			s.must(h.Helm(version).Uninstall(s.Context(), release))
 		}
 	}
-	liveOn()
+	podsUnchanged()
 }
 
 // reinstall installs a release that was uninstalled.
@@ -120,15 +120,15 @@ func (a *api) reinstall(version int, release helm.Release) error {
 	return err
 }
 
-// lifes tells of each life of each server.
-func (a *api) lifes() string {
+// serverRestarts returns the names of the server pods and their restart counts.
+func (a *api) serverRestarts() string {
 	a.Helper()
 	pods, err := a.serverPods(a.Context())
 	a.must(err)
-	var lifes []string
+	var restarts []string
 	for name, pod := range pods {
-		lifes = append(lifes, fmt.Sprintf("%s/%d", name, pod.Status.ContainerStatuses[0].RestartCount))
+		restarts = append(restarts, fmt.Sprintf("%s/%d", name, pod.Status.ContainerStatuses[0].RestartCount))
 	}
-	slices.Sort(lifes)
-	return fmt.Sprint(lifes)
+	slices.Sort(restarts)
+	return fmt.Sprint(restarts)
 }

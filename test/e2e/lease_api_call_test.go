@@ -27,17 +27,18 @@ type caller struct {
 	http                   *http.Client
 }
 
-// caller returns one with a token.
+// caller returns a caller with a token.
 func (a *api) caller(name, token string) *caller {
 	a.Helper()
-	c := &caller{api: a, name: name, token: token, http: a.dials("")}
+	c := &caller{api: a, name: name, token: token, http: a.httpClient("")}
 	c.tokenFile = filepath.Join(a.TempDir(), "token")
 	a.must(os.WriteFile(c.tokenFile, []byte(token), 0o600))
 	return c
 }
 
-// dials returns a client of the API, and where there is an address, of the pod that has it.
-func (a *api) dials(address string) *http.Client {
+// httpClient returns a client of the API. It connects to the Service, or to the pod with
+// the given address.
+func (a *api) httpClient(address string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: a.pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, network, name string) (net.Conn, error) {
@@ -53,28 +54,28 @@ func (a *api) dials(address string) *http.Client {
 	}}
 }
 
-// at returns the same caller, who calls one pod.
+// at returns the same caller with a client that connects to one pod.
 func (c *caller) at(address string) *caller {
 	other := *c
-	other.http = c.dials(address)
+	other.http = c.httpClient(address)
 	return &other
 }
 
-// deadlined tells the server of another deadline than that of the client, who hears
-// then what the server makes of it.
-type deadlined struct {
+// deadlineTransport sends the server an earlier deadline than that of the client, so that
+// the client receives the server's answer at the deadline.
+type deadlineTransport struct {
 	http.RoundTripper
 	after time.Duration
 }
 
 // RoundTrip implements http.RoundTripper.
-func (d deadlined) RoundTrip(request *http.Request) (*http.Response, error) {
+func (d deadlineTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
 	request.Header.Set("Connect-Timeout-Ms", strconv.FormatInt(d.after.Milliseconds(), 10))
 	return d.RoundTripper.RoundTrip(request)
 }
 
-// apiLease is a lease as the API tells of it.
+// apiLease is a lease in answers of the API.
 type apiLease struct {
 	Namespace, ID, State, Message, Address string
 	Models                                 []struct {
@@ -90,12 +91,12 @@ type apiLease struct {
 	ExpiresAt *time.Time
 }
 
-// codeOf returns the code of an error, and the error.
+// codeOf returns the code of an error, and the error itself.
 func codeOf(err error) (string, error) { return call.Code(err), err }
 
 func (c *caller) plain() call.Caller { return call.Caller{HTTP: c.http, URL: c.url, Token: c.token} }
 
-// call calls a method; one without a slash is of LeaseService.
+// call calls a method. A method without a slash is one of LeaseService.
 func (c *caller) call(ctx context.Context, method string, request, response any) error {
 	if method == "Acquire" {
 		_, err := c.acquire(ctx, request, nil)
@@ -104,27 +105,27 @@ func (c *caller) call(ctx context.Context, method string, request, response any)
 	return c.plain().Unary(ctx, method, request, response)
 }
 
-// acquire acquires a lease. told is told of each answer, where it is not nil.
-func (c *caller) acquire(ctx context.Context, request any, told func(apiLease)) (last apiLease, err error) {
+// acquire acquires a lease. It calls onUpdate with each answer if onUpdate is not nil.
+func (c *caller) acquire(ctx context.Context, request any, onUpdate func(apiLease)) (last apiLease, err error) {
 	err = c.plain().Acquire(ctx, request, func(text json.RawMessage) error {
 		last = apiLease{}
 		if err := json.Unmarshal(text, &last); err != nil {
 			return err
 		}
-		if told != nil {
-			told(last)
+		if onUpdate != nil {
+			onUpdate(last)
 		}
 		return nil
 	})
 	return last, err
 }
 
-// fields are JSON.
+// fields is a JSON object.
 type fields = map[string]any
 
-// asks is a request for a lease with the models that no scenario cares about, with
-// more fields.
-func (a *api) asks(more fields) fields {
+// acquireRequest returns a request for a lease with the default models, and with more
+// fields.
+func (a *api) acquireRequest(more fields) fields {
 	request := fields{"namespace": a.namespace, "spec": fields{"models": []fields{{"name": "resnet50", "uri": "s3://models/vision"}}}}
 	for key, value := range more {
 		request[key] = value
@@ -132,10 +133,10 @@ func (a *api) asks(more fields) fields {
 	return request
 }
 
-// id names a lease of the namespace.
+// id returns a request that names a lease of the namespace.
 func (a *api) id(id string) fields { return fields{"namespace": a.namespace, "id": id} }
 
-// status returns a lease that must be there.
+// status returns the answer of Status, which must succeed.
 func (c *caller) status(id string) apiLease {
 	c.Helper()
 	var response struct{ Lease apiLease }
@@ -143,8 +144,7 @@ func (c *caller) status(id string) apiLease {
 	return response.Lease
 }
 
-// run runs a command, with the caller's name and token where it is tmsctl, and
-// returns what it printed.
+// run runs a command and returns its output. It passes the server and the token to tmsctl.
 func (c *caller) run(ctx context.Context, command string, args ...string) (string, error) {
 	path := filepath.Join(h.Tools, command)
 	switch command {
@@ -164,7 +164,7 @@ func (c *caller) run(ctx context.Context, command string, args ...string) (strin
 	return out.String(), nil
 }
 
-// tmsctl runs tmsctl in the namespace, which must succeed.
+// tmsctl runs tmsctl in the namespace. The command must succeed.
 func (c *caller) tmsctl(args ...string) string {
 	c.Helper()
 	out, err := c.run(c.Context(), "tmsctl", append(args, "--namespace", c.namespace)...)

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// TestAPIClients: programs that others wrote understand the API, by reflection where
-// they can, and all of them see the same leases.
+// TestAPIClients checks that third-party clients can use the whole API, through reflection
+// if they support it.
 func TestAPIClients(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-clients")
+	s := newScenario(t, "api-clients")
 	a := s.api()
-	me := a.person("me", allVerbs...)
-	a.may(me, "List", fields{"namespace": a.namespace})
+	me := a.user("me", allVerbs...)
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
 	authorization := "authorization: Bearer " + me.token
 	grpcurl := func(method, body string) (string, error) {
 		return me.run(s.Context(), "grpcurl", "-cacert", a.file, "-H", authorization, "-d", body, a.host+":30345", "tms.v1.LeaseService/"+method)
@@ -27,7 +27,7 @@ func TestAPIClients(t *testing.T) {
 		}
 	}
 	curl := func(method, body string) (string, error) {
-		if method == "Acquire" { // which is a stream, that curl does not put into frames
+		if method == "Acquire" { // a stream; curl does not frame its messages
 			return buf("connect")(method, body)
 		}
 		return me.run(s.Context(), "curl", "--silent", "--show-error", "--fail-with-body", "--cacert", a.file,
@@ -37,7 +37,7 @@ func TestAPIClients(t *testing.T) {
 	s.must(err)
 	for _, service := range []string{"tms.v1.LeaseService", "tms.v1.AllowlistService", "grpc.health.v1.Health"} {
 		if !strings.Contains(out, service) {
-			s.fatal("reflection does not tell of %s: %s", service, out)
+			s.fatal("reflection does not list %s: %s", service, out)
 		}
 	}
 	out, err = me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "grpc.health.v1.Health/Check")
@@ -45,7 +45,7 @@ func TestAPIClients(t *testing.T) {
 	if !strings.Contains(out, `"SERVING"`) {
 		s.fatal("the health of the server is %s", out)
 	}
-	s.step("reflection and health tell of it without a token")
+	s.step("reflection and health work without a token")
 	_, err = me.run(s.Context(), "grpcurl", "-cacert", a.file, a.host+":30345", "tms.v1.LeaseService/List")
 	if err == nil || !strings.Contains(err.Error(), "Code: Unauthenticated") {
 		s.fatal("grpcurl without a token: %v", err)
@@ -54,7 +54,7 @@ func TestAPIClients(t *testing.T) {
 	for name, call := range map[string]client{
 		"grpcurl": grpcurl, "buf-grpc": buf("grpc"), "buf-grpcweb": buf("grpcweb"), "buf-connect": buf("connect"), "curl": curl,
 	} {
-		a.speaks(name, call)
+		a.exercise(name, call)
 	}
 	if out := me.tmsctl("lease", "create", "--name", "tmsctl", "-m", "name=resnet50,uri=s3://models/vision", "--no-wait"); out != "Lease tmsctl\n" {
 		s.fatal("tmsctl lease create: %q", out)
@@ -64,17 +64,17 @@ func TestAPIClients(t *testing.T) {
 			s.fatal("tmsctl %s: %q", args, out)
 		}
 	}
-	a.has("tmsctl", runs)
+	a.has("tmsctl", plainKinds)
 	me.tmsctl("lease", "release", "tmsctl")
 	a.gone("tmsctl")
-	a.nothing()
+	a.noLeases()
 }
 
 // client calls a method of LeaseService with JSON, and returns JSON.
 type client func(method, body string) (string, error)
 
-// speaks has a client do all that there is to do.
-func (a *api) speaks(name string, call client) {
+// exercise calls every method of LeaseService with a client.
+func (a *api) exercise(name string, call client) {
 	a.Helper()
 	must := func(method, body string, into any) {
 		a.Helper()
@@ -96,7 +96,7 @@ func (a *api) speaks(name string, call client) {
 	if acquired.Lease.ID != name || !acquired.Complete {
 		a.fatal("%s: Acquire: %+v", name, acquired)
 	}
-	a.has(name, scales)
+	a.has(name, scaledKinds)
 	var list struct{ Leases []apiLease }
 	must("List", fmt.Sprintf(`{"namespace": %q}`, a.namespace), &list)
 	found := false
@@ -106,7 +106,7 @@ func (a *api) speaks(name string, call client) {
 	if !found {
 		a.fatal("%s: List: %+v", name, list)
 	}
-	a.eventually(name+" sees what was adjusted", func() (bool, string) {
+	a.eventually(name+" gets the adjustment", func() (bool, string) {
 		var status struct{ Lease apiLease }
 		must("Status", one, &status)
 		granted := status.Lease.Granted
@@ -116,9 +116,9 @@ func (a *api) speaks(name string, call client) {
 	must("Renew", one, nil)
 	must("Release", one, nil)
 	a.gone(name)
-	must("Release", one, nil) // again, which is no error
+	must("Release", one, nil) // Release is idempotent
 	if out, err := call("Status", one); err == nil || !strings.Contains(strings.ToLower(strings.ReplaceAll(out+err.Error(), "_", "")), "notfound") {
-		a.fatal("%s: Status of a lease that is gone: %s %v", name, out, err)
+		a.fatal("%s: Status of a released lease: %s %v", name, out, err)
 	}
-	a.step("%s: acquired, listed, looked at, renewed and released", name)
+	a.step("%s: Acquire, List, Status, Renew and Release work", name)
 }

@@ -9,41 +9,41 @@ import (
 	"testing"
 )
 
-// TestAPIRights: who calls may what Kubernetes lets him, and learns nothing of what
-// he may not see.
+// TestAPIRights checks that callers have the rights that RBAC grants them, and that errors
+// do not reveal which leases exist.
 func TestAPIRights(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-rights")
+	s := newScenario(t, "api-rights")
 	a := s.api()
 	other := *a
 	other.leases = s.leasesIn(a.server, "e2e-api-rights-other")
-	scientist := a.person("scientist", allVerbs...)
-	nobody := a.person("nobody")
+	scientist := a.user("scientist", allVerbs...)
+	stranger := a.user("stranger")
 	list := fields{"namespace": a.namespace}
-	a.may(scientist, "List", list)
+	a.waitAuthorized(scientist, "List", list)
 	a.apply("secret", "{"+vision+", triton: {replicas: 0}}")
 	other.apply("secret", "{"+vision+", triton: {replicas: 0}}")
 
-	refused := func(c *caller, where *api) {
+	refused := func(c *caller, in *api) {
 		s.Helper()
 		for _, method := range []string{"Status", "Renew", "Release", "Acquire", "List"} {
-			told := map[string]bool{}
+			messages := map[string]bool{}
 			for _, name := range []string{"secret", "absent"} {
-				request := where.id(name)
+				request := in.id(name)
 				switch method {
 				case "Acquire":
-					request = where.asks(fields{"name": name, "no_wait": true})
+					request = in.acquireRequest(fields{"name": name, "no_wait": true})
 				case "List":
-					request = fields{"namespace": where.namespace}
+					request = fields{"namespace": in.namespace}
 				}
 				code, err := codeOf(c.call(s.Context(), method, request, nil))
 				if code != "permission_denied" {
-					s.fatal("%s calls %s of %s in %s: %v", c.name, method, name, where.namespace, err)
+					s.fatal("%s calls %s of %s in %s: %v", c.name, method, name, in.namespace, err)
 				}
-				told[err.Error()] = true
+				messages[err.Error()] = true
 			}
-			if len(told) != 1 {
-				s.fatal("%s of a lease that is there and one that is not: %v", method, slices.Collect(maps.Keys(told)))
+			if len(messages) != 1 {
+				s.fatal("%s has different errors for leases that exist and that do not: %v", method, slices.Collect(maps.Keys(messages)))
 			}
 		}
 		for _, method := range []string{"Append", "Remove", "List"} {
@@ -51,21 +51,21 @@ func TestAPIRights(t *testing.T) {
 				s.fatal("%s calls %s of the allowlist: %v", c.name, method, err)
 			}
 		}
-		s.step("%s may do nothing in %s, and is told the same of what is there and what is not", c.name, where.namespace)
+		s.step("%s has no rights in %s, and gets the same errors for leases that exist and that do not", c.name, in.namespace)
 	}
-	refused(nobody, a)
-	refused(nobody, &other)
+	refused(stranger, a)
+	refused(stranger, &other)
 	refused(scientist, &other)
-	a.see("secret")
-	other.see("secret")
+	a.mustGet("secret")
+	other.mustGet("secret")
 
 	everywhere := fields{"namespace": "-"}
-	a.codes(scientist, "List", everywhere, "permission_denied")
+	a.expectCode(scientist, "List", everywhere, "permission_denied")
 	const auditor = "e2e-api-auditor"
-	reader := a.person("auditor")
+	reader := a.user("auditor")
 	a.kubectl("create", "clusterrole", auditor, "--verb=list", "--resource="+resource)
 	a.kubectl("create", "clusterrolebinding", auditor, "--clusterrole="+auditor, "--serviceaccount="+a.namespace+":auditor")
-	a.codes(reader, "List", everywhere, "ok")
+	a.expectCode(reader, "List", everywhere, "ok")
 	var all struct{ Leases []apiLease }
 	s.must(reader.call(s.Context(), "List", everywhere, &all))
 	seen := map[string]bool{}
@@ -73,46 +73,48 @@ func TestAPIRights(t *testing.T) {
 		seen[lease.Namespace] = true
 	}
 	if !seen[a.namespace] || !seen[other.namespace] {
-		s.fatal("the list of all namespaces has those of %v", seen)
+		s.fatal("the list of all namespaces has leases of %v", seen)
 	}
-	a.codes(reader, "Status", a.id("secret"), "permission_denied")
-	s.step("to list all namespaces takes rights in the whole cluster, and is another right than to look")
+	a.expectCode(reader, "Status", a.id("secret"), "permission_denied")
+	s.step("List of all namespaces needs a cluster-wide right to list, and does not include Status")
 
 	for verb, method := range map[string]string{"get": "Status", "update": "Renew", "list": "List", "create": "Acquire", "delete": "Release"} {
-		c := a.person("only-"+verb, verb)
-		requests := map[string]fields{"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
-			"Acquire": a.asks(fields{"name": "only-create", "no_wait": true})}
-		a.codes(c, method, requests[method], "ok")
+		c := a.user("only-"+verb, verb)
+		requests := map[string]fields{
+			"Status": a.id("secret"), "Renew": a.id("secret"), "List": list, "Release": a.id("absent"),
+			"Acquire": a.acquireRequest(fields{"name": "only-create", "no_wait": true}),
+		}
+		a.expectCode(c, method, requests[method], "ok")
 		delete(requests, method)
 		for method, request := range requests {
 			if code, err := codeOf(c.call(s.Context(), method, request, nil)); code != "permission_denied" {
-				s.fatal("who may %s, and nothing else, calls %s: %v", verb, method, err)
+				s.fatal("a user with only the verb %s calls %s: %v", verb, method, err)
 			}
 		}
 	}
-	s.step("each method needs its own right")
+	s.step("each method needs its own verb")
 	a.delete("only-create")
-	a.revoked(scientist)
+	a.checkRevoked(scientist)
 }
 
-// revoked checks who is not, or no longer, known.
-func (a *api) revoked(scientist *caller) {
+// checkRevoked checks that invalid and revoked tokens, and revoked rights, are refused.
+func (a *api) checkRevoked(scientist *caller) {
 	a.Helper()
 	list := fields{"namespace": a.namespace}
 	a.kubectl("create", "secret", "generic", "bound", "-n", a.namespace)
 	bound := a.caller("bound", a.kubectl("create", "token", "scientist", "-n", a.namespace, "--bound-object-kind=Secret", "--bound-object-name=bound"))
-	a.codes(bound, "List", list, "ok")
+	a.expectCode(bound, "List", list, "ok")
 	a.kubectl("delete", "secret", "bound", "-n", a.namespace)
-	a.codes(bound, "List", list, "unauthenticated")
-	a.codes(scientist, "List", list, "ok")
+	a.expectCode(bound, "List", list, "unauthenticated")
+	a.expectCode(scientist, "List", list, "ok")
 
-	a.step("rights that are taken away are gone")
+	a.step("a deleted RoleBinding takes effect")
 	a.kubectl("delete", "rolebinding", "scientist", "-n", a.namespace)
-	a.codes(scientist, "List", list, "permission_denied")
+	a.expectCode(scientist, "List", list, "permission_denied")
 
-	foreign := a.caller("of-another-audience", a.kubectl("create", "token", "scientist", "-n", a.namespace, "--audience=somebody-else"))
+	foreign := a.caller("of-another-audience", a.kubectl("create", "token", "scientist", "-n", a.namespace, "--audience=another"))
 	parts := strings.Split(scientist.token, ".")
-	told := map[string]bool{}
+	messages := map[string]bool{}
 	for name, token := range map[string]string{
 		"none": "", "garbage": "garbage", "forged": parts[0] + "." + parts[1] + ".AAAA", "long": strings.Repeat("a", 40<<10),
 		"unsigned": "eyJhbGciOiJub25lIn0." + parts[1] + ".", "foreign": foreign.token, "two": scientist.token + " " + scientist.token,
@@ -126,13 +128,13 @@ func (a *api) revoked(scientist *caller) {
 			if code != "unauthenticated" {
 				a.fatal("%s with the token %q: %v", method, name, err)
 			}
-			told[err.Error()] = true
+			messages[err.Error()] = true
 		}
 	}
-	if len(told) != 1 {
-		a.fatal("it tells apart who is not known: %v", slices.Collect(maps.Keys(told)))
+	if len(messages) != 1 {
+		a.fatal("invalid tokens have different errors: %v", slices.Collect(maps.Keys(messages)))
 	}
-	a.step("without a good token nobody is anybody")
+	a.step("invalid tokens are refused, all with the same error")
 }
 
 func allowlistRequest(method, image string) fields {

@@ -19,24 +19,24 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// TestAPIShutdown: a server that is told to end sends its callers to another one, and a
-// new certificate is shown without a restart.
+// TestAPIShutdown checks that a server that shuts down sends its callers to another server,
+// and that servers reload their certificate without a restart.
 func TestAPIShutdown(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-shutdown")
+	s := newScenario(t, "api-shutdown")
 	a := s.ownAPI(4)
-	me := a.person("me", allVerbs...)
-	a.may(me, "List", fields{"namespace": a.namespace})
+	me := a.user("me", allVerbs...)
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
 	const name = "slow"
 	workload := a.namespace + "/" + objectName(name)
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.LoadTime = time.Hour })
-	request := a.asks(fields{"name": name, "request_id": "the one that I want"})
+	request := a.acquireRequest(fields{"name": name, "request_id": "always the same"})
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	leader := a.leads("")
+	leader := a.waitLeader("")
 	pods, err := a.serverPods(s.Context())
 	s.must(err)
-	for pod, object := range pods { // each goes while a call waits that it answers
+	for pod, object := range pods { // delete each pod while it serves a call that waits
 		here := me.at(object.Status.PodIP)
 		began, ended := make(chan bool, 1), make(chan error, 1)
 		go func() {
@@ -53,53 +53,54 @@ func TestAPIShutdown(t *testing.T) {
 		case err := <-ended:
 			s.fatal("Acquire at %s: %v", pod, err)
 		case <-ctx.Done():
-			s.fatal("Acquire at %s says nothing", pod)
+			s.fatal("Acquire at %s does not answer", pod)
 		}
 		s.must(h.Cluster.Client.CoreV1().Pods(a.namespace).Delete(s.Context(), pod, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](10)}))
-		s.step("deleted %s, which led: %t", pod, pod == leader.pod())
+		s.step("deleted %s, leader: %t", pod, pod == leader.pod())
 		err := <-ended
 		if code, _ := codeOf(err); code != "unavailable" {
 			s.fatal("the call ends with %v", err)
 		} else if failure, ok := err.(*call.Error); !ok {
-			s.fatal("the call is cut off: %v", err)
+			s.fatal("the call ends without an error of the API: %v", err)
 		} else {
 			s.step("the call ends with %v", failure)
 		}
-		s.eventually("another one is there instead", func() (bool, string) {
+		s.eventually("another pod has replaced it", func() (bool, string) {
 			now, err := a.serverPods(s.Context())
-			_, still := now[pod]
-			return err == nil && !still && len(now) == 2, fmt.Sprint(len(now), err)
+			_, exists := now[pod]
+			return err == nil && !exists && len(now) == 2, fmt.Sprint(len(now), err)
 		})
 		s.becomes(a.namespace, "tms-server", 2)
 	}
-	s.eventually("its pod is there", func() (bool, string) {
+	s.eventually("the pod of the lease is running", func() (bool, string) {
 		pods, err := a.pods(name)
 		return err == nil && len(pods) == 1 && pods[0].Status.Phase == corev1.PodRunning, fmt.Sprint(len(pods), err)
 	})
-	uid := a.see(name).UID
+	uid := a.mustGet(name).UID
 	again := a.caller(name, me.token)
 	result := make(chan error, 1)
 	go func() {
-		id, tries, err := again.asksFor(ctx, request)
+		id, tries, err := again.acquireWithRetries(ctx, request)
 		if err == nil && id != name {
 			err = fmt.Errorf("got the lease %q", id)
 		}
-		s.step("the client has its lease %s after %d tries: %v", id, tries, err)
+		s.step("the client got the lease %s after %d tries: %v", id, tries, err)
 		result <- err
 	}()
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.LoadTime = 0 })
-	made, err := a.pods(name)
+	tritons, err := a.pods(name)
 	s.must(err)
-	s.must(h.Node.CrashContainer(a.namespace, made[0].Name, "triton")) // which loads anew
+	s.must(h.Node.CrashContainer(a.namespace, tritons[0].Name, "triton")) // so that it loads again
 	s.must(<-result)
-	if lease := a.see(name); lease.UID != uid || lease.Spec.AcquireBy != nil {
-		s.fatal("it is another lease, or is not kept: %+v", lease)
+	if lease := a.mustGet(name); lease.UID != uid || lease.Spec.AcquireBy != nil {
+		s.fatal("the lease was replaced, or spec.acquireBy is still set: %+v", lease)
 	}
-	a.renewsCertificate(me)
+	a.checkCertificateRenewal(me)
 }
 
-// renewsCertificate replaces the certificate.
-func (a *api) renewsCertificate(me *caller) {
+// checkCertificateRenewal replaces the certificate twice, and checks that the servers
+// present the new one.
+func (a *api) checkCertificateRenewal(me *caller) {
 	a.Helper()
 	pods, err := a.serverPods(a.Context())
 	a.must(err)
@@ -113,24 +114,24 @@ func (a *api) renewsCertificate(me *caller) {
 		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber, nil
 	}
 	list := fields{"namespace": a.namespace}
-	former := map[string]*caller{} // on connections that are there already
+	connected := map[string]*caller{} // on connections that exist before the change
 	for name, pod := range pods {
-		former[name] = me.at(pod.Status.PodIP)
-		a.codes(former[name], "List", list, "ok")
+		connected[name] = me.at(pod.Status.PodIP)
+		a.expectCode(connected[name], "List", list, "ok")
 	}
-	before := a.lifes()
+	before := a.serverRestarts()
 	for range 2 {
 		serial := a.certify(a.authority, a.namespace)
 		for name, pod := range pods {
-			a.eventually(name+" shows the new certificate", func() (bool, string) {
+			a.eventually(name+" presents the new certificate", func() (bool, string) {
 				now, err := shown(pod.Status.PodIP)
 				return err == nil && now.Cmp(serial) == 0, fmt.Sprint(now, err)
 			})
-			a.must(former[name].call(a.Context(), "List", list, nil))
+			a.must(connected[name].call(a.Context(), "List", list, nil))
 		}
 	}
-	a.codes(a.caller("new", me.token), "List", list, "ok")
-	if now := a.lifes(); now != before {
-		a.fatal("servers were restarted: %s, and now %s", before, now)
+	a.expectCode(a.caller("new", me.token), "List", list, "ok")
+	if now := a.serverRestarts(); now != before {
+		a.fatal("servers were restarted: before %s, now %s", before, now)
 	}
 }

@@ -16,7 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// hostile are texts that mean something to somebody on their way.
+// hostile has strings that are special to a shell, a terminal, a log, YAML, a template or
+// Prometheus.
 var hostile = map[string]string{
 	"escape":   "a\x1b[31;1mred\x1b[0m\x1b]0;title\x07",
 	"newline":  "a\n{\"level\":\"INFO\",\"msg\":\"e2e-forged\"}\n",
@@ -31,27 +32,33 @@ var hostile = map[string]string{
 	"space":    " ",
 }
 
-// TestAPIStrings: texts that mean something to a shell, a terminal, a log, YAML, a
-// template or Prometheus are refused, or arrive as they are.
+// TestAPIStrings checks that hostile strings in every field are refused, or stored
+// unchanged.
 func TestAPIStrings(t *testing.T) {
 	t.Parallel()
-	s := play(t, "api-strings")
+	s := newScenario(t, "api-strings")
 	a := s.api()
-	me := a.person("me", allVerbs...)
+	me := a.user("me", allVerbs...)
 	a.kubectl("create", "rolebinding", "editor", "-n", a.release.Namespace, "--role=tms-server-allowlist-editor", "--serviceaccount="+a.namespace+":me")
-	a.may(me, "List", fields{"namespace": a.namespace})
-	a.may(me, "AllowlistService/List", fields{})
+	a.waitAuthorized(me, "List", fields{"namespace": a.namespace})
+	a.waitAuthorized(me, "AllowlistService/List", fields{})
 	spec := func(changes fields) fields {
 		spec := fields{"models": []fields{{"name": "resnet50", "uri": "s3://models/vision"}}, "autoscaling": fields{"max_replicas": 2}}
 		for key, value := range changes {
 			spec[key] = value
 		}
-		return a.asks(fields{"no_wait": true, "spec": spec})
+		return a.acquireRequest(fields{"no_wait": true, "spec": spec})
 	}
-	places := map[string]func(text string) (method string, request fields){
-		"namespace":    func(x string) (string, fields) { return "Acquire", a.asks(fields{"namespace": x, "no_wait": true}) },
-		"name":         func(x string) (string, fields) { return "Acquire", a.asks(fields{"name": x, "no_wait": true}) },
-		"request_id":   func(x string) (string, fields) { return "Acquire", a.asks(fields{"request_id": x, "no_wait": true}) },
+	requests := map[string]func(text string) (method string, request fields){
+		"namespace": func(x string) (string, fields) {
+			return "Acquire", a.acquireRequest(fields{"namespace": x, "no_wait": true})
+		},
+		"name": func(x string) (string, fields) {
+			return "Acquire", a.acquireRequest(fields{"name": x, "no_wait": true})
+		},
+		"request_id": func(x string) (string, fields) {
+			return "Acquire", a.acquireRequest(fields{"request_id": x, "no_wait": true})
+		},
 		"triton_image": func(x string) (string, fields) { return "Acquire", spec(fields{"triton_image": x}) },
 		"model": func(x string) (string, fields) {
 			return "Acquire", spec(fields{"models": []fields{{"name": x, "uri": "s3://a/b"}}})
@@ -73,11 +80,11 @@ func TestAPIStrings(t *testing.T) {
 		"remove":     func(x string) (string, fields) { return "AllowlistService/Remove", allowlistRequest("Remove", x) },
 	}
 	granted, refused := 0, 0
-	for place, make := range places {
+	for field, newRequest := range requests {
 		for kind, text := range hostile {
-			method, request := make(text)
+			method, request := newRequest(text)
 			var err error
-			s.eventually(fmt.Sprintf("%s takes %s, or refuses it", place, kind), func() (bool, string) {
+			s.eventually(fmt.Sprintf("%s with %s is accepted or refused", field, kind), func() (bool, string) {
 				var code string
 				code, err = codeOf(me.call(s.Context(), method, request, nil))
 				return code != "resource_exhausted", code
@@ -86,46 +93,46 @@ func TestAPIStrings(t *testing.T) {
 			switch code {
 			case "ok":
 				granted++
-				s.step("%s: %s is taken", place, kind)
+				s.step("%s: %s is accepted", field, kind)
 			case "invalid_argument", "failed_precondition", "not_found", "permission_denied":
 				refused++
-				unprintable(s, place+": "+kind, err.Error())
+				checkPrintable(s, field+": "+kind, err.Error())
 				if len(err.Error()) > 2000 {
-					s.Errorf("%s: %s: the answer has %d bytes", place, kind, len(err.Error()))
+					s.Errorf("%s: %s: the answer has %d bytes", field, kind, len(err.Error()))
 				}
 			default:
-				s.Errorf("%s: %s: %v", place, kind, err)
+				s.Errorf("%s: %s: %v", field, kind, err)
 			}
 		}
 	}
 	s.step("%d are granted, %d refused", granted, refused)
-	a.arrived()
+	a.checkCluster()
 
 	var all struct{ Leases []apiLease }
 	s.must(me.call(s.Context(), "List", fields{"namespace": a.namespace, "page_size": 500}, &all))
 	out := me.tmsctl("lease", "list")
-	unprintable(s, "tmsctl lease list", out)
+	checkPrintable(s, "tmsctl lease list", out)
 	for _, lease := range all.Leases {
-		unprintable(s, "tmsctl lease status", me.tmsctl("lease", "status", lease.ID))
+		checkPrintable(s, "tmsctl lease status", me.tmsctl("lease", "status", lease.ID))
 	}
 	for kind, text := range hostile {
 		if strings.Contains(text, "\x00") {
-			continue // which no argument of a command can have
+			continue // an argument of a command cannot contain it
 		}
 		out, err := me.run(s.Context(), "tmsctl", "lease", "create", "-n", a.namespace, "--no-wait", "--name", text, "-m", "name=m,uri=s3://a/b")
 		if err == nil {
-			s.fatal("tmsctl acquires a lease with the name of %s: %s", kind, out)
+			s.fatal("tmsctl acquires a lease with the name %s: %s", kind, out)
 		}
-		unprintable(s, "tmsctl lease create, "+kind, out+err.Error())
+		checkPrintable(s, "tmsctl lease create, "+kind, out+err.Error())
 	}
 	for _, lease := range all.Leases {
 		s.must(me.call(s.Context(), "Release", a.id(lease.ID), nil))
 	}
-	a.nothing()
+	a.noLeases()
 }
 
-// unprintable checks that a text can be shown on a terminal.
-func unprintable(s *scene, what, text string) {
+// checkPrintable checks that a text has no characters that are unsafe on a terminal.
+func checkPrintable(s *scenario, what, text string) {
 	s.Helper()
 	for _, r := range text {
 		if r != '\n' && r != '\t' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r == '\r' || r == '\u2028' || r == '\u0085' {
@@ -136,8 +143,9 @@ func unprintable(s *scene, what, text string) {
 	}
 }
 
-// arrived checks what is in the cluster, and in the logs, after hostile texts came.
-func (a *api) arrived() {
+// checkCluster checks the leases, their objects, the events and the logs of the servers
+// after the hostile requests.
+func (a *api) checkCluster() {
 	a.Helper()
 	var list struct {
 		Items []struct {
@@ -148,26 +156,26 @@ func (a *api) arrived() {
 	a.must(a.read(a.Context(), "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+a.namespace+"/tritonleases", &list))
 	for _, lease := range list.Items {
 		a.is(lease.Name, "Granted", metav1.ConditionTrue, "Granted")
-		a.eventually(lease.Name+" consists of its objects", func() (bool, string) {
-			objects, err := a.made(lease.Name)
-			return err == nil && (kindsOf(objects) == runs || kindsOf(objects) == scales), fmt.Sprint(kindsOf(objects), err)
+		a.eventually(lease.Name+" has its objects", func() (bool, string) {
+			objects, err := a.objectsOf(lease.Name)
+			return err == nil && (kindsOf(objects) == plainKinds || kindsOf(objects) == scaledKinds), fmt.Sprint(kindsOf(objects), err)
 		})
 		d, err := a.cluster.Client.AppsV1().Deployments(a.namespace).Get(a.Context(), objectName(lease.Name), metav1.GetOptions{})
 		a.must(err)
-		whole := 0
+		unchanged := 0
 		for _, argument := range append(d.Spec.Template.Spec.Containers[0].Command, d.Spec.Template.Spec.Containers[0].Args...) {
 			for _, model := range lease.Spec.Models {
 				if argument == "--load-model="+model.Name || argument == "--model-repository="+model.URI {
-					whole++
+					unchanged++
 				}
 			}
 		}
-		a.step("%s is granted %q, of which %d arguments are made", lease.Name, lease.Spec.Models, whole)
-		for _, c := range a.see(lease.Name).Status.Conditions {
-			unprintable(a.scene, "condition of "+lease.Name, c.Message)
+		a.step("%s is granted with the models %q; Triton has %d unchanged arguments for them", lease.Name, lease.Spec.Models, unchanged)
+		for _, c := range a.mustGet(lease.Name).Status.Conditions {
+			checkPrintable(a.scenario, "condition of "+lease.Name, c.Message)
 		}
 	}
-	a.eventually("nothing is there that no lease owns", func() (bool, string) {
+	a.eventually("there are no objects without a lease", func() (bool, string) {
 		orphans, err := a.orphans(a.Context())
 		return err == nil && orphans == "", fmt.Sprint(orphans, err)
 	})
@@ -176,7 +184,7 @@ func (a *api) arrived() {
 		a.must(err)
 		for _, m := range maps.Items {
 			if strings.Contains(m.Name, "forged") {
-				a.fatal("there is the ConfigMap %s", m.Name)
+				a.fatal("the ConfigMap %s exists", m.Name)
 			}
 			if m.Name == "tms-server-allowlist" && strings.TrimSpace(m.Data["images"]) != "" {
 				a.step("the allowlist is %q", m.Data)
@@ -186,19 +194,19 @@ func (a *api) arrived() {
 		a.must(err)
 		for _, event := range events.Items {
 			if strings.HasPrefix(event.Source.Component, "tms") || event.ReportingController == "tms-server" {
-				unprintable(a.scene, "event "+event.Name, event.Message)
+				checkPrintable(a.scenario, "event "+event.Name, event.Message)
 			}
 		}
 	}
 	pods, err := a.serverPods(a.Context())
 	a.must(err)
 	for name, pod := range pods {
-		a.written(name, pod)
+		a.checkServerLog(name, pod)
 	}
 }
 
-// written checks that each line of the log of a server is one that it wrote.
-func (a *api) written(name string, pod corev1.Pod) {
+// checkServerLog checks that each line of a server's log is a log entry of its own.
+func (a *api) checkServerLog(name string, pod corev1.Pod) {
 	a.Helper()
 	text, err := os.ReadFile(filepath.Join(h.Logs(), fmt.Sprintf("pod-%s-%s-tms-server.log", pod.Namespace, name)))
 	a.must(err)
@@ -208,9 +216,9 @@ func (a *api) written(name string, pod corev1.Pod) {
 			a.fatal("the log of %s has the line %q", name, line)
 		}
 	}
-	unprintable(a.scene, "the log of "+name, string(text))
+	checkPrintable(a.scenario, "the log of "+name, string(text))
 	if pod.Status.ContainerStatuses[0].RestartCount > 0 {
 		a.fatal("%s was restarted", name)
 	}
-	a.step("%s wrote %d lines, all of them its own", name, bytes.Count(text, []byte("\n")))
+	a.step("%s wrote %d lines, all of them log entries", name, bytes.Count(text, []byte("\n")))
 }

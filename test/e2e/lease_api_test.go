@@ -23,21 +23,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// api is a server whose API is called, and the leases of one of its namespaces.
+// api is a server that serves the API, and the leases in one of its namespaces.
 type api struct {
 	*leases
 	*authority
-	// host is its name in the cluster, and url where it is called.
+	// host is the DNS name of its Service; url is the URL of the API.
 	host, url string
 }
 
-// apiSecret is the secret with the certificate.
+// apiSecret is the Secret with the certificate.
 const apiSecret = "tms-api"
 
-// apiValues serve the API with that.
+// apiValues enables the API with the certificate of apiSecret.
 const apiValues = `server: {apiService: {enabled: true, tls: {secretName: ` + apiSecret + `}}}`
 
-// sharedAPI is the server of all scenarios of the API that need none of their own.
+// sharedAPI is the server of the API scenarios that do not install their own.
 var sharedAPI = struct {
 	sync.Once
 	*server
@@ -46,9 +46,9 @@ var sharedAPI = struct {
 }{scenarios: []string{"api-story", "api-clients", "api-rights", "api-rights-other", "api-strings", "api-late"}}
 
 // api returns the shared server, and the leases of this scenario's namespace.
-func (s *scene) api() *api {
+func (s *scenario) api() *api {
 	s.Helper()
-	s.sharedServer() // which brings the kind
+	s.sharedServer() // installs the CustomResourceDefinition
 	sharedAPI.Do(func() {
 		var namespaces []string
 		for _, scenario := range sharedAPI.scenarios {
@@ -64,19 +64,19 @@ func (s *scene) api() *api {
 			fmt.Sprintf("server: {namespaces: [%s], crd: {enabled: false}}", strings.Join(namespaces, ", ")))
 	})
 	if sharedAPI.server == nil {
-		s.fatal("the server of the API that scenarios share is not there")
+		s.fatal("the shared server of the API is not installed")
 	}
 	return newAPI(s.leasesIn(sharedAPI.server, "e2e-"+s.name), sharedAPI.authority)
 }
 
-// ownAPI installs a server that looks after a namespace of this scenario, and serves
-// the API there.
-func (s *scene) ownAPI(version int, values ...string) *api {
+// ownAPI installs a server in a namespace of this scenario. The server manages that
+// namespace, and serves the API.
+func (s *scenario) ownAPI(version int, values ...string) *api {
 	s.Helper()
 	namespace := s.namespace("", nil)
 	authority := s.newAuthority(namespace)
 	s.certify(authority, namespace)
-	s.sharedServer() // which brings the kind
+	s.sharedServer() // installs the CustomResourceDefinition
 	own := fmt.Sprintf("server: {namespaces: [%s], crd: {enabled: false}}", namespace)
 	server := s.installServer(version, namespace, append([]string{own, apiValues}, values...)...)
 	return newAPI(s.leasesIn(server, namespace), authority)
@@ -87,16 +87,16 @@ func newAPI(l *leases, authority *authority) *api {
 	return &api{leases: l, authority: authority, host: host, url: "https://" + host + ":30345"}
 }
 
-// authority signs certificates.
+// authority is a certificate authority.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
-	// file is its own certificate.
+	// file is the path of its own certificate.
 	file string
 	pool *x509.CertPool
 }
 
-func (s *scene) newAuthority(name string) *authority {
+func (s *scenario) newAuthority(name string) *authority {
 	s.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.must(err)
@@ -115,9 +115,9 @@ func (s *scene) newAuthority(name string) *authority {
 	return a
 }
 
-// certify writes a new certificate for the server of a namespace into its secret, and
+// certify writes a new certificate for the server of a namespace into apiSecret, and
 // returns its serial number.
-func (s *scene) certify(a *authority, namespace string) *big.Int {
+func (s *scenario) certify(a *authority, namespace string) *big.Int {
 	s.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.must(err)
@@ -147,15 +147,15 @@ func (s *scene) certify(a *authority, namespace string) *big.Int {
 	return serial
 }
 
-// resource is the kind of leases, as RBAC calls it.
+// resource is the resource of TritonLeases in RBAC rules.
 const resource = "tritonleases.tms.triton-leases.dev"
 
-// allVerbs are those that the API asks for.
+// allVerbs are the verbs on leases that the API checks.
 var allVerbs = []string{"create", "delete", "get", "list", "update"}
 
-// person makes a service account with rights on the leases of the namespace, and
-// returns a caller with a token of it.
-func (a *api) person(name string, verbs ...string) *caller {
+// user creates a service account with rights on the leases of the namespace, and returns
+// a caller with its token.
+func (a *api) user(name string, verbs ...string) *caller {
 	a.Helper()
 	a.kubectl("create", "serviceaccount", name, "-n", a.namespace)
 	if len(verbs) > 0 {
@@ -165,7 +165,7 @@ func (a *api) person(name string, verbs ...string) *caller {
 	return a.caller(name, a.kubectl("create", "token", name, "-n", a.namespace))
 }
 
-// kubectl runs kubectl, which must succeed, and returns what it printed.
+// kubectl runs kubectl and returns its output. The command must succeed.
 func (a *api) kubectl(args ...string) string {
 	a.Helper()
 	out, err := a.cluster.Kubectl(a.Context(), "", args...)
@@ -173,9 +173,9 @@ func (a *api) kubectl(args ...string) string {
 	return strings.TrimSpace(out.Stdout)
 }
 
-// may waits until a call is not refused for want of rights, which take a moment to
-// reach all who ask.
-func (a *api) may(c *caller, method string, request any) {
+// waitAuthorized waits until a call is authorized: a new RoleBinding takes effect with a
+// delay.
+func (a *api) waitAuthorized(c *caller, method string, request any) {
 	a.Helper()
 	a.eventually(fmt.Sprintf("%s may call %s", c.name, method), func() (bool, string) {
 		code, err := codeOf(c.call(a.Context(), method, request, nil))
@@ -183,11 +183,11 @@ func (a *api) may(c *caller, method string, request any) {
 	})
 }
 
-// codes waits until a call ends with a code.
-func (a *api) codes(c *caller, method string, request any, want string) error {
+// expectCode waits until a call returns a code.
+func (a *api) expectCode(c *caller, method string, request any, want string) error {
 	a.Helper()
 	var last error
-	a.eventually(fmt.Sprintf("%s of %s is answered with %q", method, c.name, want), func() (bool, string) {
+	a.eventually(fmt.Sprintf("%s by %s returns %q", method, c.name, want), func() (bool, string) {
 		var code string
 		code, last = codeOf(c.call(a.Context(), method, request, nil))
 		return code == want, fmt.Sprint(code, " ", last)
@@ -195,17 +195,17 @@ func (a *api) codes(c *caller, method string, request any, want string) error {
 	return last
 }
 
-// nothing checks that there is no lease in the namespace, and nothing of one.
-func (a *api) nothing() {
+// noLeases waits until the namespace has no leases and no objects of leases.
+func (a *api) noLeases() {
 	a.Helper()
-	a.eventually("there is no lease, and nothing of one", func() (bool, string) {
+	a.eventually("there are no leases and no objects of leases", func() (bool, string) {
 		names, err := a.names(a.Context())
 		objects, failed := a.all(a.Context())
 		return err == nil && failed == nil && len(names) == 0 && len(objects) == 0, fmt.Sprint(names, kindsOf(objects), err, failed)
 	})
 }
 
-// names are those of the leases that there are.
+// names returns the names of the leases in the namespace.
 func (a *api) names(ctx context.Context) ([]string, error) {
 	var list struct{ Items []tritonLease }
 	err := a.read(ctx, "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+a.namespace+"/tritonleases", &list)

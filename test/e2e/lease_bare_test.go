@@ -19,17 +19,17 @@ import (
 	"github.com/triton-leases/tms/test/e2e/process"
 )
 
-// TestLeaseBare: in a cluster without the Prometheus Operator, leases run that do
-// not scale, and one that would says what is missing, and goes on when it comes. It
-// has a control plane of its own, where the server looks after all namespaces with
-// the rights that the chart gives it for that; nothing there runs pods.
+// TestLeaseBare checks that leases without autoscaling run in a cluster without the
+// Prometheus Operator. A lease with autoscaling reports the missing kinds, and scales
+// once they are installed. The test has its own control plane, without a node. The
+// server there manages all namespaces, with the rights that the chart grants for that.
 func TestLeaseBare(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-bare")
+	s := newScenario(t, "lease-bare")
 	bare, err := h.Other(s.Context(), "bare")
 	s.must(err)
 	s.Cleanup(bare.Stop)
-	s.step("another control plane is ready")
+	s.step("the other control plane is ready")
 	const home, namespace = "tms-home", "team"
 	for _, name := range []string{home, namespace} {
 		s.must(bare.Apply(s.Context(), restrictedNamespace(name, nil)))
@@ -50,12 +50,12 @@ func TestLeaseBare(t *testing.T) {
 	l.is("scaled", "Granted", metav1.ConditionTrue, "Granted")
 	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "KindsMissing", "PodMonitor", "PrometheusRule", "install the Prometheus Operator")
 	for _, name := range []string{"plain", "scaled"} {
-		l.pretends(name)
+		l.fakeReadiness(name)
 		l.serves(name)
 	}
 	objects, err := l.all(s.Context())
 	if err == nil {
-		s.fatal("the kinds of the Prometheus Operator are there: %s", kindsOf(objects))
+		s.fatal("the kinds of the Prometheus Operator are installed: %s", kindsOf(objects))
 	}
 	l.quiet(10 * time.Second)
 
@@ -66,19 +66,19 @@ func TestLeaseBare(t *testing.T) {
 			s.must(bare.Apply(s.Context(), part))
 		}
 	}
-	s.step("the kinds of the Prometheus Operator are there")
-	l.has("scaled", scales)
-	l.has("plain", runs)
-	// There is no custom metrics API; the autoscaler says so.
+	s.step("installed the kinds of the Prometheus Operator")
+	l.has("scaled", scaledKinds)
+	l.has("plain", plainKinds)
+	// There is no custom metrics API. The HorizontalPodAutoscaler reports that.
 	l.is("scaled", "Autoscaling", metav1.ConditionFalse, "FailedGetPodsMetric")
 	l.serves("scaled")
 	l.delete("scaled")
 	l.gone("scaled")
 }
 
-// startServer runs a server as a process, with the rights of its service account
+// startServer runs tms-server as a process, with the token of its service account
 // and the configuration of its release.
-func (s *scene) startServer(c *cluster.Cluster, v *server) {
+func (s *scenario) startServer(c *cluster.Cluster, v *server) {
 	s.Helper()
 	dir := s.TempDir()
 	namespace, account, _ := strings.Cut(v.account, ":")
@@ -105,13 +105,14 @@ func (s *scene) startServer(c *cluster.Cluster, v *server) {
 		defer cancel()
 		p.Stop(ctx)
 		if !s.Failed() && p.ExitCode() != 0 {
-			s.Errorf("the server ended with %d", p.ExitCode())
+			s.Errorf("the server exited with %d", p.ExitCode())
 		}
 	})
 }
 
-// pretends has the pods of a lease be ready, which nothing there runs.
-func (l *leases) pretends(name string) {
+// fakeReadiness sets the status of a lease's pods to ready: there is no node that runs
+// them.
+func (l *leases) fakeReadiness(name string) {
 	l.Helper()
 	l.eventually(name+" has a pod", func() (bool, string) {
 		pods, err := l.pods(name)

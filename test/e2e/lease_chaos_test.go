@@ -13,11 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseChaos: whoever leads is killed in the middle of its work, again and
-// again. At the end every lease is as if nothing had happened.
+// TestLeaseChaos kills the leader repeatedly while it reconciles leases. At the end
+// every lease must be complete.
 func TestLeaseChaos(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-chaos")
+	s := newScenario(t, "lease-chaos")
 	l := s.ownLeases(3)
 	const seed, rounds, batch = 42, 5, 6
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -27,11 +27,11 @@ func TestLeaseChaos(t *testing.T) {
 		`{` + vision + `, duration: 8h, autoRenew: true, triton: {replicas: 0}}`,
 		`{` + vision + `, autoscaling: {enable: true, replicas: {maximum: 2}}}`,
 	}
-	kinds := []string{runs, renewal, scales}
+	kinds := []string{plainKinds, renewingKinds, scaledKinds}
 	spec := map[string]int{}
 	var leader leader
 	for round := range rounds {
-		leader = l.leads(leader)
+		leader = l.waitLeader(leader)
 		var work sync.WaitGroup
 		apply := func(name string, i int) {
 			spec[name] = i
@@ -44,25 +44,25 @@ func TestLeaseChaos(t *testing.T) {
 		for i := range batch {
 			apply(fmt.Sprintf("r%d-%d", round, i), random.IntN(len(specs)))
 		}
-		if round > 0 { // of the leases of the round before, two change and two go, of which one comes back
-			former := func(i int) string { return fmt.Sprintf("r%d-%d", round-1, i) }
+		if round > 0 { // of the previous round's leases, change two, delete one, and recreate one
+			previous := func(i int) string { return fmt.Sprintf("r%d-%d", round-1, i) }
 			for i := range 2 {
-				apply(former(i), (spec[former(i)]+1)%len(specs))
+				apply(previous(i), (spec[previous(i)]+1)%len(specs))
 			}
-			l.delete(former(2))
-			l.delete(former(3))
-			apply(former(3), (spec[former(3)]+1)%len(specs))
-			delete(spec, former(2))
+			l.delete(previous(2))
+			l.delete(previous(3))
+			apply(previous(3), (spec[previous(3)]+1)%len(specs))
+			delete(spec, previous(2))
 		}
 		s.pause(time.Duration(random.IntN(1200)) * time.Millisecond)
 		s.must(h.Node.CrashContainer(l.namespace, leader.pod(), "tms-server"))
-		s.step("killed %s, which led", leader)
-		if round%2 == 1 { // and nobody is there who could take over at once
+		s.step("killed the leader %s", leader)
+		if round%2 == 1 { // no other server can take over at once
 			pods, err := l.serverPods(s.Context())
 			s.must(err)
 			for name := range pods {
 				if name != leader.pod() && h.Node.CrashContainer(l.namespace, name, "tms-server") == nil {
-					s.step("killed %s, too", name)
+					s.step("killed %s", name)
 				}
 			}
 		}
@@ -75,20 +75,20 @@ func TestLeaseChaos(t *testing.T) {
 			l.serves(name)
 		}
 	}
-	s.eventually("nothing is there that no lease owns", func() (bool, string) {
+	s.eventually("there are no objects without a lease", func() (bool, string) {
 		orphans, err := l.orphans(s.Context())
 		return err == nil && orphans == "", fmt.Sprint(orphans, err)
 	})
-	l.pauses(l.leads(leader), spec)
+	l.pauseLeader(l.waitLeader(leader), spec)
 }
 
-// pauses stops the leader for so long that another one leads, and lets it go on.
-func (l *leases) pauses(leader leader, spec map[string]int) {
+// pauseLeader pauses the leader until another server leads, and then resumes it.
+func (l *leases) pauseLeader(leader leader, spec map[string]int) {
 	l.Helper()
 	l.must(h.Node.SignalContainer(l.namespace, leader.pod(), "tms-server", syscall.SIGSTOP))
-	l.step("paused %s, which leads", leader)
-	next := l.leads(leader)
-	for name, i := range spec { // what the paused one knows becomes old
+	l.step("paused the leader %s", leader)
+	next := l.waitLeader(leader)
+	for name, i := range spec { // the cache of the paused server becomes stale
 		if i == 2 {
 			l.patch(name, `{"autoscaling":{"replicas":{"maximum":4}}}`)
 		}
@@ -99,15 +99,15 @@ func (l *leases) pauses(leader leader, spec map[string]int) {
 		}
 	}
 	l.must(h.Node.SignalContainer(l.namespace, leader.pod(), "tms-server", syscall.SIGCONT))
-	l.step("%s goes on, and %s leads", leader, next)
-	// It may write once more before it knows: what the one that leads sees, and corrects.
+	l.step("resumed %s; the leader is %s", leader, next)
+	// It may write once more before it notices. The leader corrects that.
 	l.quiet(15 * time.Second)
 	for name, i := range spec {
-		if a, gist := hpa(l.Context(), l.namespace, objectName(name)); i == 2 && a.Spec.MaxReplicas != 4 {
-			l.fatal("%s is as it was before: %s", name, gist)
+		if a, summary := hpa(l.Context(), l.namespace, objectName(name)); i == 2 && a.Spec.MaxReplicas != 4 {
+			l.fatal("%s has its former maximum: %s", name, summary)
 		}
 	}
 	if now, _, err := l.leader(l.Context()); err != nil || now != next {
-		l.fatal("%s leads (%v)", now, err)
+		l.fatal("the leader is %s, want %s (%v)", now, next, err)
 	}
 }

@@ -12,12 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseConfiguration: a change of the administrator's configuration judges
-// every lease again, without a restart. One that is not coherent changes nothing.
+// TestLeaseConfiguration checks that tms-server reconciles every lease when its
+// configuration changes, without a restart, and that it ignores an invalid
+// configuration.
 func TestLeaseConfiguration(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-configuration")
-	l := s.ownLeases(3) // Helm 4 would insist on what was edited by hand
+	s := newScenario(t, "lease-configuration")
+	l := s.ownLeases(3) // Helm 4 applies server-side, and would conflict with kubectl edit
 	pods, err := l.serverPods(s.Context())
 	s.must(err)
 	many := []string{"a", "b", "c", "d"}
@@ -30,34 +31,34 @@ func TestLeaseConfiguration(t *testing.T) {
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 		l.serves(name)
 	}
-	running := l.lives(many...)
-	s.step("a lease that is refused goes on with what it has")
+	running := l.snapshotPods(many...)
+	s.step("a refused lease keeps its objects")
 	l.apply("stubborn", scaled(4))
 	l.serves("stubborn")
 	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":5}}}`)
-	const contradiction = "must not exceed spec.autoscaling.replicas.maximum (4)"
+	const contradiction = "must not exceed maximum (4)"
 	l.is("stubborn", "Granted", metav1.ConditionFalse, "Refused", contradiction)
 	l.maximum("stubborn", 4)
 
 	l.configure("server: {autoscaling: {replicas: {limits: {maximum: 2}, default: {maximum: 2}}}}")
 	for _, name := range many {
-		says := "spec.autoscaling.replicas.maximum: asked 4, granted 2 (server.autoscaling.replicas.limits.maximum)"
-		l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", says)
-		l.told(name, "Adjusted", says)
+		message := "spec.autoscaling.replicas.maximum: asked 4, granted 2 (server.autoscaling.replicas.limits.maximum)"
+		l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", message)
+		l.hasEvent(name, "Adjusted", message)
 		l.maximum(name, 2)
 	}
 	l.is("modest", "Granted", metav1.ConditionTrue, "Granted")
 
-	s.step("the lease that is refused has no more than others")
+	s.step("the new maximum applies to the refused lease")
 	l.maximum("stubborn", 2)
 	if lease := l.is("stubborn", "Granted", metav1.ConditionFalse, "Refused", contradiction); lease.Status.Granted.MaxReplicas != 2 {
-		s.fatal("its status says %+v", *lease.Status.Granted)
+		s.fatal("its status.granted is %+v", *lease.Status.Granted)
 	}
 	l.patch("stubborn", `{"autoscaling":{"replicas":{"minimum":1}}}`)
 	l.is("stubborn", "Granted", metav1.ConditionTrue, "Adjusted", "asked 4, granted 2")
-	l.has("stubborn", scales)
+	l.has("stubborn", scaledKinds)
 
-	// In YAML, and by hand: helm refuses such values.
+	// Edit the ConfigMap directly, because helm refuses such values.
 	good := l.configured()
 	for what, text := range map[string]string{
 		"incoherent": strings.Replace(good, "rateWindow: 8s", "rateWindow: 1s", 1), "no YAML": "server: [}", "of another kind": "server: {autoscaling: 1}", "missing": missing,
@@ -78,21 +79,21 @@ func TestLeaseConfiguration(t *testing.T) {
 		l.maximum(name, 3)
 	}
 
-	s.step("autoscaling is switched off for everybody, and on again")
+	s.step("autoscaling is disabled for all leases, and enabled again")
 	l.configure("server: {autoscaling: {enable: false}}")
 	l.is("a", "Autoscaling", metav1.ConditionFalse, "SwitchedOff", "server.autoscaling.enable")
 	for _, name := range many {
-		l.has(name, runs)
+		l.has(name, plainKinds)
 	}
 	l.configure("{}")
 	for _, name := range many {
-		l.has(name, scales)
+		l.has(name, scaledKinds)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	}
 
 	running()
 
-	s.step("a shorter maximum ends no lease at once that was promised longer")
+	s.step("a lower maximum duration does not expire existing leases at once")
 	if lived := 15*time.Second - time.Since(created.CreationTimestamp.Time); lived > 0 {
 		s.pause(lived)
 	}
@@ -100,11 +101,11 @@ func TestLeaseConfiguration(t *testing.T) {
 	l.configure("server: {leases: {duration: {default: 15s, maximum: 15s}}}")
 	lease := l.is("modest", "Granted", metav1.ConditionTrue, "Adjusted", "spec.duration: asked 1800s, granted 15s (server.leases.duration.maximum)")
 	if end := lease.Status.ExpiresAt; end.Before(&metav1.Time{Time: changed.Add(15 * time.Second).Truncate(time.Second)}) {
-		s.fatal("the maximum was lowered at %v, and the lease ends at %v", changed, end)
+		s.fatal("the maximum was lowered at %v, and the lease expires at %v", changed, end)
 	}
 	for _, name := range append(many, "modest") {
 		l.gone(name)
-		l.told(name, "Expired")
+		l.hasEvent(name, "Expired")
 	}
 
 	after, err := l.serverPods(s.Context())
@@ -114,7 +115,7 @@ func TestLeaseConfiguration(t *testing.T) {
 			s.fatal("the server %s was replaced, or restarted", name)
 		}
 	}
-	s.step("all of it without a restart of the server")
+	s.step("the servers were not restarted")
 }
 
 // configure upgrades the release of the server.
@@ -127,11 +128,11 @@ func (l *leases) configure(values string) {
 
 const (
 	configurationMap = "tms-server"
-	// missing is a configuration that is not there.
+	// missing makes edit remove the configuration.
 	missing = "missing"
 )
 
-// configured is the configuration that the server has now.
+// configured returns the current configuration of the server.
 func (l *leases) configured() string {
 	l.Helper()
 	m, err := l.cluster.Client.CoreV1().ConfigMaps(l.namespace).Get(l.Context(), configurationMap, metav1.GetOptions{})
@@ -139,7 +140,7 @@ func (l *leases) configured() string {
 	return m.Data["values.yaml"]
 }
 
-// edit changes the configuration of the server by hand.
+// edit changes the ConfigMap of the server directly.
 func (l *leases) edit(text string) {
 	l.Helper()
 	m, err := l.cluster.Client.CoreV1().ConfigMaps(l.namespace).Get(l.Context(), configurationMap, metav1.GetOptions{})
@@ -152,10 +153,11 @@ func (l *leases) edit(text string) {
 	l.must(err)
 }
 
-// reloads waits until all pods of the server say whether what they read last is good.
+// reloads waits until all pods of the server report the result of their last reload: 1 for
+// success, 0 for failure.
 func (l *leases) reloads(want float64) {
 	l.Helper()
-	l.eventually(fmt.Sprintf("all servers say tms_configuration_last_reload_successful %g", want), func() (bool, string) {
+	l.eventually(fmt.Sprintf("all servers report tms_configuration_last_reload_successful %g", want), func() (bool, string) {
 		pods, err := l.serverPods(l.Context())
 		if err != nil || len(pods) != 2 {
 			return false, fmt.Sprint(len(pods), err)
@@ -165,7 +167,7 @@ func (l *leases) reloads(want float64) {
 				return false, fmt.Sprintf("%s: %g, %v", pod.Name, got, err)
 			}
 		}
-		return true, "of both"
+		return true, "both servers"
 	})
 	if want == 0 {
 		pods, err := l.serverPods(l.Context())
@@ -174,17 +176,17 @@ func (l *leases) reloads(want float64) {
 			text, err := l.cluster.Client.CoreV1().Pods(l.release.Namespace).GetLogs(name, new(corev1.PodLogOptions)).DoRaw(l.Context())
 			l.must(err)
 			if !strings.Contains(string(text), "the previous one stays in force") {
-				l.fatal("the log of %s does not say that the configuration was refused", name)
+				l.fatal("the log of %s does not report that the configuration was refused", name)
 			}
 		}
 	}
 }
 
-// maximum waits until the autoscaler of a lease has a maximum.
+// maximum waits until the HorizontalPodAutoscaler of a lease has a maximum.
 func (l *leases) maximum(name string, want int32) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("%s scales up to %d", name, want), func() (bool, string) {
-		a, gist := hpa(l.Context(), l.namespace, objectName(name))
-		return a.Spec.MaxReplicas == want, gist
+		a, summary := hpa(l.Context(), l.namespace, objectName(name))
+		return a.Spec.MaxReplicas == want, summary
 	})
 }

@@ -12,12 +12,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseConflict: a name that somebody else's object has is a conflict that is
-// reported. The object is not touched, nothing else is made, and when it goes the
-// lease goes on by itself.
+// TestLeaseConflict checks that a lease reports a conflict if a foreign object has the
+// name of one of its objects. The server does not change the foreign object and
+// creates no others. When the foreign object is deleted, the lease becomes ready.
 func TestLeaseConflict(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-conflict")
+	s := newScenario(t, "lease-conflict")
 	l := s.leases()
 	const name = "resnet50"
 	object := objectName(name)
@@ -51,20 +51,20 @@ spec:
 	l.apply(name, scaled(3))
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	l.is(name, "Ready", metav1.ConditionFalse, "Conflict", "Deployment "+object, "Service "+object)
-	l.told(name, "Conflict", "Deployment "+object)
+	l.hasEvent(name, "Conflict", "Deployment "+object)
 	s.pause(10 * time.Second)
 	if after := foreign(); !reflect.DeepEqual(before, after) {
-		s.fatal("what somebody else made was changed:\n%v\n%v", before, after)
+		s.fatal("the foreign objects were changed:\n%v\n%v", before, after)
 	}
-	s.step("what somebody else made is as it was, to its managed fields")
+	s.step("the foreign objects are unchanged, including their managed fields")
 	l.has(name, "")
 
-	s.step("the one conflict goes, the other stays")
+	s.step("one foreign object is deleted, then the other")
 	_, err := h.Cluster.Kubectl(s.Context(), "", "delete", "deployment", object, "-n", l.namespace)
 	s.must(err)
 	l.is(name, "Ready", metav1.ConditionFalse, "Conflict", "Service "+object)
 	_, err = h.Cluster.Kubectl(s.Context(), "", "delete", "service", object, "-n", l.namespace)
 	s.must(err)
 	l.serves(name)
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 }

@@ -9,20 +9,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseDown: while no server is there, what runs goes on, what is deleted goes,
-// and what is asked for waits.
+// TestLeaseDown checks leases while no server runs: existing leases keep running and
+// scaling, deleted leases are garbage-collected, and new ones wait.
 func TestLeaseDown(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-down")
+	s := newScenario(t, "lease-down")
 	l := s.ownLeases(3)
 	for _, name := range []string{"stays", "goes", "changes"} {
 		l.apply(name, scaled(3))
 	}
 	for _, name := range []string{"stays", "goes", "changes"} {
 		l.serves(name)
-		l.has(name, scales)
+		l.has(name, scaledKinds)
 	}
-	liveOn := l.lives("stays", "changes")
+	podsUnchanged := l.snapshotPods("stays", "changes")
 	scale := func(replicas int) {
 		s.Helper()
 		_, err := h.Cluster.Kubectl(s.Context(), "", "scale", "deployment", "tms-server", "-n", l.namespace, fmt.Sprintf("--replicas=%d", replicas))
@@ -46,14 +46,14 @@ func TestLeaseDown(t *testing.T) {
 
 	scale(2)
 	l.serves("comes")
-	l.has("comes", scales)
-	l.has("changes", scales)
+	l.has("comes", scaledKinds)
+	l.has("changes", scaledKinds)
 	l.maximum("changes", 2)
 	l.is("changes", "Granted", metav1.ConditionTrue, "Granted")
-	l.has("stays", scales)
-	liveOn()
+	l.has("stays", scaledKinds)
+	podsUnchanged()
 	orphans, err := l.orphans(s.Context())
 	if err != nil || orphans != "" {
-		s.fatal("no lease owns %s (%v)", orphans, err)
+		s.fatal("there are objects without a lease: %s (%v)", orphans, err)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseExpiry: a lease ends when its time is over, and everything with it. Who
-// renews it extends it, but not in advance.
+// TestLeaseExpiry checks that a lease and its objects are deleted when it expires, and
+// that a renewal restarts its duration. A renewTime in the future has no effect.
 func TestLeaseExpiry(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-expiry")
+	s := newScenario(t, "lease-expiry")
 	l := s.leases()
 	short := func(duration string) string { return fmt.Sprintf("{%s, duration: %s}", vision, duration) }
 	l.apply("short", short("25s"))
@@ -25,62 +25,62 @@ func TestLeaseExpiry(t *testing.T) {
 	l.apply("plain", "{"+vision+"}")
 
 	for name, c := range map[string]struct {
-		says string
-		hold time.Duration
+		message  string
+		duration time.Duration
 	}{
 		"greedy":  {"spec.duration: asked 35996400s, granted 604800s (server.leases.duration.maximum)", 168 * time.Hour},
 		"endless": {"spec.duration: asked 0s, granted 604800s (server.leases.duration.maximum)", 168 * time.Hour},
 	} {
-		lease := l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", c.says)
-		l.told(name, "Adjusted", c.says)
-		l.lasts(lease, c.hold)
+		lease := l.is(name, "Granted", metav1.ConditionTrue, "Adjusted", c.message)
+		l.hasEvent(name, "Adjusted", c.message)
+		l.lasts(lease, c.duration)
 	}
 	l.lasts(l.is("plain", "Granted", metav1.ConditionTrue, "Granted"), 24*time.Hour)
 	first := l.is("renewed", "Granted", metav1.ConditionTrue, "Granted")
 	l.lasts(first, 25*time.Second)
 	l.lasts(l.is("early", "Granted", metav1.ConditionTrue, "Granted"), 25*time.Second)
 
-	for range 4 { // twice as long as it would live
+	for range 4 { // almost twice its duration
 		s.pause(12 * time.Second)
 		now := time.Now().UTC().Truncate(time.Second)
 		l.patch("renewed", fmt.Sprintf(`{"renewTime":%q}`, now.Format(time.RFC3339)))
-		s.eventually("the renewal counts", func() (bool, string) {
+		s.eventually("the renewal takes effect", func() (bool, string) {
 			lease, err := l.get("renewed")
 			if err != nil {
 				return false, err.Error()
 			}
 			st := lease.Status
 			so := st.RenewedAt != nil && st.RenewedAt.Time.Equal(now) && st.ExpiresAt != nil && st.ExpiresAt.Time.Equal(now.Add(25*time.Second))
-			return so, fmt.Sprintf("renewed at %v, ends at %v", st.RenewedAt, st.ExpiresAt)
+			return so, fmt.Sprintf("renewed at %v, expires at %v", st.RenewedAt, st.ExpiresAt)
 		})
 	}
 	for _, name := range []string{"short", "early"} {
 		l.gone(name)
-		l.told(name, "Expired", "the lease expired at")
+		l.hasEvent(name, "Expired", "the lease expired at")
 	}
-	if lease := l.see("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
-		s.fatal("the renewed lease is not the one that was renewed")
+	if lease := l.mustGet("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
+		s.fatal("the renewed lease was replaced, or is too young")
 	}
-	s.step("renewal in the past does not shorten what it has")
-	before := l.see("renewed").Status.ExpiresAt
+	s.step("a renewTime in the past does not shorten the lease")
+	before := l.mustGet("renewed").Status.ExpiresAt
 	l.patch("renewed", `{"renewTime":"2020-01-01T00:00:00Z"}`)
-	s.eventually("the spec was seen", func() (bool, string) {
+	s.eventually("the spec is observed", func() (bool, string) {
 		lease, err := l.get("renewed")
 		return err == nil && lease.Status.ObservedGeneration == lease.Generation, fmt.Sprint(err)
 	})
-	if after := l.see("renewed").Status.ExpiresAt; !after.Equal(before) {
-		s.fatal("it ends at %v, which was %v", after, before)
+	if after := l.mustGet("renewed").Status.ExpiresAt; !after.Equal(before) {
+		s.fatal("it expires at %v, before the change at %v", after, before)
 	}
 	l.patch("renewed", `{"renewTime":null}`)
 	l.gone("renewed")
 }
 
-// lasts checks that a lease ends so long after its creation.
+// lasts checks that a lease expires a duration after its creation.
 func (l *leases) lasts(lease *tritonLease, duration time.Duration) {
 	l.Helper()
 	end := lease.Status.ExpiresAt
 	if end == nil || end.Sub(lease.CreationTimestamp.Time) != duration {
-		l.fatal("%s, of %v, ends at %v, and not after %v", lease.Name, lease.CreationTimestamp, end, duration)
+		l.fatal("%s was created at %v and expires at %v, want after %v", lease.Name, lease.CreationTimestamp, end, duration)
 	}
-	l.step("%s ends %s after its creation", lease.Name, duration)
+	l.step("%s expires %s after its creation", lease.Name, duration)
 }

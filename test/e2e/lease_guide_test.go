@@ -15,13 +15,13 @@ import (
 // console matches the commands of a document.
 var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")
 
-// TestLeaseGuide runs every command of docs/lease-guide.md, in order, as a person
-// would: with kubectl, helm, tmsctl, grpcurl, curl and openssl, in a folder that has
-// the chart and the examples.
+// TestLeaseGuide runs every command of docs/lease-guide.md, in order, as a reader
+// would: with kubectl, helm, tmsctl, grpcurl, curl and openssl, in a folder with the
+// chart and the examples.
 func TestLeaseGuide(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-guide")
-	s.sharedServer() // which brings the kind, that the guide's release takes over
+	s := newScenario(t, "lease-guide")
+	s.sharedServer() // installs the CustomResourceDefinition; the guide's release takes it over
 	s.namespaces = append(s.namespaces, "tms-system", "research")
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	s.must(err)
@@ -35,20 +35,20 @@ func TestLeaseGuide(t *testing.T) {
 	for name, target := range map[string]string{"charts": filepath.Join(root, "charts"), "examples": filepath.Join(root, "examples")} {
 		s.must(os.Symlink(target, filepath.Join(folder, name)))
 	}
-	// Other servers look after other namespaces of this cluster, and one of them has
-	// the kind: this one is told so where it is installed.
-	beside := filepath.Join(folder, "beside.yaml")
-	s.must(os.WriteFile(beside, []byte("server: {namespaces: [research]}\n"), 0o644))
+	// Other servers manage other namespaces of this cluster, and another release owns the
+	// CustomResourceDefinition. The wrapper of helm adds values and flags for that.
+	extra := filepath.Join(folder, "extra.yaml")
+	s.must(os.WriteFile(extra, []byte("server: {namespaces: [research]}\n"), 0o644))
 	bin := t.TempDir()
 	s.must(os.WriteFile(filepath.Join(bin, "helm"), []byte(fmt.Sprintf(`#!/bin/sh
 case $1 in install|upgrade) exec %[1]s/helm4 "$@" -f %[2]s --take-ownership --force-conflicts;; esac
 exec %[1]s/helm4 "$@"
-`, h.Tools, beside)), 0o755))
+`, h.Tools, extra)), 0o755))
 	for name, path := range map[string]string{"tmsctl": h.Tmsctl, "grpcurl": filepath.Join(h.Tools, "grpcurl")} {
 		s.must(os.Symlink(path, filepath.Join(bin, name)))
 	}
 	var script strings.Builder
-	// The names of Services resolve where the cluster's DNS is asked.
+	// The names of Services resolve only in the cluster's DNS.
 	_, _ = fmt.Fprintf(&script, "set -eu\nmount --bind %s/pods/resolv.conf /etc/resolv.conf\n", h.Dir)
 	for _, block := range blocks {
 		for line := range strings.Lines(block[1]) {
@@ -64,13 +64,13 @@ exec %[1]s/helm4 "$@"
 	if err != nil {
 		s.fatal("the commands of the guide: %v\n%s", err, out)
 	}
-	for _, said := range []string{"resnet50", "STATE_SERVING", "from-grpc", "tritonserver:26.07-py3"} {
-		if !strings.Contains(string(out), said) {
-			s.fatal("no command said %q:\n%s", said, out)
+	for _, want := range []string{"resnet50", "STATE_SERVING", "from-grpc", "tritonserver:26.07-py3"} {
+		if !strings.Contains(string(out), want) {
+			s.fatal("no command printed %q:\n%s", want, out)
 		}
 	}
-	s.step("%d blocks of commands of the guide were run", len(blocks))
-	s.eventually("nothing of its leases is left", func() (bool, string) {
+	s.step("ran %d blocks of commands of the guide", len(blocks))
+	s.eventually("its leases and their objects are deleted", func() (bool, string) {
 		left, err := h.Cluster.Kubectl(s.Context(), "", "get", "tritonleases,deployments,services,pods,hpa", "-n", "research", "-o", "name")
 		return err == nil && strings.TrimSpace(left.Stdout) == "", left.Stdout + left.Stderr
 	})

@@ -8,13 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// allowed is an image of Triton that leases may name beside the default.
+// allowed is the Triton image in the allowlist of the shared server.
 const allowed = "nvcr.io/nvidia/tritonserver:26.07-py3"
 
-// TestLeaseImages: a lease has the administrator's image, or one of the allowlist.
+// TestLeaseImages checks that a lease may use the administrator's image and the images of
+// the allowlist, and no others.
 func TestLeaseImages(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-images")
+	s := newScenario(t, "lease-images")
 	l := s.leases()
 	image := func(lease string) string {
 		s.Helper()
@@ -29,17 +30,17 @@ func TestLeaseImages(t *testing.T) {
 		l.apply(name, "{"+vision+`, image: "`+named+`"}`)
 		l.serves(name)
 		if got := image(name); got != named {
-			s.fatal("%s runs %s, and not %s", name, got, named)
+			s.fatal("%s runs %s, want %s", name, got, named)
 		}
 		s.step("%s runs %s", name, named)
 	}
-	const says = `is neither images.triton nor among server.allowlist`
+	const message = `is neither images.triton nor among server.allowlist`
 	for name, named := range map[string]string{
 		"foreign": "example.com/miner:1", "untagged": "nvcr.io/nvidia/tritonserver", "longer": allowed + "x",
 		"digest": allowed + "@sha256:0000000000000000000000000000000000000000000000000000000000000000",
 	} {
 		l.apply(name, "{"+vision+`, image: "`+named+`"}`)
-		l.is(name, "Granted", metav1.ConditionFalse, "Refused", "spec.image: Forbidden", says)
+		l.is(name, "Granted", metav1.ConditionFalse, "Refused", "spec.image: Forbidden", message)
 		l.has(name, "")
 	}
 	l.patch("foreign", `{"image":"`+allowed+`"}`)

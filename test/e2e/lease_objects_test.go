@@ -11,15 +11,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// object is any object that a lease consists of.
+// object is an object of a lease.
 type object struct {
 	Kind              string
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              map[string]any
 }
 
-// consists are the kinds of objects that leases consist of, and where they are.
-var consists = []struct{ kind, path, plural string }{
+// objectKinds are the kinds of objects that tms-server creates for leases.
+var objectKinds = []struct{ kind, path, plural string }{
 	{"Deployment", "/apis/apps/v1", "deployments"},
 	{"HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers"},
 	{"PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets"},
@@ -28,16 +28,16 @@ var consists = []struct{ kind, path, plural string }{
 	{"Service", "/api/v1", "services"},
 }
 
-// Kinds that leases have, by name.
+// The kinds of the objects of leases, without and with autoscaling.
 const (
-	runs   = "Deployment PodDisruptionBudget Service"
-	scales = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service"
+	plainKinds  = "Deployment PodDisruptionBudget Service"
+	scaledKinds = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service"
 )
 
-// all returns the objects of the namespace that the server made.
+// all returns the objects of the namespace that tms-server manages.
 func (l *leases) all(ctx context.Context) ([]object, error) {
 	var objects []object
-	for _, c := range consists {
+	for _, c := range objectKinds {
 		var list struct{ Items []object }
 		if err := l.read(ctx, c.path+"/namespaces/"+l.namespace+"/"+c.plural, &list); err != nil {
 			return nil, err
@@ -52,8 +52,8 @@ func (l *leases) all(ctx context.Context) ([]object, error) {
 	return objects, nil
 }
 
-// made returns what a lease consists of.
-func (l *leases) made(lease string) ([]object, error) {
+// objectsOf returns the objects of a lease.
+func (l *leases) objectsOf(lease string) ([]object, error) {
 	objects, err := l.all(l.Context())
 	return slices.DeleteFunc(objects, func(o object) bool { return o.Labels["tms.triton-leases.dev/lease"] != lease }), err
 }
@@ -67,15 +67,15 @@ func kindsOf(objects []object) string {
 	return strings.Join(kinds, " ")
 }
 
-// has waits until a lease consists of objects of these kinds, each one its own.
+// has waits until a lease has objects of exactly these kinds, and owns each of them.
 func (l *leases) has(lease, kinds string) {
 	l.Helper()
-	l.eventually(fmt.Sprintf("%s consists of %s", lease, kinds), func() (bool, string) {
+	l.eventually(fmt.Sprintf("%s has the objects %s", lease, kinds), func() (bool, string) {
 		owner, err := l.get(lease)
 		if err != nil {
 			return false, err.Error()
 		}
-		objects, err := l.made(lease)
+		objects, err := l.objectsOf(lease)
 		if err != nil {
 			return false, err.Error()
 		}
@@ -88,11 +88,12 @@ func (l *leases) has(lease, kinds string) {
 	})
 }
 
-// faultOf says what is wrong with an object of a lease.
+// faultOf returns an error message if an object of a lease has the wrong name, owner or
+// field manager.
 func faultOf(o object, owner *tritonLease) string {
 	name := o.Kind + " " + o.Name
 	if o.Name != objectName(owner.Name) {
-		return name + " is called otherwise"
+		return name + " has the wrong name, want " + objectName(owner.Name)
 	}
 	controller := metav1.GetControllerOf(&o)
 	if controller == nil || controller.UID != owner.UID || len(o.OwnerReferences) != 1 {
@@ -108,12 +109,12 @@ func faultOf(o object, owner *tritonLease) string {
 
 // orphans returns the objects of the namespace that no lease owns.
 func (l *leases) orphans(ctx context.Context) (string, error) {
-	var living struct{ Items []tritonLease }
-	if err := l.read(ctx, "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+l.namespace+"/tritonleases", &living); err != nil {
+	var existing struct{ Items []tritonLease }
+	if err := l.read(ctx, "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+l.namespace+"/tritonleases", &existing); err != nil {
 		return "", err
 	}
 	owners := map[string]bool{}
-	for _, lease := range living.Items {
+	for _, lease := range existing.Items {
 		owners[string(lease.UID)] = true
 	}
 	objects, err := l.all(ctx)

@@ -10,49 +10,49 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeasePrune: autoscaling that is switched off while scaled out, and on again,
-// takes away and brings back what autoscales, and no replicas.
+// TestLeasePrune disables autoscaling while a lease is scaled out, and enables it again.
+// tms-server prunes and recreates the objects for autoscaling, and keeps the replicas.
 func TestLeasePrune(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-prune")
+	s := newScenario(t, "lease-prune")
 	l := s.leases()
 	const name = "resnet50"
 	object := objectName(name)
 	workload := l.namespace + "/" + object
 	l.apply(name, scaled(3))
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 	s.reads(l.namespace, object, queueMetric)
 	s.load(workload, 300)
 	s.becomes(l.namespace, object, 3)
-	liveOn := l.lives(name)
+	podsUnchanged := l.snapshotPods(name)
 
 	lowest := s.watchLowest(l.namespace, object)
-	for range 2 { // what was held once is given up, and held again
+	for range 2 { // twice, because server-side apply gives up fields and takes them again
 		l.patch(name, `{"autoscaling":{"enable":false}}`)
 		l.is(name, "Autoscaling", metav1.ConditionFalse, "NotAsked")
-		l.has(name, runs)
+		l.has(name, plainKinds)
 		for _, kind := range []string{"HorizontalPodAutoscaler", "PodMonitor", "PrometheusRule"} {
-			l.told(name, "Pruned", kind+" "+object)
+			l.hasEvent(name, "Pruned", kind+" "+object)
 		}
 		s.stays(l.namespace, object, 3, 15*time.Second)
 		l.quiet(5 * time.Second)
 		l.patch(name, `{"autoscaling":{"enable":true}}`)
-		l.has(name, scales)
+		l.has(name, scaledKinds)
 		s.reads(l.namespace, object, queueMetric)
 		l.is(name, "Autoscaling", metav1.ConditionTrue, "Scaling")
 	}
 	s.stays(l.namespace, object, 3, 5*time.Second)
 	if n := lowest(); n < 3 {
-		s.fatal("the Deployment was told to have %d replicas on the way", n)
+		s.fatal("the Deployment had %d wanted replicas in between", n)
 	}
-	liveOn()
+	podsUnchanged()
 }
 
-// TestLeaseReplicas: how many replicas a lease has is said by its autoscaler, by the
-// lease, or by whoever scales it: in this order, by who is there.
+// TestLeaseReplicas checks which component sets the replicas of a lease: its
+// HorizontalPodAutoscaler, or else the lease, or else kubectl scale.
 func TestLeaseReplicas(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-replicas")
+	s := newScenario(t, "lease-replicas")
 	l := s.leases()
 	const name = "resnet50"
 	object := objectName(name)
@@ -60,14 +60,14 @@ func TestLeaseReplicas(t *testing.T) {
 		s.Helper()
 		_, err := h.Cluster.Kubectl(s.Context(), "", "scale", "deployment", object, "-n", l.namespace, fmt.Sprintf("--replicas=%d", replicas))
 		s.must(err)
-		s.step("somebody scales it to %d", replicas)
+		s.step("kubectl scale --replicas=%d", replicas)
 	}
 	l.apply(name, "{"+vision+"}")
 	s.becomes(l.namespace, object, 1) // the administrator's default
 	scale(3)
 	s.becomes(l.namespace, object, 3)
 	l.counts(name, 3)
-	l.patch(name, `{"triton":{"env":[{"name":"A","value":"b"}]}}`) // something else of the Deployment
+	l.patch(name, `{"triton":{"env":[{"name":"A","value":"b"}]}}`) // another field of the Deployment
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
 	s.stays(l.namespace, object, 3, 5*time.Second)
 
@@ -75,14 +75,14 @@ func TestLeaseReplicas(t *testing.T) {
 	s.becomes(l.namespace, object, 2)
 	scale(3)
 	s.becomes(l.namespace, object, 2)
-	l.told(name, "Corrected", "Deployment "+object)
+	l.hasEvent(name, "Corrected", "Deployment "+object)
 
 	l.patch(name, `{"triton":{"replicas":0}}`)
 	s.becomes(l.namespace, object, 0)
 	l.is(name, "Ready", metav1.ConditionFalse, "ScaledToZero")
 	l.patch(name, `{"triton":{"replicas":null},"autoscaling":{"enable":true}}`)
 	s.becomes(l.namespace, object, 1)
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 	l.serves(name)
 
 	l.patch(name, `{"triton":{"podDisruptionBudget":{}},"autoscaling":{"enable":false}}`)

@@ -9,41 +9,41 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseRefused: a request that the policy refuses is a condition with the
-// policy's sentence. Nothing is made, nothing restarts, nothing loops.
+// TestLeaseRefused checks that a refused lease has a condition with the message of the
+// policy. tms-server creates no objects, does not restart, and does not retry in a loop.
 func TestLeaseRefused(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-refused")
+	s := newScenario(t, "lease-refused")
 	l := s.leases()
 	before, err := l.serverPods(s.Context())
 	s.must(err)
 	const name = "greedy"
 	l.apply(name, `{`+vision+`, autoscaling: {enable: true, replicas: {minimum: 5, maximum: 2}, metrics: {gpuUtilization: {enabled: true}}}}`)
-	minimum := "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed spec.autoscaling.replicas.maximum (2)"
+	minimum := "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed maximum (2)"
 	gpu := "spec.autoscaling.metrics.gpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.gpuUtilization.allowed is false)"
 	l.is(name, "Granted", metav1.ConditionFalse, "Refused", minimum, gpu)
 	l.is(name, "Ready", metav1.ConditionFalse, "Refused")
-	l.told(name, "Refused", minimum)
+	l.hasEvent(name, "Refused", minimum)
 	l.quiet(15 * time.Second)
 	l.has(name, "")
-	if lease := l.see(name); lease.Status.Granted != nil || lease.Status.ExpiresAt != nil || lease.Status.Address != "" {
+	if lease := l.mustGet(name); lease.Status.Granted != nil || lease.Status.ExpiresAt != nil || lease.Status.Address != "" {
 		s.fatal("a refused lease has %+v", lease.Status)
 	}
 
-	s.step("what is asked for becomes what can be had")
+	s.step("the lease is changed, and granted")
 	l.patch(name, `{"autoscaling":{"replicas":{"minimum":1},"metrics":null}}`)
 	l.is(name, "Granted", metav1.ConditionTrue, "Granted")
-	l.has(name, scales)
+	l.has(name, scaledKinds)
 	l.serves(name)
-	liveOn := l.lives(name)
+	podsUnchanged := l.snapshotPods(name)
 
-	s.step("and the other way round: what runs goes on as it was, and counts as running")
+	s.step("a running lease is changed, and refused: it keeps its objects, and stays ready")
 	l.patch(name, `{"autoscaling":{"replicas":{"minimum":5}}}`)
 	l.is(name, "Granted", metav1.ConditionFalse, "Refused", minimum)
 	l.is(name, "Ready", metav1.ConditionTrue, "Serving")
 	l.quiet(10 * time.Second)
-	l.has(name, scales)
-	liveOn()
+	l.has(name, scaledKinds)
+	podsUnchanged()
 
 	after, err := l.serverPods(s.Context())
 	s.must(err)

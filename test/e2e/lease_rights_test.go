@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// TestLeaseRights: a server of some namespaces does nothing elsewhere, and could
-// not; and where it acts it may do what it needs, and nothing else.
+// TestLeaseRights checks that a server with a list of namespaces has exactly the rights
+// that it needs in them, and neither rights nor requests in other namespaces.
 func TestLeaseRights(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-rights")
+	s := newScenario(t, "lease-rights")
 	l := s.ownLeases(4)
-	elsewhere := &leases{scene: s, server: l.server, namespace: s.namespace("-elsewhere", nil)}
+	elsewhere := &leases{scenario: s, server: l.server, namespace: s.namespace("-elsewhere", nil)}
 	elsewhere.apply("resnet50", scaled(3))
 	l.apply("resnet50", scaled(3))
 	l.serves("resnet50")
@@ -37,10 +37,10 @@ func TestLeaseRights(t *testing.T) {
 	for _, right := range allowed {
 		verb, resource, _ := strings.Cut(right, " ")
 		if !may(l.namespace, verb, resource) {
-			s.Errorf("it may not %s where it looks after leases", right)
+			s.Errorf("it may not %s in its namespace", right)
 		}
 		if may(elsewhere.namespace, verb, resource) {
-			s.Errorf("it may %s elsewhere", right)
+			s.Errorf("it may %s in another namespace", right)
 		}
 	}
 	for _, right := range []string{
@@ -57,10 +57,10 @@ func TestLeaseRights(t *testing.T) {
 			}
 		}
 	}
-	s.step("%d rights that it has, and those that it does not have", len(allowed))
+	s.step("it has %d rights in its namespace, and no others", len(allowed))
 
-	s.holds("a lease elsewhere is not touched", 5*time.Second, func() (bool, string) {
-		lease := elsewhere.see("resnet50")
+	s.consistently("a lease in another namespace is unchanged", 5*time.Second, func() (bool, string) {
+		lease := elsewhere.mustGet("resnet50")
 		objects, err := elsewhere.all(s.Context())
 		return err == nil && len(objects) == 0 && len(lease.Status.Conditions) == 0 && lease.Generation == 1, kindsOf(objects)
 	})
@@ -68,15 +68,15 @@ func TestLeaseRights(t *testing.T) {
 	s.must(err)
 	for _, call := range calls {
 		if call.Object.Namespace != "" && call.Object.Namespace != l.namespace {
-			s.fatal("it asked for something elsewhere: %v", call)
+			s.fatal("it sent a request to another namespace: %v", call)
 		}
 	}
-	s.step("it never asked for anything elsewhere, in %d calls", len(calls))
-	l.people(elsewhere.namespace)
+	s.step("none of its %d requests is to another namespace", len(calls))
+	l.checkUserRoles(elsewhere.namespace)
 }
 
-// people checks what the roles of a namespace may do with leases.
-func (l *leases) people(namespace string) {
+// checkUserRoles checks the rights on leases of the roles view and edit.
+func (l *leases) checkUserRoles(namespace string) {
 	l.Helper()
 	for role, rights := range map[string]map[string]bool{
 		"view": {"get": true, "list": true, "create": false, "delete": false},
@@ -86,7 +86,7 @@ func (l *leases) people(namespace string) {
 		_, err := l.cluster.Kubectl(l.Context(), "", "create", "rolebinding", user, "--clusterrole="+role, "--user="+user, "-n", namespace)
 		l.must(err)
 		for verb, want := range rights {
-			l.eventually(role+": "+verb, func() (bool, string) { // roles are aggregated in a while
+			l.eventually(role+": "+verb, func() (bool, string) { // the aggregation of roles takes a moment
 				out, _ := l.cluster.Kubectl(l.Context(), "", "auth", "can-i", verb, "tl", "-n", namespace, "--as", user)
 				return (strings.TrimSpace(out.Stdout) == "yes") == want, out.Stdout
 			})

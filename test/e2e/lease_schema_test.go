@@ -10,14 +10,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseSchema: what can be seen to be wrong without the administrator's bounds
-// is refused by the API server at once, in words that help.
+// TestLeaseSchema checks that the API server refuses leases that are invalid regardless of
+// the administrator's bounds, with messages that name the key.
 func TestLeaseSchema(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-schema")
+	s := newScenario(t, "lease-schema")
 	l := s.leases()
 	const target = "target: {name: other, selector: {app: other}}"
-	for what, c := range map[string]struct{ name, spec, says string }{
+	for what, c := range map[string]struct{ name, spec, message string }{
 		"models and target":    {"a", "{" + vision + ", " + target + "}", "must have either models or target"},
 		"neither":              {"a", "{duration: 8h}", "must have either models or target"},
 		"no spec":              {"a", "null", "spec: Required value"},
@@ -40,29 +40,29 @@ func TestLeaseSchema(t *testing.T) {
 		},
 	} {
 		err := l.try(c.name, c.spec)
-		if err == nil || !strings.Contains(err.Error(), c.says) {
+		if err == nil || !strings.Contains(err.Error(), c.message) {
 			s.step("FAILED: %s: %v", what, err)
-			s.Errorf("%s: the API server does not say %q: %v", what, c.says, err)
+			s.Errorf("%s: the error of the API server does not contain %q: %v", what, c.message, err)
 			continue
 		}
-		s.step("%s: %s", what, c.says)
+		s.step("%s: %s", what, c.message)
 	}
 	var list struct{ Items []tritonLease }
 	s.must(l.read(s.Context(), "/apis/tms.triton-leases.dev/v1alpha1/namespaces/"+l.namespace+"/tritonleases", &list))
 	if len(list.Items) > 0 {
-		s.fatal("%d leases were made all the same", len(list.Items))
+		s.fatal("%d leases were created", len(list.Items))
 	}
-	l.docs()
+	l.checkKind()
 }
 
-// docs checks that kubectl explains the kind, and that nobody but the server can
-// write the status along with the spec.
-func (l *leases) docs() {
+// checkKind checks that kubectl explain describes the kind, and that users cannot write
+// the status together with the spec.
+func (l *leases) checkKind() {
 	l.Helper()
 	out, err := l.cluster.Kubectl(l.Context(), "", "explain", "tritonlease.spec.duration")
 	l.must(err)
 	if !strings.Contains(out.Stdout, "How long the lease lasts") {
-		l.fatal("kubectl explain says:\n%s", out.Stdout)
+		l.fatal("kubectl explain prints:\n%s", out.Stdout)
 	}
 	_, err = l.cluster.Kubectl(l.Context(), `{apiVersion: tms.triton-leases.dev/v1alpha1, kind: TritonLease,
   metadata: {name: a, namespace: `+l.namespace+`}, spec: {`+vision+`}, status: {models: invented, expiresAt: "2099-01-01T00:00:00Z"}}`, "apply", "-f", "-")
@@ -71,5 +71,5 @@ func (l *leases) docs() {
 	if lease.Status.Models != "resnet50" || lease.Status.ExpiresAt.After(time.Now().Add(25*time.Hour)) {
 		l.fatal("a user wrote the status: %+v", lease.Status)
 	}
-	l.step("kubectl explain explains, and a status that a user writes is ignored")
+	l.step("kubectl explain describes the kind, and a status that a user writes is ignored")
 }

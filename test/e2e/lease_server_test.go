@@ -22,17 +22,17 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// server is a tms-server that is installed.
+// server is an installed tms-server.
 type server struct {
 	cluster *cluster.Cluster
 	release helm.Release
-	// values are those that it was installed with.
+	// values are the values of the release.
 	values []string
 	// account is its service account, <namespace>:<name>.
 	account string
 }
 
-// serverValues has tms-server look after leases, with bounds that the scenarios share.
+// serverValues enables tms-server, with the bounds that the scenarios share.
 const serverValues = `
 images: {server: ` + harness.ServerImage + `}
 server:
@@ -44,8 +44,8 @@ server:
 triton: {podDisruptionBudget: {maxUnavailable: 1}}
 `
 
-// shared is the server of all scenarios that need none of their own. It looks
-// after their namespaces, e2e-<scenario>, and no others.
+// shared is the server of the scenarios that do not install their own. It manages the
+// namespaces of these scenarios, e2e-<scenario>.
 var shared = struct {
 	sync.Once
 	*server
@@ -55,14 +55,14 @@ var shared = struct {
 	"lease-idle", "lease-busy", "lease-unmeasured", "lease-images", "lease-target", "lease-delete", "lease-replicas", "lease-trouble",
 }}
 
-// leases returns the TritonLeases of this scenario's namespace, which the shared
-// server looks after.
-func (s *scene) leases() *leases {
+// leases returns the TritonLeases in this scenario's namespace, which the shared server
+// manages.
+func (s *scenario) leases() *leases {
 	s.Helper()
 	return s.leasesIn(s.sharedServer(), "e2e-"+s.name)
 }
 
-func (s *scene) sharedServer() *server {
+func (s *scenario) sharedServer() *server {
 	s.Helper()
 	shared.Do(func() {
 		var namespaces []string
@@ -76,33 +76,33 @@ func (s *scene) sharedServer() *server {
 		shared.server = s.installServer(3, own, fmt.Sprintf("server: {namespaces: [%s], allowlist: [%s]}", strings.Join(namespaces, ", "), allowed))
 	})
 	if shared.server == nil {
-		s.fatal("the server that scenarios share is not there")
+		s.fatal("the shared server is not installed")
 	}
 	return shared.server
 }
 
-// ownLeases returns the TritonLeases of a namespace of this scenario, and installs
-// a server there that looks after no other.
-func (s *scene) ownLeases(version int, values ...string) *leases {
+// ownLeases returns the TritonLeases in a namespace of this scenario, and installs a
+// server there that manages only that namespace.
+func (s *scenario) ownLeases(version int, values ...string) *leases {
 	s.Helper()
 	namespace := s.namespace("", nil)
 	own := fmt.Sprintf("server: {namespaces: [%s], crd: {enabled: false}}", namespace)
-	s.sharedServer() // which brings the kind
+	s.sharedServer() // installs the CustomResourceDefinition
 	return s.leasesIn(s.installServer(version, namespace, append([]string{own}, values...)...), namespace)
 }
 
-// installServer installs a release tms, and waits until it is ready.
-func (s *scene) installServer(version int, namespace string, values ...string) *server {
+// installServer installs the release tms, and waits until it is ready.
+func (s *scenario) installServer(version int, namespace string, values ...string) *server {
 	s.Helper()
 	values = append([]string{serverValues}, values...)
 	release := s.install(version, namespace, "tms", values...)
 	return &server{cluster: h.Cluster, release: release, values: values, account: namespace + ":tms-server"}
 }
 
-// leasesIn are the leases of a namespace. When the scenario ends they end, and
-// the server must have been refused nothing that it asked for in its name.
-func (s *scene) leasesIn(server *server, namespace string) *leases {
-	l := &leases{scene: s, server: server, namespace: namespace, since: server.cluster.Now()}
+// leasesIn returns the leases in a namespace. At the end of the scenario it deletes them,
+// and checks that no request of the server was forbidden.
+func (s *scenario) leasesIn(server *server, namespace string) *leases {
+	l := &leases{scenario: s, server: server, namespace: namespace, since: server.cluster.Now()}
 	s.namespaces = append(s.namespaces, namespace)
 	s.Cleanup(func() {
 		l.permitted()
@@ -116,7 +116,8 @@ func (s *scene) leasesIn(server *server, namespace string) *leases {
 	return l
 }
 
-// permitted checks that the server was refused nothing since it was asked last.
+// permitted checks that no request of the server was forbidden since the last call of
+// permitted.
 func (l *leases) permitted() {
 	l.Helper()
 	calls, err := l.cluster.Calls(l.account, l.since)
@@ -125,14 +126,14 @@ func (l *leases) permitted() {
 	}
 	for _, call := range calls {
 		if call.Status.Code == http.StatusForbidden {
-			l.Errorf("the server has no right to do what it tried: %v", call)
-			l.step("FAILED: the server has no right to do what it tried: %v", call)
+			l.Errorf("a request of the server was forbidden: %v", call)
+			l.step("FAILED: a request of the server was forbidden: %v", call)
 		}
 	}
 	l.since = l.cluster.Now()
 }
 
-// calls returns what the server asked of the API server in the namespace.
+// calls returns the requests of the server in the namespace.
 func (l *leases) calls(since cluster.Mark) []cluster.Call {
 	all, err := l.cluster.Calls(l.account, since)
 	if err != nil {
@@ -140,14 +141,14 @@ func (l *leases) calls(since cluster.Mark) []cluster.Call {
 	}
 	var calls []cluster.Call
 	for _, call := range all {
-		if call.Object.Namespace == l.namespace && call.Object.Resource != "leases" { // by which the leader is elected
+		if call.Object.Namespace == l.namespace && call.Object.Resource != "leases" { // the lock of the leader election
 			calls = append(calls, call)
 		}
 	}
 	return calls
 }
 
-// serverPods returns the pods of a server that are not on their way out, by name.
+// serverPods returns the pods of a server that are not being deleted, by name.
 func (v *server) serverPods(ctx context.Context) (map[string]corev1.Pod, error) {
 	list, err := v.cluster.Client.CoreV1().Pods(v.release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=server"})
 	if err != nil {
@@ -162,7 +163,8 @@ func (v *server) serverPods(ctx context.Context) (map[string]corev1.Pod, error) 
 	return pods, nil
 }
 
-// leader is one life of a pod of the server that leads: <pod>_<random>.
+// leader is the identity of a leader: <pod>_<random>. It changes when the container
+// restarts.
 type leader string
 
 func (l leader) pod() string {
@@ -170,7 +172,7 @@ func (l leader) pod() string {
 	return pod
 }
 
-// leader returns who leads, and since when that was last said.
+// leader returns the leader, and the time at which it last renewed its lock.
 func (v *server) leader(ctx context.Context) (leader, time.Time, error) {
 	lock, err := v.cluster.Client.CoordinationV1().Leases(v.release.Namespace).Get(ctx, "tms-server."+v.release.Name, metav1.GetOptions{})
 	if err != nil {
@@ -179,21 +181,21 @@ func (v *server) leader(ctx context.Context) (leader, time.Time, error) {
 	return leader(ptr.Deref(lock.Spec.HolderIdentity, "")), ptr.Deref(lock.Spec.RenewTime, metav1.MicroTime{}).Time, nil
 }
 
-// leads waits until somebody leads, another than the former one, and returns who.
-func (l *leases) leads(former leader) (now leader) {
+// waitLeader waits until there is a leader other than the former one, and returns it.
+func (l *leases) waitLeader(former leader) (now leader) {
 	l.Helper()
-	l.eventually("somebody leads", func() (bool, string) {
+	l.eventually("there is a new leader", func() (bool, string) {
 		var at time.Time
 		var err error
 		now, at, err = l.leader(l.Context())
-		// One that was killed is in there until its time is over.
+		// A killed leader stays in the lock until the lock expires.
 		return err == nil && now != "" && now != former && time.Since(at) < 5*time.Second, fmt.Sprintf("%s, at %v (%v)", now, at, err)
 	})
 	return now
 }
 
-// metric returns the sum of the samples of a metric of a pod of the server, whose
-// labels contain a text.
+// metric returns the sum of the samples of a metric of a server pod. It sums only the
+// samples with labels that contain a text.
 func (v *server) metric(ctx context.Context, pod corev1.Pod, name, labels string) (float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Status.PodIP+":8080/metrics", nil)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseServers: the pods of the server are as a careful cluster asks for, go
-// one at a time, and hand over to each other.
+// TestLeaseServers checks the security settings of the server pods, that only one of them
+// can be evicted at a time, and that another one becomes the leader.
 func TestLeaseServers(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-servers")
+	s := newScenario(t, "lease-servers")
 	l := s.ownLeases(4) // in a namespace that enforces the restricted Pod Security Standard
 	pods, err := l.serverPods(s.Context())
 	s.must(err)
@@ -37,7 +37,7 @@ func TestLeaseServers(t *testing.T) {
 	}
 	l.apply("before", "{"+vision+"}")
 	l.serves("before")
-	s.step("a lease cannot have the name of the server")
+	s.step("a lease with the name of the server is a conflict")
 	l.apply("server", scaled(2))
 	l.is("server", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-server", "PodDisruptionBudget tms-server", "PodMonitor tms-server")
 	l.delete("server")
@@ -45,13 +45,13 @@ func TestLeaseServers(t *testing.T) {
 	evict := func(name string) error {
 		return h.Cluster.Client.PolicyV1().Evictions(l.namespace).Evict(s.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: l.namespace}})
 	}
-	s.eventually("the PodDisruptionBudget knows the pods", func() (bool, string) {
+	s.eventually("the PodDisruptionBudget allows one disruption", func() (bool, string) {
 		b, err := h.Cluster.Client.PolicyV1().PodDisruptionBudgets(l.namespace).Get(s.Context(), "tms-server", metav1.GetOptions{})
 		return err == nil && b.Status.DisruptionsAllowed == 1, fmt.Sprint(b.Status, err)
 	})
-	leader := l.leads("")
+	leader := l.waitLeader("")
 	s.must(evict(leader.pod()))
-	s.step("evicted %s, which led", leader)
+	s.step("evicted the leader %s", leader)
 	for name := range pods {
 		if name == leader.pod() {
 			continue
@@ -59,13 +59,13 @@ func TestLeaseServers(t *testing.T) {
 		if err := evict(name); !apierrors.IsTooManyRequests(err) {
 			s.fatal("the last server can be evicted: %v", err)
 		}
-		s.step("the other one cannot go meanwhile")
+		s.step("the other server cannot be evicted")
 	}
-	l.leads(leader)
+	l.waitLeader(leader)
 	l.apply("after", "{"+vision+"}")
 	l.serves("after")
 	s.becomes(l.namespace, "tms-server", 2)
-	s.eventually("Prometheus reads the metrics of both", func() (bool, string) {
+	s.eventually("Prometheus scrapes both servers", func() (bool, string) {
 		samples, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`tms_leases{namespace=%q,condition="Ready",status="True",reason="Serving"} == 2`, l.namespace))
 		return err == nil && len(samples) == 2, fmt.Sprint(samples, err)
 	})

@@ -10,11 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseTarget: a lease on somebody else's Deployment scales it, and makes
-// nothing else. The younger one of two on the same is refused, until the older goes.
+// TestLeaseTarget checks that a target lease scales a Deployment that it does not own, and
+// creates only the objects for autoscaling. If two leases have the same target, the younger
+// one is refused until the older one is deleted.
 func TestLeaseTarget(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-target")
+	s := newScenario(t, "lease-target")
 	l := s.leases()
 	const target, autoscales = "triton-legacy", "HorizontalPodAutoscaler PodMonitor PrometheusRule"
 	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(foreignTriton, "NAMESPACE", l.namespace)))
@@ -24,11 +25,11 @@ func TestLeaseTarget(t *testing.T) {
 	l.is("older", "Ready", metav1.ConditionUnknown, "Target")
 	s.reads(l.namespace, objectName("older"), queueMetric)
 	l.is("older", "Autoscaling", metav1.ConditionTrue, "Scaling")
-	if lease := l.see("older"); lease.Status.Address != "" {
-		s.fatal("the address of somebody else's Triton is %q", lease.Status.Address)
+	if lease := l.mustGet("older"); lease.Status.Address != "" {
+		s.fatal("a target lease has the address %q", lease.Status.Address)
 	}
 
-	s.pause(time.Second) // leases are older or younger by seconds
+	s.pause(time.Second) // creation timestamps are in whole seconds
 	l.apply("younger", spec)
 	l.is("younger", "Granted", metav1.ConditionFalse, "Refused", `spec.target.name: Duplicate value: "triton-legacy"`, "older")
 	l.has("younger", "")
@@ -38,18 +39,18 @@ func TestLeaseTarget(t *testing.T) {
 	l.counts("older", 3)
 	l.has("older", autoscales)
 
-	s.step("the older one goes: the younger one scales, and the Deployment stays")
+	s.step("the older lease is deleted: the younger one is granted, and the Deployment stays")
 	l.delete("older")
 	l.is("younger", "Granted", metav1.ConditionTrue, "Granted")
 	l.has("younger", autoscales)
 	s.reads(l.namespace, objectName("younger"), queueMetric)
 	s.load(l.namespace+"/"+target, 1)
 	s.becomes(l.namespace, target, 1)
-	s.step("the lease runs a Triton itself, and then again scales that of somebody else")
+	s.step("the lease changes from a target to models, and back")
 	l.patch("younger", `{"target":null,"models":[{"name":"resnet50","uri":"s3://models/vision"}]}`)
 	l.serves("younger")
-	l.has("younger", scales)
-	s.step("which no other lease may scale")
+	l.has("younger", scaledKinds)
+	s.step("another lease may not target the Triton of a lease")
 	l.apply("parasite", `{target: {name: tms-younger, selector: {tms.triton-leases.dev/lease: younger}}, autoscaling: {enable: true}}`)
 	l.is("parasite", "Granted", metav1.ConditionFalse, "Refused", "spec.target.name", "belongs to TritonLease younger")
 	l.has("parasite", "")
@@ -60,6 +61,6 @@ func TestLeaseTarget(t *testing.T) {
 	l.delete("younger")
 	l.gone("younger")
 	if _, err := h.Cluster.Client.AppsV1().Deployments(l.namespace).Get(s.Context(), target, metav1.GetOptions{}); err != nil {
-		s.fatal("the Deployment of somebody else: %v", err)
+		s.fatal("the target Deployment: %v", err)
 	}
 }

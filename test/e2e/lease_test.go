@@ -20,7 +20,7 @@ import (
 	"github.com/triton-leases/tms/test/e2e/cluster"
 )
 
-// tritonLease is a TritonLease as people read it.
+// tritonLease has the fields of a TritonLease that the scenarios read.
 type tritonLease struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
@@ -46,7 +46,7 @@ type tritonLease struct {
 	}
 }
 
-// condition returns a condition of the lease, and an empty one where it has none.
+// condition returns a condition of the lease, or an empty one if the lease has none.
 func (l *tritonLease) condition(kind string) metav1.Condition {
 	for _, c := range l.Status.Conditions {
 		if c.Type == kind {
@@ -56,23 +56,23 @@ func (l *tritonLease) condition(kind string) metav1.Condition {
 	return metav1.Condition{Type: kind}
 }
 
-// leases are the TritonLeases of a namespace that a server looks after.
+// leases are the TritonLeases in a namespace that a server manages.
 type leases struct {
-	*scene
+	*scenario
 	*server
 	namespace string
-	since     cluster.Mark // the server was refused nothing before
+	since     cluster.Mark // permitted has checked the requests before it
 }
 
-// vision are the models of a lease that a scenario does not care about.
+// vision is the models of a lease, in scenarios that do not depend on them.
 const vision = `models: [{name: resnet50, uri: "s3://models/vision"}]`
 
-// scaled is a lease that scales by the time that requests wait.
+// scaled returns the spec of a lease that scales on queueTime.
 func scaled(maximum int) string {
 	return fmt.Sprintf(`{%s, autoscaling: {enable: true, replicas: {maximum: %d}}}`, vision, maximum)
 }
 
-// name is that of what a lease consists of: all servers here are of a release tms.
+// objectName returns the name of the objects of a lease: the releases are called tms.
 func objectName(lease string) string { return "tms-" + lease }
 
 // try applies a lease as a user would.
@@ -118,16 +118,16 @@ func (l *leases) get(name string) (*tritonLease, error) {
 	return lease, err
 }
 
-// see returns a lease that must be there.
-func (l *leases) see(name string) *tritonLease {
+// mustGet returns a lease, which must exist.
+func (l *leases) mustGet(name string) *tritonLease {
 	l.Helper()
 	lease, err := l.get(name)
 	l.must(err)
 	return lease
 }
 
-// is waits until a lease has a condition, about its present spec, whose sentence
-// has these parts.
+// is waits until a lease has a condition for its current generation, with a message that
+// contains the parts.
 func (l *leases) is(name, condition string, status metav1.ConditionStatus, reason string, parts ...string) *tritonLease {
 	l.Helper()
 	var lease *tritonLease
@@ -152,19 +152,19 @@ func (l *leases) serves(name string) *tritonLease {
 	return l.is(name, "Ready", metav1.ConditionTrue, "Serving")
 }
 
-// gone waits until a lease and everything that it consisted of is gone.
+// gone waits until a lease, its objects and its pods are deleted.
 func (l *leases) gone(name string) {
 	l.Helper()
-	l.eventually(name+" is gone, with everything", func() (bool, string) {
+	l.eventually(name+" is deleted, with its objects and pods", func() (bool, string) {
 		_, err := l.get(name)
-		objects, failed := l.made(name)
+		objects, failed := l.objectsOf(name)
 		pods, podsFailed := l.pods(name)
 		return apierrors.IsNotFound(err) && failed == nil && podsFailed == nil && len(objects) == 0 && len(pods) == 0,
 			fmt.Sprintf("%v, %v, %d pods", err, kindsOf(objects), len(pods))
 	})
 }
 
-// events returns what is told of a lease: the notes of its events, by reason.
+// events returns the messages of a lease's events, by reason.
 func (l *leases) events(name string) (map[string]string, error) {
 	lists, err := l.cluster.Client.CoreV1().Events(l.namespace).List(l.Context(), metav1.ListOptions{
 		FieldSelector: "involvedObject.kind=TritonLease,involvedObject.name=" + name,
@@ -172,30 +172,31 @@ func (l *leases) events(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	told := map[string]string{}
+	messages := map[string]string{}
 	for _, e := range lists.Items {
-		told[e.Reason] += e.Message + "\n"
+		messages[e.Reason] += e.Message + "\n"
 	}
-	return told, nil
+	return messages, nil
 }
 
-// told waits until an event of a lease has a reason, and a sentence with these parts.
-func (l *leases) told(name, reason string, parts ...string) {
+// hasEvent waits until a lease has an event with a reason, and a message that contains the
+// parts.
+func (l *leases) hasEvent(name, reason string, parts ...string) {
 	l.Helper()
-	l.eventually(fmt.Sprintf("an event of %s says %s", name, reason), func() (bool, string) {
-		told, err := l.events(name)
-		so := err == nil && told[reason] != ""
+	l.eventually(fmt.Sprintf("%s has an event %s", name, reason), func() (bool, string) {
+		events, err := l.events(name)
+		so := err == nil && events[reason] != ""
 		for _, part := range parts {
-			so = so && strings.Contains(told[reason], part)
+			so = so && strings.Contains(events[reason], part)
 		}
 		if so {
-			return true, told[reason]
+			return true, events[reason]
 		}
-		return false, fmt.Sprint(told, err)
+		return false, fmt.Sprint(events, err)
 	})
 }
 
-// pods returns the pods of a lease that are not on their way out.
+// pods returns the pods of a lease that are not being deleted.
 func (l *leases) pods(name string) ([]corev1.Pod, error) {
 	pods, err := l.cluster.Client.CoreV1().Pods(l.namespace).List(l.Context(), metav1.ListOptions{LabelSelector: "tms.triton-leases.dev/lease=" + name})
 	if err != nil {
@@ -204,9 +205,9 @@ func (l *leases) pods(name string) ([]corev1.Pod, error) {
 	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), nil
 }
 
-// lives notes the pods of leases. The function that it returns checks that each
-// of them has lived on, and was not restarted.
-func (l *leases) lives(names ...string) func() {
+// snapshotPods records the pods of leases. The returned function checks that all of them
+// still exist, and were not restarted.
+func (l *leases) snapshotPods(names ...string) func() {
 	l.Helper()
 	before := map[types.UID]string{}
 	for _, name := range names {
@@ -232,14 +233,14 @@ func (l *leases) lives(names ...string) func() {
 			}
 		}
 		if len(left) > 0 {
-			l.fatal("these pods were restarted, or did not live on: %v", slices.Collect(maps.Values(left)))
+			l.fatal("these pods were restarted or deleted: %v", slices.Collect(maps.Values(left)))
 		}
-		l.step("the %d pods that there were live on", len(before))
+		l.step("the %d pods still run, without a restart", len(before))
 	}
 }
 
-// quiet waits until the server has nothing left to do in the namespace: for so
-// long it writes nothing. What it does again and again would never end.
+// quiet waits until the server writes nothing in the namespace for a duration. It fails if
+// the server writes in a loop.
 func (l *leases) quiet(d time.Duration) {
 	l.Helper()
 	since := l.cluster.Now()
@@ -252,6 +253,6 @@ func (l *leases) quiet(d time.Duration) {
 				writes = append(writes, call)
 			}
 		}
-		return len(writes) == 0, fmt.Sprintf("%d calls since it was asked, and now the writes %v", len(l.calls(since)), writes)
+		return len(writes) == 0, fmt.Sprintf("%d calls since the start of the wait, the last writes %v", len(l.calls(since)), writes)
 	})
 }

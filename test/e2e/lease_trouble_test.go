@@ -10,42 +10,43 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestLeaseTrouble: what is granted, and Kubernetes does not take, is said in
-// Kubernetes' words, without a loop; and goes on when it is mended.
+// TestLeaseTrouble checks leases that tms-server grants and Kubernetes refuses: a condition
+// and an event have the error of Kubernetes, the server does not retry in a loop, and the
+// lease becomes ready when it is corrected.
 func TestLeaseTrouble(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-trouble")
+	s := newScenario(t, "lease-trouble")
 	l := s.leases()
-	for name, c := range map[string]struct{ triton, says string }{
+	for name, c := range map[string]struct{ triton, message string }{
 		"unmounted": {`{volumeMounts: [{name: absent, mountPath: /data}]}`, `volumeMounts`},
 		"capable":   {`{securityContext: {capabilities: {add: [SYS_ADMIN]}}}`, `violates PodSecurity "restricted:latest"`},
 	} {
 		l.apply(name, `{`+vision+`, triton: `+c.triton+`}`)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
-		l.is(name, "Ready", metav1.ConditionFalse, "Failed", c.says)
-		l.told(name, "Failed", c.says)
+		l.is(name, "Ready", metav1.ConditionFalse, "Failed", c.message)
+		l.hasEvent(name, "Failed", c.message)
 	}
-	for name, c := range map[string]struct{ spec, says string }{
+	for name, c := range map[string]struct{ spec, message string }{
 		"mistyped":              {`{` + vision + `, triton: {affinity: {nodeAffinity: 5}}}`, "affinity.nodeAffinity"},
 		"misspelt":              {`{` + vision + `, triton: {affinity: {nodeAffinty: {}}}}`, "nodeAffinty"},
 		strings.Repeat("a", 63): {`{` + vision + `}`, "63"},
 	} {
 		l.apply(name, c.spec)
-		l.is(name, "Granted", metav1.ConditionFalse, "Refused", c.says)
+		l.is(name, "Granted", metav1.ConditionFalse, "Refused", c.message)
 		l.is(name, "Ready", metav1.ConditionFalse, "Refused")
 		l.has(name, "")
 	}
 	before := l.cluster.Now()
 	s.pause(20 * time.Second)
 	if calls := l.calls(before); len(calls) > 40 {
-		s.fatal("it tried %d calls in twenty seconds, the last of them %v", len(calls), calls[len(calls)-1])
+		s.fatal("the server sent %d requests in twenty seconds, the last one %v", len(calls), calls[len(calls)-1])
 	}
 
 	l.patch("unmounted", `{"triton":{"volumeMounts":null}}`)
 	l.serves("unmounted")
 	l.patch("capable", `{"triton":{"securityContext":null}}`)
 	l.serves("capable")
-	s.step("a Triton that dies is started again, and the lease says so meanwhile")
+	s.step("a killed Triton restarts, and the lease is not ready meanwhile")
 	pods, err := l.pods("unmounted")
 	s.must(err)
 	s.must(h.Node.CrashContainer(l.namespace, pods[0].Name, "triton"))

@@ -11,57 +11,57 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// withoutServer is the chart as it was before it knew tms-server, packaged.
+// withoutServer is the packaged chart of a version before tms-server.
 const withoutServer = "testdata/tms-without-server.tgz"
 
-// TestLeaseUpgrade: a release of the chart as it was before tms-server turns it on.
-// An uninstall leaves the kind, the leases and what they run; an install takes them
-// over as they are.
+// TestLeaseUpgrade upgrades a release of a chart without tms-server, and enables the
+// server. An uninstall keeps the CustomResourceDefinition, the leases and their pods. A
+// reinstall takes them over.
 func TestLeaseUpgrade(t *testing.T) {
 	t.Parallel()
-	s := play(t, "lease-upgrade")
-	s.sharedServer() // which brings the kind, that this release takes over
+	s := newScenario(t, "lease-upgrade")
+	s.sharedServer() // installs the CustomResourceDefinition; this release takes it over
 	namespace := s.namespace("", nil)
 	release := helm.Release{Name: "tms", Namespace: namespace, Chart: withoutServer}
 	values := queueLease("installed", 3, 100000)
 	_, err := h.Helm(4).Install(s.Context(), release, shortened, values)
 	s.must(err)
-	s.step("helm4 installed the chart before tms-server")
+	s.step("helm4 installed the chart without tms-server")
 	own := []string{shortened, values, serverValues, fmt.Sprintf("server: {namespaces: [%s]}", namespace)}
 	l := s.leasesIn(&server{cluster: h.Cluster, release: release, account: namespace + ":tms-server"}, namespace)
 	s.becomes(namespace, "tms-installed", 1)
-	installedLives := l.lives("installed")
+	installedUnchanged := l.snapshotPods("installed")
 
 	release.Chart, release.Flags = h.Chart, []string{"--take-ownership", "--force-conflicts"}
 	_, err = h.Helm(4).Upgrade(s.Context(), release, own...)
 	s.must(err)
 	s.step("helm4 upgraded to this chart, with tms-server")
-	installedLives()
+	installedUnchanged()
 	l.apply("resnet50", scaled(3))
 	l.serves("resnet50")
 	l.apply("plain", "{"+vision+"}")
 	l.serves("plain")
-	s.step("the two kinds of leases do not take names from each other")
+	s.step("a TritonLease conflicts with a lease of the values that has the same name")
 	l.apply("installed", scaled(3))
 	l.is("installed", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-installed")
-	installedLives()
+	installedUnchanged()
 	l.delete("installed")
 
-	l.has("resnet50", scales)
-	liveOn := l.lives("resnet50", "plain")
+	l.has("resnet50", scaledKinds)
+	podsUnchanged := l.snapshotPods("resnet50", "plain")
 	l.permitted()
 	s.must(h.Helm(4).Uninstall(s.Context(), release))
 	s.step("helm4 uninstalled it")
-	s.eventually("nothing of the release is left but the kind", func() (bool, string) {
+	s.eventually("the pods of the release are deleted", func() (bool, string) {
 		pods, err := l.serverPods(s.Context())
 		installed, failed := l.pods("installed")
 		return err == nil && failed == nil && len(pods) == 0 && len(installed) == 0, fmt.Sprint(len(pods), len(installed), err, failed)
 	})
-	uid := l.see("resnet50").UID
-	l.since = h.Cluster.Now() // the rights went while the pods ended
-	liveOn()
-	l.has("resnet50", scales)
-	l.has("plain", runs)
+	uid := l.mustGet("resnet50").UID
+	l.since = h.Cluster.Now() // helm deleted the rights while the pods terminated
+	podsUnchanged()
+	l.has("resnet50", scaledKinds)
+	l.has("plain", plainKinds)
 	s.reads(namespace, objectName("resnet50"), queueMetric)
 
 	release.Flags = nil
@@ -73,11 +73,11 @@ func TestLeaseUpgrade(t *testing.T) {
 	l.patch("resnet50", `{"autoscaling":{"replicas":{"maximum":2}}}`)
 	l.maximum("resnet50", 2)
 	l.serves("resnet50")
-	l.has("resnet50", scales)
-	l.has("plain", runs)
-	liveOn()
+	l.has("resnet50", scaledKinds)
+	l.has("plain", plainKinds)
+	podsUnchanged()
 	l.belongs("resnet50", namespace+"/tms")
-	if l.see("resnet50").UID != uid {
-		s.fatal("the lease is another one")
+	if l.mustGet("resnet50").UID != uid {
+		s.fatal("the lease was replaced")
 	}
 }

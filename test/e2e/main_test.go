@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e proves the closed loop: what the chart renders makes a real
-// cluster scale. See README.md for what is real here and what stands in.
+// Package e2e tests the chart and tms-server on a real control plane. README.md lists the
+// real and the simulated components.
 package e2e
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/triton-leases/tms/test/e2e/node"
 )
 
-// h is the one cluster that all scenarios share.
+// h is the cluster that all scenarios share.
 var h *harness.Harness
 
 func TestMain(m *testing.M) {
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// run brings the cluster up, runs the scenarios and takes the cluster down.
+// run starts the cluster, runs the scenarios and stops the cluster.
 func run(m *testing.M) (code int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -70,7 +70,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	h = started
-	// A signal ends the cluster under the scenarios, and so the scenarios.
+	// A signal stops the cluster and this process.
 	interrupted := context.AfterFunc(ctx, func() {
 		if os.Getenv("KEEP") == "" {
 			_ = started.Stop(true)
@@ -87,7 +87,8 @@ func run(m *testing.M) (code int, err error) {
 	return code, err
 }
 
-// findPaths finds everything relative to this folder, which go test runs in.
+// findPaths returns the paths of the environment variables, or the defaults, which are
+// relative to the folder of this package.
 func findPaths() (harness.Paths, error) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// metricLease is a lease with any metrics, in the YAML of server.autoscaling.metrics.
+// metricLease returns values with a lease, and with metrics as the YAML of
+// server.autoscaling.metrics.
 func metricLease(maximum int, metrics string) string {
 	return fmt.Sprintf(`
 server: {autoscaling: {metrics: %s}}
@@ -24,10 +25,10 @@ leases:
 
 const llm = "tms-llm"
 
-// TestGPU: the mean of the GPUs of a pod, not their sum.
+// TestGPU checks that a lease scales on the mean utilization of a pod's GPUs.
 func TestGPU(t *testing.T) {
 	t.Parallel()
-	s := play(t, "gpu")
+	s := newScenario(t, "gpu")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true, threshold: {default: 60}}}"))
 	s.record("GPU utilization, two GPUs for each pod", namespace, llm, gpuMetric, 60)
@@ -36,7 +37,7 @@ func TestGPU(t *testing.T) {
 	s.reads(namespace, llm, gpuMetric)
 	s.load(workload, 400)
 	s.becomes(namespace, llm, 3)
-	s.eventually("every pod reads the mean of its GPUs, 90", func() (bool, string) {
+	s.eventually("the value of every pod is the mean of its GPUs, 90", func() (bool, string) {
 		samples, err := h.Prometheus.Query(s.Context(), fmt.Sprintf("%s{namespace=%q} > 85 < 95", gpuMetric, namespace))
 		return err == nil && len(samples) == 3, fmt.Sprint(samples, err)
 	})
@@ -44,15 +45,16 @@ func TestGPU(t *testing.T) {
 	s.becomes(namespace, llm, 1)
 }
 
-// TestCPU goes the other way: kubelet, metrics-server, HPA.
+// TestCPU checks that a lease scales on CPU, through the kubelet and metrics-server.
 func TestCPU(t *testing.T) {
 	t.Parallel()
-	s := play(t, "cpu")
+	s := newScenario(t, "cpu")
 	namespace := s.namespace("", nil)
 	s.install(4, namespace, "tms", metricLease(3, "{cpuUtilization: {enabled: true, threshold: {default: 60}}}"))
 	s.record("CPU utilization", namespace, llm, cpuMetric, 60)
 	workload := namespace + "/" + llm
-	// Two models with an instance each, at 0.45 cores: 90 % of the request.
+	// There are two models with one instance each. Each uses 0.45 cores, in total 90 % of
+	// the request.
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.CPU = 0.45 })
 	s.reads(namespace, llm, cpuMetric)
 	s.load(workload, 400)
@@ -61,50 +63,51 @@ func TestCPU(t *testing.T) {
 	s.becomes(namespace, llm, 1)
 }
 
-// TestLargestWins: GPUs that are busy without a queue, because many instances share them.
+// TestLargestWins checks that the metric that needs the most replicas wins. The GPUs are
+// busy and the queues are empty, because many instances share the GPUs.
 func TestLargestWins(t *testing.T) {
 	t.Parallel()
-	s := play(t, "largest-wins")
+	s := newScenario(t, "largest-wins")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", metricLease(4, "{gpuUtilization: {enabled: true, threshold: {default: 50}}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
 	workload := namespace + "/" + llm
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Instances = 8 })
 	s.reads(namespace, llm, gpuMetric)
 	s.reads(namespace, llm, queueMetric)
-	// Two models with 8 instances take 320 requests per second: 75 % is 240, and
-	// two pods are as busy as they may be.
+	// Two models with 8 instances each serve 320 requests per second. 240 requests per
+	// second are a utilization of 75 %, which needs two pods.
 	s.load(workload, 240)
 	s.becomes(namespace, llm, 2)
 	s.stays(namespace, llm, 2, 20*time.Second)
-	a, gist := hpa(s.Context(), namespace, llm)
+	a, summary := hpa(s.Context(), namespace, llm)
 	if queue, known := value(a, queueMetric); !known || queue > 50000 {
-		s.fatal("the queue was to be short: %s", gist)
+		s.fatal("the queue is not short: %s", summary)
 	}
-	s.step("GPUs alone asked for two: %s", gist)
+	s.step("only the GPU metric needs two replicas: %s", summary)
 }
 
-// TestMissingMetric: a metric that is missing does not stop another from scaling
-// up. It does stop scaling down, as the troubleshooting page says.
+// TestMissingMetric checks that a missing metric does not prevent another metric from
+// scaling up. It prevents scaling down, as docs/troubleshooting.md explains.
 func TestMissingMetric(t *testing.T) {
 	t.Parallel()
-	s := play(t, "missing-metric")
+	s := newScenario(t, "missing-metric")
 	namespace := s.namespace("", nil)
 	workload := namespace + "/" + llm
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.GPU = nil })
 	s.install(4, namespace, "tms", metricLease(3, "{gpuUtilization: {enabled: true}, queueTime: {enabled: true, threshold: {default: 100000}}}"))
-	s.eventually("the HPA knows the queue and misses the GPUs", func() (bool, string) {
-		a, gist := hpa(s.Context(), namespace, llm)
+	s.eventually("the HPA has the queueTime metric and misses the GPU metric", func() (bool, string) {
+		a, summary := hpa(s.Context(), namespace, llm)
 		_, queue := value(a, queueMetric)
 		_, gpu := value(a, gpuMetric)
-		return queue && !gpu && !active(a), gist
+		return queue && !gpu && !active(a), summary
 	})
 	s.load(workload, 400)
 	s.becomes(namespace, llm, 3)
 	s.load(workload, 1)
 	s.eventually("the queue is empty", func() (bool, string) {
-		a, gist := hpa(s.Context(), namespace, llm)
+		a, summary := hpa(s.Context(), namespace, llm)
 		queue, known := value(a, queueMetric)
-		return known && queue < 50000, gist
+		return known && queue < 50000, summary
 	})
 	s.stays(namespace, llm, 3, 40*time.Second)
 	s.step("the GPU metric appears")

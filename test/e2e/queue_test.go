@@ -9,11 +9,11 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// TestQueueTime is the loop itself: from one replica to the maximum under load,
-// and back when it falls.
+// TestQueueTime checks that a lease scales from one replica to the maximum under load,
+// and back.
 func TestQueueTime(t *testing.T) {
 	t.Parallel()
-	s := play(t, "queue-time")
+	s := newScenario(t, "queue-time")
 	namespace := s.namespace("", nil)
 	s.install(3, namespace, "tms", queueLease("resnet50", 4, 100000))
 	const name = "tms-resnet50"
@@ -29,19 +29,19 @@ func TestQueueTime(t *testing.T) {
 	s.stays(namespace, name, 1, 10*time.Second)
 }
 
-// TestJam: where nothing completes, every counter of Triton stands still. That is
-// no reason to scale down.
+// TestJam checks that a lease scales up if no request completes. The counters of Triton
+// do not change then.
 func TestJam(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*triton.Behavior){
 		"jammed": func(b *triton.Behavior) { b.Jammed = true },
-		// Requests wait a tenth of a second, so that the queue is empty at most
-		// scrapes: only the rejections tell.
+		// Requests wait for at most a tenth of a second, so the queue is empty at most
+		// scrapes. Only the counter of rejections shows the jam.
 		"rejecting": func(b *triton.Behavior) { b.Jammed, b.QueueTimeout = true, 100*time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, name)
+			s := newScenario(t, name)
 			namespace := s.namespace("", nil)
 			s.install(4, namespace, "tms", queueLease("resnet50", 3, 100000))
 			const lease = "tms-resnet50"
@@ -49,11 +49,11 @@ func TestJam(t *testing.T) {
 			s.reads(namespace, lease, queueMetric)
 			s.load(namespace+"/"+lease, 3)
 			s.stays(namespace, lease, 1, 10*time.Second)
-			s.step("from now on it is %s", name)
+			s.step("Triton is %s now", name)
 			h.Fleet.Change(namespace+"/"+lease, change)
 			s.becomes(namespace, lease, 3)
 			s.stays(namespace, lease, 3, 20*time.Second)
-			s.step("it is well again")
+			s.step("Triton serves again")
 			h.Fleet.Change(namespace+"/"+lease, func(b *triton.Behavior) { b.Jammed, b.QueueTimeout = false, 0 })
 			s.becomes(namespace, lease, 1)
 		})

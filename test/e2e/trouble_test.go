@@ -11,29 +11,29 @@ import (
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
 
-// TestTroubleshooting reproduces docs/troubleshooting.md: what a user sees, that
-// the documented commands show the cause, and that the documented mend mends it.
+// TestTroubleshooting reproduces docs/troubleshooting.md: the symptoms, the documented
+// commands that show the cause, and the documented fix.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	const lease, labels = "tms-resnet50", "server: {autoscaling: {prometheus: {%s: {release: other}}}}"
 	for name, c := range map[string]struct {
 		values    string
 		namespace map[string]string
-		// raw tells whether Prometheus reads Triton all the same.
+		// raw is set if Prometheus scrapes Triton nevertheless.
 		raw bool
-		// object and selector are what the documented commands must show beside each other.
+		// object and selector must be in the output of the documented commands.
 		object, selector string
-		mend             func(s *scene, r helm.Release, values string)
+		fix              func(s *scenario, r helm.Release, values string)
 	}{
 		"podmonitor-labels": {
-			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", mend: upgrade,
+			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", fix: upgrade,
 		},
 		"rule-labels": {
-			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", mend: upgrade,
+			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", fix: upgrade,
 		},
 		"namespace-selector": {
 			values: "{}", namespace: map[string]string{"monitoring": "off"}, object: "monitoring=off", selector: "podMonitorNamespaceSelector:",
-			mend: func(s *scene, r helm.Release, _ string) {
+			fix: func(s *scenario, r helm.Release, _ string) {
 				_, err := h.Cluster.Kubectl(s.Context(), "", "label", "namespace", r.Namespace, "monitoring-")
 				s.must(err)
 			},
@@ -41,11 +41,11 @@ func TestTroubleshooting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, "trouble-"+name)
+			s := newScenario(t, "trouble-"+name)
 			namespace := s.namespace("", c.namespace)
 			values := queueLease("resnet50", 3, 100000)
 			release := s.install(4, namespace, "tms", values, c.values)
-			s.eventually("the HPA says FailedGetPodsMetric, as documented", func() (bool, string) {
+			s.eventually("the HPA has the reason FailedGetPodsMetric, as documented", func() (bool, string) {
 				out, err := h.Cluster.Kubectl(s.Context(), "", "describe", "hpa", lease, "-n", namespace)
 				if err != nil || !strings.Contains(out.Stdout, "FailedGetPodsMetric") {
 					return false, out.Stdout
@@ -55,33 +55,33 @@ func TestTroubleshooting(t *testing.T) {
 			out, err := h.Cluster.Kubectl(s.Context(), "", "get", "hpa", lease, "-n", namespace)
 			s.must(err)
 			if !strings.Contains(out.Stdout, "<unknown>/100k") {
-				s.fatal("kubectl get hpa does not say <unknown>/100k:\n%s", out.Stdout)
+				s.fatal("kubectl get hpa does not show <unknown>/100k:\n%s", out.Stdout)
 			}
 			s.step("the user sees %s", strings.Fields(out.Stdout[strings.Index(out.Stdout, "\n"):])[2])
-			s.eventually("the two questions to Prometheus answer as the table says", func() (bool, string) {
+			s.eventually("the two queries to Prometheus return the documented results", func() (bool, string) {
 				raw, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`nv_inference_request_success{job="%s/%s"}`, namespace, lease))
 				if err != nil {
 					return false, err.Error()
 				}
 				recorded, err := h.Prometheus.Query(s.Context(), fmt.Sprintf(`%s{namespace=%q}`, queueMetric, namespace))
-				return err == nil && (len(raw) > 0) == c.raw && len(recorded) == 0, fmt.Sprintf("%d series of Triton, %d recorded (%v)", len(raw), len(recorded), err)
+				return err == nil && (len(raw) > 0) == c.raw && len(recorded) == 0, fmt.Sprintf("%d series of Triton, %d recorded series (%v)", len(raw), len(recorded), err)
 			})
 			s.shows(namespace, c.object, c.selector)
-			c.mend(s, release, values)
+			c.fix(s, release, values)
 			s.reads(namespace, lease, queueMetric)
 		})
 	}
 }
 
-func upgrade(s *scene, r helm.Release, values string) {
+func upgrade(s *scenario, r helm.Release, values string) {
 	_, err := h.Helm(4).Upgrade(s.Context(), r, shortened, values)
 	s.must(err)
-	s.step("upgraded with the right labels")
+	s.step("upgraded with the correct labels")
 }
 
-// shows runs the commands of "No Triton metrics" in a shell, as written there,
-// and looks for what must be compared.
-func (s *scene) shows(namespace, object, selector string) {
+// shows runs the commands of the section "No Triton metrics" in a shell, as documented,
+// and checks that their output contains the labels and the selector.
+func (s *scenario) shows(namespace, object, selector string) {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), h.Enter(), "sh", "-c", strings.ReplaceAll(`
 kubectl get podmonitor,prometheusrule tms-resnet50 -n inference --show-labels

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// TestUpgrade: an upgrade while scaled out leaves the number of replicas alone,
-// and an uninstall leaves nothing.
+// TestUpgrade checks that an upgrade of a scaled-out lease keeps the number of replicas,
+// and that an uninstall deletes everything.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int{3, 4} {
 		t.Run(fmt.Sprintf("helm%d", version), func(t *testing.T) {
 			t.Parallel()
-			s := play(t, fmt.Sprintf("upgrade-helm%d", version))
+			s := newScenario(t, fmt.Sprintf("upgrade-helm%d", version))
 			namespace := s.namespace("", nil)
 			values := queueLease("resnet50", 3, 100000)
 			release := s.install(version, namespace, "tms", values)
@@ -41,7 +41,7 @@ func TestUpgrade(t *testing.T) {
 			}
 			s.stays(namespace, name, 3, 10*time.Second)
 			if n := lowest(); n < 3 {
-				s.fatal("the Deployment was told to have %d replicas meanwhile", n)
+				s.fatal("the Deployment had %d wanted replicas in between", n)
 			}
 
 			s.must(h.Helm(version).Uninstall(s.Context(), release))
@@ -53,9 +53,9 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// watchLowest watches how many replicas a Deployment is told to have, until the
-// function that it returns is asked for the lowest number.
-func (s *scene) watchLowest(namespace, name string) func() int {
+// watchLowest watches the wanted replicas of a Deployment. The returned function stops
+// the watch and returns the lowest number.
+func (s *scenario) watchLowest(namespace, name string) func() int {
 	ctx, cancel := context.WithCancel(s.Context())
 	lowest := make(chan int)
 	go func() {
@@ -74,7 +74,7 @@ func (s *scene) watchLowest(namespace, name string) func() int {
 	}
 }
 
-// leftovers returns all objects of a namespace but those that Kubernetes itself makes.
+// leftovers returns all objects of a namespace, except for those that Kubernetes creates.
 func leftovers(ctx context.Context, namespace string) (string, error) {
 	kinds, err := h.Cluster.Kubectl(ctx, "", "api-resources", "--verbs=list", "--namespaced", "-o", "name")
 	if err != nil {
@@ -82,7 +82,7 @@ func leftovers(ctx context.Context, namespace string) (string, error) {
 	}
 	var names []string
 	for _, kind := range strings.Fields(kinds.Stdout) {
-		// Metrics are no objects, and events live for an hour.
+		// Metrics are not stored objects, and events expire after an hour.
 		if !strings.HasSuffix(kind, "metrics.k8s.io") && kind != "events" && kind != "events.events.k8s.io" {
 			names = append(names, kind)
 		}

@@ -4,8 +4,8 @@ package e2e
 
 import "fmt"
 
-// shortened are the values that all releases share. They change intervals and
-// nothing else: scaling itself is what the chart does by default.
+// shortened is the values that all releases share. They shorten the intervals and reduce
+// the resources; everything else is the chart's default.
 const shortened = `
 server:
   autoscaling:
@@ -29,7 +29,7 @@ triton:
     liveness: {periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 5}
 `
 
-// queueLease is a lease that scales by the time that requests wait.
+// queueLease returns values with a lease that scales on queueTime.
 func queueLease(name string, maximum, threshold int) string {
 	return fmt.Sprintf(`
 server: {autoscaling: {metrics: {queueTime: {enabled: true}}}}

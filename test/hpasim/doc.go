@@ -1,19 +1,20 @@
 // Package hpasim runs the real HPA controller of kube-controller-manager
-// against a model of Triton's queues, and says what each way of scaling costs.
+// against a model of Triton's queues, and measures the cost of scaling
+// configurations.
 //
 // A day of traffic takes about a second, because the controller runs in a
-// testing/synctest bubble: its clock jumps. The same run gives the same table,
-// to the byte. So the chart's default behavior can be chosen from figures.
+// testing/synctest bubble, where time is simulated. The same run gives the same
+// table, byte for byte. The chart's default behavior was chosen with it.
 //
-// The path of a number is that of docs/signals.md, one file for each part:
+// The data flow is that of docs/signals.md, with one file for each part:
 //
 //	Traffic     traffic.go       requests per second over time, and their arrivals
-//	Pod         pod.go           a Triton: a FIFO queue before a few instances, and its counters
-//	Fleet       fleet.go         pods that start, serve, drain and end; the load spread over them
+//	Pod         pod.go           a Triton: a FIFO queue, a few instances, and their counters
+//	Fleet       fleet.go         pods that start, serve, drain and end; the load balancing
 //	series      prometheus.go    scrapes, and Prometheus's rate and delta
-//	System      systems.go       what is asked of Prometheus, and how the HPA is told to act on it
+//	System      systems.go       the compared configurations: query, intervals, behavior
 //	Run         simulation.go    the controller, its API server and the clock
-//	Figures     figures.go       what it cost: waiting, replicas, changes of direction
+//	Figures     figures.go       the cost: waiting, replicas, changes of direction
 //	Report      report.go        the table
 //
 // Times are seconds since the start of a run, as float64, unless they are a

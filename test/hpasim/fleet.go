@@ -7,35 +7,36 @@ import (
 )
 
 const (
-	// pendingFor is how long a pod is Pending: scheduling, and containers made. Seconds.
+	// pendingFor is the time in seconds for which a pod is Pending: it is scheduled,
+	// and its containers are created.
 	pendingFor = 20
-	// drainFor is how long a Triton that is told to end may work off its queue:
-	// --exit-timeout-secs, 30 s where it is not set.
+	// drainFor is the time in seconds that a terminating Triton has to process its
+	// queue: the default of --exit-timeout-secs.
 	drainFor = 30
 )
 
 // Fleet is the pods of one Deployment and the load on them.
 type Fleet struct {
 	model Model
-	// readyAfter is how long a pod takes from its creation until it serves, in seconds.
+	// readyAfter is the time from the creation of a pod until it is ready, in seconds.
 	readyAfter float64
-	// balancing chooses the pod of each request, evenly at random: what
-	// kube-proxy does with short connections.
+	// balancing chooses the pod of each request at random, with equal probability,
+	// as kube-proxy does for short connections.
 	balancing *rand.Rand
 	now       float64
 
-	pods []*Pod // that are wanted, the oldest first
-	// ending are pods that drain: they hold their GPU, and get no new requests.
+	pods []*Pod // the replicas, the oldest first
+	// ending are the pods that drain: they keep their GPU, and get no new requests.
 	ending  []*Pod
 	created int
-	// homeless are requests that found no pod ready.
-	homeless []float64
+	// unserved are the requests that wait until a pod is ready.
+	unserved []float64
 
 	figures   Figures
 	direction int // of the last change of scale: +1, -1 or 0
 }
 
-// newFleet returns a fleet whose pods already serve.
+// newFleet returns a fleet of pods that are ready.
 func newFleet(model Model, readyAfter float64, replicas int, seed uint64) *Fleet {
 	f := &Fleet{model: model, readyAfter: readyAfter, balancing: rand.New(rand.NewPCG(seed, 2))}
 	for range replicas {
@@ -52,8 +53,8 @@ func (f *Fleet) create() *Pod {
 	return pod
 }
 
-// Scale sets the number of replicas, as a Deployment does: pods that are not
-// ready go first, then those that were ready for the shortest time.
+// Scale sets the number of replicas. Like a Deployment, it first removes pods
+// that are not ready, then the pods that became ready last.
 func (f *Fleet) Scale(replicas int) {
 	if replicas == len(f.pods) {
 		return
@@ -84,7 +85,7 @@ func (f *Fleet) Scale(replicas int) {
 }
 
 // advance moves the fleet to now, with the requests that arrive until then.
-// It returns the pods whose phase or readiness changed.
+// It returns the pods that changed their phase or readiness.
 func (f *Fleet) advance(now float64, arrivals []float64) (changed []*Pod) {
 	f.figures.ReplicaSeconds += (now - f.now) * float64(len(f.pods)+len(f.ending))
 	f.now = now
@@ -103,12 +104,12 @@ func (f *Fleet) advance(now float64, arrivals []float64) (changed []*Pod) {
 		}
 	}
 	if len(ready) == 0 {
-		f.homeless = append(f.homeless, arrivals...)
+		f.unserved = append(f.unserved, arrivals...)
 	} else {
-		for _, born := range f.homeless {
-			ready[f.balancing.IntN(len(ready))].enqueue(born, now)
+		for _, sent := range f.unserved {
+			ready[f.balancing.IntN(len(ready))].enqueue(sent, now)
 		}
-		f.homeless = f.homeless[:0]
+		f.unserved = f.unserved[:0]
 		for _, at := range arrivals {
 			ready[f.balancing.IntN(len(ready))].enqueue(at, at)
 		}
@@ -120,31 +121,32 @@ func (f *Fleet) advance(now float64, arrivals []float64) (changed []*Pod) {
 	return changed
 }
 
-// end works on a pod that drains, and says whether it is gone. The clients of
-// those who waited in it in vain send again at once.
+// end advances a pod that drains, and reports whether the pod has ended. The
+// clients of its waiting requests retry at once.
 func (f *Fleet) end(pod *Pod) bool {
 	f.figures.OverThreshold += pod.advance(f.now)
 	if !pod.idle() && f.now < pod.killAt {
 		return false
 	}
-	pod.waiting(func(born float64) bool {
-		f.homeless = append(f.homeless, born)
+	pod.waiting(func(sent float64) bool {
+		f.unserved = append(f.unserved, sent)
 		return true
 	})
 	return true
 }
 
-// finish adds what those who still wait at the end have waited beyond the threshold.
+// finish adds the time beyond the threshold of the requests that still wait, and
+// returns the figures of the run.
 func (f *Fleet) finish() Figures {
-	add := func(born float64) bool {
-		f.figures.OverThreshold += max(0, f.now-born-f.model.Threshold)
+	add := func(sent float64) bool {
+		f.figures.OverThreshold += max(0, f.now-sent-f.model.Threshold)
 		return true
 	}
 	for _, pod := range slices.Concat(f.pods, f.ending) {
 		pod.waiting(add)
 	}
-	for _, born := range f.homeless {
-		add(born)
+	for _, sent := range f.unserved {
+		add(sent)
 	}
 	return f.figures
 }

@@ -12,18 +12,19 @@ import (
 
 var (
 	reportFile   = flag.String("report", "", "write the table of all systems into this `file`")
-	gate         = flag.Bool("gate", false, "fail where the default behavior loses to a peer on both figures")
+	gate         = flag.Bool("gate", false, "fail if the default behavior loses to a peer on both figures")
 	tryVariants  = flag.Bool("variants", false, "also compare the candidates for the chart's default behavior")
-	only         = flag.String("only", "", "compare only the candidates whose name matches this `expression`")
-	replications = flag.Int("replications", 3, "seeds over which each figure is the mean")
+	only         = flag.String("only", "", "compare only the candidates with a name that matches this `expression`")
+	replications = flag.Int("replications", 3, "number of seeds; each figure is the mean over them")
 	valuesFile   = flag.String("values", "../../charts/tms/values.yaml", "`file` with server.autoscaling.behavior and prometheus")
 	instances    = flag.Int("instances", DefaultModel().Instances, "instances of the model in a pod")
-	service      = flag.Float64("service", DefaultModel().Service, "`seconds` that a request occupies an instance")
-	threshold    = flag.Float64("threshold", DefaultModel().Threshold, "queue time in `seconds` that the lease accepts")
-	scale        = flag.Int("scale", 1, "multiply the traffic, and the maximum of replicas")
+	service      = flag.Float64("service", DefaultModel().Service, "`seconds` for which a request occupies an instance")
+	threshold    = flag.Float64("threshold", DefaultModel().Threshold, "queueTime threshold of the lease in `seconds`")
+	scale        = flag.Int("scale", 1, "factor for the traffic and for the maximum number of replicas")
 )
 
-// model is what the flags say. The traffic is made to need as many pods of any model.
+// model returns the model that the flags set. matrix scales the traffic, so that each
+// model needs the same number of pods.
 func model() Model { return Model{Instances: *instances, Service: *service, Threshold: *threshold} }
 
 func chartSystem(t *testing.T) System {
@@ -35,7 +36,7 @@ func chartSystem(t *testing.T) System {
 	return system
 }
 
-// bubble runs one case in a bubble of its own.
+// bubble runs one case in its own synctest bubble.
 func bubble(t *testing.T, c Case) (figures Figures) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -47,7 +48,8 @@ func bubble(t *testing.T, c Case) (figures Figures) {
 	return figures
 }
 
-// matrix runs every system with every traffic and time to become ready, side by side.
+// matrix runs every system with every traffic and every time until pods are ready, in
+// parallel.
 func matrix(t *testing.T, systems []System, traffics []Traffic, seeds int) []Row {
 	t.Helper()
 	var rows []Row
@@ -80,7 +82,8 @@ func matrix(t *testing.T, systems []System, traffics []Traffic, seeds int) []Row
 	return rows
 }
 
-// TestSameEachTime runs a case twice. Without it no figure here means anything.
+// TestSameEachTime checks that a case gives the same figures twice. The comparison of
+// systems depends on that.
 func TestSameEachTime(t *testing.T) {
 	c := Case{Traffic: Traffics()[3], System: chartSystem(t), Model: DefaultModel(), ReadyAfter: 60, Seed: 1}
 	first := bubble(t, c)
@@ -92,7 +95,7 @@ func TestSameEachTime(t *testing.T) {
 	}
 }
 
-// TestReport makes the table. With -short only the shorter traffics run.
+// TestReport writes the table. With -short it runs only the first traffic.
 func TestReport(t *testing.T) {
 	traffics := Traffics()
 	if testing.Short() {
@@ -110,7 +113,7 @@ func TestReport(t *testing.T) {
 		if row.System == system.Name {
 			ours = row
 		} else if *gate && Judge(ours.Figures, row.Figures) == Loses {
-			t.Errorf("%s: waits more than %s and costs no less: %+v, %+v", row.id(), row.System, ours.Figures, row.Figures)
+			t.Errorf("%s: TMS waits more than %s and costs at least as much: %+v, %+v", row.id(), row.System, ours.Figures, row.Figures)
 		}
 	}
 	if *reportFile == "" {
@@ -164,7 +167,7 @@ func TestVariants(t *testing.T) {
 				}
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %d | %d | %d | %d | %s |\n", s.Name, sum.over, sum.cost, sum.turns,
+		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %d | %d | %d | %d | %s |\n", s.Name, sum.over, sum.cost, sum.changes,
 			sum.verdicts[Wins], sum.verdicts[Buys], sum.verdicts[Saves], sum.verdicts[Loses], strings.Join(where, "; "))
 	}
 	t.Log(b.String())

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestPod follows three requests through a pod with one instance of one second.
+// TestPod follows three requests through a pod with one instance and a service time of
+// one second.
 func TestPod(t *testing.T) {
 	pod := newPod("p", 0, Model{Instances: 1, Service: 1, Threshold: 0.5}, 0)
 	for _, at := range []float64{0, 0.25, 0.5} {
@@ -18,7 +19,7 @@ func TestPod(t *testing.T) {
 	}{
 		{now: 0.75, over: 0, success: 0, queued: 0, pending: 2},
 		{now: 1.25, over: 0.25, success: 1, queued: 0, pending: 1},
-		{now: 1.75, over: 0, success: 1, queued: 0, pending: 1}, // the second serves, and is not counted yet
+		{now: 1.75, over: 0, success: 1, queued: 0, pending: 1}, // the second is served, and not counted yet
 		{now: 2, over: 1, success: 2, queued: 750_000, pending: 0},
 		{now: 3, over: 0, success: 3, queued: 2_250_000, pending: 0},
 	} {
@@ -33,21 +34,22 @@ func TestPod(t *testing.T) {
 	}
 }
 
-// TestDrain sends on what a pod could not serve before it was killed, with its whole wait.
+// TestDrain checks that requests of a killed pod are sent again, and keep the time that
+// they have waited.
 func TestDrain(t *testing.T) {
 	f := newFleet(Model{Instances: 1, Service: 100, Threshold: 1}, 60, 1, 1)
 	f.advance(1, []float64{0, 0})
 	f.Scale(2)
 	f.advance(1+60, nil) // the second is ready
-	f.Scale(1)           // and goes first
+	f.Scale(1)           // removes the second
 	f.advance(100, []float64{99})
 	if len(f.pods) != 1 || len(f.ending) != 0 || f.pods[0].pending() != 1 {
 		t.Fatalf("%d pods, %d ending, %d pending", len(f.pods), len(f.ending), f.pods[0].pending())
 	}
 	f.Scale(0)
 	f.advance(100+drainFor, nil)
-	if len(f.homeless) != 1 || f.homeless[0] != 99 {
-		t.Fatalf("homeless: %v", f.homeless)
+	if len(f.unserved) != 1 || f.unserved[0] != 99 {
+		t.Fatalf("unserved: %v", f.unserved)
 	}
 	// The second request waited from 0 to 100, the third since 99.
 	if got := f.finish().OverThreshold; got != 99+30 {
@@ -55,7 +57,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// scrapes is a pod whose counters grow evenly, read each 15 s until the last.
+// scrapes returns the series of a pod with counters that grow evenly, scraped every 15 s
+// from first to last.
 func scrapes(first, last, perSecond, wait float64) *series {
 	s := &series{}
 	for at := first; at <= last; at += 15 {
@@ -65,8 +68,8 @@ func scrapes(first, last, perSecond, wait float64) *series {
 	return s
 }
 
-// TestSeries holds the arithmetic to what a Prometheus read on the same
-// series: the table of docs/signals.md.
+// TestSeries compares the arithmetic with the results of a real Prometheus on the
+// same series: the table of docs/signals.md.
 func TestSeries(t *testing.T) {
 	idle := scrapes(0, 600, 0, 0)
 	jammed := scrapes(0, 600, 0, 0)
@@ -101,20 +104,22 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestRateAtBirth holds the extrapolation at the beginning of a counter: never below 0.
-func TestRateAtBirth(t *testing.T) {
+// TestRateOfNewCounter checks that the extrapolation at the start of a counter never goes
+// below 0.
+func TestRateOfNewCounter(t *testing.T) {
 	s := &series{samples: []sample{{at: 100, success: 5}, {at: 115, success: 155}}}
-	// 150 within 15 s; 0.5 s before the first sample it was 0, and 3 s after the last are added.
+	// The increase is 150 in 15 s. It is extrapolated by 0.5 s to the left, where the counter
+	// would be 0, and by 3 s to the right.
 	got, ok := s.increase(success, 118, 60, true)
 	if want := 150 * (15 + 0.5 + 3) / 15; !ok || math.Abs(got-want) > 1e-9 {
 		t.Errorf("%v, %v; want %v", got, ok, want)
 	}
-	if _, ok := s.rate(success, 130, 30); ok { // (100, 130]: one sample is none
-		t.Error("a rate of one sample")
+	if _, ok := s.rate(success, 130, 30); ok { // (100, 130] has one sample
+		t.Error("one sample has a rate")
 	}
 }
 
-// TestArrivals holds the daily wave's noise to a mean of nothing.
+// TestArrivals checks that the noise of the daily wave has a mean of zero.
 func TestArrivals(t *testing.T) {
 	wave := Traffics()[2]
 	a, n, want := newArrivals(wave, 1), 0, 0.0

@@ -15,21 +15,23 @@ import (
 )
 
 const (
-	// metricName is what the HPA asks for, whatever the system calls it.
+	// metricName is the metric of the HPA in every system.
 	metricName = "queue_time"
-	// relist is how often prometheus-adapter looks for new series: its chart's default, in seconds.
+	// relist is the interval in seconds at which prometheus-adapter discovers series: the
+	// default of its chart.
 	relist = 60
 )
 
-// monitoring is Prometheus and what stands between it and the HPA.
+// monitoring is Prometheus and the adapter (or KEDA) between it and the HPA.
 type monitoring struct {
 	system System
 	seed   uint64
 	pods   map[*Pod]*series
-	// order is pods in the order in which they came: sums must not depend on a map's order.
+	// order has the keys of pods in the order of their first scrape: sums must not
+	// depend on the order of a map.
 	order    []*Pod
 	recorded map[*Pod]float64
-	// since is when the first value was recorded; an adapter publishes what it saw at a relist.
+	// since is the time of the first recorded value; an adapter serves it after the next relist.
 	since float64
 }
 
@@ -37,15 +39,16 @@ func newMonitoring(system System, seed uint64) *monitoring {
 	return &monitoring{system: system, seed: seed, pods: map[*Pod]*series{}, recorded: map[*Pod]float64{}, since: math.Inf(1)}
 }
 
-// due says whether second is one of those on which something happens each
-// interval. Prometheus spreads targets and rule groups over the interval by
-// their hash; here by the seed and their number.
+// due reports whether a target or a rule group is due at a second. Prometheus
+// spreads targets and rule groups over their interval by a hash; the simulation
+// spreads them by the seed and their number.
 func (m *monitoring) due(second, interval, number int) bool {
 	phase := rand.New(rand.NewPCG(m.seed, uint64(number)+3)).IntN(interval)
 	return second%interval == phase
 }
 
-// tick scrapes and evaluates what is due. It is called once each second.
+// tick scrapes the targets and evaluates the rules that are due. It is called
+// once each second.
 func (m *monitoring) tick(f *Fleet) {
 	second := int(f.now)
 	alive := map[*Pod]bool{}
@@ -85,7 +88,7 @@ func (m *monitoring) tick(f *Fleet) {
 	}
 }
 
-// value is what the adapter knows of a pod.
+// value returns the value that the adapter serves for a pod.
 func (m *monitoring) value(pod *Pod, now float64) (float64, bool) {
 	if m.system.EvaluationInterval > 0 {
 		value, ok := m.recorded[pod]
@@ -97,7 +100,7 @@ func (m *monitoring) value(pod *Pod, now float64) (float64, bool) {
 	return m.system.Expression(m.pods[pod], now)
 }
 
-// metric is how the system's HPA is asked to scale.
+// metric returns the metric of the system's HPA.
 func (m *monitoring) metric(model Model) autoscalingv2.MetricSpec {
 	name := autoscalingv2.MetricIdentifier{Name: metricName}
 	if m.system.Expression != nil {
@@ -117,7 +120,7 @@ func (m *monitoring) metric(model Model) autoscalingv2.MetricSpec {
 	}
 }
 
-// client is the custom and external metrics API as the HPA controller sees it.
+// client is the HPA controller's client of the custom and external metrics APIs.
 type client struct{ run *run }
 
 func (c client) GetRawMetric(string, string, labels.Selector, labels.Selector) (metrics.PodMetricsInfo, time.Time, error) {
@@ -145,7 +148,7 @@ func (c client) GetExternalMetric(string, string, labels.Selector) ([]int64, tim
 	return []int64{milli(supersonic(fleet, c.run.now()))}, time.Now(), nil
 }
 
-// milli is the resolution in which metrics travel. Adapters serve NaN as 0.
+// milli returns a value in the resolution of the metrics APIs. Adapters serve NaN as 0.
 func milli(value float64) int64 {
 	if math.IsNaN(value) {
 		return 0
@@ -153,12 +156,12 @@ func milli(value float64) int64 {
 	return int64(math.Round(value * 1000))
 }
 
-var errNotAsked = errors.New("the simulation has no such metric")
+var errNoMetric = errors.New("the simulation has no such metric")
 
 func (client) GetResourceMetric(context.Context, corev1.ResourceName, string, labels.Selector, string) (metrics.PodMetricsInfo, time.Time, error) {
-	return nil, time.Time{}, errNotAsked
+	return nil, time.Time{}, errNoMetric
 }
 
 func (client) GetObjectMetric(string, string, *autoscalingv2.CrossVersionObjectReference, labels.Selector) (int64, time.Time, error) {
-	return 0, time.Time{}, errNotAsked
+	return 0, time.Time{}, errNoMetric
 }

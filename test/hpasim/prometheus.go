@@ -6,19 +6,19 @@ type sample struct {
 	success, queued, pending float64
 }
 
-// counter picks one series from a sample.
+// counter returns one series of a sample.
 type counter func(sample) float64
 
 func success(s sample) float64 { return s.success }
 func queued(s sample) float64  { return s.queued }
 
-// lookback is how long Prometheus takes a sample for the present. Seconds.
+// lookback is the lookback delta of Prometheus, in seconds.
 const lookback = 300
 
-// series is what Prometheus knows of one pod, the oldest sample first.
+// series has the samples of one pod in Prometheus, the oldest first.
 type series struct {
 	samples []sample
-	// gone says that the target vanished: Prometheus marks its series stale.
+	// gone is set when the target has disappeared: Prometheus marks its series stale.
 	gone bool
 }
 
@@ -29,7 +29,8 @@ func (s *series) scrape(p *Pod, now float64) {
 	s.samples = append(s.samples, sample{at: now, success: p.success, queued: p.queued, pending: float64(p.pending())})
 }
 
-// within returns the samples of a range selector: open to the left, as since Prometheus 3.
+// within returns the samples of a range selector. The range is open to the left, as in
+// Prometheus 3.
 func (s *series) within(now, window float64) []sample {
 	first, last := len(s.samples), len(s.samples)
 	for last > 0 && s.samples[last-1].at > now {
@@ -41,9 +42,9 @@ func (s *series) within(now, window float64) []sample {
 	return s.samples[first:last]
 }
 
-// increase is what Prometheus calls increase of a counter, or delta of a
-// gauge: last minus first, stretched to the window. Counters here never reset:
-// a pod that comes back is another pod.
+// increase returns Prometheus's increase of a counter, or its delta of a gauge:
+// last minus first, extrapolated to the window. Counters never reset here: the
+// replacement of a pod is another pod.
 func (s *series) increase(of counter, now, window float64, isCounter bool) (float64, bool) {
 	samples := s.within(now, window)
 	if len(samples) < 2 {
@@ -54,7 +55,7 @@ func (s *series) increase(of counter, now, window float64, isCounter bool) (floa
 	interval := last.at - first.at
 	between := interval / float64(len(samples)-1)
 	toStart, toEnd := first.at-(now-window), now-last.at
-	// A series that seems to begin or end within the window is stretched by half an interval.
+	// A series that seems to begin or end within the window is extrapolated by half an interval.
 	if toStart >= 1.1*between {
 		toStart = between / 2
 	}
@@ -68,18 +69,19 @@ func (s *series) increase(of counter, now, window float64, isCounter bool) (floa
 	return value * (interval + toStart + toEnd) / interval, true
 }
 
-// rate is Prometheus's rate: per second.
+// rate returns Prometheus's rate, per second.
 func (s *series) rate(of counter, now, window float64) (float64, bool) {
 	value, ok := s.increase(of, now, window, true)
 	return value / window, ok
 }
 
-// delta is Prometheus's delta, which takes a counter for a gauge.
+// delta returns Prometheus's delta, which treats a counter as a gauge.
 func (s *series) delta(of counter, now, window float64) (float64, bool) {
 	return s.increase(of, now, window, false)
 }
 
-// alwaysPending is min_over_time(pending) > 0, of a pod that was there a window ago.
+// alwaysPending reports whether min_over_time(pending) > 0 in a pod that already had
+// samples a window ago.
 func (s *series) alwaysPending(now, window float64) bool {
 	samples := s.within(now, window)
 	for _, sample := range samples {

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// ReadyTimes are how long pods take until they serve, in seconds.
+// ReadyTimes returns the simulated times from the creation of a pod until it is ready,
+// in seconds.
 func ReadyTimes() []float64 { return []float64{60, 180} }
 
-// Row is what one system cost with one traffic and one time to become ready.
+// Row has the figures of one system with one traffic and one time until pods are ready.
 type Row struct {
 	Traffic    string
 	ReadyAfter float64
@@ -17,7 +18,7 @@ type Row struct {
 	Figures    Figures
 }
 
-// Verdict compares ours with a peer on the first two figures.
+// Verdict compares TMS with a peer on the first two figures.
 type Verdict string
 
 const (
@@ -27,11 +28,11 @@ const (
 	Buys Verdict = "buys"
 	// Saves: waits more, costs less.
 	Saves Verdict = "saves"
-	// Loses: waits more, and costs as much or more. The default behavior must never do that.
+	// Loses: waits more, and costs as much or more. With -gate the run fails.
 	Loses Verdict = "LOSES"
 )
 
-// Judge says how ours stands against a peer.
+// Judge compares the figures of TMS with those of a peer.
 func Judge(ours, peer Figures) Verdict {
 	waits, costs := ours.OverThreshold > peer.OverThreshold, ours.ReplicaSeconds > peer.ReplicaSeconds
 	switch {
@@ -45,7 +46,7 @@ func Judge(ours, peer Figures) Verdict {
 	return Loses
 }
 
-// Report is the rows as a table in Markdown. The first system of each case is ours.
+// Report returns the rows as a Markdown table. The first system of each case is TMS.
 func Report(rows []Row) string {
 	var b strings.Builder
 	b.WriteString("| traffic | ready after | system | request-seconds above the threshold | replica-seconds | changes of direction | ours against it |\n")
@@ -65,7 +66,7 @@ func Report(rows []Row) string {
 	return b.String()
 }
 
-// grouped is a number without decimals, its digits in groups of three.
+// grouped formats a number without decimals, with its digits in groups of three.
 func grouped(value float64) string {
 	digits := fmt.Sprintf("%.0f", value)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -74,28 +75,28 @@ func grouped(value float64) string {
 	return digits
 }
 
-// summary is how a variant stands against the chart's default and the peers.
+// summary compares a variant with the chart's default and with the peers.
 type summary struct {
-	over, cost, turns float64 // geometric means of what it has over what the default has
-	verdicts          map[Verdict]int
+	over, cost, changes float64 // geometric means of the variant's figures relative to the default's
+	verdicts            map[Verdict]int
 }
 
-// summarize compares a variant's rows with those of the default, and judges
-// each against the peers of its case.
+// summarize compares the rows of a variant with those of the default, and with the
+// peers of each case.
 func summarize(variant, standard []Row, peers map[string][]Row) summary {
 	s := summary{verdicts: map[Verdict]int{}}
 	n := float64(len(variant))
 	for i, row := range variant {
 		s.over += math.Log((1+row.Figures.OverThreshold)/(1+standard[i].Figures.OverThreshold)) / n
 		s.cost += math.Log(row.Figures.ReplicaSeconds/standard[i].Figures.ReplicaSeconds) / n
-		s.turns += math.Log((1+row.Figures.DirectionChanges)/(1+standard[i].Figures.DirectionChanges)) / n
+		s.changes += math.Log((1+row.Figures.DirectionChanges)/(1+standard[i].Figures.DirectionChanges)) / n
 		for _, peer := range peers[row.id()] {
 			s.verdicts[Judge(row.Figures, peer.Figures)]++
 		}
 	}
-	s.over, s.cost, s.turns = math.Exp(s.over), math.Exp(s.cost), math.Exp(s.turns)
+	s.over, s.cost, s.changes = math.Exp(s.over), math.Exp(s.cost), math.Exp(s.changes)
 	return s
 }
 
-// id names the case of a row: its traffic and time to become ready.
+// id returns the name of a row's case: its traffic and the time until pods are ready.
 func (r Row) id() string { return fmt.Sprintf("%s/%.0fs", r.Traffic, r.ReadyAfter) }

@@ -1,12 +1,12 @@
 package hpasim
 
-// Expression gives the value of one pod, in microseconds, or false where
-// Prometheus has none. It is what a rule records, or what an adapter asks.
+// Expression returns the value of one pod, in microseconds, or false if Prometheus
+// has none. It is the expression of a recording rule, or the query of an adapter.
 type Expression func(s *series, now float64) (microseconds float64, ok bool)
 
-// ours is tms_avg_request_queue_duration as the chart's PrometheusRule has it,
-// of one model per pod. Nothing rejects here, so that half of the second
-// branch has no twin.
+// ours returns the expression of tms_avg_request_queue_duration in the chart's
+// PrometheusRule, for one model per pod. The simulation has no rejections, so it
+// leaves out that half of the second branch.
 func ours(window float64) Expression {
 	return func(s *series, now float64) (float64, bool) {
 		waited, _ := s.rate(queued, now, window)
@@ -39,8 +39,8 @@ func tutorial(s *series, now float64) (float64, bool) {
 }
 
 // supersonic is sum(rate(queue[30s])) / (sum(rate(exec_count[30s])) * 1000 + 0.001):
-// one number of the fleet, in milliseconds. Here no batches are made, so
-// executions are requests.
+// one number for the fleet, in milliseconds. There are no batches here, so the
+// number of executions is the number of requests.
 func supersonic(fleet []*series, now float64) (milliseconds float64) {
 	var waited, executed float64
 	for _, s := range fleet {

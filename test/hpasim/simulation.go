@@ -41,9 +41,10 @@ const (
 	concurrentHorizontalSync = 1
 )
 
-// The controller's errors (no metric yet) are no news, and what handles them
-// must go: it sleeps until the last error is a millisecond old, and the last
-// error may be one of another bubble, 26 years later by this bubble's clock.
+// The errors of the controller (no metric yet) are expected. Their handlers are
+// removed, because one of them sleeps until the last error is a millisecond old:
+// the last error may be from another bubble, 26 years later by the clock of this
+// bubble.
 func init() {
 	utilruntime.ErrorHandlers = nil
 	klog.SetLogger(logr.Discard())
@@ -54,34 +55,35 @@ type Case struct {
 	Traffic Traffic
 	System  System
 	Model   Model
-	// ReadyAfter is how long a pod takes until it serves, in seconds.
+	// ReadyAfter is the time from the creation of a pod until it is ready, in seconds.
 	ReadyAfter float64
-	// Seed chooses the arrivals, and when in their intervals scrapes and rules fall.
+	// Seed determines the arrivals, and the offsets of scrapes and rules in their
+	// intervals.
 	Seed uint64
 }
 
-// run is a case under way. The controller and the clock take turns, never at
-// the same instant: the clock ticks at half seconds, the controller at whole
-// ones and a little. That is what makes a run deterministic.
+// run is a running case. The clock ticks at half seconds, the controller just
+// after whole seconds. They never run at the same instant, so a run is
+// deterministic.
 type run struct {
 	sync.Mutex
 	began      time.Time
 	api        *fake.Clientset
 	fleet      *Fleet
 	monitoring *monitoring
-	known      map[string]*Pod // the pods that the API server has
-	err        error           // the first that the API server gave
+	known      map[string]*Pod // the pods in the API server
+	err        error           // the first error of the API server
 }
 
 func (r *run) now() float64 { return time.Since(r.began).Seconds() }
 
-// Run runs a case. It must be called in a testing/synctest bubble, where a day takes a second.
+// Run runs a case and returns its figures. It must be called in a testing/synctest bubble.
 func Run(ctx context.Context, c Case) (Figures, error) {
 	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logr.Discard()))
 	defer cancel()
 	start := min(warm(c.Traffic, c.Model), int(c.System.Maximum))
 	r := &run{
-		// NewClientset keeps managed fields as well, which nobody reads here, and is fifteen times slower.
+		// NewClientset also tracks managed fields, which nothing reads here, and is fifteen times slower.
 		began: time.Now(), api: fake.NewSimpleClientset(), known: map[string]*Pod{},
 		fleet: newFleet(c.Model, c.ReadyAfter, start, c.Seed), monitoring: newMonitoring(c.System, c.Seed),
 	}
@@ -121,7 +123,8 @@ func Run(ctx context.Context, c Case) (Figures, error) {
 	return r.fleet.finish(), nil
 }
 
-// warm is how many pods serve when the run begins: enough for the first second at four fifths of their capacity.
+// warm returns the number of pods that are ready when the run begins: enough for the first
+// second at 80 % of their capacity.
 func warm(traffic Traffic, model Model) int {
 	pods := 1
 	for float64(pods)*model.Capacity()*0.8 < traffic.Rate(0) {
@@ -130,7 +133,7 @@ func warm(traffic Traffic, model Model) int {
 	return pods
 }
 
-// clock moves everything but the controller, once a second, at half seconds.
+// clock advances everything except the controller, once a second, at half seconds.
 func (r *run) clock(ctx context.Context, c Case) {
 	arrivals := newArrivals(c.Traffic, c.Seed)
 	var times []float64
@@ -143,15 +146,15 @@ func (r *run) clock(ctx context.Context, c Case) {
 		r.monitoring.tick(r.fleet)
 		r.publish(ctx, changed)
 		if second%3600 == 0 {
-			r.api.ClearActions() // the fake remembers each call
+			r.api.ClearActions() // the fake client records each call
 		}
 		r.Unlock()
 		time.Sleep(time.Second)
 	}
 }
 
-// publish brings the API server's pods up to those of the fleet. A pod that
-// ends is gone at once: the HPA leaves out those with a deletion timestamp.
+// publish updates the pods in the API server to those of the fleet. It deletes a
+// terminating pod at once, because the HPA ignores pods with a deletion timestamp.
 func (r *run) publish(ctx context.Context, changed []*Pod) {
 	api := r.api.CoreV1().Pods(namespace)
 	wanted := map[string]bool{}
@@ -181,7 +184,7 @@ func (r *run) note(err error) {
 	}
 }
 
-// object is a pod as the API server has it.
+// object returns the API object of a pod.
 func object(pod *Pod, began time.Time) *corev1.Pod {
 	at := func(second float64) metav1.Time {
 		return metav1.NewTime(began.Add(time.Duration(second * float64(time.Second))))
@@ -204,7 +207,7 @@ func object(pod *Pod, began time.Time) *corev1.Pod {
 	}
 }
 
-// scales is the scale subresource of the Deployment.
+// scales returns a client of the Deployment's scale subresource.
 func (r *run) scales(ctx context.Context) *scalefake.FakeScaleClient {
 	scales := &scalefake.FakeScaleClient{}
 	scale := func() *autoscalingv1.Scale {
@@ -238,7 +241,7 @@ func (r *run) scales(ctx context.Context) *scalefake.FakeScaleClient {
 	return scales
 }
 
-// average is a target per pod.
+// average returns a target per pod.
 func average(value float64) autoscalingv2.MetricTarget {
 	return autoscalingv2.MetricTarget{
 		Type: autoscalingv2.AverageValueMetricType, AverageValue: resource.NewQuantity(int64(value), resource.DecimalSI),

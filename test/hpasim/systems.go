@@ -9,28 +9,29 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// System is a way to scale Triton: what is asked of Prometheus, and how the
-// HPA is told to act on it.
+// System is a configuration that scales Triton: the query to Prometheus, the
+// intervals, and the HPA.
 type System struct {
 	Name string
 	// Minimum and Maximum bound the replicas.
 	Minimum, Maximum int32
 	// ScrapeInterval is in whole seconds.
 	ScrapeInterval int
-	// EvaluationInterval is that of the rule, in whole seconds. 0: there is no
-	// rule, and the adapter asks Prometheus whenever the HPA asks it.
+	// EvaluationInterval is the interval of the rule, in whole seconds. 0: there is
+	// no rule, and the adapter queries Prometheus whenever the HPA queries the adapter.
 	EvaluationInterval int
-	// Expression gives a Pods metric in microseconds. Nil: the system has KEDA's
-	// External metric, which is that of SuperSONIC.
+	// Expression returns a Pods metric in microseconds. Nil: the system uses the
+	// External metric of SuperSONIC, which KEDA serves.
 	Expression Expression
 	// Whole compares the External metric itself with the threshold (metricType
-	// Value), not its share per replica (AverageValue, the default of KEDA).
+	// Value). Otherwise the HPA divides it by the number of replicas (AverageValue,
+	// the default of KEDA).
 	Whole bool
-	// Behavior is spec.behavior, before the API server's defaulting. Nil is legal.
+	// Behavior is spec.behavior, before the API server's defaulting. It may be nil.
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
 }
 
-// Values are the values of the chart that matter here.
+// Values has the values of the chart that the simulation uses.
 type Values struct {
 	Server struct {
 		Autoscaling struct {
@@ -44,10 +45,11 @@ type Values struct {
 	} `json:"server"`
 }
 
-// maximum is what every system may have, but for the one run with its own.
+// maximum is the maximum number of replicas of every system. k8s-onprem also runs with
+// its own maximum.
 const maximum = 10
 
-// Ours is the chart as its values.yaml has it.
+// Ours returns the system that the chart configures with a values file.
 func Ours(valuesFile string) (System, error) {
 	content, err := os.ReadFile(valuesFile)
 	if err != nil {
@@ -80,7 +82,8 @@ func Ours(valuesFile string) (System, error) {
 	}, nil
 }
 
-// seconds parses a duration that must be whole seconds, as the simulation has a step of one.
+// seconds parses a duration. It must be in whole seconds, because the simulation
+// advances in steps of one second.
 func seconds(text string) (int, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
@@ -92,9 +95,9 @@ func seconds(text string) (int, error) {
 	return int(d / time.Second), nil
 }
 
-// Peers are what ours is compared with. Each has a scrape of 15 s, but for
-// SuperSONIC, whose chart brings a Prometheus with 5 s; each has the same
-// bounds, but for the chart that is run with its own too.
+// Peers returns the systems that TMS is compared with. The scrape interval of
+// SuperSONIC is 5 s, as in the Prometheus of its chart; that of the others is 15 s.
+// All have the same bounds; k8s-onprem also runs with its own maximum.
 func Peers(ours System) []System {
 	defaults := ours
 	defaults.Name, defaults.Behavior = "TMS series, Kubernetes' behavior", nil
@@ -120,7 +123,7 @@ func Peers(ours System) []System {
 	return []System{defaults, chart, shipped, rule, sonic, whole}
 }
 
-// scaling is one direction of a behavior.
+// scaling returns the rules for one direction of a behavior.
 func scaling(window int32, policies ...autoscalingv2.HPAScalingPolicy) *autoscalingv2.HPAScalingRules {
 	most := autoscalingv2.MaxChangePolicySelect
 	return &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: &window, SelectPolicy: &most, Policies: policies}

@@ -7,14 +7,14 @@ import (
 
 // Traffic is a load over time.
 type Traffic struct {
-	// Name is that of the row in the table; Description says what it is.
+	// Name is the name of the row in the table.
 	Name, Description string
-	// Length is how long it is watched, in seconds.
+	// Length is the duration of a run, in seconds.
 	Length float64
-	// Rate gives requests per second at a second of the run.
+	// Rate returns the requests per second at a second of the run.
 	Rate func(second float64) float64
-	// Noise is the standard deviation of what Rate is multiplied with: a number around 1
-	// that forgets its past within ten minutes. 0 is none.
+	// Noise is the standard deviation of a random factor of Rate. The factor has a mean
+	// of 1 and a correlation time of ten minutes. 0: there is no noise.
 	Noise float64
 }
 
@@ -23,8 +23,8 @@ const (
 	hour   = 60 * minute
 )
 
-// Traffics are those that the default behavior is chosen with. One pod serves
-// 20 requests per second (see DefaultModel), so they need 1 to 8 pods.
+// Traffics returns the traffic patterns of the comparison. One pod serves 20
+// requests per second (see DefaultModel), so they need 1 to 8 pods.
 func Traffics() []Traffic {
 	return []Traffic{
 		{
@@ -74,20 +74,20 @@ func Traffics() []Traffic {
 	}
 }
 
-// Times returns the traffic with every rate multiplied.
+// Times returns the traffic with all rates multiplied by a factor.
 func (t Traffic) Times(factor float64) Traffic {
 	rate := t.Rate
 	t.Rate = func(second float64) float64 { return factor * rate(second) }
 	return t
 }
 
-// arrivals are the requests of one run: a Poisson process whose rate changes
-// each second. It has a random source of its own, so that every system is
-// given the very same requests.
+// arrivals generates the requests of one run: a Poisson process with a rate that
+// changes each second. It has its own random source, so every system gets exactly
+// the same requests.
 type arrivals struct {
 	traffic Traffic
 	random  *rand.Rand
-	// noise is an Ornstein-Uhlenbeck process with variance 1, moved each second.
+	// noise is an Ornstein-Uhlenbeck process with variance 1, advanced each second.
 	noise float64
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unpacked is a folder with the files of the image for this machine.
+// unpacked returns a folder with the files of the image for this machine.
 func unpacked(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "root")
@@ -25,7 +25,7 @@ func unpacked(t *testing.T) string {
 	return folder
 }
 
-// program is the binary in an image, for whatever platform.
+// program returns the binary in an image.
 func program(t *testing.T, img v1.Image) *bytes.Reader {
 	t.Helper()
 	stream := mutate.Extract(img)
@@ -55,7 +55,7 @@ func TestBinaryIsStatic(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, machines[platform.Architecture], file.Machine)
 		for _, part := range file.Progs {
-			require.NotEqual(t, elf.PT_INTERP, part.Type, "it asks for a dynamic linker")
+			require.NotEqual(t, elf.PT_INTERP, part.Type, "it needs a dynamic linker")
 		}
 		libraries, err := file.ImportedLibraries()
 		require.NoError(t, err)
@@ -66,8 +66,8 @@ func TestBinaryIsStatic(t *testing.T) {
 	})
 }
 
-// TestRuns runs the image as a kubelet would, with nothing else around it: in a
-// chroot, as its user, where the test is root; else as well as it goes.
+// TestRuns runs the binary of the image. If the test is root, it runs as the user of the
+// image, in a chroot that has nothing but the image.
 func TestRuns(t *testing.T) {
 	root := unpacked(t)
 	entrypoint := "/" + name
@@ -76,7 +76,7 @@ func TestRuns(t *testing.T) {
 	if os.Getuid() == 0 {
 		cmd.Path, cmd.Dir = entrypoint, "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
-		// The folders of tests are for who runs them only, and a chroot is no way around that.
+		// The user of the image cannot enter a test's temporary folder.
 		require.NoError(t, os.Chmod(filepath.Dir(root), 0o755))
 	}
 	out, err := cmd.CombinedOutput()
@@ -84,8 +84,9 @@ func TestRuns(t *testing.T) {
 	require.Contains(t, string(out), "Usage")
 }
 
-// TestBuiltAgain compiles anew, because what Go links it does not cache.
-func TestBuiltAgain(t *testing.T) {
+// TestBuildIsReproducible builds the image again, and compares digests and files. Go does
+// not cache linked binaries, so it links again.
+func TestBuildIsReproducible(t *testing.T) {
 	again := filepath.Join(t.TempDir(), "again")
 	digest, err := build(sources{"../..", os.Getenv("IMAGE_COMMAND")}, again)
 	require.NoError(t, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// build writes the image of a command as the OCI layout in target, and what
-// goes beside it. It returns the digest of the image for all platforms.
+// build writes the image of a command as an OCI layout to target, and the tar and the
+// SBOMs beside it. It returns the digest of the index of all platforms.
 func build(s sources, target string) (v1.Hash, error) {
 	target = filepath.Clean(target) // "a/b/" would be its own parent.
 	if err := replaceable(target); err != nil {
@@ -30,17 +30,17 @@ func build(s sources, target string) (v1.Hash, error) {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
-	// The SBOMs are part of the index, so that whatever copies the image copies
-	// them, too. No machine is of an unknown platform: none takes them for images.
+	// The SBOMs are in the index, so that tools that copy the image also copy them. Their
+	// platform is unknown, so that no machine pulls them as images.
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	var images, sboms []mutate.IndexAddendum
-	var said map[string]string
+	var labels map[string]string
 	for _, platform := range platforms() {
 		b, err := s.compile(platform, work)
 		if err != nil {
 			return v1.Hash{}, err
 		}
-		said = annotations(b)
+		labels = annotations(b)
 		img, err := image(b)
 		if err != nil {
 			return v1.Hash{}, err
@@ -61,7 +61,7 @@ func build(s sources, target string) (v1.Hash, error) {
 		sboms = append(sboms, mutate.IndexAddendum{Add: artifact, Descriptor: v1.Descriptor{Platform: unknown}})
 	}
 	index = mutate.AppendManifests(index, append(images, sboms...)...)
-	index = mutate.Annotations(index, said).(v1.ImageIndex)
+	index = mutate.Annotations(index, labels).(v1.ImageIndex)
 
 	digest, err := index.Digest()
 	if err != nil {
@@ -72,7 +72,7 @@ func build(s sources, target string) (v1.Hash, error) {
 		return v1.Hash{}, err
 	}
 	if err := os.RemoveAll(target); err != nil {
-		return v1.Hash{}, fmt.Errorf("removing the former layout: %w", err)
+		return v1.Hash{}, fmt.Errorf("removing the existing layout: %w", err)
 	}
 	if err := os.Rename(fresh, target); err != nil {
 		return v1.Hash{}, fmt.Errorf("moving the layout into place: %w", err)
@@ -80,24 +80,24 @@ func build(s sources, target string) (v1.Hash, error) {
 	return digest, tarLayout(target)
 }
 
-// replaceable says why a folder must not be removed: it is something else than
-// a layout.
+// replaceable returns an error if target exists and is not an OCI layout: build must not
+// remove it.
 func replaceable(target string) error {
 	entries, err := os.ReadDir(target)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking for a former layout: %w", err)
+		return fmt.Errorf("looking for an existing layout: %w", err)
 	}
 	if _, err := os.Stat(filepath.Join(target, "oci-layout")); err != nil {
-		return fmt.Errorf("%s is there, and is no OCI layout", target)
+		return fmt.Errorf("%s exists, and is not an OCI layout", target)
 	}
 	return nil
 }
 
-// writeLayout writes a layout with one index, which is called latest: tools
-// that ask for a name want one, and the true one is given by who pushes it.
+// writeLayout writes a layout with one index. Its name is latest, because some tools need
+// a name. The push gives the image its real tag.
 func writeLayout(target string, index v1.ImageIndex) error {
 	path, err := layout.Write(target, mutate.IndexMediaType(empty.Index, types.OCIImageIndex))
 	if err != nil {
@@ -110,7 +110,7 @@ func writeLayout(target string, index v1.ImageIndex) error {
 	return nil
 }
 
-// tarLayout writes a layout as one file beside it.
+// tarLayout writes a layout as a tar beside it.
 func tarLayout(target string) (err error) {
 	var files []file
 	root := os.DirFS(target)

@@ -10,9 +10,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// platforms are those that there is an image for. The versions of their
-// instruction sets are the oldest that Go knows, whatever the machine that
-// compiles prefers.
+// platforms returns the platforms of the image. compile builds for the oldest version of
+// each instruction set that Go supports.
 func platforms() []v1.Platform {
 	return []v1.Platform{
 		{OS: "linux", Architecture: "amd64"},
@@ -20,17 +19,17 @@ func platforms() []v1.Platform {
 	}
 }
 
-// sources are a command and the folder of the module that has it.
+// sources are the folder of a module, and the package of a command in it.
 type sources struct{ folder, command string }
 
-// A binary is a command that was compiled for a platform.
+// A binary is a command that is compiled for a platform.
 type binary struct {
 	path     string
 	platform v1.Platform
 	info     *buildinfo.BuildInfo
 }
 
-// compile builds the command for a platform, statically, as file in folder.
+// compile builds the command for a platform as a static binary below folder.
 func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
@@ -38,15 +37,15 @@ func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 	}
 	path := filepath.Join(folder, platform.Architecture, name)
 
-	// Go refuses to stamp what git does not tell it, so git is asked first:
-	// there may be none, or a repository that belongs to somebody else.
+	// With -buildvcs=true, go build fails if git fails. So check it first: git may not be
+	// installed, or may refuse a repository that another user owns.
 	stamp := "-buildvcs=false"
 	if s.git("status", "--porcelain") == nil {
 		stamp = "-buildvcs=true"
 	}
 	cmd := exec.Command("go", "build", "-trimpath", stamp, "-ldflags", "-s -w", "-o", path, s.command)
 	cmd.Dir = s.folder
-	// Whatever else changes what is compiled must not come from the environment.
+	// The environment must not change the binary.
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=",
 		"GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
@@ -56,7 +55,7 @@ func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
-		return binary{}, fmt.Errorf("reading what was compiled: %w", err)
+		return binary{}, fmt.Errorf("reading the binary: %w", err)
 	}
 	return binary{path, platform, info}, nil
 }
@@ -67,7 +66,7 @@ func (s sources) git(args ...string) error {
 	return cmd.Run()
 }
 
-// version is that of the module, or empty where git did not tell it to Go.
+// version returns the version of the module, or "" if Go did not get it from git.
 func (b binary) version() string {
 	if b.info.Main.Version == "(devel)" {
 		return ""
@@ -75,7 +74,7 @@ func (b binary) version() string {
 	return b.info.Main.Version
 }
 
-// revision is the commit, marked where there was more than the commit, or empty.
+// revision returns the commit, with -dirty if there are uncommitted changes, or "".
 func (b binary) revision() string {
 	revision := b.setting("vcs.revision")
 	if b.setting("vcs.modified") == "true" {

@@ -16,17 +16,18 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// A file is one of the image, or of a tar. Folders end with a slash.
+// A file is a file or a folder of a layer or of a tar. The path of a folder ends with a
+// slash.
 type file struct {
 	path string
 	mode int64
 	data []byte
 }
 
-// passwd has the one user, for what looks up who it is.
+// passwd names the user of the image, for programs that look up their user.
 const passwd = "nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
 
-// base are the files that are the same for each platform, and seldom change.
+// base returns the files that are the same for all platforms and rarely change.
 func base() []file {
 	return []file{
 		{"etc/", 0o755, nil},
@@ -37,21 +38,21 @@ func base() []file {
 	}
 }
 
-// certificates are those that Mozilla trusts, as Go keeps them. An authority
-// that is trusted only under a condition is left out: a file of certificates
-// can't tell the condition, so that it would be trusted without.
+// certificates returns the CA certificates that Mozilla trusts, from golang.org/x/crypto,
+// as PEM. It leaves out certificates that are trusted under a constraint: PEM cannot
+// express it, so they would be trusted without it.
 func certificates() []byte {
 	var text bytes.Buffer
 	for root := range bundle.Roots() {
 		if root.Constraint == nil {
-			// The buffer takes all.
+			// A buffer returns no error.
 			_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})
 		}
 	}
 	return text.Bytes()
 }
 
-// layer makes a layer of files, in their order.
+// layer returns a layer with files, in the given order.
 func layer(files ...file) (v1.Layer, error) {
 	var archive bytes.Buffer
 	if err := writeTar(&archive, files); err != nil {
@@ -66,8 +67,8 @@ func layer(files ...file) (v1.Layer, error) {
 	return l, nil
 }
 
-// writeTar writes files as a tar that depends on nothing else: all belong to
-// root, and are from 1970.
+// writeTar writes files as a reproducible tar: root owns all files, and their time is the
+// start of 1970.
 func writeTar(w io.Writer, files []file) error {
 	archive := tar.NewWriter(w)
 	for _, f := range files {

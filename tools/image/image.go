@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// name is that of the image, and of the binary in it.
+	// name is the name of the image, and of the binary in it.
 	name = "tms-server"
-	// user is whom it runs as. It is a number, so that a kubelet sees that it is
-	// not root.
+	// user is the user and group of the process. They are numbers: the kubelet checks
+	// runAsNonRoot only for numbers.
 	user = "65532:65532"
 )
 
-// image makes the image of a binary.
+// image returns the image of a binary.
 func image(b binary) (v1.Image, error) {
 	program, err := os.ReadFile(b.path)
 	if err != nil {
-		return nil, fmt.Errorf("reading what was compiled: %w", err)
+		return nil, fmt.Errorf("reading the binary: %w", err)
 	}
 	baseLayer, err := layer(base()...)
 	if err != nil {
@@ -61,7 +61,7 @@ func image(b binary) (v1.Image, error) {
 	return mutate.Annotations(img, annotations(b)).(v1.Image), nil
 }
 
-// annotations say what the image is, in the words of OCI.
+// annotations returns the OCI annotations of the image.
 func annotations(b binary) map[string]string {
 	all := map[string]string{
 		"org.opencontainers.image.title":       name,

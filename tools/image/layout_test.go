@@ -18,11 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// given is the layout that make image wrote.
+// given returns the folder of the layout that make image wrote.
 func given(t *testing.T) string {
 	t.Helper()
 	folder := os.Getenv("LAYOUT")
-	require.NotEmpty(t, folder, "run make image-test, which makes the image and says where it is")
+	require.NotEmpty(t, folder, "run make image-test, which builds the image and sets LAYOUT")
 	return folder
 }
 
@@ -45,12 +45,12 @@ func TestDigestsVerify(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, validate.Index(index))
 
-	// The library believes the name of a manifest.
+	// The library does not compare the names of manifests with their digests.
 	blobs := os.DirFS(given(t) + "/blobs/sha256")
 	names, err := fs.Glob(blobs, "*")
 	require.NoError(t, err)
-	// An index; of each platform a manifest, a configuration, a layer, an SBOM and
-	// its manifest; the layer that they share, and the empty configuration.
+	// One index; for each platform a manifest, a configuration, a layer, an SBOM and the
+	// manifest of the SBOM; the shared layer, and the empty configuration.
 	require.Len(t, names, 1+2*5+2)
 	for _, name := range names {
 		data, err := fs.ReadFile(blobs, name)
@@ -109,7 +109,7 @@ func TestConfiguration(t *testing.T) {
 		})
 		require.NotEmpty(t, manifest.Annotations["org.opencontainers.image.description"])
 
-		// These are known or not, but the image says no less than the binary.
+		// Version and revision may be unknown, but the image has the same as the binary.
 		info := readInfo(t, img)
 		b := binary{info: info}
 		require.Equal(t, b.version(), manifest.Annotations["org.opencontainers.image.version"])

@@ -1,4 +1,4 @@
-// Image makes the container image of tms-server, without a container engine:
+// Image builds the container image of tms-server, without a container engine:
 //
 //	image build -source DIR -command PACKAGE LAYOUT
 //	image unpack LAYOUT DIR
@@ -6,13 +6,13 @@
 // build compiles PACKAGE of the module in DIR for each platform, and writes
 //
 //	LAYOUT                  an OCI image layout: one index, with an image and an SBOM for each platform
-//	LAYOUT.oci.tar          the same as one file
+//	LAYOUT.oci.tar          the layout as one file
 //	LAYOUT-<arch>.cdx.json  the SBOMs, in CycloneDX
 //
 // The same sources, built with the same Go, give the same digests.
 //
 // unpack writes the files of the image for this machine's architecture into DIR,
-// which must not exist yet or be empty.
+// which must be empty or not exist.
 package main
 
 import (
@@ -28,7 +28,7 @@ const usage = `usage:
   image unpack LAYOUT DIR
 `
 
-// errUsage is a command line that says nothing we can do.
+// errUsage is returned for an invalid command line.
 var errUsage = errors.New("wrong arguments")
 
 func main() {

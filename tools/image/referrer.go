@@ -16,15 +16,15 @@ const (
 	emptyConfig types.MediaType = "application/vnd.oci.empty.v1+json"
 )
 
-// A referrer is an artifact of OCI 1.1: a manifest with one layer, which is
-// about another manifest, its subject.
+// A referrer is an artifact of OCI 1.1: a manifest with one layer that refers to another
+// manifest, its subject.
 type referrer struct {
 	manifest []byte
 	layer    v1.Layer
 }
 
-// refer attaches an SBOM to an image. The library has images only, and takes
-// an artifact for one with an odd configuration.
+// refer returns an artifact that attaches an SBOM to an image. The library has no type for
+// artifacts, so it is an image with an empty configuration.
 func refer(sbom []byte, subject v1.Image) (v1.Image, error) {
 	layer := static.NewLayer(sbom, cycloneDX)
 	layerDescriptor, err := partial.Descriptor(layer)
@@ -35,7 +35,7 @@ func refer(sbom []byte, subject v1.Image) (v1.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describing the image: %w", err)
 	}
-	subjectDescriptor.ArtifactType, subjectDescriptor.Annotations = "", nil // they describe, and identify nothing
+	subjectDescriptor.ArtifactType, subjectDescriptor.Annotations = "", nil // a subject needs only what identifies it
 
 	r := referrer{layer: layer}
 	config, _ := r.RawConfigFile()

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// generator makes the SBOM of a binary.
+	// generator is the module that generates the SBOM of a binary.
 	generator = "github.com/CycloneDX/cyclonedx-gomod"
-	// authorities has the CA certificates.
+	// authorities is the module that has the CA certificates.
 	authorities = "golang.org/x/crypto/x509roots/fallback"
 )
 
-// sbom says in CycloneDX what an image is made of: the modules that the binary
-// says it was built from, and Go's standard library; and the CA certificates.
-// It has no time and no serial number, because it is the same each time.
+// sbom returns the CycloneDX SBOM of an image: the modules in the build information of the
+// binary, Go's standard library, and the CA certificates. It has no timestamp and no
+// serial number, to be reproducible.
 func sbom(b binary) ([]byte, error) {
 	g, err := bin.NewGenerator(b.path, bin.WithIncludeStdlib(true), bin.WithLogger(zerolog.Nop()))
 	if err != nil {
@@ -57,7 +57,7 @@ func sbom(b binary) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// required returns the version of a module that this program was built with.
+// required returns the version of a module with which this program is built.
 func required(module string) (string, error) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dependency := range info.Deps {
@@ -66,5 +66,5 @@ func required(module string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("this program does not know its version of %s", module)
+	return "", fmt.Errorf("the build information of this program has no module %s", module)
 }

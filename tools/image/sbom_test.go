@@ -43,12 +43,12 @@ func TestSBOMNamesTheModules(t *testing.T) {
 			got[component.Name] = component.Version
 		}
 		require.Equal(t, want, got)
-		require.Len(t, *bom.Components, len(want), "none is there twice")
+		require.Len(t, *bom.Components, len(want), "no duplicates")
 	})
 }
 
-// TestRegistryShowsSBOM pushes the image as crane does, and asks the registry
-// what refers to it.
+// TestRegistryShowsSBOM pushes the image as crane does, and lists its referrers in the
+// registry.
 func TestRegistryShowsSBOM(t *testing.T) {
 	silent := registry.Logger(log.New(io.Discard, "", 0))
 	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), silent))

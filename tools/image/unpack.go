@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// unpack writes the files of the image for Linux on this machine's architecture.
+// unpack writes the files of the image for Linux on this machine's architecture to target.
 func unpack(source, target string) error {
 	index, err := read(source)
 	if err != nil {
@@ -28,17 +28,17 @@ func unpack(source, target string) error {
 
 	entries, err := os.ReadDir(target)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("looking into the folder to unpack to: %w", err)
+		return fmt.Errorf("reading the target folder: %w", err)
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty", target)
 	}
 	if err := os.MkdirAll(target, 0o755); err != nil {
-		return fmt.Errorf("making the folder to unpack to: %w", err)
+		return fmt.Errorf("creating the target folder: %w", err)
 	}
 	root, err := os.OpenRoot(target)
 	if err != nil {
-		return fmt.Errorf("opening the folder to unpack to: %w", err)
+		return fmt.Errorf("opening the target folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
 	return extract(img, root)
@@ -79,11 +79,10 @@ func choose(index v1.ImageIndex, platform v1.Platform) (v1.Image, error) {
 			return img, nil
 		}
 	}
-	return nil, fmt.Errorf("there is no image for %s", platform)
+	return nil, fmt.Errorf("no image for %s", platform)
 }
 
-// extract writes the files of an image into a folder, and can't write outside
-// of it.
+// extract writes the files of an image into a folder. It cannot write outside of it.
 func extract(img v1.Image, root *os.Root) error {
 	stream := mutate.Extract(img)
 	defer func() { _ = stream.Close() }()
@@ -104,7 +103,7 @@ func extract(img v1.Image, root *os.Root) error {
 
 func extractOne(root *os.Root, header *tar.Header, data io.Reader) error {
 	path, mode := filepath.Clean(header.Name), header.FileInfo().Mode().Perm()
-	// Upper layers come first, and may rely on the folders of lower ones.
+	// mutate.Extract yields upper layers first: their folders may be in lower ones.
 	if err := root.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -123,7 +122,7 @@ func extractOne(root *os.Root, header *tar.Header, data io.Reader) error {
 			return err
 		}
 	default:
-		return errors.New("neither a file nor a folder")
+		return errors.New("not a file or folder")
 	}
-	return root.Chmod(path, mode) // whatever the umask takes away
+	return root.Chmod(path, mode) // the umask may have removed bits
 }

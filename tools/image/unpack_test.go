@@ -28,7 +28,7 @@ func TestUnpackKeepsModes(t *testing.T) {
 
 	data, err := os.ReadFile(filepath.Join(folder, "a", "b"))
 	require.NoError(t, err)
-	require.Equal(t, "2", string(data), "that of the upper layer")
+	require.Equal(t, "2", string(data), "the upper layer wins")
 	for path, want := range map[string]os.FileMode{"a": os.ModeDir | 0o700, "a/b": 0o755, "a/c": 0o666} {
 		info, err := os.Stat(filepath.Join(folder, path))
 		require.NoError(t, err)
@@ -48,16 +48,16 @@ func TestUnpackStaysInside(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(folder, "outside"))
 
 	link := &tar.Header{Typeflag: tar.TypeSymlink, Name: "link", Linkname: "../outside"}
-	require.ErrorContains(t, extractOne(root, link, strings.NewReader("")), "neither a file nor a folder")
+	require.ErrorContains(t, extractOne(root, link, strings.NewReader("")), "not a file or folder")
 }
 
-func TestForeignFoldersAreKept(t *testing.T) {
+func TestKeepsOtherFolders(t *testing.T) {
 	folder := t.TempDir()
 	kept := filepath.Join(folder, "kept")
 	require.NoError(t, os.WriteFile(kept, nil, 0o644))
 
 	_, err := build(sources{folder, "."}, folder)
-	require.ErrorContains(t, err, "is no OCI layout")
+	require.ErrorContains(t, err, "is not an OCI layout")
 	require.ErrorContains(t, unpack(given(t), folder), "is not empty")
 	require.FileExists(t, kept)
 }

@@ -1,10 +1,10 @@
-// Schemas writes the JSON schemas against which kubeconform checks what we
-// render, without any other source than three pinned Go modules:
+// Schemas writes the JSON schemas with which kubeconform checks the rendered manifests. Its
+// only sources are three pinned Go modules:
 //
 //	go run . DIR
 //
-// DIR must not exist yet. It appears complete or not at all, so that make can
-// take its existence for success; to refresh it, remove it first.
+// DIR must not exist. It is complete if it exists, so that it can be a target of make. To
+// refresh it, remove it first.
 //
 // There is one file for each kind, named like Kubernetes' own published schemas
 // after the kind, the first label of the API group (none for the core group)
@@ -14,11 +14,10 @@
 //
 //	kubeconform -strict -schema-location 'DIR/{{ .ResourceKind }}{{ .KindSuffix }}.json'
 //
-// The built-in kinds come from Kubernetes' OpenAPI document, the monitoring
-// kinds from the CRDs of prometheus-operator, and Certificate from those of
-// cert-manager. What the schemas can't say, and
-// so nothing here checks: enumerations of the built-in kinds (Kubernetes keeps
-// them in prose only), uniqueness of list keys, and CEL rules.
+// The built-in kinds come from Kubernetes' OpenAPI document, the monitoring kinds from the
+// CRDs of prometheus-operator, and Certificate from those of cert-manager. The schemas do
+// not check enumerations of the built-in kinds (Kubernetes documents them only in prose),
+// uniqueness of list keys, and CEL rules.
 package main
 
 import (
@@ -34,11 +33,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A source is a Go module that we want for its files rather than its packages.
-// It isn't a requirement in go.mod because "go mod tidy" drops a module of which
-// no package is imported, and Kubernetes can't be required at all: its own
-// requirements exist only by virtue of its replace directives. So the checksum
-// that go.sum would hold stands here.
+// A source is a Go module that has files we need. It is not a requirement in go.mod: "go
+// mod tidy" drops a module if no package of it is imported, and Kubernetes cannot be
+// required, because it depends on its own replace directives. So its checksum is here
+// instead of in go.sum.
 type source struct{ path, version, sum string }
 
 var (
@@ -56,8 +54,8 @@ var (
 	}
 )
 
-// resources are the custom resources that we render or that an operator may set
-// beside ours, by the folder of a module that their definitions are in.
+// resources are the CRDs of the custom resources that the chart renders, or that an
+// administrator may add, by the folder of a module.
 var resources = []struct {
 	source source
 	folder string
@@ -124,7 +122,7 @@ func (s source) download() (string, error) {
 	cmd.Stderr = &stderr
 	stdout, runErr := cmd.Output()
 
-	// A failed download is reported in the JSON, any other failure on stderr.
+	// go reports a failed download in the JSON, and other errors on stderr.
 	var module struct{ Dir, Sum, Error string }
 	if err := json.Unmarshal(stdout, &module); err != nil {
 		return "", fmt.Errorf("downloading %s: %w: %s", s.path, errors.Join(runErr, err), stderr.String())
@@ -180,7 +178,7 @@ func readCRD(file string) ([]kind, error) {
 		if !ok {
 			return nil, fmt.Errorf("version %s in %s has no properties", version.Name, file)
 		}
-		// A CRD leaves metadata to the API server, where it is what it is everywhere.
+		// A CRD does not define metadata: it is the same for all kinds.
 		properties["metadata"] = map[string]any{"$ref": refPrefix + objectMeta}
 		kinds = append(kinds, kind{crd.Spec.Group, version.Name, crd.Spec.Names.Kind, root})
 	}
@@ -190,8 +188,8 @@ func readCRD(file string) ([]kind, error) {
 	return kinds, nil
 }
 
-// read decodes a JSON or YAML file. Numbers keep their digits: some limits don't
-// fit in a float64.
+// read decodes a JSON or YAML file. Numbers keep their digits: some limits do not fit in a
+// float64.
 func read(file string, into any) error {
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// A schema is an OpenAPI schema, or the JSON schema made of it.
+// A schema is an OpenAPI schema, or the JSON schema made from it.
 type schema = map[string]any
 
-// definitions are the types to which schemas refer, by name.
+// definitions are the types that schemas refer to, by name.
 type definitions map[string]schema
 
-// A kind is what a manifest names with apiVersion and kind.
+// A kind is a Kubernetes kind with its schema.
 type kind struct {
 	group, version, name string
 	root                 schema
@@ -26,12 +26,11 @@ const (
 	quantity   = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 )
 
-// quantityPattern is the one that generated CRDs carry for a quantity.
+// quantityPattern is the pattern of a quantity in generated CRDs.
 const quantityPattern = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`
 
-// kinds returns the definitions that a manifest can name. A definition that
-// belongs to every group, such as DeleteOptions, is part of the protocol and
-// never stands in a manifest.
+// kinds returns the kinds of manifests. It leaves out definitions that belong to every
+// group, such as DeleteOptions: they are part of the protocol, and never manifests.
 func (all definitions) kinds() []kind {
 	var kinds []kind
 	for _, root := range all {
@@ -45,7 +44,7 @@ func (all definitions) kinds() []kind {
 	return kinds
 }
 
-// write makes dir with one schema file for each kind.
+// write creates dir with one schema file for each kind.
 func write(dir string, all definitions, kinds []kind) error {
 	dir = filepath.Clean(dir) // "a/b/" would be its own parent.
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -66,7 +65,7 @@ func write(dir string, all definitions, kinds []kind) error {
 		if err != nil {
 			return err
 		}
-		// Two groups may share their first label; one must not hide the other.
+		// O_EXCL: two groups may have the same first label, and so the same file name.
 		file, err := os.OpenFile(filepath.Join(unfinished, k.file()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
 			return err
@@ -79,7 +78,7 @@ func write(dir string, all definitions, kinds []kind) error {
 		}
 	}
 
-	// MkdirTemp makes a directory for its owner alone.
+	// Only the owner can read a directory that MkdirTemp creates.
 	if err := os.Chmod(unfinished, 0o755); err != nil {
 		return err
 	}
@@ -90,18 +89,18 @@ func (k kind) apiVersion() string {
 	return strings.TrimPrefix(k.group+"/"+k.version, "/")
 }
 
-// file is the name that kubeconform's {{ .ResourceKind }}{{ .KindSuffix }} asks for.
+// file returns the file name that kubeconform derives from {{ .ResourceKind }}{{ .KindSuffix }}.
 func (k kind) file() string {
 	label, _, _ := strings.Cut(k.group, ".")
 	name := k.name + "-" + strings.TrimPrefix(label+"-"+k.version, "-")
 	return strings.ToLower(name) + ".json"
 }
 
-// standalone returns the kind's schema together with all the definitions that
-// it reaches. They stay definitions because some types contain themselves.
+// standalone returns the kind's schema with all definitions that it refers to. They are
+// not inlined: some types contain themselves.
 func (all definitions) standalone(k kind) (schema, error) {
 	root := strict(k.root)
-	// The file's name has but a part of the group, so the whole is checked here.
+	// The file name has only a part of the group, so the schema checks the whole group.
 	properties := root["properties"].(schema)
 	properties["apiVersion"] = schema{"enum": []string{k.apiVersion()}}
 	properties["kind"] = schema{"enum": []string{k.name}}
@@ -117,7 +116,7 @@ func (all definitions) standalone(k kind) (schema, error) {
 		if reached[name] == nil {
 			reached[name] = strict(all[name])
 			if name == quantity {
-				// The API server takes a number too, although the schema says string.
+				// The API server also accepts a number, although the schema says string.
 				reached[name] = schema{"type": []string{"string", "number"}, "pattern": quantityPattern}
 			}
 			unresolved = append(unresolved, refs(reached[name])...)
@@ -127,16 +126,15 @@ func (all definitions) standalone(k kind) (schema, error) {
 	return root, nil
 }
 
-// strict turns an OpenAPI schema into a JSON schema (draft 4) that refuses every
-// field that it doesn't know. It also refuses null except where the schema says
-// nullable: the API server puts up with more of them, but in what we render a
-// null is a value that got lost.
+// strict converts an OpenAPI schema to a JSON schema (draft 4) that refuses unknown fields.
+// It also refuses null unless the schema has nullable: the API server accepts more nulls,
+// but in rendered manifests a null means that a value is missing.
 func strict(open schema) schema {
 	out := schema{}
 	for keyword, value := range open {
 		switch keyword {
 		case "description", "default", "nullable":
-			// These say nothing about which values are right, but for nullable below.
+			// They do not restrict values. nullable is handled below.
 		case "properties":
 			properties := schema{}
 			for name, property := range value.(schema) {
@@ -149,8 +147,8 @@ func strict(open schema) schema {
 				out[keyword] = strict(sub)
 			}
 		default:
-			// The branches of allOf, anyOf, oneOf and not come here too: they look at
-			// some of the fields only and must not refuse the others.
+			// The branches of allOf, anyOf, oneOf and not are copied as they are: they name
+			// only some of the fields, and must not refuse the others.
 			if !strings.HasPrefix(keyword, "x-kubernetes-") {
 				out[keyword] = value
 			}
@@ -171,8 +169,8 @@ func strict(open schema) schema {
 	return out
 }
 
-// refs returns the references in a JSON schema. A property may be called $ref
-// as well (JSONSchemaProps has one), but then its value is a schema.
+// refs returns the references in a JSON schema. A property can also have the name $ref, as
+// in JSONSchemaProps, but its value is a schema and not a string.
 func refs(value any) []string {
 	var found []string
 	switch value := value.(type) {

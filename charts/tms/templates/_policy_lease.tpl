@@ -1,5 +1,5 @@
 {{/*
-The policy, continued: what one lease is granted. See _policy_config.tpl.
+Policy, part 2: grants one lease. Part 1 is _policy_config.tpl.
 
 Below, the "lease" is a dict: policy, path (leases.<name>), spec (the values of the
 lease), request (its autoscaling), grant (see _grants.tpl), thresholds (numbers by
@@ -146,7 +146,7 @@ Arguments: lease, field (the path of the number), number (see tms.policy.clamp).
 {{- end -}}
 
 {{/*
-tms.policy.grantReplicas: rules 1 to 4 of the policy.
+tms.policy.grantReplicas: as grantReplicas in pkg/policy/grant.go.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantReplicas" -}}
@@ -182,7 +182,7 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.grantMetrics: rules 5 to 9 of the policy.
+tms.policy.grantMetrics: as grantMetrics in pkg/policy/grant.go.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantMetrics" -}}
@@ -270,7 +270,7 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.positive: tells if a quantity is more than zero.
+tms.policy.positive: reports whether a quantity is more than zero.
 Argument: a quantity or nil. Result: "true", or nothing.
 */}}
 {{- define "tms.policy.positive" -}}

@@ -1,9 +1,9 @@
-// What a lease is granted, and why it got less: the rules of
-// charts/tms/templates/_policy.tpl for what the fleet asks, which is replicas
-// and queueTime.
+// The grant of a lease, and its adjustments: the rules of
+// charts/tms/templates/_policy_lease.tpl for the settings that the fleet uses,
+// which are replicas and queueTime.
 
-// clamp brings a number into a band, and names the bound that decided. A high
-// of 0 is none.
+// clamp limits a number to a range, and names the bound that applied. A high
+// of 0 means no upper bound.
 local clamp(from, low, lowPath, high, highPath) =
   if from < low then { to: low, limit: lowPath }
   else if high != 0 && from > high then { to: high, limit: highPath }
@@ -26,7 +26,7 @@ function(autoscaling, path, config)
   local lowest = limits.minimum.lowerBound;
   local min = clamp(minimum, lowest, limitsPath + 'minimum.lowerBound', limits.minimum.upperBound, limitsPath + 'minimum.upperBound');
   local max = clamp(maximum, lowest, limitsPath + 'minimum.lowerBound', limits.maximum, limitsPath + 'maximum');
-  // Where the two cross, the one that was not asked for gives way.
+  // If minimum exceeds maximum, the default yields to the value that the lease asks for.
   local crossed = max.to < min.to;
   local min2 = if crossed && !hasMinimum then { to: max.to, limit: maximumPath } else min;
   local max2 = if crossed && hasMinimum then { to: min.to, limit: minimumPath } else max;

@@ -1,8 +1,8 @@
-// The objects that the chart charts/tms makes of a fleet, as a jsonnet program
-// makes them: the same defaults, the same judgement, the same objects. It is
-// written to be fast in go-jsonnet, and has what the fleet of the benchmark
-// uses: autoscaled leases with models and resources. It reads the same file of
-// values (JSON is no faster), and does not hold it against the schema.
+// The objects that the chart charts/tms renders from a fleet, as a jsonnet
+// program: the same defaults, the same policy, the same objects. It is written
+// to be fast in go-jsonnet, and supports what the fleet of the benchmark uses:
+// autoscaled leases with models and resources. It reads the same values file
+// (JSON is no faster), and does not validate it against the schema.
 local grant = import 'grant.libsonnet';
 local rules = import 'rules.libsonnet';
 
@@ -13,7 +13,7 @@ local distinct(uris) = std.foldl(function(seen, uri) if std.member(seen, uri) th
 
 function(fleet, release='tms', namespace='ns')
   local given = std.parseYaml(fleet);
-  // The leases have no defaults to be merged with, so the slow std.mergePatch is spared them.
+  // The leases have no defaults to merge, so they skip std.mergePatch, which is slow.
   local values = std.mergePatch(defaults, { [key]: given[key] for key in std.objectFields(given) if key != 'leases' });
   local config = values.server.autoscaling;
   local prometheus = config.prometheus;

@@ -1,6 +1,6 @@
-// The groups of a lease's PrometheusRule. What differs from lease to lease is
-// put in by std.strReplace, which go-jsonnet has in Go. The % operator, which
-// it has in jsonnet, takes a hundred times as long.
+// The groups of a lease's PrometheusRule. std.strReplace inserts the values of
+// each lease: go-jsonnet implements it in Go. It implements the % operator in
+// jsonnet, which takes a hundred times as long.
 
 local queueDuration = |||-
   sum by (namespace, pod) (rate(nv_inference_queue_duration_us{@pods}[@window]))
@@ -35,13 +35,13 @@ local atMaximum = |||-
   )
 |||;
 
-// microseconds reads a duration of one unit, which is what the fleet has.
+// microseconds parses a duration with a single unit, as the fleet has it.
 local microseconds(duration) =
   std.parseInt(std.rstripChars(duration, 'hms')) * { h: 3600e6, m: 60e6, s: 1e6, ms: 1e3 }[std.lstripChars(duration, '0123456789')];
 
 function(prometheus, namespace)
   local window = prometheus.rateWindow;
-  // What is the same for all leases is put in once.
+  // What all leases share is inserted once.
   local queueDurationOf = std.strReplace(std.strReplace(queueDuration, '@window', window), '@microseconds', '' + microseconds(window));
   local atMaximumOf = std.strReplace(atMaximum, '@namespace', namespace);
 

@@ -22,67 +22,67 @@ import (
 	"github.com/triton-leases/tms/test/e2e/call"
 )
 
-// acquired is what many calls of Acquire at once took.
+// acquired is the result of many concurrent calls of Acquire.
 type acquired struct {
 	calls int
-	// took is how long each took, all of its tries together, in order.
-	took []time.Duration
-	// all is how long it took until the last one had its answer.
+	// latencies are the times until the calls were answered, with their retries, sorted.
+	latencies []time.Duration
+	// all is the time until the last call was answered.
 	all   time.Duration
 	tries int
 	kills int
-	// settled is what the server did until nothing changed any more. It is not known
-	// where the server was killed.
+	// settled is the cost until the server was idle. It is not measured if servers are
+	// killed.
 	settled      cost
-	before, most float64
+	before, peak float64
 }
 
-// connections are how many there are to the servers.
+// connections is the number of connections to the servers.
 const connections = 10
 
-// acquire measures so many calls of Acquire at once, on a control plane of its own.
-// Where waits is so, they wait until the lease serves; where kill is so, servers are killed meanwhile.
-func (p places) acquire(ctx context.Context, calls int, waits, kill bool) (r acquired, err error) {
-	say := func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "%d calls, which wait: %t, servers are killed: %t: %s\n", calls, waits, kill, fmt.Sprintf(format, args...))
+// acquire measures concurrent calls of Acquire on a new control plane. With waits, the
+// calls wait until their lease is ready. With kill, servers are killed meanwhile.
+func (o options) acquire(ctx context.Context, calls int, waits, kill bool) (r acquired, err error) {
+	logf := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%d calls, wait: %t, kill servers: %t: %s\n", calls, waits, kill, fmt.Sprintf(format, args...))
 	}
 	r.calls = calls
-	p.api, p.servers = true, 1
+	o.api, o.servers = true, 1
 	if kill {
-		p.servers = 2
+		o.servers = 2
 	}
-	a, err := p.start(ctx)
-	if a != nil {
-		defer func() { err = errors.Join(err, a.stop(err != nil)) }()
+	e, err := o.start(ctx)
+	if e != nil {
+		defer func() { err = errors.Join(err, e.stop(err != nil)) }()
 	}
 	if err != nil {
 		return r, err
 	}
-	token, err := a.token(ctx)
+	token, err := e.token(ctx)
 	if err != nil {
 		return r, err
 	}
 	var empty samples
-	if !kill { // servers that elect a leader never rest
-		if empty, err = a.rest(ctx); err != nil {
+	if !kill { // servers with leader election are never idle
+		if empty, err = e.waitIdle(ctx); err != nil {
 			return r, err
 		}
-	} else if err := await(ctx, func(samples) bool { return true }); err != nil {
+	} else if err := waitFor(ctx, func(samples) bool { return true }); err != nil {
 		return r, err
 	}
 	r.before = empty.memory()
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var beside sync.WaitGroup
-	defer beside.Wait()
+	var background sync.WaitGroup
+	defer background.Wait()
 	defer cancel()
 	if waits {
-		beside.Go(func() { a.serveAll(stop) })
+		background.Go(func() { e.markReady(stop) })
 	}
-	beside.Go(func() {
+	background.Go(func() {
 		for stop.Err() == nil {
-			if s, err := look(stop); err == nil {
-				r.most = max(r.most, s.memory())
+			if s, err := scrape(stop); err == nil {
+				r.peak = max(r.peak, s.memory())
 			}
 			_ = sleep(stop, 200*time.Millisecond)
 		}
@@ -91,22 +91,22 @@ func (p places) acquire(ctx context.Context, calls int, waits, kill bool) (r acq
 	over, end := context.WithCancel(ctx)
 	defer end()
 	if kill {
-		killing.Go(func() { r.kills = a.killServers(over) })
+		killing.Go(func() { r.kills = e.killServers(over) })
 	}
 
 	begin := time.Now()
-	took := make([]time.Duration, calls)
+	latencies := make([]time.Duration, calls)
 	failed := make([]error, calls)
 	var tries atomic.Int64
 	var all sync.WaitGroup
-	callers := a.callers(token, p.servers)
+	callers := e.callers(token, o.servers)
 	for i := range calls {
 		all.Go(func() {
 			begin := time.Now()
 			var n int
-			n, failed[i] = callers.insist(ctx, i, waits)
+			n, failed[i] = callers.acquire(ctx, i, waits)
 			tries.Add(int64(n))
-			took[i] = time.Since(begin)
+			latencies[i] = time.Since(begin)
 		})
 	}
 	all.Wait()
@@ -116,40 +116,41 @@ func (p places) acquire(ctx context.Context, calls int, waits, kill bool) (r acq
 	if err := errors.Join(failed...); err != nil {
 		return r, err
 	}
-	slices.Sort(took)
-	r.took = took
-	say("p50 %s, p99 %s, worst %s, %d tries, %d kills", r.percentile(50), r.percentile(99), took[calls-1], r.tries, r.kills)
+	slices.Sort(latencies)
+	r.latencies = latencies
+	logf("p50 %s, p99 %s, worst %s, %d tries, %d kills", r.percentile(50), r.percentile(99), latencies[calls-1], r.tries, r.kills)
 	if kill {
-		return r, a.kept(ctx, calls)
+		return r, e.checkAcquired(ctx, calls)
 	}
-	full, err := a.rest(ctx)
+	full, err := e.waitIdle(ctx)
 	if err != nil {
 		return r, err
 	}
-	r.settled = since(empty, full)
-	say("settled: %+v, %.0f MiB", r.settled, full.memory()/mebi)
-	if err := a.complete(ctx, calls); err != nil {
+	r.settled = costSince(empty, full)
+	logf("settled: %+v, %.0f MiB", r.settled, full.memory()/mebi)
+	if err := e.checkObjects(ctx, calls); err != nil {
 		return r, err
 	}
-	return r, a.kept(ctx, calls)
+	return r, e.checkAcquired(ctx, calls)
 }
 
 func (r acquired) percentile(percent int) time.Duration {
-	return r.took[min(len(r.took)-1, len(r.took)*percent/100)]
+	return r.latencies[min(len(r.latencies)-1, len(r.latencies)*percent/100)]
 }
 
-// token makes a user who may have leases everywhere.
-func (a *place) token(ctx context.Context) (string, error) {
+// token returns the token of a new service account with rights on leases in all
+// namespaces.
+func (e *environment) token(ctx context.Context) (string, error) {
 	for _, args := range [][]string{
 		{"create", "serviceaccount", "caller", "-n", "default"},
 		{"create", "clusterrole", "caller", "--verb=create,get,list,delete", "--resource=tritonleases.tms.triton-leases.dev"},
 		{"create", "clusterrolebinding", "caller", "--clusterrole=caller", "--serviceaccount=default:caller"},
 	} {
-		if _, err := a.Kubectl(ctx, "", args...); err != nil {
+		if _, err := e.Kubectl(ctx, "", args...); err != nil {
 			return "", err
 		}
 	}
-	granted, err := a.Client.CoreV1().ServiceAccounts("default").CreateToken(ctx, "caller", new(authenticationv1.TokenRequest), metav1.CreateOptions{})
+	granted, err := e.Client.CoreV1().ServiceAccounts("default").CreateToken(ctx, "caller", new(authenticationv1.TokenRequest), metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -163,8 +164,8 @@ type callers struct {
 	clients []call.Caller
 }
 
-// callers returns clients of the servers, in turn. Each has a connection.
-func (a *place) callers(token string, servers int) callers {
+// callers returns clients with one connection each, to the servers in turn.
+func (e *environment) callers(token string, servers int) callers {
 	c := callers{token: token}
 	for i := range connections {
 		protocols := new(http.Protocols)
@@ -176,9 +177,9 @@ func (a *place) callers(token string, servers int) callers {
 	return c
 }
 
-// insist acquires a lease, and tries again with the same request id, elsewhere, until
-// it has it.
-func (c callers) insist(ctx context.Context, i int, waits bool) (tries int, err error) {
+// acquire acquires a lease. While a server is unavailable, it retries on the next one with
+// the same request id.
+func (c callers) acquire(ctx context.Context, i int, waits bool) (tries int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	request := map[string]any{
@@ -200,10 +201,11 @@ func (c callers) insist(ctx context.Context, i int, waits bool) (tries int, err 
 	}
 }
 
-// serveAll stands in for all that makes a Deployment ready: it says that each one is.
-func (a *place) serveAll(ctx context.Context) {
+// markReady acts as the Deployment controller: it reports a ready replica for each
+// Deployment.
+func (e *environment) markReady(ctx context.Context) {
 	for ctx.Err() == nil {
-		watch, err := a.Client.AppsV1().Deployments("").Watch(ctx, metav1.ListOptions{})
+		watch, err := e.Client.AppsV1().Deployments("").Watch(ctx, metav1.ListOptions{})
 		if err != nil {
 			_ = sleep(ctx, 100*time.Millisecond)
 			continue
@@ -216,34 +218,35 @@ func (a *place) serveAll(ctx context.Context) {
 			}
 			patches.Go(func() {
 				status := fmt.Appendf(nil, `{"status":{"observedGeneration":%d,"replicas":1,"readyReplicas":1,"updatedReplicas":1,"availableReplicas":1}}`, d.Generation)
-				_, _ = a.Client.AppsV1().Deployments(d.Namespace).Patch(ctx, d.Name, types.MergePatchType, status, metav1.PatchOptions{}, "status")
+				_, _ = e.Client.AppsV1().Deployments(d.Namespace).Patch(ctx, d.Name, types.MergePatchType, status, metav1.PatchOptions{}, "status")
 			})
 		}
 		patches.Wait()
 	}
 }
 
-// killServers kills servers at random, until there were enough or the context ends,
-// and returns how often.
-func (a *place) killServers(ctx context.Context) (kills int) {
+// killServers kills random servers until it has killed enough or the context is done. It
+// returns the number of kills.
+func (e *environment) killServers(ctx context.Context) (kills int) {
 	const enough = 6
 	random := rand.New(rand.NewPCG(1, 0))
 	for kills < enough && sleep(ctx, time.Duration(500+random.IntN(5000))*time.Millisecond) == nil {
-		if a.servers[random.IntN(len(a.servers))].Crash() == nil {
+		if e.servers[random.IntN(len(e.servers))].Crash() == nil {
 			kills++
 		}
 	}
 	return kills
 }
 
-// kept checks that there are so many leases, and that their callers keep them.
-func (a *place) kept(ctx context.Context, calls int) error {
+// checkAcquired checks the number of leases, and that none is still pending: spec.acquireBy
+// is removed when the caller has the answer.
+func (e *environment) checkAcquired(ctx context.Context, calls int) error {
 	var list struct {
 		Items []struct {
 			Spec struct{ AcquireBy *metav1.Time }
 		}
 	}
-	text, err := a.api.Get().Resource("tritonleases").DoRaw(ctx)
+	text, err := e.api.Get().Resource("tritonleases").DoRaw(ctx)
 	if err != nil {
 		return err
 	}
@@ -251,11 +254,11 @@ func (a *place) kept(ctx context.Context, calls int) error {
 		return err
 	}
 	if len(list.Items) != calls {
-		return fmt.Errorf("there are %d leases of %d callers", len(list.Items), calls)
+		return fmt.Errorf("there are %d leases for %d callers", len(list.Items), calls)
 	}
 	for _, lease := range list.Items {
 		if lease.Spec.AcquireBy != nil {
-			return errors.New("a lease whose caller has it is not kept")
+			return errors.New("spec.acquireBy of an acquired lease is still set")
 		}
 	}
 	return nil

@@ -17,13 +17,13 @@ var (
 	codecs       = scheme.Codecs.WithoutConversion()
 )
 
-// namespaces is over how many namespaces the leases are spread.
+// namespaces is the number of namespaces of the leases.
 const namespaces = 20
 
 func namespace(i int) string { return fmt.Sprintf("team-%02d", i%namespaces) }
 
-// parts are the kinds of objects that each lease consists of here.
-var parts = []struct{ path, plural string }{
+// objectKinds are the kinds of objects of each lease.
+var objectKinds = []struct{ path, plural string }{
 	{"/apis/apps/v1", "deployments"},
 	{"/api/v1", "services"},
 	{"/apis/autoscaling/v2", "horizontalpodautoscalers"},
@@ -31,16 +31,16 @@ var parts = []struct{ path, plural string }{
 	{"/apis/monitoring.coreos.com/v1", "prometheusrules"},
 }
 
-// create creates a lease. No two ask for the same.
-func (a *place) create(ctx context.Context, name string, i int) error {
+// create creates a lease. Each lease has different values.
+func (e *environment) create(ctx context.Context, name string, i int) error {
 	lease := fmt.Sprintf(`{"apiVersion":"tms.triton-leases.dev/v1alpha1","kind":"TritonLease","metadata":{"name":%q},"spec":{
   "models":[{"name":"model-%d","uri":"s3://models/%[2]d"}],"duration":"%dh","triton":{"resources":{"requests":{"cpu":%d,"memory":"%dGi"}}},
   "autoscaling":{"enable":true,"replicas":{"maximum":%d}}}}`, name, i, 1+i%100, 1+i%7, 1+i%31, 1+i%9)
-	return a.api.Post().Namespace(namespace(i)).Resource("tritonleases").Body([]byte(lease)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
+	return e.api.Post().Namespace(namespace(i)).Resource("tritonleases").Body([]byte(lease)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
 }
 
-// createAll creates leases, many at once.
-func (a *place) createAll(ctx context.Context, leases int) error {
+// createAll creates leases concurrently.
+func (e *environment) createAll(ctx context.Context, leases int) error {
 	var all sync.WaitGroup
 	var lock sync.Mutex
 	var failed error
@@ -48,7 +48,7 @@ func (a *place) createAll(ctx context.Context, leases int) error {
 	for range 32 {
 		all.Go(func() {
 			for i := range numbers {
-				if err := a.create(ctx, fmt.Sprintf("lease-%05d", i), i); err != nil {
+				if err := e.create(ctx, fmt.Sprintf("lease-%05d", i), i); err != nil {
 					lock.Lock()
 					failed = errors.Join(failed, err)
 					lock.Unlock()
@@ -64,12 +64,12 @@ func (a *place) createAll(ctx context.Context, leases int) error {
 	return failed
 }
 
-// count counts the objects of a kind that the server made.
-func (a *place) count(ctx context.Context, path, plural string) (int, error) {
+// count returns the number of objects of a kind that the server manages.
+func (e *environment) count(ctx context.Context, path, plural string) (int, error) {
 	total, next := 0, ""
 	for {
 		var list metav1.PartialObjectMetadataList
-		text, err := a.api.Get().AbsPath(path, plural).Param("labelSelector", "app.kubernetes.io/managed-by=tms-server").Param("limit", "500").Param("continue", next).
+		text, err := e.api.Get().AbsPath(path, plural).Param("labelSelector", "app.kubernetes.io/managed-by=tms-server").Param("limit", "500").Param("continue", next).
 			SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").DoRaw(ctx)
 		if err != nil {
 			return 0, err
@@ -84,15 +84,15 @@ func (a *place) count(ctx context.Context, path, plural string) (int, error) {
 	}
 }
 
-// complete says whether so many leases have all that they consist of.
-func (a *place) complete(ctx context.Context, leases int) error {
-	for _, part := range parts {
-		n, err := a.count(ctx, part.path, part.plural)
+// checkObjects returns an error if a number of leases does not have all objects.
+func (e *environment) checkObjects(ctx context.Context, leases int) error {
+	for _, kind := range objectKinds {
+		n, err := e.count(ctx, kind.path, kind.plural)
 		if err != nil {
 			return err
 		}
 		if n != leases {
-			return fmt.Errorf("there are %d %s of %d leases", n, part.plural, leases)
+			return fmt.Errorf("there are %d %s for %d leases", n, kind.plural, leases)
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Command load creates thousands of TritonLeases as fast as it can, and measures
-// what tms-server makes of it: on a real control plane without a node, with the
-// server as a process beside it. make load runs it.
+// Command load creates thousands of TritonLeases as fast as the API server accepts
+// them, and measures tms-server. The control plane is real and has no node; the
+// server is a process. make load runs this command.
 package main
 
 import (
@@ -25,9 +25,9 @@ func main() {
 		}
 		os.Exit(code)
 	}
-	sizes := flag.String("leases", "1000,5000", "how many leases, each number on a control plane of its own")
-	acquires := flag.Int("acquires", 500, "how many calls of Acquire at once; 0 leaves them out")
-	docs := flag.String("write", "", "write the table into performance.md in this folder, too")
+	sizes := flag.String("leases", "1000,5000", "numbers of leases; each is measured on a new control plane")
+	acquires := flag.Int("acquires", 500, "number of concurrent calls of Acquire; 0 skips them")
+	docs := flag.String("write", "", "also update the tables of performance.md in this folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, *sizes, *acquires, *docs)
@@ -39,9 +39,9 @@ func main() {
 }
 
 func run(ctx context.Context, sizes string, acquires int, docs string) error {
-	p := places{bins: os.Getenv("E2E_BINS"), server: os.Getenv("E2E_SERVER"), chart: "../../charts/tms"}
-	if p.bins == "" || p.server == "" {
-		return fmt.Errorf("run make load, which builds what this needs and says where it is")
+	o := options{bins: os.Getenv("E2E_BINS"), server: os.Getenv("E2E_SERVER"), chart: "../../charts/tms"}
+	if o.bins == "" || o.server == "" {
+		return fmt.Errorf("E2E_BINS or E2E_SERVER is not set: run make load, which builds the components and sets both")
 	}
 	if err := netns.Configure(); err != nil {
 		return err
@@ -55,7 +55,7 @@ func run(ctx context.Context, sizes string, acquires int, docs string) error {
 		if err != nil {
 			return fmt.Errorf("-leases: %w", err)
 		}
-		r, err := p.measure(ctx, leases)
+		r, err := o.measure(ctx, leases)
 		if err != nil {
 			return fmt.Errorf("%d leases: %w", leases, err)
 		}
@@ -66,7 +66,7 @@ func run(ctx context.Context, sizes string, acquires int, docs string) error {
 		if acquires == 0 {
 			break
 		}
-		r, err := p.acquire(ctx, acquires, how.waits, how.kill)
+		r, err := o.acquire(ctx, acquires, how.waits, how.kill)
 		if err != nil {
 			return fmt.Errorf("%d calls of Acquire: %w", acquires, err)
 		}

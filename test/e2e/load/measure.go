@@ -10,132 +10,132 @@ import (
 	"time"
 )
 
-// result is what one fleet took.
+// result is the result of one fleet.
 type result struct {
 	leases int
-	// created is how long it took to create all leases; made until all of them had
-	// all that they consist of.
-	created, made time.Duration
-	// settled is what the server did until nothing changed any more, since before the
-	// first lease.
+	// created is the time until all leases were created, granted the time until all
+	// were granted and had their objects.
+	created, granted time.Duration
+	// settled is the cost from before the first lease until the server was idle.
 	settled cost
-	// before and after are the resident memory without leases, and with them.
+	// before and after are the resident memory without and with leases.
 	before, after float64
-	// again is what it did after a change of the configuration.
-	again     cost
-	againTook time.Duration
-	// alone and among are how long it took to make a new lease, while there was
-	// nothing else to do, and while all leases were judged again.
-	alone, among []time.Duration
-	// idle is how many calls the server made in a minute without a change.
+	// reconfigured is the cost of a change of the configuration, reconfiguredAfter the
+	// time until all leases were reconciled.
+	reconfigured      cost
+	reconfiguredAfter time.Duration
+	// newIdle and newBusy are the times until a new lease was granted: while the server
+	// was idle, and while it reconciled all leases. They are sorted.
+	newIdle, newBusy []time.Duration
+	// idle is the number of API calls in a minute without a change.
 	idle float64
 }
 
-// cost is what the server did in a while.
+// cost is the API calls of the server, and its CPU time in seconds.
 type cost struct{ calls, reads, cpu float64 }
 
-func since(before, now samples) cost {
+func costSince(before, now samples) cost {
 	return cost{now.calls() - before.calls(), now.reads() - before.reads(), now.cpu() - before.cpu()}
 }
 
-// newcomers are how many new leases are timed in each situation.
-const newcomers = 10
+// newLeases is the number of new leases for newIdle, and for newBusy.
+const newLeases = 10
 
-func (p places) measure(ctx context.Context, leases int) (r result, err error) {
-	say := func(format string, args ...any) {
+func (o options) measure(ctx context.Context, leases int) (r result, err error) {
+	logf := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%d leases: %s\n", leases, fmt.Sprintf(format, args...))
 	}
 	r.leases = leases
-	a, err := p.start(ctx)
-	if a != nil {
-		defer func() { err = errors.Join(err, a.stop(err != nil)) }()
+	e, err := o.start(ctx)
+	if e != nil {
+		defer func() { err = errors.Join(err, e.stop(err != nil)) }()
 	}
 	if err != nil {
 		return r, err
 	}
-	empty, err := a.rest(ctx)
+	empty, err := e.waitIdle(ctx)
 	if err != nil {
 		return r, err
 	}
 	r.before = empty.memory()
-	say("the server is ready, with %.0f MiB", r.before/mebi)
+	logf("the server is ready, with %.0f MiB", r.before/mebi)
 
 	begin := time.Now()
-	if err := a.createAll(ctx, leases); err != nil {
+	if err := e.createAll(ctx, leases); err != nil {
 		return r, err
 	}
 	r.created = time.Since(begin)
-	if err := await(ctx, func(s samples) bool { return s.granted() >= leases }); err != nil {
+	if err := waitFor(ctx, func(s samples) bool { return s.granted() >= leases }); err != nil {
 		return r, err
 	}
-	r.made = time.Since(begin)
-	if err := a.complete(ctx, leases); err != nil {
+	r.granted = time.Since(begin)
+	if err := e.checkObjects(ctx, leases); err != nil {
 		return r, err
 	}
-	say("created after %s, made after %s", r.created, r.made)
-	full, err := a.rest(ctx)
+	logf("created after %s, granted after %s", r.created, r.granted)
+	full, err := e.waitIdle(ctx)
 	if err != nil {
 		return r, err
 	}
-	r.settled, r.after = since(empty, full), full.memory()
-	say("settled: %+v, %.0f MiB", r.settled, r.after/mebi)
+	r.settled, r.after = costSince(empty, full), full.memory()
+	logf("settled: %+v, %.0f MiB", r.settled, r.after/mebi)
 
-	if r.alone, err = a.newcomers(ctx, "alone"); err != nil {
+	if r.newIdle, err = e.createNew(ctx, "idle"); err != nil {
 		return r, err
 	}
-	quiet, err := a.rest(ctx)
+	quiet, err := e.waitIdle(ctx)
 	if err != nil {
 		return r, err
 	}
-	say("a new lease takes %v", r.alone)
+	logf("a new lease takes %v", r.newIdle)
 	if err := sleep(ctx, time.Minute); err != nil {
 		return r, err
 	}
-	later, err := look(ctx)
+	later, err := scrape(ctx)
 	if err != nil {
 		return r, err
 	}
 	r.idle = later.calls() - quiet.calls()
 
 	begin = time.Now()
-	if err := a.configure(200_000); err != nil {
+	if err := e.configure(200_000); err != nil {
 		return r, err
 	}
-	if err := await(ctx, func(s samples) bool { return s.queued() > float64(leases)/2 }); err != nil {
+	if err := waitFor(ctx, func(s samples) bool { return s.queued() > float64(leases)/2 }); err != nil {
 		return r, err
 	}
-	if r.among, err = a.newcomers(ctx, "among"); err != nil {
+	if r.newBusy, err = e.createNew(ctx, "busy"); err != nil {
 		return r, err
 	}
-	busy, err := look(ctx)
+	busy, err := scrape(ctx)
 	if err != nil {
 		return r, err
 	}
-	if busy.queued() < newcomers {
-		say("all leases were judged again before the new ones were made: their times mean less")
+	if busy.queued() < newLeases {
+		logf("all leases were reconciled before the new ones were granted: the times of the new ones are too short")
 	}
-	say("a new lease takes %v, and %.0f old ones still wait", r.among, busy.queued())
-	if err := await(ctx, func(s samples) bool { return s.queued() == 0 }); err != nil {
+	logf("a new lease takes %v; %.0f old ones are still queued", r.newBusy, busy.queued())
+	if err := waitFor(ctx, func(s samples) bool { return s.queued() == 0 }); err != nil {
 		return r, err
 	}
-	r.againTook = time.Since(begin)
-	done, err := a.rest(ctx)
+	r.reconfiguredAfter = time.Since(begin)
+	done, err := e.waitIdle(ctx)
 	if err != nil {
 		return r, err
 	}
-	r.again = since(later, done)
-	say("all were judged again after %s: %+v", r.againTook, r.again)
-	return r, a.complete(ctx, leases+2*newcomers)
+	r.reconfigured = costSince(later, done)
+	logf("all leases were reconciled after %s: %+v", r.reconfiguredAfter, r.reconfigured)
+	return r, e.checkObjects(ctx, leases+2*newLeases)
 }
 
 const mebi = 1 << 20
 
-// await waits until the metrics of the server say that something is so.
-func await(ctx context.Context, so func(samples) bool) error {
+// waitFor waits until the metrics of the server meet a condition.
+func waitFor(ctx context.Context, condition func(samples) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	for {
-		if s, err := look(ctx); err == nil && so(s) {
+		if s, err := scrape(ctx); err == nil && condition(s) {
 			return nil
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
@@ -144,10 +144,10 @@ func await(ctx context.Context, so func(samples) bool) error {
 	}
 }
 
-// rest waits until the server has done nothing for ten seconds.
-func (a *place) rest(ctx context.Context) (s samples, err error) {
+// waitIdle waits until the server has been idle for ten seconds, and returns its metrics.
+func (e *environment) waitIdle(ctx context.Context) (s samples, err error) {
 	calls, since := -1.0, time.Now()
-	err = await(ctx, func(now samples) bool {
+	err = waitFor(ctx, func(now samples) bool {
 		if now.calls() != calls || now.queued() > 0 {
 			calls, since = now.calls(), time.Now()
 		}
@@ -157,15 +157,15 @@ func (a *place) rest(ctx context.Context) (s samples, err error) {
 	return s, err
 }
 
-// newcomers makes some new leases, one after the other, and times each.
-func (a *place) newcomers(ctx context.Context, prefix string) (took []time.Duration, err error) {
-	for i := range newcomers {
+// newLeases makes some new leases, one after the other, and times each.
+func (e *environment) createNew(ctx context.Context, prefix string) (latencies []time.Duration, err error) {
+	for i := range newLeases {
 		name := fmt.Sprintf("%s-%d", prefix, i)
 		begin := time.Now()
-		if err := a.create(ctx, name, i); err != nil {
+		if err := e.create(ctx, name, i); err != nil {
 			return nil, err
 		}
-		for made := false; !made; {
+		for granted := false; !granted; {
 			if err := sleep(ctx, 5*time.Millisecond); err != nil {
 				return nil, err
 			}
@@ -174,21 +174,21 @@ func (a *place) newcomers(ctx context.Context, prefix string) (took []time.Durat
 					Conditions []struct{ Type, Status string }
 				}
 			}
-			text, err := a.api.Get().Namespace(namespace(i)).Resource("tritonleases").Name(name).DoRaw(ctx)
+			text, err := e.api.Get().Namespace(namespace(i)).Resource("tritonleases").Name(name).DoRaw(ctx)
 			if err != nil {
 				return nil, err
 			}
 			if err := json.Unmarshal(text, &lease); err != nil {
 				return nil, err
 			}
-			for _, c := range lease.Status.Conditions { // which are written after everything is made
-				made = made || c.Type == "Granted" && c.Status == "True"
+			for _, c := range lease.Status.Conditions { // the server writes them after it has applied the objects
+				granted = granted || c.Type == "Granted" && c.Status == "True"
 			}
 		}
-		took = append(took, time.Since(begin))
+		latencies = append(latencies, time.Since(begin))
 	}
-	slices.Sort(took)
-	return took, nil
+	slices.Sort(latencies)
+	return latencies, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -11,11 +11,11 @@ import (
 
 const metricsAddress = "127.0.0.1:8080"
 
-// samples are the metrics of the server: their values, by name and labels.
+// samples has the values of the server's metrics, by name and labels.
 type samples map[string]float64
 
-// look reads the metrics of the server.
-func look(ctx context.Context) (samples, error) {
+// scrape reads the metrics of the server.
+func scrape(ctx context.Context) (samples, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metricsAddress+"/metrics", nil)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func look(ctx context.Context) (samples, error) {
 	return s, nil
 }
 
-// sum adds the samples of a metric that have all of the labels, as they stand there.
+// sum returns the sum of a metric's samples that contain all of the labels as text.
 func (s samples) sum(name string, labels ...string) float64 {
 	sum := 0.0
 next:
@@ -63,14 +63,14 @@ next:
 	return sum
 }
 
-// granted is how many leases have what they may have.
+// granted returns the number of granted leases.
 func (s samples) granted() int {
 	return int(s.sum("tms_leases", `condition="Granted"`, `status="True"`))
 }
 
 func (s samples) calls() float64 { return s.sum("rest_client_requests_total") }
 
-// reads and writes are calls by what they do; writes are all but reads.
+// reads returns the number of GET requests. All other calls are writes.
 func (s samples) reads() float64 { return s.sum("rest_client_requests_total", `method="GET"`) }
 
 func (s samples) memory() float64 { return s.sum("process_resident_memory_bytes") }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// report is the table of all fleets, in markdown.
+// report returns a Markdown table of all fleets.
 func report(all []result) string {
 	if len(all) == 0 {
 		return ""
@@ -27,7 +27,7 @@ func report(all []result) string {
 	}
 	each := func(calls float64, r result) float64 { return calls / float64(r.leases) }
 	row("created, as fast as the API server takes them", func(r result) string { return round(r.created) })
-	row("all granted, and everything made", func(r result) string { return round(r.made) })
+	row("all granted, and everything made", func(r result) string { return round(r.granted) })
 	row("API calls for each lease, until nothing changes any more", func(r result) string {
 		return fmt.Sprintf("%.1f, %.1f of them writes", each(r.settled.calls, r), each(r.settled.calls-r.settled.reads, r))
 	})
@@ -36,15 +36,15 @@ func report(all []result) string {
 	row("resident memory without leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) })
 	row("resident memory with all leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.after/mebi) })
 	row("memory for each lease", func(r result) string { return fmt.Sprintf("%.0f KiB", each(r.after-r.before, r)/1024) })
-	row("a changed configuration is in force for all", func(r result) string { return round(r.againTook) })
-	row("API calls for each lease in that", func(r result) string { return fmt.Sprintf("%.1f", each(r.again.calls, r)) })
-	row("a new lease is made, with nothing else to do: median, worst", func(r result) string { return medianWorst(r.alone) })
-	row("a new lease is made, while that goes on: median, worst", func(r result) string { return medianWorst(r.among) })
+	row("a changed configuration is in force for all", func(r result) string { return round(r.reconfiguredAfter) })
+	row("API calls for each lease in that", func(r result) string { return fmt.Sprintf("%.1f", each(r.reconfigured.calls, r)) })
+	row("a new lease is made, with nothing else to do: median, worst", func(r result) string { return medianWorst(r.newIdle) })
+	row("a new lease is made, while that goes on: median, worst", func(r result) string { return medianWorst(r.newBusy) })
 
 	return markdown(table)
 }
 
-// reportCalls is the table of calls of Acquire.
+// reportCalls returns a Markdown table of the calls of Acquire.
 func reportCalls(all []acquired) string {
 	if len(all) == 0 {
 		return ""
@@ -75,12 +75,12 @@ func reportCalls(all []acquired) string {
 	}))
 	row("CPU time for each lease, until then", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.1f ms", 1000*r.settled.cpu/float64(r.calls)) }))
 	row("resident memory before", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) }))
-	row("resident memory, most", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.most/mebi) }))
-	row("leases without a caller, or callers without a lease", func(acquired) string { return "0" }) // it fails otherwise
+	row("resident memory, most", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.peak/mebi) }))
+	row("leases without a caller, or callers without a lease", func(acquired) string { return "0" }) // otherwise acquire returns an error
 	return markdown(table)
 }
 
-// markdown is a table, and where it was measured.
+// markdown returns a Markdown table after a line that describes the machine.
 func markdown(table [][]string) string {
 	var text strings.Builder
 	_, _ = fmt.Fprintf(&text, "One run on %d cores (%s/%s, %s), which etcd, the API server, the controller manager and tms-server share.\n\n",
@@ -131,7 +131,7 @@ func thousands(n int) string {
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
-// write puts a table between its marks in performance.md.
+// write replaces the table between two marks in performance.md.
 func write(folder, mark, table string) error {
 	beginMark, endMark := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
 	path := filepath.Join(folder, "performance.md")
@@ -142,7 +142,7 @@ func write(folder, mark, table string) error {
 	before, rest, found := strings.Cut(string(text), beginMark)
 	_, after, ended := strings.Cut(rest, endMark)
 	if !found || !ended {
-		return fmt.Errorf("%s has no place for the table, between %q and %q", path, strings.TrimSpace(beginMark), endMark)
+		return fmt.Errorf("%s: the marks of the table are missing: %q and %q", path, strings.TrimSpace(beginMark), endMark)
 	}
 	return os.WriteFile(path, []byte(before+beginMark+table+endMark+after), 0o644)
 }

@@ -1,5 +1,5 @@
-// Package collect sets how much garbage the process keeps. It has no dependencies, so
-// that it runs before most packages are initialized: they fill the heap twice over.
+// Package collect configures the garbage collector. It has no dependencies, so that it
+// is initialized before the packages that allocate much when they are initialized.
 package collect
 
 import (
@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 )
 
-// atStart is high enough that a run with one lease never collects garbage.
+// atStart is a GOGC with which a run with one lease never collects garbage.
 const atStart = 400
 
 var isSet = set()
@@ -20,7 +20,7 @@ func set() bool {
 	return true
 }
 
-// ForLargeInput lets the heap only double between two collections.
+// ForLargeInput restores Go's default, to limit the memory of large input.
 func ForLargeInput() {
 	if isSet {
 		debug.SetGCPercent(100)

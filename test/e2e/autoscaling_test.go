@@ -22,36 +22,37 @@ const (
 	cpuMetric   = "cpu"
 )
 
-// size is how many replicas a Deployment is told to have, and has ready.
+// size returns the wanted and the ready replicas of a Deployment.
 func size(ctx context.Context, namespace, deployment string) (wanted, ready int, err error) {
 	d, err := h.Cluster.Client.AppsV1().Deployments(namespace).Get(ctx, deployment, metav1.GetOptions{})
 	if err != nil {
-		return 0, 0, fmt.Errorf("look at the Deployment: %w", err)
+		return 0, 0, fmt.Errorf("get the Deployment: %w", err)
 	}
 	return int(*d.Spec.Replicas), int(d.Status.ReadyReplicas), nil
 }
 
-// hpa returns a HorizontalPodAutoscaler and its gist.
+// hpa returns a HorizontalPodAutoscaler and a summary of its status. If there is an error,
+// it returns an empty one and the error message.
 func hpa(ctx context.Context, namespace, name string) (*autoscalingv2.HorizontalPodAutoscaler, string) {
 	a, err := h.Cluster.Client.AutoscalingV2().HorizontalPodAutoscalers(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return &autoscalingv2.HorizontalPodAutoscaler{}, err.Error()
 	}
-	gist := fmt.Sprintf("hpa %d of %d..%d, wants %d,", a.Status.CurrentReplicas, *a.Spec.MinReplicas, a.Spec.MaxReplicas, a.Status.DesiredReplicas)
+	summary := fmt.Sprintf("hpa %d of %d..%d, wants %d,", a.Status.CurrentReplicas, *a.Spec.MinReplicas, a.Spec.MaxReplicas, a.Status.DesiredReplicas)
 	for _, metric := range []string{queueMetric, gpuMetric, cpuMetric} {
 		if v, known := value(a, metric); known {
-			gist += fmt.Sprintf(" %s %g", metric, v)
+			summary += fmt.Sprintf(" %s %g", metric, v)
 		}
 	}
 	for _, c := range a.Status.Conditions {
 		if c.Type == autoscalingv2.ScalingActive && c.Status != corev1.ConditionTrue {
-			gist += fmt.Sprintf(", %s: %s", c.Reason, c.Message)
+			summary += fmt.Sprintf(", %s: %s", c.Reason, c.Message)
 		}
 	}
-	return a, gist
+	return a, summary
 }
 
-// value is what the HorizontalPodAutoscaler last read of a metric.
+// value returns the last value of a metric in the status of a HorizontalPodAutoscaler.
 func value(a *autoscalingv2.HorizontalPodAutoscaler, metric string) (float64, bool) {
 	for _, m := range a.Status.CurrentMetrics {
 		if m.Pods != nil && m.Pods.Metric.Name == metric && m.Pods.Current.AverageValue != nil {
@@ -64,7 +65,7 @@ func value(a *autoscalingv2.HorizontalPodAutoscaler, metric string) (float64, bo
 	return 0, false
 }
 
-// active tells whether the HorizontalPodAutoscaler can compute a number now.
+// active reports whether the condition ScalingActive is true.
 func active(a *autoscalingv2.HorizontalPodAutoscaler) bool {
 	for _, c := range a.Status.Conditions {
 		if c.Type == autoscalingv2.ScalingActive {
@@ -74,33 +75,33 @@ func active(a *autoscalingv2.HorizontalPodAutoscaler) bool {
 	return false
 }
 
-// reads waits until the loop is closed: the HorizontalPodAutoscaler knows a metric.
-func (s *scene) reads(namespace, name, metric string) {
+// reads waits until the HorizontalPodAutoscaler is active and has a value of a metric.
+func (s *scenario) reads(namespace, name, metric string) {
 	s.Helper()
 	s.eventually(name+" reads "+metric, func() (bool, string) {
-		a, gist := hpa(s.Context(), namespace, name)
+		a, summary := hpa(s.Context(), namespace, name)
 		_, known := value(a, metric)
-		return known && active(a), gist
+		return known && active(a), summary
 	})
 }
 
-// becomes waits until a Deployment has so many replicas, all of them ready.
-func (s *scene) becomes(namespace, name string, want int) {
+// becomes waits until a Deployment has a number of wanted and ready replicas.
+func (s *scenario) becomes(namespace, name string, want int) {
 	s.Helper()
 	s.eventually(fmt.Sprintf("%s has %d ready replicas", name, want), func() (bool, string) {
 		wanted, ready, err := size(s.Context(), namespace, name)
-		_, gist := hpa(s.Context(), namespace, name)
+		_, summary := hpa(s.Context(), namespace, name)
 		if err != nil {
 			return false, err.Error()
 		}
-		return wanted == want && ready == want, fmt.Sprintf("%d wanted, %d ready, %s", wanted, ready, gist)
+		return wanted == want && ready == want, fmt.Sprintf("%d wanted, %d ready, %s", wanted, ready, summary)
 	})
 }
 
-// stays checks that a Deployment is told to have so many replicas for a while.
-func (s *scene) stays(namespace, name string, want int, d time.Duration) {
+// stays checks that the wanted replicas of a Deployment do not change for a duration.
+func (s *scenario) stays(namespace, name string, want int, d time.Duration) {
 	s.Helper()
-	s.holds(fmt.Sprintf("%s stays at %d", name, want), d, func() (bool, string) {
+	s.consistently(fmt.Sprintf("%s stays at %d", name, want), d, func() (bool, string) {
 		wanted, _, err := size(s.Context(), namespace, name)
 		if err != nil {
 			return false, err.Error()
@@ -109,8 +110,8 @@ func (s *scene) stays(namespace, name string, want int, d time.Duration) {
 	})
 }
 
-// record records a lease for the rest of the scenario, and writes a table and a plot of it.
-func (s *scene) record(title, namespace, name, metric string, threshold float64) {
+// record records a lease until the end of the scenario, and writes a table and a plot.
+func (s *scenario) record(title, namespace, name, metric string, threshold float64) {
 	r := &record.Recording{Name: s.name, Title: title, Metric: metric, Threshold: threshold}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

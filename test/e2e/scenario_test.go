@@ -15,21 +15,20 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// limit is how long anything may take. The machine may be slow; nothing here
-// depends on how fast it is.
+// limit is the timeout of each wait. It is long, because the machine may be slow.
 const limit = 4 * time.Minute
 
-// scene is one scenario as it plays.
-type scene struct {
+// scenario is a test with its own namespaces and steps in the log.
+type scenario struct {
 	*testing.T
 	name       string
 	namespaces []string
 }
 
-// play begins a scenario. Its result goes into the final table; where it fails,
-// the state of its namespaces is kept beside the logs.
-func play(t *testing.T, name string) *scene {
-	s := &scene{T: t, name: name}
+// newScenario starts a scenario. Its result is a row of the final table. If it fails, the
+// state of its namespaces is written into the folder of the logs.
+func newScenario(t *testing.T, name string) *scenario {
+	s := &scenario{T: t, name: name}
 	start := time.Now()
 	t.Cleanup(func() {
 		outcome := "ok"
@@ -43,26 +42,26 @@ func play(t *testing.T, name string) *scene {
 	return s
 }
 
-// step says what is done or seen.
-func (s *scene) step(format string, args ...any) { h.Log.Step(s.name, format, args...) }
+// step logs an action or an observation.
+func (s *scenario) step(format string, args ...any) { h.Log.Step(s.name, format, args...) }
 
-// fatal ends the scenario with a message that stands in the log of steps, too.
-func (s *scene) fatal(format string, args ...any) {
+// fatal logs a message and fails the scenario with it.
+func (s *scenario) fatal(format string, args ...any) {
 	s.Helper()
 	s.step("FAILED: "+format, args...)
 	s.Fatalf(format, args...)
 }
 
-// must ends the scenario where something failed.
-func (s *scene) must(err error) {
+// must fails the scenario if err is not nil.
+func (s *scenario) must(err error) {
 	s.Helper()
 	if err != nil {
 		s.fatal("%v", err)
 	}
 }
 
-// namespace makes a namespace that enforces the restricted Pod Security Standard.
-func (s *scene) namespace(suffix string, labels map[string]string) string {
+// namespace creates a namespace that enforces the restricted Pod Security Standard.
+func (s *scenario) namespace(suffix string, labels map[string]string) string {
 	s.Helper()
 	name := "e2e-" + s.name + suffix
 	s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(name, labels)))
@@ -86,8 +85,8 @@ func restrictedNamespace(name string, labels map[string]string) string {
   pod-security.kubernetes.io/warn: restricted, pod-security.kubernetes.io/audit: restricted%s}}}`, name, more.String())
 }
 
-// install installs our chart with helm install --wait.
-func (s *scene) install(version int, namespace, name string, values ...string) helm.Release {
+// install installs the chart with helm install --wait.
+func (s *scenario) install(version int, namespace, name string, values ...string) helm.Release {
 	s.Helper()
 	r := helm.Release{Name: name, Namespace: namespace, Chart: h.Chart}
 	s.step("helm%d install %s --wait, in %s", version, name, namespace)
@@ -95,50 +94,51 @@ func (s *scene) install(version int, namespace, name string, values ...string) h
 	s.must(err)
 	for line := range strings.Lines(printed) {
 		if strings.HasPrefix(line, "WARNING:") {
-			s.step("helm says: %s", line)
+			s.step("helm prints: %s", line)
 		}
 	}
 	return r
 }
 
-// load sets how many requests per second come to a workload.
-func (s *scene) load(workload string, rate float64) {
+// load sets the number of requests per second to a workload.
+func (s *scenario) load(workload string, rate float64) {
 	s.step("load of %s: %g requests/s", workload, rate)
 	h.Fleet.Change(workload, func(b *triton.Behavior) { b.Rate = rate })
 }
 
-// eventually waits until something is so. look says whether it is, and what it saw.
-func (s *scene) eventually(what string, look func() (bool, string)) {
+// eventually waits until a condition is true. The condition also returns the state that
+// it observed, for the log.
+func (s *scenario) eventually(what string, condition func() (bool, string)) {
 	s.Helper()
-	start, seen := time.Now(), ""
+	start, last := time.Now(), ""
 	for time.Since(start) < limit {
-		done, now := look()
-		if now != seen {
-			h.Log.Detail(s.name, "waiting until %s: %s", what, now)
+		done, observed := condition()
+		if observed != last {
+			h.Log.Detail(s.name, "waiting until %s: %s", what, observed)
 		}
-		if seen = now; done {
-			s.step("%s (%.0f s): %s", what, time.Since(start).Seconds(), seen)
+		if last = observed; done {
+			s.step("%s (%.0f s): %s", what, time.Since(start).Seconds(), last)
 			return
 		}
 		s.pause(500 * time.Millisecond)
 	}
-	s.fatal("not so after %s: %s\nlast seen: %s", limit, what, seen)
+	s.fatal("timed out after %s: %s\nlast observed: %s", limit, what, last)
 }
 
-// holds checks that something stays so for a while.
-func (s *scene) holds(what string, d time.Duration, look func() (bool, string)) {
+// consistently checks that a condition is true for a duration.
+func (s *scenario) consistently(what string, d time.Duration, condition func() (bool, string)) {
 	s.Helper()
-	seen := ""
+	last := ""
 	for start := time.Now(); time.Since(start) < d; s.pause(500 * time.Millisecond) {
-		var is bool
-		if is, seen = look(); !is {
-			s.fatal("did not stay so: %s\nseen: %s", what, seen)
+		var ok bool
+		if ok, last = condition(); !ok {
+			s.fatal("no longer true: %s\nobserved: %s", what, last)
 		}
 	}
-	s.step("%s for %s: %s", what, d, seen)
+	s.step("%s for %s: %s", what, d, last)
 }
 
-func (s *scene) pause(d time.Duration) {
+func (s *scenario) pause(d time.Duration) {
 	s.Helper()
 	select {
 	case <-s.Context().Done():
@@ -147,8 +147,9 @@ func (s *scene) pause(d time.Duration) {
 	}
 }
 
-// keepState writes what a person would look at into the folder of logs.
-func (s *scene) keepState() {
+// keepState writes the output of kubectl and Prometheus for debugging into the folder of
+// the logs.
+func (s *scenario) keepState() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var text strings.Builder
@@ -169,7 +170,7 @@ func (s *scene) keepState() {
 	}
 	path := filepath.Join(h.Logs(), "state-"+s.name+".txt")
 	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
-		s.step("the state is not kept: %v", err)
+		s.step("the state is not written: %v", err)
 		return
 	}
 	s.step("the state of its namespaces is in %s", path)

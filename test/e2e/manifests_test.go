@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// TestServerAccepts holds everything that the goldens and examples render against
-// the real API server, with the operator's CustomResourceDefinitions and the
-// restricted Pod Security Standard: all of it is accepted, without a warning.
+// TestServerAccepts checks that the real API server accepts the golden files and the
+// rendered examples without a warning, with the operator's CustomResourceDefinitions and
+// the restricted Pod Security Standard.
 func TestServerAccepts(t *testing.T) {
 	t.Parallel()
-	s := play(t, "server-side-truth")
-	// The goldens are rendered for this namespace.
+	s := newScenario(t, "server-accepts")
+	// The golden files are rendered for this namespace.
 	const namespace = "inference"
 	s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(namespace, nil)))
 	s.namespaces = append(s.namespaces, namespace)
@@ -27,7 +27,7 @@ func TestServerAccepts(t *testing.T) {
 	examples, err := filepath.Glob(filepath.Join(root, "examples", "*.yaml"))
 	s.must(err)
 	if len(goldens) == 0 || len(examples) == 0 {
-		s.fatal("%d goldens, %d examples in %s", len(goldens), len(examples), root)
+		s.fatal("%d golden files, %d examples in %s", len(goldens), len(examples), root)
 	}
 	for _, file := range goldens {
 		text, err := os.ReadFile(file)
@@ -49,11 +49,11 @@ func TestServerAccepts(t *testing.T) {
 	}
 }
 
-// elsewhere are the namespaces that an object stands in.
+// elsewhere matches the namespaces of objects.
 var elsewhere = regexp.MustCompile(`(?m)^  namespace: "?([a-z0-9-]+)"?$`)
 
-// withoutCertificates leaves out what only a cluster with cert-manager knows.
-// kubeconform holds it against the schema of that.
+// withoutCertificates removes the Certificates: cert-manager is not installed here.
+// test/conform validates them against the schema of cert-manager.
 func withoutCertificates(manifests string) string {
 	documents := strings.Split(manifests, "\n---\n")
 	return strings.Join(slices.DeleteFunc(documents, func(document string) bool {
@@ -61,16 +61,16 @@ func withoutCertificates(manifests string) string {
 	}), "\n---\n")
 }
 
-// accepts applies manifests without keeping them. Failures do not end the
-// scenario, so that all of them are seen at once.
-func (s *scene) accepts(namespace, what, manifests string) {
+// accepts applies manifests with a dry run. A failure does not end the scenario, so
+// that one run shows all failures.
+func (s *scenario) accepts(namespace, what, manifests string) {
 	if !strings.Contains(manifests, "kind:") {
 		s.step("%s renders nothing", what)
 		return
 	}
 	args := []string{"apply", "--server-side", "--dry-run=server", "-f", "-"}
 	for _, in := range elsewhere.FindAllStringSubmatch(manifests, -1) {
-		if in[1] != namespace { // which kubectl does not take beside a namespace that it is told
+		if in[1] != namespace { // kubectl refuses other namespaces if --namespace is set
 			namespace = ""
 		}
 	}
@@ -90,10 +90,11 @@ func (s *scene) accepts(namespace, what, manifests string) {
 	}
 }
 
-// TestRestricted makes sure that the namespaces of the other scenarios do refuse.
+// TestRestricted checks that the namespaces of the scenarios enforce the restricted Pod
+// Security Standard.
 func TestRestricted(t *testing.T) {
 	t.Parallel()
-	s := play(t, "restricted")
+	s := newScenario(t, "restricted")
 	namespace := s.namespace("", nil)
 	_, err := h.Cluster.Kubectl(s.Context(), "{apiVersion: v1, kind: Pod, metadata: {name: bad}, spec: {containers: [{name: a, image: a}]}}",
 		"apply", "--server-side", "--dry-run=server", "--namespace", namespace, "-f", "-")

@@ -1,22 +1,10 @@
-package schema
+// Package spelling suggests the word that was probably meant.
+package spelling
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
-// unknownKey returns the message for an unknown key, with the key that was probably
-// meant and the keys that are known.
-func unknownKey(key string, known []string) string {
-	sentence := "unknown key"
-	if best := Nearest(key, known); best != "" {
-		sentence = fmt.Sprintf("unknown key, did you mean %q?", best)
-	}
-	return fmt.Sprintf("%s (known here: %s)", sentence, strings.Join(known, ", "))
-}
-
-// Nearest returns the known word that was probably meant: the one that the word
-// abbreviates, or that is the fewest letters away. It returns "" if none is near.
+// Nearest returns the known word that was probably meant: the first one that begins with
+// word, or the one with the smallest edit distance. It returns "" if none is near.
 func Nearest(word string, known []string) string {
 	best, fewest := "", 1+len(word)/3
 	for _, candidate := range known {
@@ -31,7 +19,7 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// distance is the number of letters to insert, delete or replace to get from a to b.
+// distance returns the Levenshtein distance of a and b, in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/triton-leases/tms/test/e2e/cluster"
+	"github.com/triton-leases/tms/test/e2e/netns"
+	"github.com/triton-leases/tms/test/e2e/process"
+)
+
+// options are the paths and the servers of an environment.
+type options struct {
+	bins, server, chart string
+	// api enables the API. servers is the number of servers; several elect a leader.
+	api     bool
+	servers int
+}
+
+// environment is a control plane with one or more servers.
+type environment struct {
+	*cluster.Cluster
+	api    rest.Interface
+	config string // the path of the server's configuration
+
+	servers   []*process.Process
+	dir       string
+	processes *process.Group
+}
+
+// start starts a control plane and the servers. If it returns an environment with an
+// error, the caller must stop it.
+func (o options) start(ctx context.Context) (*environment, error) {
+	dir, err := os.MkdirTemp("", "tms-load-*")
+	if err != nil {
+		return nil, err
+	}
+	e := &environment{dir: dir, config: filepath.Join(dir, "values.yaml")}
+	if e.processes, err = process.NewGroup(filepath.Join(dir, "logs")); err != nil {
+		return e, err
+	}
+	// The controllers of Deployments and ReplicaSets must not slow down the measurement.
+	managers := []string{"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20"}
+	if o.api { // markReady acts as the Deployment controller
+		managers = append(managers, "--controllers=*,-deployment-controller,-replicaset-controller,-horizontal-pod-autoscaler-controller")
+	}
+	if e.Cluster, err = cluster.Start(ctx, cluster.Config{
+		Dir: dir, Bins: o.bins, NodeIP: netns.NodeIP, ServiceRange: netns.ServiceRange, APIServiceIP: netns.APIServiceIP,
+		Loopback: "127.0.0.1", Processes: e.processes, NoScheduler: true,
+		HPASync: time.Hour, // there are no metrics
+		Flags:   map[string][]string{"kube-controller-manager": managers},
+	}); err != nil {
+		return e, err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", e.Kubeconfig)
+	if err != nil {
+		return e, err
+	}
+	config.QPS = -1
+	config.GroupVersion, config.NegotiatedSerializer = &leaseVersion, codecs
+	config.APIPath = "/apis"
+	if e.api, err = rest.RESTClientFor(config); err != nil {
+		return e, err
+	}
+	if err := o.installKinds(ctx, e); err != nil {
+		return e, err
+	}
+	return e, o.startServers(e)
+}
+
+// installKinds installs the CustomResourceDefinitions of TMS and of the Prometheus Operator,
+// and the namespaces.
+func (o options) installKinds(ctx context.Context, e *environment) error {
+	ours, err := os.ReadFile(filepath.Join(o.chart, "files", "tritonleases.yaml"))
+	if err != nil {
+		return err
+	}
+	bundle, err := os.ReadFile(filepath.Join(o.bins, "bundle.yaml"))
+	if err != nil {
+		return err
+	}
+	manifests := []string{string(ours)}
+	for part := range strings.SplitSeq(string(bundle), "\n---\n") {
+		if strings.Contains(part, "name: podmonitors.monitoring.coreos.com") || strings.Contains(part, "name: prometheusrules.monitoring.coreos.com") {
+			manifests = append(manifests, part)
+		}
+	}
+	for i := range namespaces {
+		manifests = append(manifests, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", namespace(i)))
+	}
+	if err := e.Apply(ctx, strings.Join(manifests, "\n---\n")); err != nil {
+		return err
+	}
+	_, err = e.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=120s", "crd", "--all")
+	return err
+}
+
+// startServers starts the servers, with the memory limit of the chart.
+func (o options) startServers(e *environment) error {
+	if err := e.configure(100_000); err != nil {
+		return err
+	}
+	binary := o.server
+	if info, err := os.Stat(binary); err == nil && info.IsDir() {
+		binary = filepath.Join(binary, "tms-server")
+	}
+	for i := range max(1, o.servers) {
+		spec := process.Spec{
+			Name: fmt.Sprintf("tms-server-%d", i), Env: []string{"GOMEMLIMIT=966367641"}, Restart: o.servers > 1, Argv: []string{
+				binary, "--config=" + e.config, "--kubeconfig=" + e.Kubeconfig, "--health-probe-bind-address=0",
+			},
+		}
+		metrics := metricsAddress
+		if i > 0 {
+			metrics = "0"
+		}
+		spec.Argv = append(spec.Argv, "--metrics-bind-address="+metrics)
+		if o.servers > 1 {
+			spec.Argv = append(spec.Argv, "--leader-elect", "--leader-elect-namespace=default")
+		}
+		if o.api {
+			spec.Argv = append(spec.Argv, "--api-bind-address="+apiAddress(i), "--insecure-no-tls", "--calls-per-second=10000", "--calls-burst=10000")
+		}
+		server, err := e.processes.Start(spec)
+		if err != nil {
+			return err
+		}
+		e.servers = append(e.servers, server)
+	}
+	return nil
+}
+
+// configure writes the configuration of the servers. A new threshold changes every lease.
+func (e *environment) configure(threshold int) error {
+	text := fmt.Sprintf("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, threshold: {default: %d}}}}}\n", threshold)
+	if err := os.WriteFile(e.config+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(e.config+".new", e.config)
+}
+
+// stop stops the processes and removes their folder. If the measurement failed, it keeps
+// the logs.
+func (e *environment) stop(failed bool) error {
+	if e.Cluster != nil {
+		e.Stop()
+	}
+	if e.processes != nil {
+		e.processes.Stop()
+	}
+	errs := []error{os.RemoveAll(filepath.Join(e.dir, "etcd"))}
+	if failed {
+		fmt.Fprintln(os.Stderr, "the logs are in", e.dir)
+	} else {
+		errs = append(errs, os.RemoveAll(e.dir))
+	}
+	return errors.Join(errs...)
+}
