@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +39,23 @@ func TestPriorities(t *testing.T) {
 			q.Done(got)
 		}
 	}
+}
+
+// TestEnqueueAll: all leases are enqueued with the lowest priority.
+func TestEnqueueAll(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", fixed), newLease(t, "b", fixed))
+	queue := priorityqueue.New[reconcile.Request]("test")
+	t.Cleanup(queue.ShutDown)
+	e.enqueueAll(t.Context(), event.GenericEvent{}, queue)
+	queue.Add(reconcile.Request{NamespacedName: key("new")})
+	for i, want := range []string{"new", "a", "b"} {
+		got, priority, _ := queue.GetWithPriority()
+		require.Equal(t, want, got.Name)
+		require.Equal(t, i > 0, priority < ownedPriority)
+		queue.Done(got)
+	}
+	e.Client = &failingReader{Client: e.Client, fail: "same target", err: errors.New("not synced")} // fails to list leases
+	e.enqueueAll(t.Context(), event.GenericEvent{}, queue)
+	require.Zero(t, queue.Len())
 }

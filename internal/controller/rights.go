@@ -55,9 +55,6 @@ func watchedResources() []authorizationv1.ResourceAttributes {
 // checkRights returns an error if the namespaces that can be watched changed since the
 // process started. The process then exits, and watches the others after its restart.
 func (w *watcher) checkRights(ctx context.Context) error {
-	if len(w.namespaces.Asked) == 0 {
-		return nil
-	}
 	now, err := Watchable(ctx, w.api, w.namespaces.Asked)
 	if err != nil {
 		return nil //nolint:nilerr // the next check tries again

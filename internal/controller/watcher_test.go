@@ -5,13 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -33,12 +32,25 @@ import (
 type fakeManager struct {
 	manager.Manager
 	informers *informers
+	mutex     sync.Mutex // the watcher reads the mapper while a test replaces it
 	mapper    meta.RESTMapper
+}
+
+func (m *fakeManager) serve(mapper meta.RESTMapper) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.mapper = mapper
+}
+
+// GetRESTMapper implements manager.Manager.
+func (m *fakeManager) GetRESTMapper() meta.RESTMapper {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.mapper
 }
 
 func (m *fakeManager) GetCache() cache.Cache                { return m.informers }
 func (m *fakeManager) GetFieldIndexer() client.FieldIndexer { return m.informers }
-func (m *fakeManager) GetRESTMapper() meta.RESTMapper       { return m.mapper }
 func (m *fakeManager) GetScheme() *runtime.Scheme           { return m.informers.Scheme }
 
 // fakeController counts its sources.
@@ -120,9 +132,9 @@ func TestWatcher(t *testing.T) {
 		w.readAllowlist("no ConfigMap")
 		reconciled(time.Second, 0)
 
-		w.manager.(*fakeManager).mapper = brokenMapper{}
+		w.manager.(*fakeManager).serve(brokenMapper{})
 		reconciled(2*kindsPeriod, 0)
-		w.manager.(*fakeManager).mapper = mapper(append(builtIn, "monitoring.coreos.com")...)
+		w.manager.(*fakeManager).serve(mapper(append(builtIn, "monitoring.coreos.com")...))
 		reconciled(2*kindsPeriod, 1)
 		require.Equal(t, 6, w.controller.(*fakeController).sources)
 		require.Contains(t, w.manager.(*fakeManager).informers.indexed, "PodMonitor by owner")
@@ -179,9 +191,9 @@ func TestWatchAllowlist(t *testing.T) {
 func TestWatchFailures(t *testing.T) {
 	t.Parallel()
 	w, _ := newWatcher(t, nil)
-	w.manager.(*fakeManager).mapper = brokenMapper{}
+	w.manager.(*fakeManager).serve(brokenMapper{})
 	require.EqualError(t, w.watchServedKinds(t.Context()), "discover Deployment: no connection")
-	w.manager.(*fakeManager).mapper = mapper(builtIn...)
+	w.manager.(*fakeManager).serve(mapper(builtIn...))
 	w.controller.(*fakeController).err = errors.New("stopped")
 	require.EqualError(t, w.watchServedKinds(t.Context()), "watch Deployment: stopped")
 	require.Zero(t, w.watchedCount())
@@ -189,57 +201,4 @@ func TestWatchFailures(t *testing.T) {
 	require.True(t, w.watchNewKinds(t.Context()))
 	require.Equal(t, 4, w.watchedCount())
 	require.False(t, w.watchNewKinds(t.Context()))
-}
-
-// TestEnqueueAll: all leases are enqueued with the lowest priority.
-func TestEnqueueAll(t *testing.T) {
-	t.Parallel()
-	e := newEnvironment(t, scales, newLease(t, "a", fixed), newLease(t, "b", fixed))
-	queue := priorityqueue.New[reconcile.Request]("test")
-	t.Cleanup(queue.ShutDown)
-	e.enqueueAll(t.Context(), event.GenericEvent{}, queue)
-	queue.Add(reconcile.Request{NamespacedName: key("new")})
-	for i, want := range []string{"new", "a", "b"} {
-		got, priority, _ := queue.GetWithPriority()
-		require.Equal(t, want, got.Name)
-		require.Equal(t, i > 0, priority < ownedPriority)
-		queue.Done(got)
-	}
-	e.Client = &failingReader{Client: e.Client, fail: "same target", err: errors.New("not synced")} // fails to list leases
-	e.enqueueAll(t.Context(), event.GenericEvent{}, queue)
-	require.Zero(t, queue.Len())
-}
-
-// TestPredicates: updates that no reconciliation needs are dropped.
-func TestPredicates(t *testing.T) {
-	t.Parallel()
-	before := newLease(t, "a", fixed)
-	before.Status.Installation = "system/tms"
-	after := before.DeepCopy()
-	update := event.UpdateEvent{ObjectOld: before, ObjectNew: after}
-	after.ResourceVersion, after.Status.Replicas = "2", 3
-	require.False(t, specChanged(update), "the controller's own change of the status")
-	after.Status.Installation = "other/tms"
-	require.False(t, specChanged(update), "another installation claimed the lease")
-	after.Status.Installation = ""
-	require.True(t, specChanged(update), "the lease was handed over")
-	before.Status.Installation = ""
-	require.False(t, specChanged(update))
-	after.Generation = 2
-	require.True(t, specChanged(update))
-
-	old, changed := newAutoscaler(), newAutoscaler()
-	changed.ResourceVersion = "2"
-	update = event.UpdateEvent{ObjectOld: old, ObjectNew: changed}
-	require.False(t, contentChanged(update))
-	require.Equal(t, "2", changed.ResourceVersion, "the cache shares the object")
-	changed.Status.DesiredReplicas = 2
-	require.True(t, contentChanged(update))
-}
-
-func newAutoscaler() *autoscalingv2.HorizontalPodAutoscaler {
-	return &autoscalingv2.HorizontalPodAutoscaler{Status: autoscalingv2.HorizontalPodAutoscalerStatus{
-		CurrentMetrics: []autoscalingv2.MetricStatus{{Type: autoscalingv2.ResourceMetricSourceType}},
-		Conditions:     []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.ScalingActive}},
-	}}
 }
