@@ -88,10 +88,10 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
+		if filepath.Base(file) == "lease.yaml" {
+			continue // a TritonLease: internal/preview tests it
+		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			if filepath.Base(file) == "lease.yaml" {
-				t.Skip("a TritonLease: internal/preview tests it")
-			}
 			result, err := goPolicy.Render(release, read(t, file))
 			require.NoError(t, err)
 			decodesStrictly(t, result)
