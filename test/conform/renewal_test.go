@@ -14,9 +14,7 @@ import (
 func TestRenewal(t *testing.T) {
 	lease := []byte(`{apiVersion: tms.triton-leases.dev/v1alpha1, kind: TritonLease, metadata: {name: resnet50, namespace: inference},
   spec: {autoRenew: true, models: [{name: a, uri: /models}]}}`)
-	result, err := renderer(t).Render(release, nil, lease)
-	require.NoError(t, err)
-	for document := range result.Documents() {
+	for document := range previewed(t, nil, lease).Documents() {
 		if document.Kind == "PrometheusRule" {
 			var rule monitoringv1.PrometheusRule
 			require.NoError(t, document.Decode(&rule))

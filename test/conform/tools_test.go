@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/triton-leases/tms/internal/preview"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -82,6 +83,18 @@ func ours(t testing.TB, r render.Release, values ...[]byte) string {
 	result, err := renderer(t).Render(r, values...)
 	require.NoError(t, err)
 	return text(t, result)
+}
+
+// previewed renders TritonLeases as the tms-server of a release with these values would.
+func previewed(t testing.TB, values, leases []byte) *render.Result {
+	t.Helper()
+	input := new(render.Input)
+	require.NoError(t, input.Add(values))
+	manifests, err := preview.Read(1, leases)
+	require.NoError(t, err)
+	result, err := preview.Render(renderer(t), release, input, manifests, nil)
+	require.NoError(t, err)
+	return result
 }
 
 func text(t testing.TB, result *render.Result) string {
