@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // LeaseSpec is what one lease asks for, in the values (leases.<name>) and in the
@@ -18,7 +20,9 @@ type LeaseSpec struct {
 	// Image is the Triton image. If it is empty, the lease gets images.triton.
 	Image string `json:"image,omitempty"`
 	// Triton overrides the top-level triton values key by key.
-	Triton      *Triton     `json:"triton,omitempty"`
+	Triton *Triton `json:"triton,omitempty"`
+	// Service overrides the top-level service values key by key.
+	Service     *Service    `json:"service,omitempty"`
 	Autoscaling Autoscaling `json:"autoscaling,omitzero"`
 }
 
@@ -39,8 +43,8 @@ type Target struct {
 	Name       string `json:"name"`
 	// Selector matches the labels of its pods.
 	Selector map[string]string `json:"selector"`
-	// MetricsPort is the name of the container port that serves /metrics.
-	MetricsPort string `json:"metricsPort,omitempty"`
+	// MetricsPort is the name or the number of the container port that serves /metrics.
+	MetricsPort *intstr.IntOrString `json:"metricsPort,omitempty"`
 	// Container is the name of the Triton container, for cpuUtilization.
 	Container string `json:"container,omitempty"`
 }

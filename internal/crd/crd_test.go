@@ -21,6 +21,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
@@ -233,8 +234,8 @@ func compare(t *testing.T, path string, property apiextensionsv1.JSONSchemaProps
 		for name, child := range property.Properties {
 			compare(t, path+"."+name, child, fields[name])
 		}
-	case property.XIntOrString: // a quantity, or a number or percentage
-		require.Equal(t, reflect.TypeFor[v1alpha1.RawJSON](), typ, path)
+	case property.XIntOrString: // a quantity, a number or percentage, or a port
+		require.Contains(t, []reflect.Type{reflect.TypeFor[v1alpha1.RawJSON](), reflect.TypeFor[intstr.IntOrString]()}, typ, path)
 	case property.Format == "date-time":
 		require.Equal(t, reflect.TypeFor[metav1.Time](), typ, path)
 	default:

@@ -330,8 +330,18 @@ func TestRuleLabels(t *testing.T) {
 	p, err = policy.New(config(t, ""))
 	require.NoError(t, err)
 	labels, warnings = p.RuleLabels()
-	require.Equal(t, map[string]string{}, labels)
+	require.Equal(t, map[string]string{"release": "prometheus"}, labels)
 	require.Empty(t, warnings)
+
+	// A spelling of TMS has no default beside it. An empty label is left out by the templates.
+	for _, spelling := range []string{"ruleLabels", "ruleLables"} {
+		for text, want := range map[string]map[string]string{`{team: a}`: {"team": "a"}, `{release: ""}`: {"release": ""}} {
+			p, err = policy.New(config(t, "{prometheus: {"+spelling+": "+text+"}}"))
+			require.NoError(t, err)
+			labels, _ = p.RuleLabels()
+			require.Equal(t, want, labels)
+		}
+	}
 }
 
 func TestDuplicateTarget(t *testing.T) {

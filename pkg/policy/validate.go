@@ -147,13 +147,16 @@ func found(errors ...*field.Error) field.ErrorList {
 }
 
 // RuleLabels returns the labels of PrometheusRules: RuleLabels, merged over RuleLables, a
-// spelling in the documentation of TMS. A warning names each label that is overridden.
+// spelling in the documentation of TMS. Without any label, it is release: prometheus, which
+// the Prometheus of the chart kube-prometheus-stack selects if the release of that chart is
+// named prometheus. A warning names each label that is overridden.
 func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {
 	path := field.NewPath("server", "autoscaling", "prometheus")
-	labels = maps.Clone(p.config.Prometheus.RuleLables)
-	if labels == nil {
-		labels = map[string]string{}
+	labels = map[string]string{}
+	if len(p.config.Prometheus.RuleLabels)+len(p.config.Prometheus.RuleLables) == 0 {
+		labels["release"] = "prometheus"
 	}
+	maps.Copy(labels, p.config.Prometheus.RuleLables)
 	for _, key := range slices.Sorted(maps.Keys(p.config.Prometheus.RuleLabels)) {
 		value := p.config.Prometheus.RuleLabels[key]
 		if lost, ok := labels[key]; ok && lost != value {

@@ -39,6 +39,7 @@ func ExampleRenderer_Render() {
 	}
 	// Output:
 	// Service
+	// Service
 	// Deployment
 	// HorizontalPodAutoscaler
 	// PodMonitor
@@ -83,7 +84,7 @@ func ExampleRenderer_Lease() {
 	fmt.Println(objects.Deployment.Spec.Template.Spec.Containers[0].Args)
 	// Output:
 	// tms-resnet50 1 10
-	// [--model-repository=s3://models/vision --model-control-mode=explicit --load-model=resnet50]
+	// [tritonserver --model-repository=s3://models/vision --model-control-mode=explicit --load-model=resnet50 --exit-timeout-secs=45]
 }
 
 func ExampleResult_WriteTo() {

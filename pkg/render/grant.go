@@ -179,6 +179,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		return g, reasons
 	}
 	reasons.byPolicy = lr.checkNames(path, g, spec)
+	reasons.byPolicy = append(reasons.byPolicy, lr.checkTriton(path, spec)...)
 	reasons.names = len(reasons.byPolicy)
 	g.Request = spec.Autoscaling
 	if spec.Target != nil && g.Request.Enable {
@@ -204,15 +205,54 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
 			"the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
 				"change the name of the lease or of the release, or set fullnameOverride"))
+	} else if name := g.ObjectName + headlessSuffix; lr.hasHeadless(spec) && !isObjectName(name) {
+		reasons = append(reasons, field.Invalid(path, name,
+			"the headless Service would have this name, which must have at most 63 characters; "+
+				"change the name of the lease or of the release, or set service.headless: false"))
 	}
 	seen := map[string]bool{}
 	for i, model := range spec.Models {
 		if seen[model.Name] {
 			reasons = append(reasons, field.Duplicate(path.Child("models").Index(i).Child("name"), model.Name))
 		}
+		if model.Name == "*" && len(spec.Models) > 1 {
+			reasons = append(reasons, field.Invalid(path.Child("models").Index(i).Child("name"), model.Name,
+				"must be the only model, because it loads all models of its repository"))
+		}
 		seen[model.Name] = true
 	}
 	return reasons
+}
+
+// headlessSuffix is the end of the name of a headless Service.
+const headlessSuffix = "-headless"
+
+// hasHeadless reports whether the lease has a headless Service.
+func (lr *LeaseRenderer) hasHeadless(spec *v1alpha1.LeaseSpec) bool {
+	headless := lr.decoded.Service.Headless
+	if spec.Service != nil && spec.Service.Headless != nil {
+		headless = spec.Service.Headless
+	}
+	return len(spec.Models) > 0 && headless != nil && *headless
+}
+
+// checkTriton refuses a Triton that cannot be.
+func (lr *LeaseRenderer) checkTriton(path *field.Path, spec *v1alpha1.LeaseSpec) policy.Refusal {
+	if len(spec.Models) == 0 {
+		return nil
+	}
+	var own v1alpha1.Triton
+	if spec.Triton != nil {
+		own = *spec.Triton
+	}
+	var claims []string
+	for _, model := range spec.Models {
+		rest, isClaim := strings.CutPrefix(model.URI, claimScheme)
+		if claim, _, _ := strings.Cut(rest, "/"); isClaim && !slices.Contains(claims, claim) {
+			claims = append(claims, claim)
+		}
+	}
+	return policy.Refusal(policy.CheckTriton(path, own, lr.decoded.Triton, claims))
 }
 
 // path returns the path of the lease.

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +25,8 @@ type Objects struct {
 	Lease                   GrantedLease
 	Deployment              *appsv1.Deployment
 	Service                 *corev1.Service
+	HeadlessService         *corev1.Service
+	NetworkPolicy           *networkingv1.NetworkPolicy
 	PodDisruptionBudget     *policyv1.PodDisruptionBudget
 	PodMonitor              *monitoringv1.PodMonitor
 	PrometheusRule          *monitoringv1.PrometheusRule
@@ -53,6 +56,10 @@ var kinds = []Kind{
 		func(o *Objects) **appsv1.Deployment { return &o.Deployment }),
 	newKind(corev1.SchemeGroupVersion, "services", "templates/service.yaml",
 		func(o *Objects) **corev1.Service { return &o.Service }),
+	newKind(corev1.SchemeGroupVersion, "services", "templates/service_headless.yaml",
+		func(o *Objects) **corev1.Service { return &o.HeadlessService }),
+	newKind(networkingv1.SchemeGroupVersion, "networkpolicies", "templates/networkpolicy.yaml",
+		func(o *Objects) **networkingv1.NetworkPolicy { return &o.NetworkPolicy }),
 	newKind(policyv1.SchemeGroupVersion, "poddisruptionbudgets", "templates/poddisruptionbudget.yaml",
 		func(o *Objects) **policyv1.PodDisruptionBudget { return &o.PodDisruptionBudget }),
 	newKind(monitoringv1.SchemeGroupVersion, "podmonitors", "templates/podmonitor.yaml",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -144,11 +145,13 @@ type refusals struct {
 	// ignored holds the top-level keys that the schema refuses, and leases the names of the
 	// leases that it refuses. Reasons that follow from leaving them out are not reported.
 	ignored, leases map[string]bool
+	// defaults holds the reasons against the defaults in triton.
+	defaults map[string]bool
 }
 
 // newRefusals returns refusals with the reasons of the schema.
 func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
-	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
+	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}, defaults: map[string]bool{}}
 	for _, reason := range bySchema {
 		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
 		switch {
@@ -163,7 +166,19 @@ func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
 	return r
 }
 
-func (r *refusals) add(reasons policy.Refusal) { r.byPolicy = append(r.byPolicy, reasons...) }
+// add adds reasons. A reason against the defaults in triton comes from every lease that
+// has them, and is added once.
+func (r *refusals) add(reasons policy.Refusal) {
+	for _, reason := range reasons {
+		if strings.HasPrefix(reason.Field, "triton.") {
+			if r.defaults[reason.Error()] {
+				continue
+			}
+			r.defaults[reason.Error()] = true
+		}
+		r.byPolicy = append(r.byPolicy, reason)
+	}
+}
 
 // addError adds the reasons of an error of package policy, if there are any.
 func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }

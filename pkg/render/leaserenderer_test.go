@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -49,18 +50,21 @@ func TestObjects(t *testing.T) {
 			got := map[string]render.Object{}
 			for _, kind := range render.Kinds() {
 				if object := kind.Get(objects); object != nil {
-					got[kind.Kind] = object
+					got[kind.Kind+" "+object.GetName()] = object
 				}
 			}
 			for document := range result.Documents() {
 				if !strings.Contains(document.Text, fmt.Sprintf("\n    tms.triton-leases.dev/lease: %q\n", lease.Name)) {
 					continue
 				}
-				require.Contains(t, got, document.Kind)
-				wanted := reflect.New(reflect.TypeOf(got[document.Kind]).Elem()).Interface()
+				var named metav1.PartialObjectMetadata
+				require.NoError(t, yaml.Unmarshal([]byte(document.Text), &named))
+				key := document.Kind + " " + named.Name
+				require.Contains(t, got, key)
+				wanted := reflect.New(reflect.TypeOf(got[key]).Elem()).Interface()
 				require.NoError(t, document.Decode(wanted))
-				require.True(t, equality.Semantic.DeepEqual(wanted, got[document.Kind]), "%s\n%v", document.Text, got[document.Kind])
-				delete(got, document.Kind)
+				require.True(t, equality.Semantic.DeepEqual(wanted, got[key]), "%s\n%v", document.Text, got[key])
+				delete(got, key)
 				compared++
 			}
 			require.Empty(t, got)

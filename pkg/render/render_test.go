@@ -205,7 +205,7 @@ func TestHostileStrings(t *testing.T) {
 		result, err := goPolicy.RenderValues(release, values)
 		require.NoError(t, err, "%q", text)
 		decodesStrictly(t, result)
-		require.Len(t, slices.Collect(result.Documents()), 3, "%q adds a document", text)
+		require.Len(t, slices.Collect(result.Documents()), 4, "%q adds a document", text)
 		byChart, err := chartPolicy.RenderValues(release, values)
 		require.NoError(t, err)
 		golden.Same(t, printed(t, byChart), printed(t, result), "the chart's own policy renders something else")

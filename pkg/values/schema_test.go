@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -51,6 +52,10 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 	switch {
 	case typ == reflect.TypeFor[v1alpha1.RawJSON]() || path == ".server.autoscaling.behavior":
 		return // Kubernetes defines it
+	case typ == reflect.TypeFor[intstr.IntOrString]():
+		require.ElementsMatch(t, []any{"string", "integer"}, node["type"], path)
+	case reflect.DeepEqual(node["type"], []any{"string", "null"}): // null decodes to an empty string
+		require.Equal(t, reflect.String, typ.Kind(), path)
 	case typ.Kind() == reflect.Slice:
 		items, _ := node["items"].(object)
 		require.NotNil(t, items, "%s has no items", path)

@@ -16,6 +16,11 @@ type Values struct {
 	Kubernetes       Kubernetes                    `json:"kubernetes"`
 	Server           Server                        `json:"server"`
 	Triton           v1alpha1.Triton               `json:"triton"`
+	Service          v1alpha1.Service              `json:"service"`
+	ServiceAccount   ServiceAccount                `json:"serviceAccount"`
+	NetworkPolicy    TritonNetworkPolicy           `json:"networkPolicy"`
+	Metrics          Metrics                       `json:"metrics"`
+	CommonLabels     map[string]string             `json:"commonLabels,omitempty"`
 	Leases           map[string]v1alpha1.LeaseSpec `json:"leases,omitempty"`
 	NameOverride     string                        `json:"nameOverride,omitempty"`
 	FullnameOverride string                        `json:"fullnameOverride,omitempty"`
@@ -32,6 +37,8 @@ type Images struct {
 	// Server is the image of tms-server.
 	Server  string   `json:"server,omitempty"`
 	Secrets []string `json:"secrets,omitempty"`
+	// PullPolicy is the default of all containers. Empty means the default of Kubernetes.
+	PullPolicy string `json:"pullPolicy,omitempty"`
 
 	// Keys of NVIDIA TMS that have no effect.
 	Sidecar any `json:"sidecar,omitempty"`
@@ -44,6 +51,25 @@ type Kubernetes struct {
 	CustomAnnotations map[string]string `json:"customAnnotations,omitempty"`
 	CustomLabels      map[string]string `json:"customLabels,omitempty"`
 	PartOf            string            `json:"partOf,omitempty"`
+}
+
+// ServiceAccount is the ServiceAccount of the Tritons of leases in the values.
+type ServiceAccount struct {
+	Create      bool              `json:"create"`
+	Name        string            `json:"name,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// TritonNetworkPolicy restricts the traffic to the pods of leases.
+type TritonNetworkPolicy struct {
+	Enabled bool `json:"enabled"`
+	// From are the peers that reach Triton, as in a NetworkPolicy; none means all pods.
+	From []v1alpha1.RawJSON `json:"from,omitempty"`
+}
+
+// Metrics are the metrics of leases that do not scale.
+type Metrics struct {
+	Enabled bool `json:"enabled"`
 }
 
 // Decode decodes values that the schema accepts.

@@ -75,13 +75,34 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{/*
-tms.metadata: the beginning of the metadata of every object of one lease.
+tms.metadata: the metadata of every object of one lease, without annotations.
 Arguments: root (the root context), lease (the name of the lease), name (the
-name of the object). Result: YAML.
+name of the object), labels (more labels, or nil). Result: YAML.
 */}}
 {{- define "tms.metadata" -}}
 name: {{ .name | quote }}
 namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "tms.labels" . | nindent 2 }}
+  {{- with include "tms.moreLabels" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/*
+tms.moreLabels: the labels of an object that the values name: commonLabels, and labels
+for its kind, which override them. An empty value removes a label.
+Arguments: root (the root context), labels (those for the kind, or nil). Result: YAML, or
+nothing.
+*/}}
+{{- define "tms.moreLabels" -}}
+{{- include "tms.withoutEmpty" (mergeOverwrite (deepCopy (default dict .root.Values.commonLabels)) (default dict .labels)) -}}
+{{- end -}}
+
+{{/*
+tms.podMonitorLabels: the labels by which Prometheus selects PodMonitors.
+Argument: the root context. Result: YAML.
+*/}}
+{{- define "tms.podMonitorLabels" -}}
+{{- default (dict "release" "prometheus") .Values.server.autoscaling.prometheus.podMonitorLabels | toYaml -}}
 {{- end -}}

@@ -206,6 +206,9 @@ Argument: the policy. Result: nothing.
 {{- $path := "server.autoscaling.prometheus." -}}
 {{- $prometheus := default dict .config.prometheus -}}
 {{- $labels := deepCopy (default dict $prometheus.ruleLables) -}}
+{{- if not (or $labels $prometheus.ruleLabels) -}}
+{{- $labels = dict "release" "prometheus" -}}
+{{- end -}}
 {{- range $key, $value := $prometheus.ruleLabels -}}
 {{- if and (hasKey $labels $key) (ne (get $labels $key) $value) -}}
 {{- include "tms.policy.warn" (list $policy (printf "%sruleLables.%s: %q is overridden by %sruleLabels.%s (%q)" $path $key (get $labels $key) $path $key $value)) -}}

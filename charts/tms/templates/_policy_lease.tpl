@@ -1,5 +1,6 @@
 {{/*
-Policy, part 2: grants one lease. Part 1 is _policy_config.tpl.
+Policy, part 2: grants one lease. Part 1 is _policy_config.tpl, part 3 is
+_policy_triton.tpl.
 
 Below, the "lease" is a dict: policy, path (leases.<name>), spec (the values of the
 lease), request (its autoscaling), grant (see _grants.tpl), thresholds (numbers by
@@ -23,6 +24,7 @@ Arguments: policy, coherent. Result: nothing.
 {{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
 {{- include "tms.policy.name" $lease -}}
 {{- include "tms.policy.models" $lease -}}
+{{- include "tms.policy.triton" $lease -}}
 {{- include "tms.policy.target" (dict "lease" $lease "targets" $targets) -}}
 {{- include "tms.policy.image" $lease -}}
 {{- if and $coherent $lease.request.enable -}}
@@ -67,6 +69,11 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .grant.name) -}}
 {{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the lease or of the release, or set fullnameOverride" .grant.name)) -}}
+{{- else if gt (len .grant.name) 54 -}}
+{{- $own := default dict .spec.service -}}
+{{- if and .spec.models (ternary $own.headless (default dict $root.Values.service).headless (hasKey $own "headless")) -}}
+{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the headless Service would have this name, which must have at most 63 characters; change the name of the lease or of the release, or set service.headless: false" (printf "%s-headless" .grant.name))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -80,6 +87,9 @@ Argument: the lease. Result: nothing.
 {{- range $index, $model := .spec.models -}}
 {{- if hasKey $seen $model.name -}}
 {{- include "tms.policy.refuse" (list $lease (printf ".models[%d].name: Duplicate value: %q" $index $model.name)) -}}
+{{- end -}}
+{{- if and (eq $model.name "*") (gt (len $lease.spec.models) 1) -}}
+{{- include "tms.policy.refuse" (list $lease (printf ".models[%d].name: Invalid value: \"*\": must be the only model, because it loads all models of its repository" $index)) -}}
 {{- end -}}
 {{- $_ := set $seen $model.name true -}}
 {{- end -}}

@@ -62,6 +62,9 @@ Argument: the root context. Result: YAML.
 {{- define "tms.server.labels" -}}
 {{ include "tms.server.podLabels" . }}
 {{ include "tms.chartLabels" . }}
+{{- with include "tms.moreLabels" (dict "root" .) }}
+{{ . }}
+{{- end }}
 {{- end -}}
 
 {{/*

@@ -1,0 +1,108 @@
+{{/*
+Policy, part 3: what a Triton cannot be, as CheckTriton in pkg/policy/pod.go.
+*/}}
+
+{{/*
+tms.policy.triton: refuses names that occur twice, mounts of volumes that do not exist,
+and a grace period that leaves Triton no time.
+Argument: the lease (see _policy_lease.tpl). Result: nothing.
+*/}}
+{{- define "tms.policy.triton" -}}
+{{- if .spec.models -}}
+{{- $own := default dict .spec.triton -}}
+{{- $defaults := default dict .policy.root.Values.triton -}}
+{{- $triton := dict "lease" . "own" $own "defaults" $defaults -}}
+{{- range list "env" "initContainers" "volumes" -}}
+{{- include "tms.policy.names" (dict "triton" $triton "key" .) -}}
+{{- end -}}
+{{- include "tms.policy.mounts" $triton -}}
+{{- include "tms.policy.grace" $triton -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.tritonError: adds an error about a key of triton, at the path of the lease or
+of the defaults. An error about the defaults is added once.
+Arguments: triton (see above), key, error (the sentence after the key). Result: nothing.
+*/}}
+{{- define "tms.policy.tritonError" -}}
+{{- $policy := .triton.lease.policy -}}
+{{- $path := ternary (printf "%s.triton" .triton.lease.path) "triton" (hasKey .triton.own .key) -}}
+{{- $sentence := printf "%s.%s%s" $path .key .error -}}
+{{- if not (has $sentence $policy.errors) -}}
+{{- include "tms.policy.error" (list $policy $sentence) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.names: refuses a list in which a name occurs twice.
+Arguments: triton, key. Result: nothing.
+*/}}
+{{- define "tms.policy.names" -}}
+{{- $arguments := . -}}
+{{- $seen := dict -}}
+{{- range $index, $item := ternary (get .triton.own .key) (get .triton.defaults .key) (hasKey .triton.own .key) -}}
+{{- if hasKey $seen $item.name -}}
+{{- include "tms.policy.tritonError" (merge (dict "error" (printf "[%d].name: Duplicate value: %q" $index $item.name)) $arguments) -}}
+{{- end -}}
+{{- $_ := set $seen $item.name true -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.mounts: refuses mounts of unknown volumes, and two mounts at one path.
+Argument: triton. Result: nothing.
+*/}}
+{{- define "tms.policy.mounts" -}}
+{{- $triton := . -}}
+{{- $taken := dict -}}
+{{- $known := dict "shm" true -}}
+{{- range $index, $claim := (include "tms.repositories" .lease.spec.models | fromJson).claims -}}
+{{- $_ := set $taken (printf "/mnt/models/%s" $claim) true -}}
+{{- $_ := set $known (printf "models-%d" $index) true -}}
+{{- end -}}
+{{- range ternary .own.volumes .defaults.volumes (hasKey .own "volumes") -}}
+{{- $_ := set $known .name true -}}
+{{- end -}}
+{{- range $index, $mount := ternary .own.volumeMounts .defaults.volumeMounts (hasKey .own "volumeMounts") -}}
+{{- $arguments := dict "triton" $triton "key" "volumeMounts" -}}
+{{- if not (hasKey $known $mount.name) -}}
+{{- include "tms.policy.tritonError" (merge (dict "error" (printf "[%d].name: Not found: %q" $index $mount.name)) $arguments) -}}
+{{- end -}}
+{{- $path := regexReplaceAll "(.)/$" $mount.mountPath "${1}" -}}
+{{- if eq $path "/dev/shm" -}}
+{{- include "tms.policy.tritonError" (merge (dict "error" (printf "[%d].mountPath: Invalid value: %q: the chart mounts shared memory there; set its size with triton.sharedMemorySize, and remove this mount" $index $path)) $arguments) -}}
+{{- else if hasKey $taken $path -}}
+{{- include "tms.policy.tritonError" (merge (dict "error" (printf "[%d].mountPath: Duplicate value: %q" $index $path)) $arguments) -}}
+{{- end -}}
+{{- $_ := set $taken $path true -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.grace: refuses a grace period that leaves Triton no time after the preStop
+sleep.
+Argument: triton. Result: nothing.
+*/}}
+{{- define "tms.policy.grace" -}}
+{{- $key := "terminationGracePeriodSeconds" -}}
+{{- $grace := ternary (get .defaults $key) 30 (hasKey .defaults $key) | float64 | int64 -}}
+{{- if hasKey .own $key -}}
+{{- $grace = get .own $key | float64 | int64 -}}
+{{- end -}}
+{{- $lifecycle := default dict (ternary .own.lifecycle .defaults.lifecycle (hasKey .own "lifecycle")) -}}
+{{- $sleep := 0 -}}
+{{- if kindIs "map" $lifecycle.preStop -}}
+{{- if kindIs "map" $lifecycle.preStop.sleep -}}
+{{- $seconds := default 0 $lifecycle.preStop.sleep.seconds -}}
+{{- if not (kindIs "string" $seconds) -}}
+{{- $sleep = minf 1e9 (float64 $seconds) | int64 -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $least := add $sleep 6 -}}
+{{- if lt $grace $least -}}
+{{- $lease := dict "own" (ternary (dict $key true) dict (or (hasKey .own $key) (hasKey .own "lifecycle"))) "lease" .lease -}}
+{{- include "tms.policy.tritonError" (dict "triton" $lease "key" $key "error" (printf ": Invalid value: %d: must be at least %d: lifecycle.preStop.sleep.seconds (%d) and 6 more, so that Triton can finish its requests" $grace $least $sleep)) -}}
+{{- end -}}
+{{- end -}}
