@@ -35,6 +35,8 @@ type LeaseRenderer struct {
 
 	placeholders stencil.Placeholders
 	shapes       *shapeCache
+	// namesMounts reports whether the defaults in triton name a path below mountPath.
+	namesMounts bool
 }
 
 // LeaseRenderer returns a LeaseRenderer for the values of an input. It ignores their
@@ -76,6 +78,10 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		renderer: r, release: release, values: sound, decoded: decoded,
 		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
 		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.memory},
+		namesMounts: namesMount(sound["triton"]),
+	}
+	if release.Controller {
+		delete(sound, "serviceAccount") // it exists in the namespace of the release only
 	}
 	if decoded.Server.Enabled {
 		lr.serverName = lr.fullname + "-server"

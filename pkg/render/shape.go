@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 		parameters = append(parameters, adjustment.String())
 	}
 	m := masker{placeholders: lr.placeholders, parameters: parameters, known: map[string]string{}}
-	spec := m.mask(value)
+	spec := m.mask(value, !lr.namesMounts && !namesMount(value["triton"]))
 	g.parameters = m.parameters
 	g.shape = lr.shapes.get(&shape{spec: spec, grant: grant})
 }
@@ -73,15 +74,16 @@ type masker struct {
 }
 
 // mask returns a copy of a lease for the templates: with placeholders, and without
-// autoscaling, which only the policy reads.
-func (m *masker) mask(lease map[string]any) map[string]any {
+// autoscaling, which only the policy reads. It leaves the models alone unless withModels
+// is set.
+func (m *masker) mask(lease map[string]any, withModels bool) map[string]any {
 	masked := maps.Clone(lease)
 	delete(masked, "autoscaling")
 	if image, ok := masked["image"].(string); ok {
 		masked["image"] = m.text(image)
 	}
 	models, _ := masked["models"].([]any)
-	if inMount(models) {
+	if !withModels || inMount(models) {
 		return masked
 	}
 	copies := make([]any, len(models))
@@ -111,6 +113,24 @@ func inMount(models []any) bool {
 		if uri, _ := model.(map[string]any)["uri"].(string); strings.HasPrefix(uri, mountPath) {
 			return true
 		}
+	}
+	return false
+}
+
+// namesMount reports whether a value contains a path below mountPath. The templates
+// compare it with the paths of claims, and the placeholder of a claim would differ.
+func namesMount(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, inner := range value {
+			if namesMount(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, namesMount)
+	case string:
+		return strings.HasPrefix(value, mountPath)
 	}
 	return false
 }

@@ -80,6 +80,15 @@ func (d *dice) values() object {
 			"partOf":            pick(d, "", "platform"),
 		}
 	})
+	names.maybe(6, v, "service", (*dice).service)
+	names.maybe(6, v, "commonLabels", func(d *dice) any { return object{"team": pick(d, "b", "1"), "release": "y"} })
+	names.maybe(6, v, "metrics", func(d *dice) any { return object{"enabled": !d.sometimes(4)} })
+	names.maybe(6, v, "networkPolicy", func(d *dice) any {
+		return object{"enabled": true, "from": pick(d, []any{}, []any{object{"podSelector": object{}}})}
+	})
+	names.maybe(6, v, "serviceAccount", func(d *dice) any {
+		return object{"create": !d.sometimes(3), "name": pick(d, "", "triton", "1"), "annotations": object{"role": "a: b"}}
+	})
 	rest := d.part()
 	rest.maybe(4, v, "images", func(d *dice) any {
 		return object{
@@ -170,7 +179,8 @@ func (d *dice) config() object {
 			"evaluationInterval": pick(d, "15s", "30s"),
 			"rateWindow":         pick(d, "4m", "5m", "4m30s", "20s", "1h1m1s1ms", "0240s"),
 			"ruleLabels":         object{"team": pick(d, "a", "b")},
-			"ruleLables":         object{"team": "a", "release": pick(d, "prometheus", "other")},
+			"ruleLables":         object{"team": "a", "release": pick[any](d, "prometheus", "other", "", nil)},
+			"podMonitorLabels":   object{"team": "a", "release": pick[any](d, "other", "", nil)},
 			"alerts":             object{"enabled": !d.sometimes(3)},
 		}
 	})
@@ -217,6 +227,7 @@ func (d *dice) lease() object {
 	} else {
 		l["models"] = d.models()
 		d.maybe(3, l, "triton", (*dice).triton)
+		d.maybe(6, l, "service", (*dice).service)
 		d.maybe(12, l, "image", func(d *dice) any { return pick(d, "example.com/other:1", "example.com/image:1") })
 	}
 	request := object{"enable": !d.sometimes(6)}
@@ -251,7 +262,10 @@ func (d *dice) lease() object {
 
 func (d *dice) models() []any {
 	var models []any
-	for range 1 + d.roll(3) {
+	if d.sometimes(12) {
+		models = append(models, object{"name": "*", "uri": "s3://models/vision"})
+	}
+	for range 1 + d.roll(3) - len(models) {
 		models = append(models, object{
 			"name": pick(d, "m", "n", "1", "true", "A_b.c-d"),
 			"uri":  pick(d, "s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", `s3://h:9000/b/{{x}}"'$(y)`),
@@ -264,7 +278,7 @@ func (d *dice) target() object {
 	t := object{"name": pick(d, "legacy", "a.b", "c", "d"), "selector": object{"app": pick(d, "triton", "on", "1")}}
 	d.maybe(3, t, "kind", func(d *dice) any { return pick(d, "StatefulSet", "Deployment") })
 	d.maybe(3, t, "apiVersion", func(d *dice) any { return pick(d, "apps/v1", "argoproj.io/v1alpha1") })
-	d.maybe(3, t, "metricsPort", func(d *dice) any { return pick(d, "http-metrics", "8002x") })
+	d.maybe(3, t, "metricsPort", func(d *dice) any { return pick[any](d, "http-metrics", "8002x", 8002) })
 	d.maybe(3, t, "container", func(*dice) any { return "server" })
 	return t
 }
@@ -295,6 +309,76 @@ func (d *dice) triton() any {
 	d.maybe(4, t, "volumes", func(d *dice) any {
 		return []any{object{"name": fmt.Sprintf("v%d", d.roll(3)), "emptyDir": object{}}}
 	})
-	d.maybe(4, t, "terminationGracePeriodSeconds", func(d *dice) any { return d.roll(100) })
+	d.maybe(4, t, "terminationGracePeriodSeconds", func(d *dice) any { return 16 + d.roll(100) })
+	if d.sometimes(3) {
+		d.pod(t)
+	}
 	return t
+}
+
+// pod sets values of the pod that few leases name. Some are refused: names that occur
+// twice, mounts of unknown volumes, and a grace period that is too short.
+func (d *dice) pod(t object) {
+	d.maybe(3, t, "command", func(d *dice) any { return []any{"mpirun", "-n", "2", pick(d, "tritonserver", "on", "{{ x }}")} })
+	d.maybe(3, t, "imagePullPolicy", func(d *dice) any { return pick(d, "Always", "") })
+	d.maybe(3, t, "envFrom", func(d *dice) any {
+		return []any{object{pick(d, "secretRef", "configMapRef"): object{"name": pick(d, "s3", "1")}}}
+	})
+	d.maybe(4, t, "env", func(d *dice) any {
+		return []any{object{"name": "A", "value": "1"}, object{"name": pick(d, "B", "A"), "value": "2"}}
+	})
+	d.maybe(3, t, "lifecycle", func(d *dice) any {
+		return pick[any](d, object{"preStop": object{"sleep": object{"seconds": 1 + d.roll(40)}}}, object{"preStop": object{"exec": object{"command": []any{"sleep", "5"}}}},
+			object{}, object{"preStop": object{"sleep": object{"seconds": ""}}})
+	})
+	d.maybe(4, t, "terminationGracePeriodSeconds", func(d *dice) any { return d.roll(40) })
+	d.maybe(3, t, "initContainers", func(d *dice) any {
+		return []any{object{"name": "a", "image": "example.com/a:1"}, object{"name": pick(d, "b", "a"), "image": "1"}}
+	})
+	d.maybe(3, t, "volumeMounts", func(d *dice) any {
+		return []any{
+			object{"name": pick(d, "v0", "shm", "models-0", "unknown"), "mountPath": pick(d, "/a", "/dev/shm", "/dev/shm/", "/mnt/models/claim")},
+			object{"name": "shm", "mountPath": pick(d, "/b", "/a", "/a/")},
+		}
+	})
+	for _, name := range []string{"podAnnotations", "podLabels"} {
+		d.maybe(3, t, name, func(d *dice) any { return object{"team": pick(d, "a", "1", ""), "example.com/x": "y"} })
+	}
+	for _, name := range []string{"runtimeClassName", "schedulerName", "priorityClassName"} {
+		d.maybe(4, t, name, func(d *dice) any { return pick(d, "nvidia", "1", "") })
+	}
+	d.maybe(4, t, "hostIPC", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(4, t, "connectionAgeSeconds", func(d *dice) any { return pick(d, 0, 5, 86400) })
+	d.maybe(4, t, "securityContext", func(d *dice) any {
+		return pick[any](d, object{"capabilities": object{"add": []any{"SYS_NICE"}}}, object{"capabilities": object{"drop": ""}, "allowPrivilegeEscalation": ""})
+	})
+	d.maybe(3, t, "podTemplate", func(d *dice) any { return d.podTemplate() })
+}
+
+// podTemplate returns a part of a pod that meets most rules of the overlay: items that
+// are merged, replaced and appended.
+func (d *dice) podTemplate() object {
+	container := object{"name": pick(d, "triton", "sidecar", "1")}
+	d.maybe(2, container, "env", func(d *dice) any { return []any{object{"name": pick(d, "A", "C"), "value": pick(d, "x", "1", "on")}} })
+	d.maybe(2, container, "volumeMounts", func(d *dice) any {
+		return []any{object{"name": "shm", "mountPath": pick(d, "/c", "/dev/shm", "/mnt/models/claim"), "readOnly": true}}
+	})
+	d.maybe(2, container, "ports", func(d *dice) any { return []any{object{"containerPort": pick(d, 8001, 9000), "name": "x"}} })
+	spec := object{"containers": []any{container}}
+	d.maybe(2, spec, "volumes", func(d *dice) any { return []any{object{"name": pick(d, "shm", "v0", "w"), "emptyDir": object{}}} })
+	d.maybe(2, spec, "tolerations", func(*dice) any { return []any{object{"operator": "Exists"}} })
+	d.maybe(2, spec, "securityContext", func(d *dice) any {
+		return object{"runAsUser": pick[any](d, 1000740000, 1), "supplementalGroups": []any{1e6}}
+	})
+	return object{"metadata": object{"labels": object{"x": pick(d, "1", "on", "a")}}, "spec": spec}
+}
+
+// service sets values of the Service of a lease.
+func (d *dice) service() any {
+	s := object{}
+	d.maybe(2, s, "type", func(d *dice) any { return pick(d, "LoadBalancer", "NodePort", "ClusterIP") })
+	d.maybe(2, s, "headless", func(d *dice) any { return d.sometimes(2) })
+	d.maybe(3, s, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
+	d.maybe(3, s, "labels", func(d *dice) any { return object{"team": pick(d, "a", "1", ""), "release": "x"} })
+	return s
 }
