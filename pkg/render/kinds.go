@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // Object is a typed Kubernetes object.
@@ -27,6 +28,8 @@ type Objects struct {
 	Service                 *corev1.Service
 	HeadlessService         *corev1.Service
 	NetworkPolicy           *networkingv1.NetworkPolicy
+	HTTPRoute               *gatewayv1.HTTPRoute
+	GRPCRoute               *gatewayv1.GRPCRoute
 	PodDisruptionBudget     *policyv1.PodDisruptionBudget
 	PodMonitor              *monitoringv1.PodMonitor
 	PrometheusRule          *monitoringv1.PrometheusRule
@@ -60,6 +63,10 @@ var kinds = []Kind{
 		func(o *Objects) **corev1.Service { return &o.HeadlessService }),
 	newKind(networkingv1.SchemeGroupVersion, "networkpolicies", "templates/networkpolicy.yaml",
 		func(o *Objects) **networkingv1.NetworkPolicy { return &o.NetworkPolicy }),
+	newKind(schema.GroupVersion(gatewayv1.GroupVersion), "httproutes", "templates/httproute.yaml",
+		func(o *Objects) **gatewayv1.HTTPRoute { return &o.HTTPRoute }),
+	newKind(schema.GroupVersion(gatewayv1.GroupVersion), "grpcroutes", "templates/grpcroute.yaml",
+		func(o *Objects) **gatewayv1.GRPCRoute { return &o.GRPCRoute }),
 	newKind(policyv1.SchemeGroupVersion, "poddisruptionbudgets", "templates/poddisruptionbudget.yaml",
 		func(o *Objects) **policyv1.PodDisruptionBudget { return &o.PodDisruptionBudget }),
 	newKind(monitoringv1.SchemeGroupVersion, "podmonitors", "templates/podmonitor.yaml",

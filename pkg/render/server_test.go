@@ -31,6 +31,8 @@ var serverRules = map[string]string{
 	"apps/deployments get list watch create patch delete":                      "an object of a lease",
 	"/services get list watch create patch delete":                             "an object of a lease",
 	"networking.k8s.io/networkpolicies get list watch create patch delete":     "an object of a lease",
+	"gateway.networking.k8s.io/httproutes get list watch create patch delete":  "an object of a lease",
+	"gateway.networking.k8s.io/grpcroutes get list watch create patch delete":  "an object of a lease",
 	"policy/poddisruptionbudgets get list watch create patch delete":           "an object of a lease",
 	"autoscaling/horizontalpodautoscalers get list watch create patch delete":  "an object of a lease",
 	"monitoring.coreos.com/podmonitors get list watch create patch delete":     "an object of a lease",

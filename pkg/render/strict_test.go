@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -55,6 +56,10 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 			object = new(rbacv1.ClusterRoleBinding)
 		case "NetworkPolicy":
 			object = new(networkingv1.NetworkPolicy)
+		case "HTTPRoute":
+			object = new(gatewayv1.HTTPRoute)
+		case "GRPCRoute":
+			object = new(gatewayv1.GRPCRoute)
 		case "CustomResourceDefinition":
 			object = new(apiextensionsv1.CustomResourceDefinition)
 		case "Certificate": // not worth the module of cert-manager: test/conform checks the fields

@@ -17,6 +17,7 @@ type Values struct {
 	Server           Server                        `json:"server"`
 	Triton           v1alpha1.Triton               `json:"triton"`
 	Service          v1alpha1.Service              `json:"service"`
+	Routes           Routes                        `json:"routes"`
 	ServiceAccount   ServiceAccount                `json:"serviceAccount"`
 	NetworkPolicy    TritonNetworkPolicy           `json:"networkPolicy"`
 	Metrics          Metrics                       `json:"metrics"`
@@ -58,6 +59,13 @@ type ServiceAccount struct {
 	Create      bool              `json:"create"`
 	Name        string            `json:"name,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Routes are Gateway API routes to every lease.
+type Routes struct {
+	// ParentRefs are Gateways, as in an HTTPRoute; none means no routes.
+	ParentRefs []v1alpha1.RawJSON `json:"parentRefs,omitempty"`
+	Domain     string             `json:"domain,omitempty"`
 }
 
 // TritonNetworkPolicy restricts the traffic to the pods of leases.

@@ -1,5 +1,5 @@
 // Schemas writes the JSON schemas with which kubeconform checks the rendered manifests. Its
-// only sources are three pinned Go modules:
+// only sources are four pinned Go modules:
 //
 //	go run . DIR
 //
@@ -15,7 +15,8 @@
 //	kubeconform -strict -schema-location 'DIR/{{ .ResourceKind }}{{ .KindSuffix }}.json'
 //
 // The built-in kinds come from Kubernetes' OpenAPI document, the monitoring kinds from the
-// CRDs of prometheus-operator, and Certificate from those of cert-manager. The schemas do
+// CRDs of prometheus-operator, Certificate from those of cert-manager, and routes from those
+// of the Gateway API. The schemas do
 // not check enumerations of the built-in kinds (Kubernetes documents them only in prose),
 // uniqueness of list keys, and CEL rules.
 package main
@@ -52,6 +53,10 @@ var (
 		"github.com/cert-manager/cert-manager", "v1.19.1",
 		"h1:Txh8L/nLWTDcb7ZnXuXbTe15BxQnLbLirXmbNk0fGgY=",
 	}
+	gateway = source{
+		"sigs.k8s.io/gateway-api", "v1.5.1",
+		"h1:RqVRIlkhLhUO8wOHKTLnTJA6o/1un4po4/6M1nRzdd0=",
+	}
 )
 
 // resources are the CRDs of the custom resources that the chart renders, or that an
@@ -65,6 +70,9 @@ var resources = []struct {
 		"monitoring.coreos.com_podmonitors.yaml", "monitoring.coreos.com_prometheusrules.yaml", "monitoring.coreos.com_servicemonitors.yaml",
 	}},
 	{certManager, "deploy/crds", []string{"cert-manager.io_certificates.yaml"}},
+	{gateway, "config/crd/standard", []string{
+		"gateway.networking.k8s.io_httproutes.yaml", "gateway.networking.k8s.io_grpcroutes.yaml",
+	}},
 }
 
 func main() {

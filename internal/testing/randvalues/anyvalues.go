@@ -82,6 +82,9 @@ func (d *dice) values() object {
 	})
 	names.maybe(6, v, "service", (*dice).service)
 	names.maybe(6, v, "commonLabels", func(d *dice) any { return object{"team": pick(d, "b", "1"), "release": "y"} })
+	names.maybe(6, v, "routes", func(d *dice) any {
+		return object{"parentRefs": []any{object{"name": pick(d, "public", "1")}}, "domain": "models.example.com"}
+	})
 	names.maybe(6, v, "metrics", func(d *dice) any { return object{"enabled": !d.sometimes(4)} })
 	names.maybe(6, v, "networkPolicy", func(d *dice) any {
 		return object{"enabled": true, "from": pick(d, []any{}, []any{object{"podSelector": object{}}})}
