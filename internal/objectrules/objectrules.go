@@ -7,12 +7,15 @@
 // module k8s.io/kubernetes is too large to import. test/e2e/objectrules compares them
 // with Kubernetes.
 //
-// The API server remains the judge of what a render cannot know, or hardly contains:
-//   - the state and the policy of a cluster: quotas, admission, ranges of node ports,
-//     privileged containers
-//   - fields behind feature gates that are off by default
-//   - Windows containers, and annotations that fields have replaced (AppArmor, seccomp)
-//   - the fields of volume sources that Kubernetes has deprecated in favor of CSI
+// Some rules remain with the API server:
+//   - those that depend on the cluster: quotas, admission, ranges of node ports, whether
+//     privileged containers are allowed
+//   - those of fields that are behind a feature gate, and off by default
+//   - those of Windows containers, of annotations that fields have replaced (AppArmor,
+//     seccomp), and of finalizers without a domain
+//   - those of volume sources that CSI has replaced, such as iscsi, and of certificates in
+//     projected volumes
+//   - the sums over containers in a pod that has resources of its own
 package objectrules
 
 import (
