@@ -102,6 +102,13 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 	if reasons := refused.reasons(); len(reasons) > 0 {
 		return nil, nil, reasons
 	}
+	faults, err := lr.refuseFaults(grants.Leases)
+	if err != nil {
+		return nil, nil, err
+	}
+	if refused.add(faults); len(faults) > 0 {
+		return nil, nil, refused.reasons()
+	}
 	return lr, grants, nil
 }
 
@@ -120,7 +127,19 @@ func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedL
 		return nil, reasons.byPolicy
 	}
 	lr.addShape(granted, value)
+	if err := lr.checkFaults(granted); err != nil {
+		return nil, err
+	}
 	return granted, nil
+}
+
+// checkFaults returns a policy.Refusal if Kubernetes would refuse objects of the lease.
+func (lr *LeaseRenderer) checkFaults(g *GrantedLease) error {
+	reasons, err := lr.refuseFaults([]*GrantedLease{g})
+	if len(reasons) > 0 {
+		return reasons
+	}
+	return err
 }
 
 // GrantTritonLease grants the autoscaling and the term of a TritonLease. The error is a
@@ -154,6 +173,9 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	granted.Namespace, granted.AskedTerm, granted.Term = lease.Namespace, asked, term
 	lr.addShape(granted, value)
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
+	if err := lr.checkFaults(granted); err != nil {
+		return nil, err
+	}
 	return granted, nil
 }
 

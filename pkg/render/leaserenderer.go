@@ -151,7 +151,7 @@ type refusals struct {
 	// ignored holds the top-level keys that the schema refuses, and leases the names of the
 	// leases that it refuses. Reasons that follow from leaving them out are not reported.
 	ignored, leases map[string]bool
-	// defaults holds the reasons against the defaults in triton.
+	// defaults holds the reasons against keys outside leases.
 	defaults map[string]bool
 }
 
@@ -172,11 +172,11 @@ func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
 	return r
 }
 
-// add adds reasons. A reason against the defaults in triton comes from every lease that
-// has them, and is added once.
+// add adds reasons. A reason against a default comes from every lease that has it, and is
+// added once.
 func (r *refusals) add(reasons policy.Refusal) {
 	for _, reason := range reasons {
-		if strings.HasPrefix(reason.Field, "triton.") {
+		if !strings.HasPrefix(reason.Field, leasesKey+".") {
 			if r.defaults[reason.Error()] {
 				continue
 			}

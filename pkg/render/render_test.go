@@ -78,7 +78,7 @@ func TestLease(t *testing.T) {
 	require.EqualError(t, err, `no such lease: "resnet", did you mean "resnet50"?`)
 
 	_, err = r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {affinity: {podAfinity: {}}}`))
-	require.ErrorContains(t, err, `unknown field "spec.template.spec.affinity.podAfinity"`)
+	require.EqualError(t, err, "triton.affinity.podAfinity: Forbidden: Kubernetes has no such field")
 }
 
 func TestConcurrentUse(t *testing.T) {
@@ -197,15 +197,24 @@ func TestHostileStrings(t *testing.T) {
 		values := map[string]any{
 			"kubernetes": map[string]any{"customAnnotations": map[string]any{"example.com/note": text}},
 			"triton": map[string]any{
-				"args": []any{text}, "priorityClassName": text, "serviceAccountName": text,
+				"args": []any{text}, "podAnnotations": map[string]any{"example.com/own": text},
 				"env": []any{map[string]any{"name": "A", "value": text}},
 			},
-			"leases": map[string]any{"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/models"}}}},
+			"leases": map[string]any{
+				"a": map[string]any{"models": []any{map[string]any{"name": "m", "uri": "/models"}}},
+				"b": map[string]any{
+					"models":  []any{map[string]any{"name": "m", "uri": "/models"}},
+					"service": map[string]any{"annotations": map[string]any{"example.com/own": text}},
+					"triton": map[string]any{"command": []any{text}, "podTemplate": map[string]any{"spec": map[string]any{
+						"containers": []any{map[string]any{"name": "triton", "workingDir": text}},
+					}}},
+				},
+			},
 		}
 		result, err := goPolicy.RenderValues(release, values)
 		require.NoError(t, err, "%q", text)
 		decodesStrictly(t, result)
-		require.Len(t, slices.Collect(result.Documents()), 4, "%q adds a document", text)
+		require.Len(t, slices.Collect(result.Documents()), 7, "%q adds a document", text)
 		byChart, err := chartPolicy.RenderValues(release, values)
 		require.NoError(t, err)
 		golden.Same(t, printed(t, byChart), printed(t, result), "the chart's own policy renders something else")

@@ -23,6 +23,9 @@ type shape struct {
 	// yaml holds one manifest for each of kinds, nil if the lease has no such object.
 	// renderShapes sets yaml, and jsonOf sets json, once, under the lock of the cache.
 	yaml, json []*stencil.Stencil
+	// faults are those for which Kubernetes would refuse the objects, once they are checked.
+	faults  []fault
+	checked bool
 }
 
 // grantShape is a grant without its numbers and the texts of its adjustments.

@@ -1,0 +1,208 @@
+package render
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/json"
+
+	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/objectrules"
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+// OfKubernetes is the origin of reasons that pkg/policy does not know: Kubernetes would
+// refuse an object of the lease. Helm alone finds them only when it installs the release.
+const OfKubernetes = "kubernetes"
+
+// fault is an error of one object of a shape. The path is that of the object.
+type fault struct {
+	kind string
+	err  *field.Error
+}
+
+// refuseFaults returns the reasons why Kubernetes would refuse objects of the leases.
+func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, error) {
+	if err := lr.renderShapes(leases); err != nil {
+		return nil, err
+	}
+	var reasons policy.Refusal
+	for _, g := range leases {
+		faults, err := lr.faultsOf(g)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range faults {
+			reasons = append(reasons, lr.reason(g, f))
+		}
+	}
+	return reasons, nil
+}
+
+// faultsOf returns the faults of the shape of a lease. The parameters cannot be at fault:
+// the schema and the policy validate them.
+func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
+	manifests, err := lr.jsonOf(g.shape)
+	if err != nil {
+		return nil, err
+	}
+	lr.shapes.lock.Lock()
+	defer lr.shapes.lock.Unlock()
+	if g.shape.checked {
+		return g.shape.faults, nil
+	}
+	for k, manifest := range manifests {
+		if manifest == nil {
+			continue
+		}
+		object := kinds[k].New()
+		unknown, err := json.UnmarshalStrict(manifest.Append(nil, g.parameters), object)
+		var faults field.ErrorList
+		for _, err := range unknown {
+			faults = append(faults, misreadError(err))
+		}
+		if err != nil {
+			faults = append(faults, misreadError(err))
+		} else {
+			faults = append(faults, objectrules.Validate(object)...)
+		}
+		for _, err := range faults {
+			g.shape.faults = append(g.shape.faults, fault{kinds[k].Kind, err})
+		}
+	}
+	g.shape.checked = true
+	return g.shape.faults, nil
+}
+
+var (
+	unknownField = regexp.MustCompile(`^unknown field "(.*)"$`)
+	wrongType    = regexp.MustCompile(`^json: cannot unmarshal (\S+) into Go struct field (?:[^.]*\.)?(\S+) of type (\S+)$`)
+)
+
+// misreadError returns an error of the decoder as an error of the field that it names.
+func misreadError(err error) *field.Error {
+	if found := unknownField.FindStringSubmatch(err.Error()); found != nil {
+		return field.Forbidden(fieldpath.Parse(found[1]).Field(), "Kubernetes has no such field")
+	}
+	if found := wrongType.FindStringSubmatch(err.Error()); found != nil {
+		return field.TypeInvalid(fieldpath.Parse(found[2]).Field(), found[1], "must be of type "+found[3])
+	}
+	return field.InternalError(field.NewPath("spec"), err)
+}
+
+// reason returns a fault as a reason against the key of the values that causes it.
+func (lr *LeaseRenderer) reason(g *GrantedLease, f fault) *field.Error {
+	reason := *f.err
+	reason.Origin = OfKubernetes
+	path := fieldpath.Parse(f.err.Field)
+	source := lr.source(g, f.kind, path)
+	reason.Field = source.path.String()
+	if source.rest != "" {
+		reason.Detail = strings.TrimSuffix(fmt.Sprintf("%s of the %s: %s", source.rest, f.kind, f.err.Detail), ": ")
+	}
+	return &reason
+}
+
+// source is the key of the values that a field of an object comes from. If the key holds
+// the field at another path, rest is the path in the object.
+type source struct {
+	path fieldpath.Path
+	rest string
+}
+
+// sources maps fields of objects to keys of triton, by kind. The first prefix of a path
+// counts.
+var sources = map[string][]struct{ field, key string }{
+	"Deployment": {
+		{"spec.template.metadata.labels", "podLabels"},
+		{"spec.template.metadata.annotations", "podAnnotations"},
+		{"spec.template.spec.containers[0].startupProbe", "probes.startup"},
+		{"spec.template.spec.containers[0].readinessProbe", "probes.readiness"},
+		{"spec.template.spec.containers[0].livenessProbe", "probes.liveness"},
+		{"spec.template.spec.containers[0]", ""},
+		{"spec.template.spec.securityContext", "podSecurityContext"},
+		{"spec.template.spec", ""},
+		{"spec", ""},
+	},
+	"PodDisruptionBudget": {{"spec", "podDisruptionBudget"}},
+}
+
+// source returns where the value of a field comes from.
+func (lr *LeaseRenderer) source(g *GrantedLease, kind string, path fieldpath.Path) source {
+	lease := fieldpath.Parse(g.Path)
+	switch kind {
+	case "Service":
+		return source{lease.Child(fieldpath.Key("service")), path.String()}
+	case "NetworkPolicy":
+		return source{fieldpath.New("networkPolicy", "from"), path.String()}
+	case "HTTPRoute", "GRPCRoute":
+		return source{fieldpath.New("routes", "parentRefs"), path.String()}
+	case "HorizontalPodAutoscaler":
+		return source{fieldpath.New("server", "autoscaling", "behavior"), path.String()}
+	}
+	own, _ := g.shape.spec["triton"].(map[string]any)
+	defaults, _ := lr.values["triton"].(map[string]any)
+	// A key of the lease overrides the default, and its path is the one to name.
+	at := func(key string) fieldpath.Path {
+		if _, has := own[key]; has {
+			return lease.Child(fieldpath.Key("triton"), fieldpath.Key(key))
+		}
+		return fieldpath.New("triton", key)
+	}
+	if rest, ok := path.Rebase(fieldpath.New("spec", "template"), nil); ok && (lays(own, rest) || lays(defaults, rest)) {
+		return source{at("podTemplate"), rest.String()}
+	}
+	for _, s := range sources[kind] {
+		rest, ok := path.Rebase(fieldpath.Parse(s.field), nil)
+		if !ok {
+			continue
+		}
+		full := append(fieldpath.Parse(s.key), rest...)
+		if len(full) == 0 {
+			break
+		}
+		if offset := lr.chartItems(g, full[0].Key); offset > 0 && len(full) > 1 {
+			if full[1].Index < offset {
+				break // an item of the chart itself
+			}
+			full[1].Index -= offset
+		}
+		if _, known := defaults[full[0].Key]; !known && own[full[0].Key] == nil {
+			break
+		}
+		return source{path: append(at(full[0].Key), full[1:]...)}
+	}
+	return source{lease.Child(fieldpath.Key("triton")), path.String()}
+}
+
+// lays reports whether the podTemplate of a triton has a field of the pod: metadata.labels,
+// spec.containers or another of the second level.
+func lays(triton map[string]any, path fieldpath.Path) bool {
+	template, _ := triton["podTemplate"].(map[string]any)
+	if len(path) < 2 {
+		return len(template) > 0
+	}
+	part, _ := template[path[0].Key].(map[string]any)
+	_, has := part[path[1].Key]
+	return has
+}
+
+// chartItems returns how many items of the chart come before those of the values in a list
+// of the pod: the shared memory, and a volume for each claim.
+func (lr *LeaseRenderer) chartItems(g *GrantedLease, key string) int {
+	if key != "volumes" && key != "volumeMounts" {
+		return 0
+	}
+	claims := map[string]bool{}
+	models, _ := g.shape.spec["models"].([]any)
+	for _, model := range models {
+		uri, _ := model.(map[string]any)["uri"].(string)
+		if rest, isClaim := strings.CutPrefix(uri, claimScheme); isClaim {
+			claim, _, _ := strings.Cut(rest, "/")
+			claims[claim] = true
+		}
+	}
+	return 1 + len(claims)
+}
