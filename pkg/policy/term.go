@@ -44,7 +44,7 @@ type TermRequest struct {
 	AutoRenew *bool
 }
 
-// Terms is an administrator's TermConfig that is coherent.
+// Terms is a valid TermConfig.
 type Terms struct{ config TermConfig }
 
 const (
@@ -52,9 +52,9 @@ const (
 	autoRenewAllowed = "server.leases.autoRenew.allowed"
 )
 
-// NewTerms returns the terms of a configuration, or a Refusal with every incoherence at
-// once. The interval of renewals must not be shorter than the rate window, because a
-// renewal reads a rate.
+// NewTerms returns the terms of a configuration. If the configuration is invalid, the error
+// is a Refusal with every reason. The interval of renewals must not be shorter than the
+// rate window, because a renewal reads a rate over that window.
 func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	var reasons field.ErrorList
 	path := field.NewPath("server", "leases")

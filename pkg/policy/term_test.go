@@ -67,7 +67,7 @@ func TestInterval(t *testing.T) {
 	require.Equal(t, time.Hour, all.Interval())
 }
 
-func TestTermsIncoherent(t *testing.T) {
+func TestTermsInvalid(t *testing.T) {
 	t.Parallel()
 	config := terms("3h", "2h", true)
 	config.AutoRenew.Interval = "30s"

@@ -12,16 +12,15 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Policy is an administrator's configuration that is coherent. Its methods are pure
-// and safe for concurrent use, as long as the maps of the Config do not change.
+// Policy is a valid Config. Its methods are pure, and safe for concurrent use as long as
+// the maps of the Config do not change.
 type Policy struct {
 	config Config
 	window time.Duration
 }
 
-// New returns the policy of a configuration. If the configuration is not coherent,
-// New returns a Refusal with every incoherence at once, whether or not Config.Enable
-// is set.
+// New returns the policy of a configuration. If the configuration is invalid, the error is
+// a Refusal with every reason, whether or not Config.Enable is set.
 func New(config Config) (*Policy, error) {
 	path := field.NewPath("server", "autoscaling")
 	reasons := slices.Concat(

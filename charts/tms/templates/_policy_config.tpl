@@ -28,9 +28,9 @@ Arguments: root (the root context), grants (an empty dict). Result: nothing.
 {{- include "tms.policy.thresholds" $policy -}}
 {{- include "tms.policy.durations" $policy -}}
 {{- include "tms.policy.ruleLabels" $policy -}}
-{{- $coherent := eq $before (len $policy.errors) -}}
+{{- $valid := eq $before (len $policy.errors) -}}
 {{- include "tms.policy.server" $policy -}}
-{{- include "tms.policy.leases" (dict "policy" $policy "coherent" $coherent) -}}
+{{- include "tms.policy.leases" (dict "policy" $policy "valid" $valid) -}}
 {{- if $policy.errors -}}
 {{- fail (printf "\n%s" (join "\n" $policy.errors)) -}}
 {{- end -}}

@@ -7,13 +7,13 @@ metric) and warnings (sentences).
 */}}
 
 {{/*
-tms.policy.leases: grants all leases. A request is judged only if the configuration
-is coherent and autoscaling is on.
-Arguments: policy, coherent. Result: nothing.
+tms.policy.leases: grants all leases. Autoscaling is granted only if the
+configuration is valid and autoscaling is on.
+Arguments: policy, valid. Result: nothing.
 */}}
 {{- define "tms.policy.leases" -}}
 {{- $policy := .policy -}}
-{{- $coherent := .coherent -}}
+{{- $valid := .valid -}}
 {{- $fullname := include "tms.fullname" $policy.root -}}
 {{- $targets := dict -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
@@ -25,7 +25,7 @@ Arguments: policy, coherent. Result: nothing.
 {{- include "tms.policy.models" $lease -}}
 {{- include "tms.policy.target" (dict "lease" $lease "targets" $targets) -}}
 {{- include "tms.policy.image" $lease -}}
-{{- if and $coherent $lease.request.enable -}}
+{{- if and $valid $lease.request.enable -}}
 {{- if $policy.config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
 {{- include "tms.policy.grantReplicas" $lease -}}
