@@ -158,7 +158,7 @@ func TestSetup(t *testing.T) {
 		}, 10*time.Second, 5*time.Millisecond)
 	}
 	informers.added(t, "TritonLease", lease)
-	condition(`False Refused: spec.image: Forbidden: "` + listed + `" is neither images.triton nor among server.allowlist`)
+	condition(`False Refused: spec.image: Forbidden: image "` + listed + `" is not allowed: it must be images.triton or in server.allowlist`)
 	informers.added(t, "ConfigMap", &corev1.ConfigMap{Data: map[string]string{config.AllowlistKey: listed}})
 	condition("True Granted: the lease has what it asks for")
 	require.Eventually(t, func() bool {

@@ -85,5 +85,5 @@ func TestAllowlist(t *testing.T) {
 	path := field.NewPath("leases", "a")
 	require.NoError(t, list.Check(path, ""))
 	require.NoError(t, list.Check(path, "triton@sha256:0"))
-	require.EqualError(t, list.Check(path, "triton:10"), `leases.a.image: Forbidden: "triton:10" is neither images.triton nor among server.allowlist`)
+	require.EqualError(t, list.Check(path, "triton:10"), `leases.a.image: Forbidden: image "triton:10" is not allowed: it must be images.triton or in server.allowlist`)
 }

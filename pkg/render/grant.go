@@ -198,12 +198,11 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 	var reasons policy.Refusal
 	if g.ObjectName == lr.serverName {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
-			"the objects of this lease would have this name, which is that of tms-server"))
+			"the name of the lease's objects must not be that of tms-server: change the name of the lease"))
 	}
 	if !isObjectName(g.ObjectName) {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
-			"the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
-				"change the name of the lease or of the release, or set fullnameOverride"))
+			"the name of the lease's objects "+mustBeObjectName+": change the name of the lease or of the release, or set fullnameOverride"))
 	}
 	seen := map[string]bool{}
 	for i, model := range spec.Models {

@@ -100,8 +100,7 @@ func checkServiceName(v *values.Values, name string) policy.Refusal {
 		return nil
 	}
 	return policy.Refusal{field.Invalid(field.NewPath("server", "apiService"), name,
-		"the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
-			"change the name of the release, or set fullnameOverride")}
+		"the name of the API's Service "+mustBeObjectName+": change the name of the release, or set fullnameOverride")}
 }
 
 // Terms returns the defaults and bounds of the terms of TritonLeases.

@@ -41,6 +41,9 @@ func (r Release) forChart() helmchart.Release {
 // strictest rule: a DNS label that begins with a letter.
 func isObjectName(name string) bool { return len(validation.IsDNS1035Label(name)) == 0 }
 
+// mustBeObjectName is the rule of isObjectName in messages.
+const mustBeObjectName = "must be a DNS label of at most 63 characters that begins with a letter"
+
 // validate refuses names that Helm or Kubernetes would refuse. The namespace becomes part
 // of PromQL expressions.
 func (r Release) validate() policy.Refusal {
