@@ -111,7 +111,7 @@ func rows(lease *render.GrantedLease) []row {
 
 func scaling(lease *render.GrantedLease) []row {
 	path := lease.Path + ".autoscaling."
-	request := lease.Request
+	request := lease.RequestedAutoscaling
 	all := []row{
 		{
 			Field: path + "replicas.minimum", Asked: request.Replicas.Minimum, Granted: lease.Grant.MinReplicas,
@@ -141,7 +141,7 @@ func duration(lease *render.GrantedLease) row {
 		Field: lease.Path + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
 		Decided: "server.leases.duration.default",
 	}
-	if wanted := lease.AskedTerm.Duration; wanted != nil {
+	if wanted := lease.RequestedTerm.Duration; wanted != nil {
 		asked := seconds(*wanted)
 		r.Asked = &asked
 	}

@@ -8,8 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/fieldpath"
-	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/stencil"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
@@ -62,22 +60,23 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 // values to refused. The LeaseRenderer leaves out the keys that the schema refuses, so
 // that the leases can still be checked. It also returns the warnings about the values.
 func (r *Renderer) configure(release Release, merged map[string]any, refused *refusals) (*LeaseRenderer, []string, error) {
-	sound := maps.Clone(merged)
-	delete(sound, leasesKey)
+	accepted := maps.Clone(merged)
+	delete(accepted, leasesKey)
 	for key := range refused.ignored {
-		delete(sound, key)
+		delete(accepted, key)
 	}
-	decoded, err := values.Decode(sound)
+	decoded, err := values.Decode(accepted)
 	if err != nil {
 		return nil, nil, err
 	}
 	lr := &LeaseRenderer{
-		renderer: r, release: release, values: sound, decoded: decoded,
+		renderer: r, release: release, values: accepted, decoded: decoded,
 		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
-		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.memory},
+		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.shapeCacheBytes},
 	}
+	serverName := lr.fullname + "-server"
 	if decoded.Server.Enabled {
-		lr.serverName = lr.fullname + "-server"
+		lr.serverName = serverName
 	}
 	refused.add(release.validate())
 	warnings := ignoredKeys(decoded)
@@ -88,7 +87,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		lr.ruleLabels, overridden = lr.policy.RuleLabels()
 		warnings = append(warnings, overridden...)
 	}
-	refused.add(checkServiceName(decoded, lr.fullname+"-server"))
+	refused.add(checkServiceName(decoded, serverName))
 	lr.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.addError(err)
 	return lr, warnings, nil
@@ -134,56 +133,6 @@ func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
 		return v1alpha1.Grant{}
 	}
 	return tightened
-}
-
-// refusals are the reasons why values are refused.
-type refusals struct {
-	bySchema field.ErrorList
-	byPolicy policy.Refusal
-	// ignored holds the top-level keys that the schema refuses, and leases the names of the
-	// leases that it refuses. Reasons that follow from leaving them out are not reported.
-	ignored, leases map[string]bool
-}
-
-// newRefusals returns refusals with the reasons of the schema.
-func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
-	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
-	for _, reason := range bySchema {
-		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
-		switch {
-		case len(path) > 1 && path[0].Key == leasesKey:
-			r.leases[path[1].Key] = true
-		case len(path) > 0:
-			if _, given := values[path[0].Key]; given {
-				r.ignored[path[0].Key] = true
-			}
-		}
-	}
-	return r
-}
-
-func (r *refusals) add(reasons policy.Refusal) { r.byPolicy = append(r.byPolicy, reasons...) }
-
-// addError adds the reasons of an error of package policy, if there are any.
-func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }
-
-// reasons returns the reasons of the schema, ordered by path, and then those of the
-// policy. It leaves out a reason that may follow from an ignored key: bounds depend on
-// server, resources on the defaults in triton, names of objects on the overrides of the
-// name, and allowed images on images.
-func (r *refusals) reasons() policy.Refusal {
-	reasons := policy.Refusal(schema.Sort(r.bySchema))
-	for _, reason := range r.byPolicy {
-		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
-		follows := r.ignored[path[0].Key] ||
-			len(path) > 2 && path[2].Key == "triton" && r.ignored["triton"] ||
-			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"]) ||
-			path[len(path)-1].Key == "image" && r.ignored["images"]
-		if !follows {
-			reasons = append(reasons, reason)
-		}
-	}
-	return reasons
 }
 
 // namespaceOf returns the namespace of a lease's objects.

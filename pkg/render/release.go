@@ -30,7 +30,7 @@ const ControllerName = "tms-server"
 
 // forChart returns the release as templates see it.
 func (r Release) forChart() helmchart.Release {
-	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade, Service: "Helm"}
+	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade}
 	if r.Controller {
 		release.Service = ControllerName
 	}
