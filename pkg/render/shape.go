@@ -31,8 +31,9 @@ type grantShape struct {
 	Adjustments         int
 }
 
-// Indexes of the parameters that every lease has. The thresholds, the adjustments, and the
-// texts that masker replaces follow.
+// The indexes of the parameters of a lease. The thresholds and the adjustments come after
+// the constants: see grantShape.threshold and grantShape.adjustment. The texts that masker
+// replaces come last.
 const (
 	nameParameter = iota
 	objectNameParameter
@@ -42,21 +43,30 @@ const (
 	firstThreshold
 )
 
+// threshold returns the index of the threshold of the metric at index i.
+func (s grantShape) threshold(i int) int { return firstThreshold + i }
+
+// adjustment returns the index of the adjustment at index i.
+func (s grantShape) adjustment(i int) int { return s.threshold(len(s.Metrics)) + i }
+
 // addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	grant := grantShape{Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, Adjustments: len(g.Grant.Adjustments)}
-	parameters := make([]string, firstThreshold, firstThreshold+len(g.Grant.Metrics)+len(g.Grant.Adjustments)+4)
+	for _, m := range g.Grant.Metrics {
+		grant.Metrics = append(grant.Metrics, string(m.Metric))
+	}
+	count := grant.adjustment(grant.Adjustments)
+	parameters := make([]string, count, count+4) // with room for a few texts of masker
 	parameters[nameParameter] = g.Name
 	parameters[objectNameParameter] = g.ObjectName
 	parameters[namespaceParameter] = lr.namespaceOf(g)
 	parameters[minReplicasParameter] = strconv.FormatInt(g.Grant.MinReplicas, 10)
 	parameters[maxReplicasParameter] = strconv.FormatInt(g.Grant.MaxReplicas, 10)
-	for _, m := range g.Grant.Metrics {
-		grant.Metrics = append(grant.Metrics, string(m.Metric))
-		parameters = append(parameters, strconv.FormatInt(m.Threshold, 10))
+	for i, m := range g.Grant.Metrics {
+		parameters[grant.threshold(i)] = strconv.FormatInt(m.Threshold, 10)
 	}
-	for _, adjustment := range g.Grant.Adjustments {
-		parameters = append(parameters, adjustment.String())
+	for i, adjustment := range g.Grant.Adjustments {
+		parameters[grant.adjustment(i)] = adjustment.String()
 	}
 	m := masker{placeholders: lr.placeholders, parameters: parameters, known: map[string]string{}}
 	spec := m.mask(value)
