@@ -116,23 +116,34 @@ func (lr *LeaseRenderer) WithImages(images ...string) *LeaseRenderer {
 	return &more
 }
 
-// Tighten clamps an existing grant to the current bounds, which may have changed since
-// the lease was granted. If autoscaling is no longer possible, it returns a grant without
-// autoscaling.
-func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
+// ClampReplicas clamps the replicas of an existing grant to the current bounds, which may
+// have changed since. The metrics and the thresholds stay. If the bounds no longer allow
+// autoscaling by these metrics, it returns a grant without autoscaling.
+func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
+	if !granted.Autoscaled {
+		return granted
+	}
 	request := v1alpha1.Autoscaling{
-		Enable:   granted.Autoscaled,
+		Enable:   true,
 		Replicas: v1alpha1.ReplicaRange{Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas},
 		Metrics:  map[v1alpha1.MetricName]v1alpha1.MetricRequest{},
 	}
 	for _, m := range granted.Metrics {
-		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Threshold: &m.Threshold}
+		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Enabled: new(true)}
 	}
-	tightened, err := lr.policy.Grant(field.NewPath("spec"), request, nil)
+	clamped, err := lr.policy.Grant(field.NewPath("spec"), request, nil)
 	if err != nil {
 		return v1alpha1.Grant{}
 	}
-	return tightened
+	if !clamped.Autoscaled {
+		return clamped
+	}
+	kept := slices.DeleteFunc(slices.Clone(granted.Adjustments), func(before v1alpha1.Adjustment) bool {
+		return slices.ContainsFunc(clamped.Adjustments, func(now v1alpha1.Adjustment) bool { return now.Field == before.Field })
+	})
+	granted.Adjustments = append(clamped.Adjustments, kept...)
+	granted.MinReplicas, granted.MaxReplicas = clamped.MinReplicas, clamped.MaxReplicas
+	return granted
 }
 
 // namespaceOf returns the namespace of a lease's objects.
