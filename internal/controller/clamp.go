@@ -22,7 +22,10 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 		return nil
 	}
 	spec := field.NewPath("spec")
-	granted := &v1alpha1.Granted{Grant: renderer.ClampReplicas(r.status.Granted.Grant)}
+	granted := new(v1alpha1.Granted)
+	if !r.duplicate { // a lease must not scale what another lease scales
+		granted.Grant = renderer.ClampReplicas(r.status.Granted.Grant)
+	}
 	requested := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
 	term, adjustments, err := renderer.Terms().Grant(spec, requested)
 	if err != nil {
@@ -38,7 +41,7 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 	if autoscaler == nil {
 		return nil
 	}
-	if !granted.Autoscaled || r.duplicate {
+	if !granted.Autoscaled {
 		return r.pruneAutoscaler(ctx)
 	}
 	return r.setReplicaBounds(ctx, autoscaler, granted.Grant)
