@@ -201,7 +201,7 @@ func TestCache(t *testing.T) {
 		require.True(t, by.Label.Empty(), "leases have no such label")
 	}
 
-	some := Cache(Namespaces{Asked: []string{"a", "b"}, Watched: []string{"b"}}, client.ObjectKey{Namespace: "system", Name: "images"})
+	some := Cache(Namespaces{Configured: []string{"a", "b"}, Watched: []string{"b"}}, client.ObjectKey{Namespace: "system", Name: "images"})
 	require.Equal(t, map[string]cache.Config{"b": {}}, some.DefaultNamespaces)
 	for object, by := range some.ByObject {
 		if _, ok := object.(*corev1.ConfigMap); ok {
