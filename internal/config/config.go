@@ -88,7 +88,8 @@ func (c *Config) Reload() (changed bool, err error) {
 func (c *Config) fail(text []byte, err error) error {
 	err = fmt.Errorf("configuration: %w", err)
 	known := c.lastErr != nil && c.lastErr.Error() == err.Error()
-	if c.lastRead, c.lastErr = text, err; known {
+	c.lastRead, c.lastErr = text, err
+	if known {
 		return nil
 	}
 	return err

@@ -94,8 +94,9 @@ func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	return manifests, nil
 }
 
-// renderShared renders the documents that do not belong to one lease. Of a grant, their
-// templates may read only name and autoscaled; of a spec, only what is not a parameter.
+// renderShared renders the documents that do not belong to one lease. Their templates may
+// read only name and autoscaled of a grant, and only the part of a spec that is not a
+// parameter.
 func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {

@@ -82,7 +82,8 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 		}
 		delete(leases, name) // frees the memory of a large fleet while it is granted
 		granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value, workloads)
-		if refused.add(reasons); len(reasons) == 0 {
+		refused.add(reasons)
+		if len(reasons) == 0 {
 			lr.addShape(granted, value)
 		}
 		grants.Leases = append(grants.Leases, granted)
@@ -140,7 +141,8 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	}
 	asked := policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
 	term, adjustments, err := lr.terms.Grant(spec, asked)
-	if refused = append(refused, policy.Reasons(err)...); len(refused) > 0 {
+	refused = append(refused, policy.Reasons(err)...)
+	if len(refused) > 0 {
 		return nil, refused
 	}
 	granted.Namespace, granted.RequestedTerm, granted.Term = lease.Namespace, asked, term

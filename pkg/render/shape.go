@@ -91,7 +91,7 @@ func (m *masker) mask(lease map[string]any) map[string]any {
 		masked["image"] = m.text(image)
 	}
 	models, _ := masked["models"].([]any)
-	if inMount(models) {
+	if hasMountPath(models) {
 		return masked
 	}
 	copies := make([]any, len(models))
@@ -113,10 +113,9 @@ const (
 	mountPath   = "/mnt/models/"
 )
 
-// inMount reports whether a model has a path below mountPath. It can be the path of a
-// mounted claim of another model: the two repositories are equal, and their placeholders
-// would differ.
-func inMount(models []any) bool {
+// hasMountPath reports whether the URI of a model is a path below mountPath. The pvc:// URI
+// of another model can name the same repository, and two placeholders would hide that.
+func hasMountPath(models []any) bool {
 	for _, model := range models {
 		if uri, _ := model.(map[string]any)["uri"].(string); strings.HasPrefix(uri, mountPath) {
 			return true
@@ -184,9 +183,10 @@ func (c *shapeCache) get(s *shape) *shape {
 	if known, ok := c.shapes[string(key)]; ok {
 		return known
 	}
-	const manifests, perByte = 64 << 10, 16 // the manifests of a small lease, and more for each byte of its key
-	weight := manifests + perByte*len(key)
-	if c.weight += weight; c.shapes == nil || c.weight > c.limit {
+	const smallShape, perKeyByte = 64 << 10, 16 // estimates of the memory
+	weight := smallShape + perKeyByte*len(key)
+	c.weight += weight
+	if c.shapes == nil || c.weight > c.limit {
 		c.shapes, c.weight = map[string]*shape{}, weight
 	}
 	c.shapes[string(key)] = s
