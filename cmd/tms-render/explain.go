@@ -27,7 +27,8 @@ type row struct {
 	Granted int64  `json:"granted"`
 	// Unit is the unit of both numbers, "s" for seconds, or empty if the field implies it.
 	Unit string `json:"unit,omitempty"`
-	// Decided is the path of the value that decided: the lease's own, a default, or a bound.
+	// Decided is the path of the value that decided: the lease's number, a default, or a
+	// bound.
 	Decided string `json:"decided"`
 	// Adjusted reports whether Granted differs from Asked, or from the default.
 	Adjusted bool `json:"adjusted"`

@@ -60,7 +60,7 @@ func TestRefusedLease(t *testing.T) {
 	require.NotEmpty(t, e.objects("tms-a"))
 }
 
-// TestNotDecoded: a field that is passed on verbatim and does not decode is a refusal.
+// TestNotDecoded: a verbatim field that does not decode is a refusal.
 func TestNotDecoded(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, scales, newLease(t, "a", `{models: [{name: m, uri: /m}], triton: {env: [{name: A, valueFrom: {fieldRef: 7}}]}}`))
