@@ -141,7 +141,7 @@ func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 	kept := slices.DeleteFunc(slices.Clone(granted.Adjustments), func(before v1alpha1.Adjustment) bool {
 		return slices.ContainsFunc(clamped.Adjustments, func(now v1alpha1.Adjustment) bool { return now.Field == before.Field })
 	})
-	granted.Adjustments = append(clamped.Adjustments, kept...)
+	granted.Adjustments = slices.Concat(clamped.Adjustments, kept)
 	granted.MinReplicas, granted.MaxReplicas = clamped.MinReplicas, clamped.MaxReplicas
 	return granted
 }
