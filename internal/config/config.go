@@ -41,7 +41,7 @@ type Config struct {
 
 // Read reads a file of chart values, such as the one in the chart's ConfigMap. The names
 // of what a lease deploys begin with release. The error is a policy.Refusal if the
-// configuration is not coherent.
+// configuration is not valid.
 func Read(path, release string) (*Config, error) {
 	renderer, err := render.New(render.Options{})
 	if err != nil {

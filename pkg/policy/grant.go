@@ -186,7 +186,7 @@ func onOff(on bool) string {
 func (p *Policy) checkWindow(path *field.Path, grant *v1alpha1.Grant) {
 	if threshold, ok := grant.Threshold(v1alpha1.QueueTime); ok && threshold >= p.window.Microseconds() {
 		grant.Warnings = append(grant.Warnings, warning(path.Child("autoscaling", "metrics", string(v1alpha1.QueueTime), "threshold"), fmt.Sprintf(
-			"%d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up",
+			"%d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so the lease does not scale up if no request completes",
 			threshold, p.config.Prometheus.RateWindow)))
 	}
 }

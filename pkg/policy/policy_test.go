@@ -253,7 +253,7 @@ func TestGrantWarns(t *testing.T) {
 	grant, err = p.Grant(path, request(t, `{enable: true, metrics: {queueTime: {threshold: 60000000}}}`), pod)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so a Triton in which no request completes is not scaled up",
+		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so the lease does not scale up if no request completes",
 	}, sentences(grant.Warnings))
 
 	// The pods of a target are not known, so there is no warning about them.

@@ -44,7 +44,7 @@ type TermRequest struct {
 	AutoRenew *bool
 }
 
-// Terms is an administrator's TermConfig that is coherent.
+// Terms is a valid TermConfig of an administrator.
 type Terms struct{ config TermConfig }
 
 const (
@@ -52,7 +52,7 @@ const (
 	autoRenewAllowed = "server.leases.autoRenew.allowed"
 )
 
-// NewTerms returns the terms of a configuration, or a Refusal with every incoherence at
+// NewTerms returns the terms of a configuration, or a Refusal with every error at
 // once. The interval of renewals must not be shorter than the rate window, because a
 // renewal reads a rate.
 func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
@@ -60,7 +60,7 @@ func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	path := field.NewPath("server", "leases")
 	if standard := path.Child("duration", "default"); endless(config.Duration.Default) && !endless(config.Duration.Maximum) {
 		reasons = append(reasons, field.Invalid(standard, string(config.Duration.Default),
-			fmt.Sprintf("must not be endless, because %s is %s", durationMaximum, config.Duration.Maximum)))
+			fmt.Sprintf("must be longer than 0s, which means no expiry, because %s is %s", durationMaximum, config.Duration.Maximum)))
 	} else if length(config.Duration.Default) > length(config.Duration.Maximum) {
 		reasons = append(reasons, field.Invalid(standard, string(config.Duration.Default),
 			fmt.Sprintf("must not exceed %s (%s)", durationMaximum, config.Duration.Maximum)))

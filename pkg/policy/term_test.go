@@ -67,7 +67,7 @@ func TestInterval(t *testing.T) {
 	require.Equal(t, time.Hour, all.Interval())
 }
 
-func TestTermsIncoherent(t *testing.T) {
+func TestTermsInvalid(t *testing.T) {
 	t.Parallel()
 	config := terms("3h", "2h", true)
 	config.AutoRenew.Interval = "30s"
@@ -76,7 +76,7 @@ func TestTermsIncoherent(t *testing.T) {
 server.leases.autoRenew.interval: Invalid value: "30s": must be at least server.autoscaling.prometheus.rateWindow (1m)`)
 
 	_, err = policy.NewTerms(terms("0s", "2h", true), "1m")
-	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "0s": must not be endless, because server.leases.duration.maximum is 2h`)
+	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "0s": must be longer than 0s, which means no expiry, because server.leases.duration.maximum is 2h`)
 }
 
 func TestAllowlist(t *testing.T) {

@@ -12,16 +12,14 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Policy is an administrator's configuration that is coherent. Its methods are pure
-// and safe for concurrent use, as long as the maps of the Config do not change.
+// Policy is a valid configuration of an administrator. Its methods are pure and safe for concurrent use, as long as the maps of the Config do not change.
 type Policy struct {
 	config Config
 	window time.Duration
 }
 
-// New returns the policy of a configuration. If the configuration is not coherent,
-// New returns a Refusal with every incoherence at once, whether or not Config.Enable
-// is set.
+// New returns the policy of a configuration. If the configuration is not valid, New
+// returns a Refusal with every error at once, whether or not Config.Enable is set.
 func New(config Config) (*Policy, error) {
 	path := field.NewPath("server", "autoscaling")
 	reasons := slices.Concat(
@@ -147,7 +145,7 @@ func found(errors ...*field.Error) field.ErrorList {
 }
 
 // RuleLabels returns the labels of PrometheusRules: RuleLabels, merged over RuleLables, a
-// spelling in the documentation of TMS. A warning names each label that is overridden.
+// spelling in the documentation of NVIDIA TMS. A warning names each label that is overridden.
 func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {
 	path := field.NewPath("server", "autoscaling", "prometheus")
 	labels = maps.Clone(p.config.Prometheus.RuleLables)

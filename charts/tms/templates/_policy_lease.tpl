@@ -7,13 +7,13 @@ metric) and warnings (sentences).
 */}}
 
 {{/*
-tms.policy.leases: grants all leases. A request is judged only if the configuration
-is coherent and autoscaling is on.
-Arguments: policy, coherent. Result: nothing.
+tms.policy.leases: grants all leases. It grants the numbers of a lease only if the
+configuration is valid and autoscaling is on.
+Arguments: policy, valid (whether the configuration is valid). Result: nothing.
 */}}
 {{- define "tms.policy.leases" -}}
 {{- $policy := .policy -}}
-{{- $coherent := .coherent -}}
+{{- $valid := .valid -}}
 {{- $fullname := include "tms.fullname" $policy.root -}}
 {{- $targets := dict -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
@@ -25,7 +25,7 @@ Arguments: policy, coherent. Result: nothing.
 {{- include "tms.policy.models" $lease -}}
 {{- include "tms.policy.target" (dict "lease" $lease "targets" $targets) -}}
 {{- include "tms.policy.image" $lease -}}
-{{- if and $coherent $lease.request.enable -}}
+{{- if and $valid $lease.request.enable -}}
 {{- if $policy.config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
 {{- include "tms.policy.grantReplicas" $lease -}}
@@ -71,7 +71,7 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.models: checks that no two models have one name.
+tms.policy.models: checks that no two models have the same name.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.models" -}}
@@ -87,7 +87,7 @@ Argument: the lease. Result: nothing.
 
 {{/*
 tms.policy.target: checks that no other lease scales the same workload.
-Arguments: lease, targets (a dict of the workloads so far, which it adds to). Result: nothing.
+Arguments: lease, targets (a dict of the workloads so far; it adds the one of this lease). Result: nothing.
 */}}
 {{- define "tms.policy.target" -}}
 {{- $target := .lease.spec.target -}}
@@ -102,7 +102,7 @@ Arguments: lease, targets (a dict of the workloads so far, which it adds to). Re
 {{- end -}}
 
 {{/*
-tms.policy.image: checks that the lease may have its image.
+tms.policy.image: checks that the lease may use its image.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.image" -}}
@@ -114,12 +114,12 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.clamp: brings a number into its band.
+tms.policy.clamp: clamps a number to its bounds.
 Argument: a dict with request (a map), key (of the number in it), default (the number
 if the key is absent), lowest and highest (each a list of a number and its path; a
 highest number of 0 means no upper limit).
-Result: nothing. It sets origin ("asked" or "default"), from, to (the number in the
-band) and limit (the path of the bound that decided).
+Result: nothing. It sets origin ("asked" or "default"), from, to (the number within
+the bounds) and limit (the path of the bound that decided).
 */}}
 {{- define "tms.policy.clamp" -}}
 {{- $asked := hasKey .request .key -}}
@@ -134,7 +134,7 @@ band) and limit (the path of the bound that decided).
 {{- end -}}
 
 {{/*
-tms.policy.adjust: records a number that is not granted as asked.
+tms.policy.adjust: records a number that differs from the request or the default.
 Arguments: lease, field (the path of the number), number (see tms.policy.clamp). Result: nothing.
 */}}
 {{- define "tms.policy.adjust" -}}
@@ -146,7 +146,7 @@ Arguments: lease, field (the path of the number), number (see tms.policy.clamp).
 {{- end -}}
 
 {{/*
-tms.policy.grantReplicas: as grantReplicas in pkg/policy/grant.go.
+tms.policy.grantReplicas: grants the replicas, as grantReplicas in pkg/policy/grant.go does.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantReplicas" -}}
@@ -182,7 +182,7 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.grantMetrics: as grantMetrics in pkg/policy/grant.go.
+tms.policy.grantMetrics: grants the metrics, as grantMetrics in pkg/policy/grant.go does.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantMetrics" -}}
@@ -226,13 +226,13 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.window: warns of a threshold that a jammed Triton cannot exceed.
+tms.policy.window: warns of a threshold that the queue time cannot exceed if no request completes.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.window" -}}
 {{- if hasKey .thresholds "queueTime" -}}
 {{- if ge .thresholds.queueTime (mul 1000 .policy.window) -}}
-{{- include "tms.policy.warnLease" (list . (printf ".autoscaling.metrics.queueTime.threshold: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up" .thresholds.queueTime .policy.config.prometheus.rateWindow)) -}}
+{{- include "tms.policy.warnLease" (list . (printf ".autoscaling.metrics.queueTime.threshold: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so the lease does not scale up if no request completes" .thresholds.queueTime .policy.config.prometheus.rateWindow)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
