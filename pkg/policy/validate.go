@@ -146,7 +146,7 @@ func nonNil(errors ...*field.Error) field.ErrorList {
 }
 
 // RuleLabels returns the labels of PrometheusRules: RuleLabels, merged over RuleLables, a
-// spelling in the documentation of TMS. Without any label, it is release: prometheus, which
+// spelling in the documentation of NVIDIA TMS. Without any label, it is release: prometheus, which
 // the Prometheus of the chart kube-prometheus-stack selects if the release of that chart is
 // named prometheus. A warning names each label that is overridden.
 func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {

@@ -1,5 +1,5 @@
 {{/*
-tms.grants: makes .Values.__grants, which all templates read. It is a dict:
+tms.grants: sets .Values.__grants, which all templates read. It is a dict:
   leases                  a dict by name of the lease:
     name                    the name of its objects
     path                    the path of the lease in the values
@@ -9,7 +9,8 @@ tms.grants: makes .Values.__grants, which all templates read. It is a dict:
     maxReplicas             digits
     metrics                 the metrics in effect, each with name, series (empty for
                             the CPU of the Triton container) and threshold (digits)
-    adjustments             one sentence for each number that is not as asked
+    adjustments             one sentence for each number that differs from the request
+                            or the default
   ruleLabels              the labels of PrometheusRules
   rateWindowMicroseconds  digits
   warnings                sentences for NOTES.txt
