@@ -64,7 +64,7 @@ func TestFleetInManyFiles(t *testing.T) {
 	status, _, errs := tms(t, "", append(many, "--output-dir", out)...)
 	require.Equal(t, exitDone, status, errs)
 	var files strings.Builder
-	for _, name := range []string{"service.yaml", "deployment.yaml", "tests/ready.yaml"} {
+	for _, name := range []string{"service.yaml", "service_headless.yaml", "deployment.yaml", "tests/ready.yaml"} {
 		text, err := os.ReadFile(filepath.Join(out, "tms", "templates", name))
 		require.NoError(t, err)
 		files.Write(text)
