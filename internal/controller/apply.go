@@ -60,23 +60,24 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects) ([]*
 	var steps []*step
 	var conflicts []error
 	for _, k := range r.kinds {
-		rendered := k.render.Get(objects)
-		if rendered == nil || !k.watched.Load() {
+		if !k.watched.Load() {
 			continue
 		}
-		want, err := newDesired(k, rendered, r.lease)
-		if err != nil {
-			return nil, err
+		for _, rendered := range k.of(objects) {
+			want, err := newDesired(k, rendered, r.lease)
+			if err != nil {
+				return nil, err
+			}
+			live, err := r.find(ctx, k, rendered.GetName())
+			if errors.As(err, new(nameConflict)) {
+				conflicts = append(conflicts, err)
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			steps = append(steps, &step{kind: k, desired: want, live: live})
 		}
-		live, err := r.find(ctx, k, rendered.GetName())
-		if errors.As(err, new(nameConflict)) {
-			conflicts = append(conflicts, err)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, &step{kind: k, desired: want, live: live})
 	}
 	return steps, errors.Join(conflicts...)
 }

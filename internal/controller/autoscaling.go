@@ -74,7 +74,7 @@ func conditionOf(autoscaler *autoscalingv2.HorizontalPodAutoscaler, conditionTyp
 func (r *reconciliation) missingKinds(objects *render.Objects) []string {
 	var missing []string
 	for _, k := range r.kinds {
-		if k.render.Get(objects) != nil && !k.watched.Load() {
+		if len(k.of(objects)) > 0 && !k.watched.Load() {
 			missing = append(missing, k.Kind)
 		}
 	}

@@ -13,14 +13,14 @@ import (
 
 // unwanted returns the owned objects that the lease no longer has, by kind.
 func (r *reconciliation) unwanted(steps []*step) map[string][]client.Object {
-	wanted := map[string]string{}
+	wanted := map[string]bool{}
 	for _, s := range steps {
-		wanted[s.kind.Kind] = s.desired.object.GetName()
+		wanted[s.kind.Kind+" "+s.desired.object.GetName()] = true
 	}
 	rest := map[string][]client.Object{}
 	for k, objects := range r.owned {
 		for _, object := range objects {
-			if name, ok := wanted[k.Kind]; !ok || name != object.GetName() {
+			if !wanted[k.Kind+" "+object.GetName()] {
 				rest[k.Kind] = append(rest[k.Kind], object)
 			}
 		}

@@ -47,7 +47,9 @@ func Watchable(ctx context.Context, api kubernetes.Interface, namespaces []strin
 func watchedResources() []authorizationv1.ResourceAttributes {
 	all := []authorizationv1.ResourceAttributes{{Group: v1alpha1.GroupVersion.Group, Resource: "tritonleases"}}
 	for _, kind := range render.Kinds() {
-		all = append(all, authorizationv1.ResourceAttributes{Group: kind.Group, Resource: kind.Resource})
+		if resource := (authorizationv1.ResourceAttributes{Group: kind.Group, Resource: kind.Resource}); !slices.Contains(all, resource) {
+			all = append(all, resource)
+		}
 	}
 	return all
 }

@@ -86,6 +86,7 @@ func TestChartGrantsRights(t *testing.T) {
 		want = append(want, kind.Group+"/"+kind.Resource)
 	}
 	slices.Sort(want)
+	want = slices.Compact(want)
 	verbs := []string{"create", "delete", "get", "list", "patch", "watch"}
 	renderer, err := render.New(render.Options{})
 	require.NoError(t, err)

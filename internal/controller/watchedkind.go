@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,7 +17,8 @@ import (
 // once the API server serves it.
 type watchedKind struct {
 	schema.GroupVersionKind
-	render  render.Kind
+	// rows are those of render.Kinds with this kind: a lease has several Services.
+	rows    []render.Kind
 	watched atomic.Bool
 	// list is an empty list of the Go type, nil for custom resources.
 	list client.ObjectList
@@ -26,7 +28,11 @@ type watchedKind struct {
 func newWatchedKinds(scheme *runtime.Scheme) ([]*watchedKind, error) {
 	var all []*watchedKind
 	for _, kind := range render.Kinds() {
-		k := &watchedKind{GroupVersionKind: kind.GroupVersionKind, render: kind}
+		if i := slices.IndexFunc(all, func(k *watchedKind) bool { return k.GroupVersionKind == kind.GroupVersionKind }); i >= 0 {
+			all[i].rows = append(all[i].rows, kind)
+			continue
+		}
+		k := &watchedKind{GroupVersionKind: kind.GroupVersionKind, rows: []render.Kind{kind}}
 		list, err := scheme.New(k.GroupVersion().WithKind(k.Kind + "List"))
 		switch {
 		case err == nil:
@@ -39,12 +45,23 @@ func newWatchedKinds(scheme *runtime.Scheme) ([]*watchedKind, error) {
 	return all, nil
 }
 
+// of returns the objects of this kind that a lease has.
+func (k *watchedKind) of(objects *render.Objects) []render.Object {
+	var all []render.Object
+	for _, row := range k.rows {
+		if object := row.Get(objects); object != nil {
+			all = append(all, object)
+		}
+	}
+	return all
+}
+
 // newObject returns an object to read into. Custom resources are read as unstructured
 // objects: the Prometheus Operator of the cluster may have another version than our Go
 // types, and one object that does not decode would fail the whole list.
 func (k *watchedKind) newObject() client.Object {
 	if k.list != nil {
-		return k.render.New()
+		return k.rows[0].New()
 	}
 	object := new(unstructured.Unstructured)
 	object.SetGroupVersionKind(k.GroupVersionKind)

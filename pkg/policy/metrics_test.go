@@ -12,18 +12,19 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// TestGoldenMetrics holds the chart to the list of metrics: its templates read a copy.
-func TestGoldenMetrics(t *testing.T) {
+// TestGoldenPolicy compares the chart with the tables of this package: its templates read
+// a copy.
+func TestGoldenPolicy(t *testing.T) {
 	t.Parallel()
-	text, err := yaml.Marshal(map[string]any{"metrics": policy.Metrics()})
+	text, err := yaml.Marshal(map[string]any{"metrics": policy.Metrics(), "options": policy.Options()})
 	require.NoError(t, err)
-	golden.Equal(t, "../../charts/tms/files/metrics.yaml",
-		"# Generated from pkg/policy/metrics.go: go test ./pkg/policy -run Golden -update\n"+string(text))
+	golden.Equal(t, "../../charts/tms/files/policy.yaml",
+		"# Generated from pkg/policy/metrics.go and arguments.go: go test ./pkg/policy -run Golden -update\n"+string(text))
 }
 
 func TestMetricNames(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []v1alpha1.MetricName{v1alpha1.CPUUtilization, v1alpha1.GPUUtilization, v1alpha1.QueueTime}, policy.MetricNames())
+	require.Equal(t, []v1alpha1.MetricName{v1alpha1.CPUUtilization, v1alpha1.GPUUtilization, v1alpha1.QueueTime, v1alpha1.FirstResponseTime, v1alpha1.WaitingRequests}, policy.MetricNames())
 	metrics := policy.Metrics()
 	metrics[0].Name = "changed"
 	require.Equal(t, v1alpha1.CPUUtilization, policy.Metrics()[0].Name, "Metrics returns a copy")

@@ -26,9 +26,9 @@ type shape struct {
 
 // grantShape is a grant without its numbers and the texts of its adjustments.
 type grantShape struct {
-	Autoscaled, Renewed bool
-	Metrics             []string
-	Adjustments         int
+	Autoscaled, Renewed, ConnectionAge bool
+	Metrics                            []string
+	Adjustments                        int
 }
 
 // Indexes of the parameters that every lease has. The thresholds, the adjustments, and the
@@ -44,7 +44,9 @@ const (
 
 // addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
-	grant := grantShape{Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, Adjustments: len(g.Grant.Adjustments)}
+	grant := grantShape{
+		Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, ConnectionAge: g.connectionAge, Adjustments: len(g.Grant.Adjustments),
+	}
 	parameters := make([]string, firstThreshold, firstThreshold+len(g.Grant.Metrics)+len(g.Grant.Adjustments)+4)
 	parameters[nameParameter] = g.Name
 	parameters[objectNameParameter] = g.ObjectName
