@@ -1,6 +1,10 @@
 package v1alpha1
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
 
 // Grant is what a lease has within the administrator's bounds.
 type Grant struct {
@@ -19,7 +23,7 @@ type Grant struct {
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-// Warning is something that deserves a look but is no reason to refuse the lease.
+// Warning is a problem of a lease that is no reason to refuse it.
 type Warning struct {
 	// Field is the path of the key, such as leases.resnet50.triton.replicas.
 	Field string `json:"field"`
@@ -29,6 +33,22 @@ type Warning struct {
 
 // String returns the sentence that warnings, NOTES.txt and conditions show.
 func (w Warning) String() string { return w.Field + ": " + w.Message }
+
+// UnmarshalJSON decodes a Warning. It also accepts a string, which earlier versions stored
+// in the status: one object that does not decode stops the controller from listing all.
+func (w *Warning) UnmarshalJSON(text []byte) error {
+	var sentence string
+	if json.Unmarshal(text, &sentence) == nil {
+		field, message, found := strings.Cut(sentence, ": ")
+		if !found {
+			field, message = "", sentence
+		}
+		*w = Warning{Field: field, Message: message}
+		return nil
+	}
+	type plain Warning // without this method
+	return json.Unmarshal(text, (*plain)(w))
+}
 
 // Refusal is one reason why a lease is refused.
 type Refusal struct {

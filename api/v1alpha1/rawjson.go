@@ -29,7 +29,8 @@ func (r RawJSON) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements json.Unmarshaler. A null is absent.
 func (r *RawJSON) UnmarshalJSON(text []byte) error {
-	if *r = nil; !bytes.Equal(text, []byte("null")) {
+	*r = nil
+	if !bytes.Equal(text, []byte("null")) {
 		*r = bytes.Clone(text)
 	}
 	return nil

@@ -95,3 +95,18 @@ func TestAddToScheme(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "tms.triton-leases.dev/v1alpha1, Kind=TritonLease", kinds[0].String())
 }
+
+// TestStoredWarnings checks that a status with the warnings of earlier versions decodes.
+func TestStoredWarnings(t *testing.T) {
+	t.Parallel()
+	const stored = `{"status": {"granted": {"autoscaled": true, "warnings": [
+		"spec.triton.replicas: ignored: it is autoscaled", "a sentence", {"field": "spec.image", "message": "is old"}]}}}`
+	lease := new(v1alpha1.TritonLease)
+	require.NoError(t, json.Unmarshal([]byte(stored), lease))
+	require.Equal(t, []v1alpha1.Warning{
+		{Field: "spec.triton.replicas", Message: "ignored: it is autoscaled"},
+		{Message: "a sentence"},
+		{Field: "spec.image", Message: "is old"},
+	}, lease.Status.Granted.Warnings)
+	require.Error(t, json.Unmarshal([]byte(`{"status": {"granted": {"warnings": [1]}}}`), lease))
+}

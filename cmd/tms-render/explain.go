@@ -27,7 +27,8 @@ type row struct {
 	Granted int64  `json:"granted"`
 	// Unit is the unit of both numbers, "s" for seconds, or empty if the field implies it.
 	Unit string `json:"unit,omitempty"`
-	// Decided is the path of the value that decided: the lease's own, a default, or a bound.
+	// Decided is the path of the value that decided: the lease's number, a default, or a
+	// bound.
 	Decided string `json:"decided"`
 	// Adjusted reports whether Granted differs from Asked, or from the default.
 	Adjusted bool `json:"adjusted"`
@@ -111,7 +112,7 @@ func rows(lease *render.GrantedLease) []row {
 
 func scaling(lease *render.GrantedLease) []row {
 	path := lease.Path + ".autoscaling."
-	request := lease.Request
+	request := lease.RequestedAutoscaling
 	all := []row{
 		{
 			Field: path + "replicas.minimum", Asked: request.Replicas.Minimum, Granted: lease.Grant.MinReplicas,
@@ -141,7 +142,7 @@ func duration(lease *render.GrantedLease) row {
 		Field: lease.Path + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
 		Decided: "server.leases.duration.default",
 	}
-	if wanted := lease.AskedTerm.Duration; wanted != nil {
+	if wanted := lease.RequestedTerm.Duration; wanted != nil {
 		asked := seconds(*wanted)
 		r.Asked = &asked
 	}

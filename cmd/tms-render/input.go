@@ -160,8 +160,8 @@ func inFile(name string, err error) error {
 	return errors.Join(lines...)
 }
 
-// explain adds the file and the line to each reason of a refusal.
-func (in *input) explain(err error) error {
+// withPositions adds the file and the line to each reason of a refusal.
+func (in *input) withPositions(err error) error {
 	reasons := policy.Reasons(err)
 	var ofLeases preview.Refusals
 	errors.As(err, &ofLeases)
@@ -171,15 +171,15 @@ func (in *input) explain(err error) error {
 	case len(reasons) == 0 && len(ofLeases) == 0:
 		return err
 	}
-	lines := in.inValues(reasons)
+	lines := in.positionsInValues(reasons)
 	for _, one := range ofLeases {
 		lines = append(lines, fmt.Errorf("%s:%d:%d: %w", in.files[one.File], one.Line, one.Column, one))
 	}
 	return errors.Join(lines...)
 }
 
-// inValues adds the source and the line to each reason why values are refused.
-func (in *input) inValues(reasons policy.Refusal) []error {
+// positionsInValues adds the source and the line to each reason why values are refused.
+func (in *input) positionsInValues(reasons policy.Refusal) []error {
 	if len(reasons) == 0 {
 		return nil
 	}
@@ -202,9 +202,9 @@ func (in *input) inValues(reasons policy.Refusal) []error {
 	return lines
 }
 
-// origin returns the source that has the longest prefix of a path, the last one if there
-// are several. It returns "" if only the chart's defaults have a prefix. Flags have no
-// line: it is 0.
+// origin returns the name of the source that has the longest prefix of a path, the last one
+// if several have it, and the line in that source. The name is "" if no source has a prefix:
+// the value is a default of the chart. The line is 0 in a flag.
 func (in *input) origin(positions []*valuesfile.Positions, path fieldpath.Path) (name string, line int) {
 	deepest := 0
 	for i, s := range in.sources {

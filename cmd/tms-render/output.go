@@ -15,7 +15,7 @@ import (
 // writeFiles writes one file for each template, as helm template --output-dir
 // does. It writes all files under temporary names before it renames them, so that a
 // write error leaves the existing files unchanged. It removes the file of a template
-// that no longer renders anything: applying the folder would bring its objects back.
+// that no longer renders anything: applying the folder would create its objects again.
 func writeFiles(folder string, result *render.Result, out io.Writer) (err error) {
 	stage := stage{folder: folder, files: map[string]*os.File{}}
 	defer func() { err = errors.Join(err, stage.discard()) }()
@@ -31,8 +31,8 @@ func writeFiles(folder string, result *render.Result, out io.Writer) (err error)
 	return nil
 }
 
-// removeStale removes the files that an earlier run wrote for templates of the chart
-// that render nothing now. It knows them by their first lines, and keeps other files.
+// removeStale removes the files that an earlier run wrote for templates that render nothing
+// now. It recognizes them by their first lines, and keeps all other files.
 func removeStale(folder, chart string, written []string, out io.Writer) error {
 	return filepath.WalkDir(filepath.Join(folder, chart), func(file string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.Type().IsRegular() {

@@ -10,11 +10,11 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// manyLeases is the number of leases from which on the progress is shown.
+// manyLeases is the smallest number of leases for which the progress is shown.
 const manyLeases = 1000
 
-// showProgress draws a progress bar on w while the manifests of a fleet are written, if
-// w is a terminal. The function that it returns removes the bar.
+// showProgress draws a progress bar while the manifests of a fleet are written, if w is a
+// terminal. It returns a function that removes the bar.
 func showProgress(result *render.Result, w io.Writer) (remove func()) {
 	if len(result.Leases) < manyLeases || !cli.OnTerminal(w) {
 		return func() {}

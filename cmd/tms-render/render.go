@@ -81,7 +81,7 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 	}
 	result, err := in.render(renderer, o)
 	if err != nil {
-		return nil, in.explain(err)
+		return nil, in.withPositions(err)
 	}
 	if o.skipTests {
 		result.SkipTests()

@@ -149,7 +149,7 @@ func (o *options) cluster() (*rest.Config, error) {
 
 // watched returns the namespaces to watch, and logs those in which the server lacks rights.
 func (o *options) watched(ctx context.Context, cluster *rest.Config, logger logr.Logger) (controller.Namespaces, error) {
-	namespaces := controller.Namespaces{Asked: o.namespaces}
+	namespaces := controller.Namespaces{Configured: o.namespaces}
 	clients, err := kubernetes.NewForConfig(cluster)
 	if err != nil {
 		return namespaces, fmt.Errorf("client: %w", err)

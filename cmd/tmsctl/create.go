@@ -105,8 +105,8 @@ func printWarnings(s streams, granted *tmsv1.Grant) {
 	cli.Warn(s.err, lines)
 }
 
-// createError adds to an error whether tmsctl was interrupted, and whether the lease was
-// released.
+// createError adds to the message of an error that tmsctl was interrupted or timed out, and
+// whether the lease is released.
 func (o *options) createError(command context.Context, err error, progress *progress) error {
 	var failure *client.Error
 	interrupted := command.Err() != nil
@@ -124,7 +124,7 @@ func (o *options) createError(command context.Context, err error, progress *prog
 		failure.Message = "interrupted: " + outcome
 	case failure.Code == connect.CodeDeadlineExceeded && progress.id != "":
 		reason := progress.last
-		if connect.IsWireError(err) { // the server's deadline passed first, and its message says more
+		if connect.IsWireError(err) { // the server ended the call, and its message has more details
 			reason = failure.Message
 		}
 		failure.Message = fmt.Sprintf("the lease did not serve within %s (%s): %s", cmp.Or(o.timeout, createTimeout), reason, outcome)

@@ -7,8 +7,8 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-// The commands and flags in this file are those of NVIDIA Triton Management Service that
-// tmsctl does not have. They are hidden, and their errors say what to do instead.
+// This file has the commands and flags of NVIDIA Triton Management Service that tmsctl does
+// not support. They are hidden, and their errors contain what to do instead.
 
 func addLegacyFlags(flags *pflag.FlagSet) {
 	flags.StringP("triton-pool", "p", "", "")

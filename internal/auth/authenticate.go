@@ -17,13 +17,13 @@ import (
 // anonymous is the user of all calls of a server without authentication.
 var anonymous = authenticationv1.UserInfo{Username: "system:anonymous"}
 
-// errUnauthenticated is the same for a missing and for an invalid token.
+// errUnauthenticated is the error for a missing token and for an invalid one.
 var errUnauthenticated = connect.NewError(connect.CodeUnauthenticated,
 	errors.New("send a valid Kubernetes token in the header authorization: Bearer <token>"))
 
-// bearerToken returns the token of the authorization header, and whether it has one. A
-// token with a space is refused: Kubernetes reviews only the part before the space, so
-// that one token would have many cache keys.
+// bearerToken returns the token of the authorization header, and reports whether it has a
+// well-formed one. It refuses a token with a space: Kubernetes reviews only the part before
+// the space, so one token could fill the cache under many keys.
 func bearerToken(authorization string) (string, bool) {
 	scheme, token, _ := strings.Cut(authorization, " ")
 	token = strings.TrimSpace(token)
@@ -35,8 +35,8 @@ func (r *Reviewer) Authenticate(ctx context.Context, authorization string) (auth
 	return r.authenticate(ctx, authorization, func() error { return nil })
 }
 
-// authenticate calls limit before it reviews a token that is not cached and was not
-// valid recently, and returns its error.
+// authenticate is Authenticate with a limit: it calls limit before it reviews a token that
+// is neither cached nor recently valid, and returns the error of limit.
 func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit func() error) (authenticationv1.UserInfo, error) {
 	if r.allowAll {
 		return anonymous, nil
@@ -57,7 +57,7 @@ func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit
 		return authenticationv1.UserInfo{}, errUnauthenticated
 	}
 	status, err := r.review(ctx, "token "+string(digest[:]), func(ctx context.Context) (any, error) {
-		if status, ok := r.tokens.Get(digest); ok { // another review ended in between
+		if status, ok := r.tokens.Get(digest); ok { // another review has ended
 			return status, nil
 		}
 		if _, ok := r.recentlyValid.Get(digest); !ok {
@@ -95,8 +95,9 @@ func userOf(status *authenticationv1.TokenReviewStatus) (authenticationv1.UserIn
 	return status.User, nil
 }
 
-// expiry returns when a JSON web token expires, and whether token is one that says so.
-// The token is not verified here, so that the result may only shorten a cache time.
+// expiry returns the expiry time in a JSON Web Token, and reports whether the token has
+// one. The signature is not verified, so the time may only shorten how long a result is
+// cached.
 func expiry(token string) (time.Time, bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

@@ -11,10 +11,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Attributes are the resource and the verb that a call needs the right for.
+// Attributes are the verb and the resource that a call needs a right for.
 type Attributes struct {
 	Verb, Group, Resource string
-	// Namespace is empty for all namespaces, and Name for all objects.
+	// An empty Namespace means all namespaces, an empty Name all objects.
 	Namespace, Name string
 }
 
@@ -25,7 +25,7 @@ func (r *Reviewer) Authorize(ctx context.Context, attributes Attributes) error {
 		return nil
 	}
 	user := UserFrom(ctx)
-	// All of the user is in the key, because two users with one name can have different
+	// The key contains the whole user: two users with the same name can have different
 	// groups.
 	text, err := json.Marshal(struct {
 		User       authenticationv1.UserInfo
@@ -38,7 +38,7 @@ func (r *Reviewer) Authorize(ctx context.Context, attributes Attributes) error {
 	allowed, cached := r.decisions.Get(key)
 	if !cached {
 		if allowed, err = r.review(ctx, "access "+key, func(ctx context.Context) (any, error) {
-			if allowed, cached := r.decisions.Get(key); cached { // another review ended in between
+			if allowed, cached := r.decisions.Get(key); cached { // another review has ended
 				return allowed, nil
 			}
 			return r.reviewAccess(ctx, key, user, attributes)
@@ -67,7 +67,7 @@ func (r *Reviewer) reviewAccess(ctx context.Context, key string, user authentica
 	return review.Status.Allowed, nil
 }
 
-// forbidden returns the sentence that kubectl shows for a missing right.
+// forbidden returns the message for a missing right, in the words of kubectl.
 func (a Attributes) forbidden(user string) string {
 	resource := a.Resource
 	if a.Group != "" {

@@ -18,9 +18,9 @@ type Limits struct {
 	PerSecond float64
 	// Burst is the number of calls that one user may start at once.
 	Burst int
-	// Reviews is the number of tokens that are reviewed each second for all callers
-	// together. Tokens that were valid recently do not count: invalid tokens load the
-	// API server no further than this, and do not lock out users with valid tokens.
+	// Reviews is the number of tokens that are reviewed each second, for all callers
+	// together. It protects the API server from invalid tokens. Tokens that were valid
+	// recently are exempt, so that invalid tokens do not lock out other users.
 	Reviews float64
 }
 
@@ -42,8 +42,8 @@ func NewGate(reviewer *Reviewer, limits Limits) *Gate {
 	}
 }
 
-// Admit returns a context with the user of the authorization header. UserFrom returns
-// the user.
+// Admit authenticates a call and counts it against the limits. It returns ctx with the user
+// of the call, which UserFrom returns.
 func (g *Gate) Admit(ctx context.Context, authorization string) (context.Context, error) {
 	user, err := g.reviewer.authenticate(ctx, authorization, func() error {
 		if !g.reviews.Allow() {
@@ -64,8 +64,8 @@ func resourceExhausted(message string) error {
 	return connect.NewError(connect.CodeResourceExhausted, errors.New(message))
 }
 
-// limiter returns the limiter of a user. Each limiter is replaced after some time, with
-// a full burst, so that idle users do not stay in the cache.
+// limiter returns the limiter of a user. It is replaced after some time by one with a full
+// burst, so that idle users do not stay in the cache.
 func (g *Gate) limiter(user string) *rate.Limiter {
 	const ttl = 10 * time.Minute
 	if limiter, ok := g.users.Get(user); ok {

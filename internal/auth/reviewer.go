@@ -1,5 +1,5 @@
-// Package auth authenticates and authorizes the calls of the API with the TokenReview
-// and SubjectAccessReview of Kubernetes, so that RBAC is the only place for rights.
+// Package auth authenticates callers of the API with TokenReviews, and authorizes their
+// calls with SubjectAccessReviews. All rights are granted by Kubernetes RBAC.
 package auth
 
 import (
@@ -17,8 +17,7 @@ import (
 const (
 	// reviewTTL is how long the result of a review is cached.
 	reviewTTL = 5 * time.Second
-	// recentlyValidTTL is how long a token that was valid is exempt from the limit of
-	// reviews.
+	// recentlyValidTTL is how long a valid token is exempt from Limits.Reviews.
 	recentlyValidTTL = time.Hour
 	// cacheSize is the largest number of entries of each cache.
 	cacheSize = 4096
@@ -40,7 +39,7 @@ type Reviewer struct {
 	recentlyValid *cache.LRUExpireCache // digests of tokens
 	decisions     *cache.LRUExpireCache // bool by user and Attributes
 
-	// inFlight merges reviews that are the same and run at the same time.
+	// inFlight merges equal reviews that run at the same time.
 	inFlight singleflight.Group
 }
 
@@ -52,12 +51,12 @@ func New(client kubernetes.Interface) *Reviewer {
 	}
 }
 
-// AllowAll returns a Reviewer that lets every caller do everything.
+// AllowAll returns a Reviewer that allows every call, without a token.
 func AllowAll() *Reviewer { return &Reviewer{allowAll: true} }
 
-// review calls request, unless a review with the same key is in flight; then it returns
-// the result of that. The review does not end with the context of its first caller,
-// because other callers wait for it.
+// review calls request and returns its result. If a review with the same key is in flight,
+// it waits for that one instead. A review continues when its first caller disconnects,
+// because other callers may wait for it.
 func (r *Reviewer) review(ctx context.Context, key string, request func(context.Context) (any, error)) (any, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -75,8 +74,8 @@ func (r *Reviewer) review(ctx context.Context, key string, request func(context.
 	}
 }
 
-// unavailable logs an error of the API server and returns an error for the caller that
-// has none of its details.
+// unavailable logs an error of the API server, and returns an error without its details for
+// the caller.
 func unavailable(ctx context.Context, err error, action string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -16,8 +16,8 @@ func AllowedBy(allowlist *corev1.ConfigMap) []string {
 	return strings.Fields(allowlist.Data[AllowlistKey])
 }
 
-// Allow sets the Triton images that leases may use in addition to those of the file,
-// and reports whether they changed.
+// Allow replaces the Triton images that leases may use in addition to those of the file. It
+// reports whether they changed.
 func (c *Config) Allow(images []string) (changed bool) {
 	c.lock.Lock()
 	defer c.lock.Unlock()

@@ -1,5 +1,5 @@
-// Package config holds the administrator's configuration of tms-server: the values file
-// that is in force, and what renders leases with it.
+// Package config reads the administrator's values file for tms-server, and reloads it when
+// it changes. The last valid text is the configuration in force.
 package config
 
 import (
@@ -13,8 +13,7 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// Config is the values file as it was last read and valid. It is safe for concurrent
-// use.
+// Config is the configuration in force. It is safe for concurrent use.
 type Config struct {
 	path    string
 	release string
@@ -22,26 +21,27 @@ type Config struct {
 	renderer *render.Renderer
 
 	lock sync.Mutex
-	// current is the text that is in force, and since when it was read.
+	// current is the text in force, and since is when it was read.
 	current []byte
 	since   time.Time
-	// candidate is a new text that was read once. It may be half written.
+	// candidate is a changed text that was read only once. It may be half written.
 	candidate []byte
-	// lastRead is the text that was last read and checked, and lastErr the reason why it
-	// is not in force.
+	// lastRead is the text that was validated last. lastErr is why it is not in force, or
+	// nil.
 	lastRead []byte
 	lastErr  error
 	// images are the Triton images that current allows.
 	images []string
 	// extraImages are the Triton images that the ConfigMap of the allowlist adds.
 	extraImages []string
-	// base renders leases with current, and leases with current and extraImages.
+	// base is the LeaseRenderer of current, and leases the one that also allows
+	// extraImages.
 	base, leases *render.LeaseRenderer
 }
 
-// Read reads a file of chart values, such as the one in the chart's ConfigMap. The names
-// of what a lease deploys begin with release. The error is a policy.Refusal if the
-// configuration is not coherent.
+// Read reads a file of chart values, such as the one in the chart's ConfigMap. release is
+// the prefix of the names of all objects of leases. If the values are refused, the error
+// wraps a policy.Refusal.
 func Read(path, release string) (*Config, error) {
 	renderer, err := render.New(render.Options{})
 	if err != nil {
@@ -52,11 +52,10 @@ func Read(path, release string) (*Config, error) {
 	return c, err
 }
 
-// Reload reads the file again and reports whether another configuration is in force
-// since then. A changed text comes in force when it was read twice, because the first
-// time it may be half written. If the file is invalid, the previous configuration stays
-// in force; Reload returns the same error only once, and InForce returns it until the
-// file is valid.
+// Reload reads the file again, and reports whether the configuration in force changed. A
+// changed text takes effect when two calls read the same text, because the first read may
+// be of a half-written file. If the text is invalid, the previous configuration stays in
+// force. Reload returns each error once; InForce returns it until the file is valid.
 func (c *Config) Reload() (changed bool, err error) {
 	text, err := os.ReadFile(c.path)
 	c.lock.Lock()
@@ -85,25 +84,26 @@ func (c *Config) Reload() (changed bool, err error) {
 	return changed, nil
 }
 
-// fail keeps an error as lastErr, and returns it if it differs from the previous one.
+// fail sets lastErr, and returns the error if it differs from the previous one.
 func (c *Config) fail(text []byte, err error) error {
 	err = fmt.Errorf("configuration: %w", err)
 	known := c.lastErr != nil && c.lastErr.Error() == err.Error()
-	if c.lastRead, c.lastErr = text, err; known {
+	c.lastRead, c.lastErr = text, err
+	if known {
 		return nil
 	}
 	return err
 }
 
-// InForce returns when the configuration in force was read, and the error of the file
-// if a newer text of it is invalid.
+// InForce returns when the configuration in force was read. The error is why a newer text
+// of the file is not in force.
 func (c *Config) InForce() (since time.Time, err error) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	return c.since, c.lastErr
 }
 
-// LeaseRenderer returns what grants and renders leases with the configuration in force.
+// LeaseRenderer returns the LeaseRenderer of the configuration in force.
 func (c *Config) LeaseRenderer() *render.LeaseRenderer {
 	c.lock.Lock()
 	defer c.lock.Unlock()

@@ -42,13 +42,13 @@ func TestReload(t *testing.T) {
 	}
 	reload(false, "") // nothing changed
 
-	const incoherent = "server.autoscaling.replicas.default.maximum: Invalid value: 5: must not exceed server.autoscaling.replicas.limits.maximum (4)"
+	const contradiction = "server.autoscaling.replicas.default.maximum: Invalid value: 5: must not exceed server.autoscaling.replicas.limits.maximum (4)"
 	write(`server: {autoscaling: {enable: true, replicas: {limits: {maximum: 4}}}}`)
-	reload(false, incoherent)
+	reload(false, contradiction)
 	reload(false, "") // the same error is returned once
 	require.EqualValues(t, 5, most(t, c), "the previous configuration stays in force")
 	since, err := c.InForce()
-	require.ErrorContains(t, err, incoherent)
+	require.ErrorContains(t, err, contradiction)
 	require.Equal(t, first, since)
 
 	write("leases: {a: {models: [{name: m, uri: /models}]}}")

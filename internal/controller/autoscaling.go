@@ -23,7 +23,7 @@ func (r *reconciliation) observeAutoscaling(objects *render.Objects, autoscaler 
 		set(metav1.ConditionFalse, "Refused", refusedMessage)
 	case objects == nil: // it scales within the bounds that it was granted before
 		r.observeScaling(r.status.Granted.Grant, autoscaler)
-	case !objects.Lease.Grant.Autoscaled && objects.Lease.Request.Enable:
+	case !objects.Lease.Grant.Autoscaled && objects.Lease.RequestedAutoscaling.Enable:
 		set(metav1.ConditionFalse, "SwitchedOff", "autoscaling is switched off by server.autoscaling.enable")
 	case !objects.Lease.Grant.Autoscaled:
 		set(metav1.ConditionFalse, "NotAsked", "the lease does not ask for autoscaling")

@@ -24,9 +24,9 @@ func Scheme() (*runtime.Scheme, error) {
 	return scheme, clientscheme.AddToScheme(scheme)
 }
 
-// Cache returns the options of a cache that holds all TritonLeases of the namespaces
-// and the objects that belong to them, less what the controller does not read. The
-// cache also holds the ConfigMap of the allowlist if that has a name.
+// Cache returns the options of a cache that holds the TritonLeases of the namespaces and
+// their objects, without fields that the controller does not read. The cache also holds the
+// ConfigMap of the allowlist, if its name is not empty.
 func Cache(namespaces Namespaces, allowlist client.ObjectKey) cache.Options {
 	options := cache.Options{
 		DefaultTransform: trim,
@@ -41,7 +41,7 @@ func Cache(namespaces Namespaces, allowlist client.ObjectKey) cache.Options {
 			Namespaces: map[string]cache.Config{allowlist.Namespace: {}},
 		}
 	}
-	if len(namespaces.Asked) > 0 {
+	if len(namespaces.Configured) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
 		for _, namespace := range namespaces.Watched {
 			options.DefaultNamespaces[namespace] = cache.Config{}
@@ -56,7 +56,7 @@ func Client() client.Options {
 	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
 }
 
-// trim removes what is large or changes often, and is not read.
+// trim removes fields that are large or change often, and that the controller does not read.
 func trim(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
 		accessor.SetManagedFields(nil)

@@ -45,7 +45,8 @@ func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLe
 // setDigest sets the digest of the object, and its annotation.
 func (d *desired) setDigest() error {
 	annotations := d.object.GetAnnotations()
-	if delete(annotations, appliedAnnotation); len(annotations) == 0 {
+	delete(annotations, appliedAnnotation)
+	if len(annotations) == 0 {
 		annotations = nil
 	}
 	d.object.SetAnnotations(annotations)

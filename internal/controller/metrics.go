@@ -25,7 +25,7 @@ func newCollector(reader client.Reader, configuration *config.Config) *collector
 		leases: prometheus.NewDesc("tms_leases",
 			"TritonLeases, by the status and the reason of each of their conditions.", []string{"condition", "status", "reason"}, nil),
 		reloaded: prometheus.NewDesc("tms_configuration_last_reload_successful",
-			"Whether the last read of the configuration succeeded: 0 if it is not coherent or cannot be read.", nil, nil),
+			"Whether the last read of the configuration succeeded: 0 if it is invalid or cannot be read.", nil, nil),
 		reloadedAt: prometheus.NewDesc("tms_configuration_last_reload_success_timestamp_seconds",
 			"When the configuration in force was read.", nil, nil),
 	}

@@ -90,9 +90,9 @@ func TestObserveAutoscaling(t *testing.T) {
 	limited := condition("ScalingLimited", "True", "TooManyReplicas", "the desired replica count is more than the maximum replica count")
 	grant := v1alpha1.Grant{Autoscaled: true, MinReplicas: 1, MaxReplicas: 4}
 	scaled := &render.Objects{HorizontalPodAutoscaler: autoscaler()}
-	scaled.Lease.Request.Enable, scaled.Lease.Grant = true, grant
+	scaled.Lease.RequestedAutoscaling.Enable, scaled.Lease.Grant = true, grant
 	off := &render.Objects{}
-	off.Lease.Request.Enable = true
+	off.Lease.RequestedAutoscaling.Enable = true
 
 	for name, test := range map[string]struct {
 		objects    *render.Objects // nil if refused

@@ -95,7 +95,8 @@ func (r *reconciliation) claim(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// reconcileLease applies or tightens the lease, and reports whether it deleted it.
+// reconcileLease applies a granted lease, or clamps what a refused one was granted before.
+// It reports whether it deleted the lease.
 func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err error) {
 	if deleted, err := r.releaseUnacquired(ctx); deleted || err != nil {
 		return deleted, err
@@ -104,12 +105,12 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 		return false, err
 	}
 	renderer := r.configuration.LeaseRenderer()
-	objects, err := r.judge(ctx, renderer)
+	objects, err := r.evaluate(ctx, renderer)
 	if err != nil {
 		return false, err
 	}
 	if objects == nil {
-		if err := r.tighten(ctx, renderer); err != nil {
+		if err := r.clampGranted(ctx, renderer); err != nil {
 			return false, err
 		}
 	}

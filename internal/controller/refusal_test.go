@@ -60,7 +60,7 @@ func TestRefusedLease(t *testing.T) {
 	require.NotEmpty(t, e.objects("tms-a"))
 }
 
-// TestNotDecoded: a field that is passed on verbatim and does not decode is a refusal.
+// TestNotDecoded: a verbatim field that does not decode is a refusal.
 func TestNotDecoded(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, scales, newLease(t, "a", `{models: [{name: m, uri: /m}], triton: {env: [{name: A, valueFrom: {fieldRef: 7}}]}}`))
@@ -161,8 +161,43 @@ func TestRefusedChangeIsNoLoophole(t *testing.T) {
 	require.Empty(t, e.written())
 }
 
-// TestTightenFails: bounds that cannot be written are retried.
-func TestTightenFails(t *testing.T) {
+// TestThresholdOfRefusedLease: the status of a refused lease has the threshold that its
+// autoscaler has, also when the bounds no longer allow that threshold.
+func TestThresholdOfRefusedLease(t *testing.T) {
+	t.Parallel()
+	bounds := func(maximum int, threshold string) string {
+		return fmt.Sprintf(`server: {autoscaling: {enable: true, replicas: {default: {maximum: 2}, limits: {maximum: %d}}, metrics: {queueTime: {allowed: true, threshold: %s}}}}`, maximum, threshold)
+	}
+	const enabled = `metrics: {queueTime: {enabled: true, threshold: 300}}`
+	e := newEnvironment(t, bounds(10, "{default: 200, minimum: 100}"), newLease(t, "a", `{models: [{name: m, uri: /m}], autoscaling: {enable: true, replicas: {maximum: 8}, `+enabled+`}}`))
+	e.reconcile("a")
+	inForce := func(replicas int64) {
+		t.Helper()
+		granted, spec := e.lease("a").Status.Granted, e.autoscalerOf("a").Spec
+		require.Equal(t, []v1alpha1.MetricThreshold{{Metric: v1alpha1.QueueTime, Threshold: 300}}, granted.Metrics)
+		require.Equal(t, "300", spec.Metrics[0].Pods.Target.AverageValue.String())
+		require.EqualValues(t, replicas, granted.MaxReplicas)
+		require.EqualValues(t, replicas, spec.MaxReplicas)
+	}
+	inForce(8)
+	e.editSpec("a", `{models: [{name: m, uri: /m}], autoscaling: {enable: true, replicas: {minimum: 5, maximum: 2}, `+enabled+`}}`)
+	e.reconcile("a")
+	inForce(8)
+	e.configuration = configuration(t, bounds(3, "{default: 1000, minimum: 500}"))
+	e.reconcile("a")
+	inForce(3)
+	adjustments := e.lease("a").Status.Granted.Adjustments
+	require.Len(t, adjustments, 1)
+	require.Equal(t, "spec.autoscaling.replicas.maximum: asked 8, granted 3 (server.autoscaling.replicas.limits.maximum)", adjustments[0].String())
+
+	e.editSpec("a", `{models: [{name: m, uri: /m}], autoscaling: {enable: true, `+enabled+`}}`)
+	e.reconcile("a")
+	require.Equal(t, int64(500), e.lease("a").Status.Granted.Metrics[0].Threshold, "a granted lease gets the new threshold")
+	require.Equal(t, "500", e.autoscalerOf("a").Spec.Metrics[0].Pods.Target.AverageValue.String())
+}
+
+// TestClampFails: bounds that cannot be written are retried.
+func TestClampFails(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		limited(3):                              "HorizontalPodAutoscaler tms-a: forbidden",
@@ -199,11 +234,13 @@ func TestTermOfRefusedLease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newEnvironment(t, allowed, newLease(t, "a", fixed))
+			e := newEnvironment(t, allowed, newLease(t, "a", `{models: [{name: m, uri: /m}], duration: 1000h}`))
 			e.reconcile("a")
+			require.Len(t, e.lease("a").Status.Granted.Adjustments, 1)
 			e.editSpec("a", `{models: [{name: m, uri: /m}], autoscaling: {enable: true, replicas: {minimum: 5, maximum: 2}}, `+test.term+`}`)
 			e.reconcile("a")
 			require.Equal(t, test.want, e.lease("a").Status.Granted.Term)
+			require.Empty(t, e.lease("a").Status.Granted.Adjustments, "1000h is no longer what the lease asks for")
 			require.Equal(t, epoch.Add(test.want.Duration.Value()), e.lease("a").Status.ExpiresAt.UTC())
 		})
 	}

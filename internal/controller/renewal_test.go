@@ -222,7 +222,7 @@ func TestAutoRenewOfTarget(t *testing.T) {
 	require.Equal(t, e.clock, e.lease("a").Status.RenewedAt.UTC())
 }
 
-// TestShutdown: a lease whose requests are being read when the process stops gets no
+// TestShutdown: if the process stops while it reads the requests of a lease, the lease gets no
 // notice.
 func TestShutdown(t *testing.T) {
 	t.Parallel()

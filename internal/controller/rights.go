@@ -13,11 +13,11 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// Namespaces are those with leases to reconcile.
+// Namespaces are the namespaces with leases to reconcile.
 type Namespaces struct {
-	// Asked are the configured namespaces; none means all. Watched are those of them
-	// that the process is permitted to watch.
-	Asked, Watched []string
+	// Configured are those of --namespaces; none means all. Watched are those of them that
+	// the process is permitted to watch.
+	Configured, Watched []string
 }
 
 // Watchable returns the namespaces in which the process may watch leases and their
@@ -57,12 +57,12 @@ func watchedResources() []authorizationv1.ResourceAttributes {
 // checkRights returns an error if the namespaces that can be watched changed since the
 // process started. The process then exits, and watches the others after its restart.
 func (w *watcher) checkRights(ctx context.Context) error {
-	now, err := Watchable(ctx, w.api, w.namespaces.Asked)
+	now, err := Watchable(ctx, w.api, w.namespaces.Configured)
 	if err != nil {
 		return nil //nolint:nilerr // the next check tries again
 	}
 	if !slices.Equal(now, w.namespaces.Watched) {
-		return fmt.Errorf("permissions changed, restart: of the namespaces %v, these can be watched now: %v", w.namespaces.Asked, now)
+		return fmt.Errorf("permissions changed, restart: of the namespaces %v, these can be watched now: %v", w.namespaces.Configured, now)
 	}
 	return nil
 }

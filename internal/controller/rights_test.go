@@ -60,9 +60,9 @@ func TestCheckRights(t *testing.T) {
 		want       string
 	}{
 		"all namespaces": {namespaces: Namespaces{}},
-		"unchanged":      {namespaces: Namespaces{Asked: []string{"a", "b"}, Watched: []string{"a", "b"}}},
-		"changed":        {namespaces: Namespaces{Asked: []string{"a", "b"}, Watched: []string{"a"}}, want: "permissions changed, restart: of the namespaces [a b], these can be watched now: [a b]"},
-		"unknown":        {namespaces: Namespaces{Asked: []string{"a", "b"}, Watched: []string{"a"}}, err: errors.New("no connection")},
+		"unchanged":      {namespaces: Namespaces{Configured: []string{"a", "b"}, Watched: []string{"a", "b"}}},
+		"changed":        {namespaces: Namespaces{Configured: []string{"a", "b"}, Watched: []string{"a"}}, want: "permissions changed, restart: of the namespaces [a b], these can be watched now: [a b]"},
+		"unknown":        {namespaces: Namespaces{Configured: []string{"a", "b"}, Watched: []string{"a"}}, err: errors.New("no connection")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -55,7 +55,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	c, err := controller.New("tritonlease", mgr, controller.Options{
 		Reconciler:              r,
 		MaxConcurrentReconciles: 8,
-		// A lease that fails is retried every two minutes at least.
+		// A lease that fails is retried after two minutes at the latest.
 		RateLimiter:  workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute),
 		EnableWarmup: &warmUp, // a new leader starts with a full queue
 	})
@@ -65,13 +65,13 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := c.Watch(source.Kind(mgr.GetCache(), client.Object(new(v1alpha1.TritonLease)), new(handler.EnqueueRequestForObject), predicate.Predicate(predicate.Funcs{UpdateFunc: specChanged}))); err != nil {
 		return fmt.Errorf("watch leases: %w", err)
 	}
-	all := make(chan event.GenericEvent)
-	if err := c.Watch(source.Channel(all, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
+	reconcileAll := make(chan event.GenericEvent)
+	if err := c.Watch(source.Channel(reconcileAll, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
 		return fmt.Errorf("watch the configuration: %w", err)
 	}
 	w := &watcher{
 		reconciler: r, api: clients, namespaces: options.Namespaces, manager: mgr, controller: c,
-		all: all, allowlistChanged: make(chan struct{}, 1),
+		reconcileAll: reconcileAll, allowlistChanged: make(chan struct{}, 1),
 	}
 	if err := w.watchServedKinds(ctx); err != nil {
 		return err

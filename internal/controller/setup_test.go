@@ -158,7 +158,7 @@ func TestSetup(t *testing.T) {
 		}, 10*time.Second, 5*time.Millisecond)
 	}
 	informers.added(t, "TritonLease", lease)
-	condition(`False Refused: spec.image: Forbidden: "` + listed + `" is neither images.triton nor among server.allowlist`)
+	condition(`False Refused: spec.image: Forbidden: image "` + listed + `" is not allowed: it must be images.triton or in server.allowlist`)
 	informers.added(t, "ConfigMap", &corev1.ConfigMap{Data: map[string]string{config.AllowlistKey: listed}})
 	condition("True Granted: the lease has what it asks for")
 	require.Eventually(t, func() bool {
@@ -201,7 +201,7 @@ func TestCache(t *testing.T) {
 		require.True(t, by.Label.Empty(), "leases have no such label")
 	}
 
-	some := Cache(Namespaces{Asked: []string{"a", "b"}, Watched: []string{"b"}}, client.ObjectKey{Namespace: "system", Name: "images"})
+	some := Cache(Namespaces{Configured: []string{"a", "b"}, Watched: []string{"b"}}, client.ObjectKey{Namespace: "system", Name: "images"})
 	require.Equal(t, map[string]cache.Config{"b": {}}, some.DefaultNamespaces)
 	for object, by := range some.ByObject {
 		if _, ok := object.(*corev1.ConfigMap); ok {

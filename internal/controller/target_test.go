@@ -79,6 +79,7 @@ func TestTargetIsTaken(t *testing.T) {
 	e.recorded()
 	e.reconcile("b")
 	require.NotContains(t, e.objects("tms-b"), "HorizontalPodAutoscaler")
+	require.False(t, e.lease("b").Status.Granted.Autoscaled)
 	require.Contains(t, e.condition("b", v1alpha1.ConditionAutoscaling), "False Refused")
 	require.Contains(t, e.recorded(), "Normal Pruned: HorizontalPodAutoscaler tms-b is deleted: the lease no longer has one")
 }

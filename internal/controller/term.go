@@ -96,9 +96,9 @@ func (r *reconciliation) expiresAt(duration time.Duration) *metav1.Time {
 	promised := r.lease.Status.ExpiresAt
 	fromNow := r.startedAt.Add(duration)
 	switch {
-	case promised == nil && r.wasRefused(): // it was never granted anything
+	case promised == nil && r.wasRefused(): // this is its first grant
 		end = fromNow
-	case promised == nil && r.lease.Status.Granted != nil: // it did not expire
+	case promised == nil && r.lease.Status.Granted != nil: // its previous grant had no end
 		end = fromNow
 	case promised != nil && end.Before(promised.Time):
 		end = later(end, earlier(promised.Time, fromNow))

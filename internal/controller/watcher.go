@@ -31,8 +31,8 @@ type watcher struct {
 	namespaces Namespaces
 	manager    manager.Manager
 	controller controller.Controller
-	// all reconciles all leases.
-	all chan<- event.GenericEvent
+	// reconcileAll receives an event to reconcile all leases.
+	reconcileAll chan<- event.GenericEvent
 	// allowlistChanged has room for one, so that the informer never blocks.
 	allowlistChanged chan struct{}
 }
@@ -68,7 +68,7 @@ func (w *watcher) Start(ctx context.Context) error {
 		if changed {
 			select {
 			case <-ctx.Done():
-			case w.all <- event.GenericEvent{Object: new(v1alpha1.TritonLease)}:
+			case w.reconcileAll <- event.GenericEvent{Object: new(v1alpha1.TritonLease)}:
 			}
 		}
 	}

@@ -85,7 +85,7 @@ func newWatcher(t *testing.T, configuration *config.Config) (w *watcher, all cha
 	return &watcher{
 		reconciler: &reconciler{kinds: kinds, configuration: configuration},
 		manager:    &fakeManager{informers: informers, mapper: mapper(builtIn...)}, controller: new(fakeController),
-		all: all, allowlistChanged: make(chan struct{}, 1),
+		reconcileAll: all, allowlistChanged: make(chan struct{}, 1),
 	}, all
 }
 
@@ -156,7 +156,7 @@ func TestWatcherStops(t *testing.T) {
 		w, _ := newWatcher(t, read)
 		require.False(t, w.NeedLeaderElection())
 		require.NoError(t, w.watchServedKinds(t.Context()))
-		w.namespaces = Namespaces{Asked: []string{"a"}}
+		w.namespaces = Namespaces{Configured: []string{"a"}}
 		w.api = reviewed(new([]string), func(authorizationv1.ResourceAttributes) bool { return true }, nil)
 		require.ErrorContains(t, w.Start(t.Context()), "permissions changed")
 

@@ -14,8 +14,8 @@ import (
 //go:embed skeleton.yaml
 var skeleton []byte
 
-// New returns the definition. The text is that of values.schema.json, which defines the
-// spec of a lease. New fails if the schema uses a keyword that it cannot translate.
+// New returns the definition. valuesSchema is the text of values.schema.json, which defines
+// the spec of a lease. New returns an error if that uses a keyword that it cannot translate.
 func New(valuesSchema []byte) (*apiextensionsv1.CustomResourceDefinition, error) {
 	definition := new(apiextensionsv1.CustomResourceDefinition)
 	if err := yaml.UnmarshalStrict(skeleton, definition); err != nil {

@@ -1,6 +1,6 @@
 // Package helmchart wraps Helm: it loads a chart, merges values, runs the engine, and
 // sorts the documents as helm template does. It is the only importer of Helm, so that
-// an upgrade to the next major version changes only this package.
+// an upgrade to the next major version of Helm changes only this package.
 package helmchart
 
 import (

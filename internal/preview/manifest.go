@@ -74,8 +74,7 @@ func (r *reader) read(m *Manifest) {
 	}
 }
 
-// version reports whether a manifest has the wanted apiVersion, and adds an error if
-// not.
+// version reports whether a manifest has the wanted apiVersion. It adds an error if not.
 func (r *reader) version(m *Manifest, wanted string) bool {
 	has, given := m.value["apiVersion"]
 	if has == wanted {

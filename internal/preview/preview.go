@@ -23,7 +23,7 @@ import (
 type lease struct {
 	*Manifest
 	object  *v1alpha1.TritonLease
-	valid   bool // whether the manifest is valid
+	valid   bool // reports whether the manifest is valid
 	granted *render.GrantedLease
 }
 
@@ -67,7 +67,8 @@ func Render(renderer *render.Renderer, release render.Release, input *render.Inp
 	if err != nil {
 		return nil, err
 	}
-	if refused = append(refused, more...); len(refused) > 0 {
+	refused = append(refused, more...)
+	if len(refused) > 0 {
 		return nil, join(nil, refused)
 	}
 	granted := make([]*render.GrantedLease, len(all))
@@ -190,7 +191,7 @@ func refuseTargets(all []*lease) Refusals {
 
 func created(lease *v1alpha1.TritonLease) time.Time {
 	if lease.CreationTimestamp.IsZero() {
-		return time.Unix(1<<40, 0)
+		return time.Unix(1<<40, 0) // later than any real time
 	}
 	return lease.CreationTimestamp.Time
 }

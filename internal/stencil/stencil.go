@@ -37,8 +37,8 @@ func NewPlaceholders() Placeholders {
 // At returns the placeholder of the parameter at an index.
 func (p Placeholders) At(index int) string { return p.prefix + strconv.Itoa(index) + "z" }
 
-// Find returns the index of the first placeholder in a text whose index is at least
-// lowest, and whether there is one.
+// Find returns the index of the first placeholder in a text with an index of at least
+// lowest. It reports false if there is none.
 func (p Placeholders) Find(text string, lowest int) (int, bool) {
 	for _, found := range p.pattern.FindAllStringSubmatch(text, -1) {
 		if index, _ := strconv.Atoi(found[1]); index >= lowest {

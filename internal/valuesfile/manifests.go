@@ -11,7 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const mixed = "put values and manifests in separate files, and give each file with -f"
+// useSeparateFiles is the advice of messages about a file of values and manifests.
+const useSeparateFiles = "put values and manifests in separate files, and give each file with -f"
 
 // Manifest is one YAML document of a file of manifests.
 type Manifest struct {
@@ -25,9 +26,9 @@ type Manifest struct {
 func ReadManifests(text []byte) ([]Manifest, error) {
 	var manifests []Manifest
 	var problems SyntaxErrors
-	before := 0 // the number of lines before the document
+	linesBefore := 0 // before the document
 	for _, part := range split(string(text)) {
-		manifest, err := readManifest(part, before)
+		manifest, err := readManifest(part, linesBefore)
 		var found SyntaxErrors
 		switch {
 		case errors.As(err, &found):
@@ -37,7 +38,7 @@ func ReadManifests(text []byte) ([]Manifest, error) {
 		case manifest != nil:
 			manifests = append(manifests, *manifest)
 		}
-		before += strings.Count(part, "\n")
+		linesBefore += strings.Count(part, "\n")
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -61,13 +62,13 @@ func split(text string) []string {
 
 // readManifest reads a document that begins after the given number of lines. It
 // returns nil, nil if the document is empty.
-func readManifest(text string, before int) (*Manifest, error) {
+func readManifest(text string, linesBefore int) (*Manifest, error) {
 	root, err := parse(text)
 	if err != nil {
 		problems := syntaxErrors(err)
 		for i := range problems {
 			if problems[i].Line > 0 {
-				problems[i].Line += before
+				problems[i].Line += linesBefore
 			}
 		}
 		return nil, problems
@@ -75,22 +76,22 @@ func readManifest(text string, before int) (*Manifest, error) {
 	if root == nil || isEmpty(root) {
 		return nil, nil
 	}
-	shift(root, before)
-	here := func(message string) SyntaxErrors {
+	shift(root, linesBefore)
+	atStart := func(message string) SyntaxErrors {
 		return SyntaxErrors{{Line: root.Content[0].Line, Column: root.Content[0].Column, Message: message}}
 	}
 	if root.Content[0].Kind != yamlv4.MappingNode {
-		return nil, here("a manifest must be a mapping of keys to values")
+		return nil, atStart("a manifest must be a mapping of keys to values")
 	}
 	if !isManifestNode(root) {
-		return nil, here("not a manifest, which needs apiVersion and kind: " + mixed)
+		return nil, atStart("not a manifest, which needs apiVersion and kind: " + useSeparateFiles)
 	}
 	if problems := check(root, nil); len(problems) > 0 {
 		return nil, problems.sorted()
 	}
 	manifest := &Manifest{Positions: newPositions(root.Content[0])}
 	if err := yaml.Unmarshal([]byte(text), &manifest.Value); err != nil {
-		return nil, here(plainMessage(err))
+		return nil, atStart(plainMessage(err))
 	}
 	return manifest, nil
 }

@@ -27,8 +27,8 @@ func checkSyntax(text []byte) error {
 	return nil
 }
 
-// explain returns the error of a file that Read refuses, with its position: a document
-// that a values file must not have, or else parserError.
+// explain returns the error of a file that Read refuses, with its position. It is about a
+// document that a values file must not have, or else parserError.
 func explain(parserError error, text []byte) error {
 	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
 	for first := true; ; {
@@ -48,7 +48,7 @@ func explain(parserError error, text []byte) error {
 		case first:
 			first = false
 		case isManifest:
-			at.Message = "a manifest begins here: " + mixed
+			at.Message = "a manifest begins here: " + useSeparateFiles
 			return SyntaxErrors{at}
 		default:
 			at.Message = "a second YAML document begins here: put each document in its own file, and give each file with -f"
@@ -74,8 +74,8 @@ func isEmpty(document *yamlv4.Node) bool {
 	return len(document.Content) == 0 || document.Content[0].ShortTag() == "!!null"
 }
 
-// check returns found with the errors below a node added: duplicate keys, keys that YAML
-// reads as another text than they look like, and numbers that are not finite.
+// check appends the errors below a node to found: duplicate keys, keys that YAML reads as
+// another string than the file shows, and numbers that are not finite.
 func check(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
 	problem := func(at *yamlv4.Node, format string, args ...any) {
 		found = append(found, SyntaxError{Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
@@ -117,8 +117,8 @@ var notFinite = regexp.MustCompile(`^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
 // word matches keys that every YAML reader reads as a string, except booleans.
 var word = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{3,}$`)
 
-// meaning returns what a key becomes in the values: on becomes "true", and 010 becomes
-// "8". The second result is false if the key does not become a string.
+// meaning returns the string that a key becomes in the values: on becomes "true", and 010
+// becomes "8". It reports false if the key does not become a string.
 func meaning(key *yamlv4.Node) (string, bool) {
 	if key.Kind == yamlv4.AliasNode {
 		return key.Value, true // check visits the node of the anchor, too

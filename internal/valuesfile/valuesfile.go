@@ -19,8 +19,8 @@ import (
 var ErrManifests = errors.New("the file holds manifests, not values")
 
 // Read returns the values of a file as helm -f reads them. It refuses what Helm
-// silently drops or changes: duplicate keys, keys that YAML reads as another text than
-// they look like, and documents after the first. The error is a SyntaxErrors with all
+// silently drops or changes: duplicate keys, keys that YAML reads as another string than
+// the file shows, and documents after the first. The error is a SyntaxErrors with all
 // errors, or ErrManifests. An empty file has no values.
 func Read(text []byte) (map[string]any, error) {
 	decoder := yamlv2.NewDecoder(bytes.NewReader(text))

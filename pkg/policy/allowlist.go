@@ -18,5 +18,5 @@ func (a Allowlist) Check(path *field.Path, image string) error {
 		return nil
 	}
 	return Refusal{field.Forbidden(path.Child("image"),
-		fmt.Sprintf("%q is neither images.triton nor among server.allowlist", image))}
+		fmt.Sprintf("image %q is not allowed: it must be images.triton or in server.allowlist", image))}
 }

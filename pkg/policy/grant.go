@@ -43,17 +43,19 @@ type boundedNumber struct {
 	// lease and keys form the path. path builds it only for errors and adjustments.
 	lease *field.Path
 	keys  [3]string
-	// asked reports whether requested is the lease's number, and not the default.
-	asked              bool
+	// requested is the lease's number, or the default if byDefault is true.
 	requested, granted int64
+	byDefault          bool
 	bound              string // the path of the bound that decided, if the two differ
 }
 
-func newBoundedNumber(asked *int64, defaultValue int64, lease *field.Path, keys ...string) boundedNumber {
-	n := boundedNumber{lease: lease, requested: defaultValue}
+// newBoundedNumber returns a number that is granted as requested, so far. requested is nil
+// if the lease does not set it.
+func newBoundedNumber(requested *int64, defaultValue int64, lease *field.Path, keys ...string) boundedNumber {
+	n := boundedNumber{lease: lease, requested: defaultValue, byDefault: requested == nil}
 	copy(n.keys[:], keys)
-	if asked != nil {
-		n.asked, n.requested = true, *asked
+	if requested != nil {
+		n.requested = *requested
 	}
 	n.granted = n.requested
 	return n
@@ -88,7 +90,7 @@ func (n boundedNumber) adjustment() []v1alpha1.Adjustment {
 	if n.requested == n.granted {
 		return nil
 	}
-	return []v1alpha1.Adjustment{{Field: n.path().String(), Asked: n.requested, Default: !n.asked, Granted: n.granted, Limit: n.bound}}
+	return []v1alpha1.Adjustment{{Field: n.path().String(), Asked: n.requested, Default: n.byDefault, Granted: n.granted, Limit: n.bound}}
 }
 
 // grantReplicas clamps the replicas. If the clamped minimum exceeds the clamped maximum,
@@ -97,7 +99,7 @@ func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, 
 	limits := p.config.Replicas.Limits
 	minimum := newBoundedNumber(request.Minimum, p.config.Replicas.Default.Minimum, path, "replicas", "minimum")
 	maximum := newBoundedNumber(request.Maximum, p.config.Replicas.Default.Maximum, path, "replicas", "maximum")
-	if minimum.asked && maximum.asked && minimum.requested > maximum.requested {
+	if !minimum.byDefault && !maximum.byDefault && minimum.requested > maximum.requested {
 		return field.ErrorList{field.Invalid(minimum.path(), minimum.requested,
 			fmt.Sprintf("must not exceed maximum (%d)", maximum.requested))}
 	}
@@ -107,10 +109,10 @@ func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, 
 	maximum.clamp(Band{limits.Minimum.LowerBound, limits.Maximum},
 		lowerBound, "server.autoscaling.replicas.limits.maximum")
 	if maximum.granted < minimum.granted {
-		if minimum.asked {
-			maximum.setTo(minimum)
-		} else {
+		if minimum.byDefault {
 			minimum.setTo(maximum)
+		} else {
+			maximum.setTo(minimum)
 		}
 	}
 	grant.MinReplicas, grant.MaxReplicas = minimum.granted, maximum.granted
@@ -123,13 +125,13 @@ func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, 
 func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]v1alpha1.MetricRequest, grant *v1alpha1.Grant) field.ErrorList {
 	reasons := p.checkNames(path, request)
 	for _, metric := range p.metrics {
-		bounds, asked := p.config.Metrics[metric.Name], request[metric.Name]
-		inEffect, wrong := bounds.decide(path, metric.Name, asked)
-		reasons = append(reasons, wrong...)
+		bounds, requested := p.config.Metrics[metric.Name], request[metric.Name]
+		inEffect, refused := bounds.decide(path, metric.Name, requested)
+		reasons = append(reasons, refused...)
 		if !inEffect {
 			continue
 		}
-		threshold := newBoundedNumber(asked.Threshold, bounds.Threshold.Default, path, "metrics", string(metric.Name), "threshold")
+		threshold := newBoundedNumber(requested.Threshold, bounds.Threshold.Default, path, "metrics", string(metric.Name), "threshold")
 		threshold.clamp(bounds.Threshold.band(metric), thresholdBound(metric.Name, "minimum"), thresholdBound(metric.Name, "maximum"))
 		grant.Metrics = append(grant.Metrics, v1alpha1.MetricThreshold{Metric: metric.Name, Threshold: threshold.granted})
 		grant.Adjustments = append(grant.Adjustments, threshold.adjustment()...)
@@ -143,22 +145,22 @@ func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]
 
 // decide reports whether the metric is in effect for a lease, and the reasons to refuse
 // the request for it.
-func (b MetricBounds) decide(path *field.Path, metric v1alpha1.MetricName, asked v1alpha1.MetricRequest) (inEffect bool, reasons field.ErrorList) {
+func (b MetricBounds) decide(path *field.Path, metric v1alpha1.MetricName, request v1alpha1.MetricRequest) (inEffect bool, reasons field.ErrorList) {
 	inEffect = b.InEffect()
-	at := func() *field.Path { return path.Child("autoscaling", "metrics", string(metric)) }
-	if key, choice := choice(asked); choice != nil {
-		inEffect = *choice
-		if asked.Enable != nil && *asked.Enable != inEffect {
-			reasons = append(reasons, field.Invalid(at().Child("enable"), *asked.Enable,
+	metricPath := func() *field.Path { return path.Child("autoscaling", "metrics", string(metric)) } // built only for errors
+	if key, enabled := enabledKey(request); enabled != nil {
+		inEffect = *enabled
+		if request.Enable != nil && *request.Enable != inEffect {
+			reasons = append(reasons, field.Invalid(metricPath().Child("enable"), *request.Enable,
 				fmt.Sprintf("must not contradict enabled (%t)", inEffect)))
 		}
 		if inEffect != b.InEffect() && !b.Allowed {
-			reasons = append(reasons, field.Forbidden(at().Child(key),
+			reasons = append(reasons, field.Forbidden(metricPath().Child(key),
 				fmt.Sprintf("a lease may not turn this metric %s (%s%s.allowed is false)", onOff(inEffect), serverMetrics, metric)))
 		}
 	}
-	if !inEffect && asked.Threshold != nil {
-		reasons = append(reasons, field.Forbidden(at().Child("threshold"),
+	if !inEffect && request.Threshold != nil {
+		reasons = append(reasons, field.Forbidden(metricPath().Child("threshold"),
 			"the metric is not in effect for this lease; set enabled: true beside the threshold, or remove the threshold"))
 	}
 	return inEffect, reasons
@@ -191,7 +193,7 @@ func (p *Policy) checkWindow(path *field.Path, grant *v1alpha1.Grant) {
 			continue
 		}
 		grant.Warnings = append(grant.Warnings, warning(path.Child("autoscaling", "metrics", string(metric.Name), "threshold"), fmt.Sprintf(
-			"%d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up",
+			"%d microseconds should be below server.autoscaling.prometheus.rateWindow (%s): otherwise a Triton in which no request completes is not scaled up",
 			threshold, p.config.Prometheus.RateWindow)))
 	}
 }

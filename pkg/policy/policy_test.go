@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/valuesfile"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -33,24 +34,11 @@ func config(t testing.TB, overlay string) policy.Config {
 	var below, above map[string]any
 	require.NoError(t, yaml.Unmarshal([]byte(defaults), &below))
 	require.NoError(t, yaml.Unmarshal([]byte(overlay), &above))
-	merge(below, above)
-	merged, err := yaml.Marshal(below)
+	merged, err := yaml.Marshal(valuesfile.Merge(below, above))
 	require.NoError(t, err)
 	var c policy.Config
 	require.NoError(t, yaml.UnmarshalStrict(merged, &c))
 	return c
-}
-
-// merge merges above into below, key by key.
-func merge(below, above map[string]any) {
-	for key, value := range above {
-		inner, _ := below[key].(map[string]any)
-		if over, ok := value.(map[string]any); ok && inner != nil {
-			merge(inner, over)
-			continue
-		}
-		below[key] = value
-	}
 }
 
 func request(t testing.TB, text string) v1alpha1.Autoscaling {
@@ -275,7 +263,7 @@ func TestGrantWarns(t *testing.T) {
 	grant, err = p.Grant(path, request(t, `{enable: true, metrics: {queueTime: {threshold: 60000000}}}`), pod)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so a Triton in which no request completes is not scaled up",
+		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds should be below server.autoscaling.prometheus.rateWindow (1m): otherwise a Triton in which no request completes is not scaled up",
 	}, sentences(grant.Warnings))
 
 	p, err = policy.New(config(t, `{metrics: {firstResponseTime: {enabled: true}, waitingRequests: {enabled: true, threshold: {default: 60000000}}}}`))
@@ -283,7 +271,7 @@ func TestGrantWarns(t *testing.T) {
 	grant, err = p.Grant(path, request(t, `{enable: true, metrics: {firstResponseTime: {threshold: 90000000}}}`), pod)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"leases.x.autoscaling.metrics.firstResponseTime.threshold: 90000000 microseconds are not below server.autoscaling.prometheus.rateWindow (1m), so a Triton in which no request completes is not scaled up",
+		"leases.x.autoscaling.metrics.firstResponseTime.threshold: 90000000 microseconds should be below server.autoscaling.prometheus.rateWindow (1m): otherwise a Triton in which no request completes is not scaled up",
 	}, sentences(grant.Warnings))
 
 	// The pods of a target are not known, so there is no warning about them.

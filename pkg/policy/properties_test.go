@@ -9,7 +9,7 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// FuzzGrant holds the properties of the policy for any coherent configuration.
+// FuzzGrant holds the properties of the policy for any valid configuration.
 func FuzzGrant(f *testing.F) {
 	f.Add(int64(1), int64(5), int64(10), int64(1), int64(2), int64(10000), int64(10000), int64(0), int64(3), int64(50), int64(5), uint8(7))
 	f.Add(int64(2), int64(2), int64(2), int64(2), int64(2), int64(1), int64(1), int64(1), int64(0), int64(0), int64(0), uint8(5))
@@ -23,7 +23,7 @@ func FuzzGrant(f *testing.F) {
 		c.Metrics[v1alpha1.QueueTime] = queueTime
 		p, err := policy.New(c)
 		if err != nil || askedMin < 0 || askedMax < 0 || threshold < 0 || highest < 0 {
-			t.Skip("not what the schema and a coherent configuration let through")
+			t.Skip("not what the schema and a valid configuration accept")
 		}
 		r := v1alpha1.Autoscaling{Enable: true}
 		if asks&1 != 0 {

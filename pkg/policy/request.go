@@ -2,9 +2,9 @@ package policy
 
 import "github.com/triton-leases/tms/api/v1alpha1"
 
-// choice returns the key with which a lease turns a metric on or off, and its value;
-// nil if it names neither key.
-func choice(r v1alpha1.MetricRequest) (key string, value *bool) {
+// enabledKey returns the key that turns a metric on or off, and its value. The value is nil
+// if the lease has neither enabled nor enable.
+func enabledKey(r v1alpha1.MetricRequest) (key string, value *bool) {
 	if r.Enabled != nil {
 		return "enabled", r.Enabled
 	}

@@ -44,7 +44,7 @@ type TermRequest struct {
 	AutoRenew *bool
 }
 
-// Terms is an administrator's TermConfig that is coherent.
+// Terms is a valid TermConfig.
 type Terms struct{ config TermConfig }
 
 const (
@@ -52,18 +52,19 @@ const (
 	autoRenewAllowed = "server.leases.autoRenew.allowed"
 )
 
-// NewTerms returns the terms of a configuration, or a Refusal with every incoherence at
-// once. The interval of renewals must not be shorter than the rate window, because a
-// renewal reads a rate.
+// NewTerms returns the terms of a configuration. If the configuration is invalid, the error
+// is a Refusal with every reason. The interval of renewals must not be shorter than the
+// rate window, because a renewal reads a rate over that window.
 func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	var reasons field.ErrorList
 	path := field.NewPath("server", "leases")
-	if standard := path.Child("duration", "default"); endless(config.Duration.Default) && !endless(config.Duration.Maximum) {
-		reasons = append(reasons, field.Invalid(standard, string(config.Duration.Default),
-			fmt.Sprintf("must not be endless, because %s is %s", durationMaximum, config.Duration.Maximum)))
-	} else if length(config.Duration.Default) > length(config.Duration.Maximum) {
-		reasons = append(reasons, field.Invalid(standard, string(config.Duration.Default),
-			fmt.Sprintf("must not exceed %s (%s)", durationMaximum, config.Duration.Maximum)))
+	defaultPath, duration, maximum := path.Child("duration", "default"), config.Duration.Default, config.Duration.Maximum
+	switch {
+	case endless(duration) && !endless(maximum):
+		reasons = append(reasons, field.Invalid(defaultPath, string(duration),
+			fmt.Sprintf("must not be endless, because %s is %s", durationMaximum, maximum)))
+	case length(duration) > length(maximum):
+		reasons = append(reasons, field.Invalid(defaultPath, string(duration), fmt.Sprintf("must not exceed %s (%s)", durationMaximum, maximum)))
 	}
 	if config.AutoRenew.Interval.Value() < rateWindow.Value() {
 		reasons = append(reasons, field.Invalid(path.Child("autoRenew", "interval"), string(config.AutoRenew.Interval),
@@ -84,22 +85,24 @@ func (t *Terms) Interval() time.Duration { return t.config.AutoRenew.Interval.Va
 func (t *Terms) Grant(path *field.Path, request TermRequest) (v1alpha1.Term, []v1alpha1.Adjustment, error) {
 	term := v1alpha1.Term{Duration: t.config.Duration.Default, AutoRenew: t.config.AutoRenew.Default}
 	var adjustments []v1alpha1.Adjustment
-	if asked := request.Duration; asked != nil {
-		if !asked.Valid() {
-			return v1alpha1.Term{}, nil, Refusal{field.Invalid(path.Child("duration"), string(*asked), "must be a duration such as 30m or 8h")}
+	if requested := request.Duration; requested != nil {
+		if !requested.Valid() {
+			return v1alpha1.Term{}, nil, Refusal{field.Invalid(path.Child("duration"), string(*requested), "must be a duration such as 30m or 8h")}
 		}
-		if term.Duration = *asked; length(*asked) > length(t.config.Duration.Maximum) {
+		term.Duration = *requested
+		if length(*requested) > length(t.config.Duration.Maximum) {
 			term.Duration = t.config.Duration.Maximum
 			adjustments = []v1alpha1.Adjustment{{
-				Field: path.Child("duration").String(), Asked: seconds(*asked), Granted: seconds(term.Duration), Unit: "s", Limit: durationMaximum,
+				Field: path.Child("duration").String(), Asked: seconds(*requested), Granted: seconds(term.Duration), Unit: "s", Limit: durationMaximum,
 			}}
 		}
 	}
-	if asked := request.AutoRenew; asked != nil && *asked != term.AutoRenew {
-		if term.AutoRenew = *asked; !t.config.AutoRenew.Allowed {
+	if requested := request.AutoRenew; requested != nil && *requested != term.AutoRenew {
+		if !t.config.AutoRenew.Allowed {
 			return v1alpha1.Term{}, nil, Refusal{field.Forbidden(path.Child("autoRenew"),
-				fmt.Sprintf("a lease may not turn automatic renewal %s (%s is false)", onOff(*asked), autoRenewAllowed))}
+				fmt.Sprintf("a lease may not turn automatic renewal %s (%s is false)", onOff(*requested), autoRenewAllowed))}
 		}
+		term.AutoRenew = *requested
 	}
 	return term, adjustments, nil
 }

@@ -67,7 +67,7 @@ func TestInterval(t *testing.T) {
 	require.Equal(t, time.Hour, all.Interval())
 }
 
-func TestTermsIncoherent(t *testing.T) {
+func TestTermsInvalid(t *testing.T) {
 	t.Parallel()
 	config := terms("3h", "2h", true)
 	config.AutoRenew.Interval = "30s"
@@ -85,5 +85,5 @@ func TestAllowlist(t *testing.T) {
 	path := field.NewPath("leases", "a")
 	require.NoError(t, list.Check(path, ""))
 	require.NoError(t, list.Check(path, "triton@sha256:0"))
-	require.EqualError(t, list.Check(path, "triton:10"), `leases.a.image: Forbidden: "triton:10" is neither images.triton nor among server.allowlist`)
+	require.EqualError(t, list.Check(path, "triton:10"), `leases.a.image: Forbidden: image "triton:10" is not allowed: it must be images.triton or in server.allowlist`)
 }

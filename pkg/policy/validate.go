@@ -12,17 +12,16 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// Policy is an administrator's configuration that is coherent. Its methods are pure
-// and safe for concurrent use, as long as the maps of the Config do not change.
+// Policy is a valid Config. Its methods are pure, and safe for concurrent use as long as
+// the maps of the Config do not change.
 type Policy struct {
 	config  Config
 	window  time.Duration
 	metrics []Metric
 }
 
-// New returns the policy of a configuration. If the configuration is not coherent,
-// New returns a Refusal with every incoherence at once, whether or not Config.Enable
-// is set.
+// New returns the policy of a configuration. If the configuration is invalid, the error is
+// a Refusal with every reason, whether or not Config.Enable is set.
 func New(config Config) (*Policy, error) {
 	path := field.NewPath("server", "autoscaling")
 	metrics := mergeMetrics(config.Metrics)
@@ -76,7 +75,7 @@ func validateReplicas(path *field.Path, bounds ReplicaBounds) field.ErrorList {
 		lowerBound     = number{path.Child("limits", "minimum", "lowerBound"), bounds.Limits.Minimum.LowerBound}
 		upperBound     = number{path.Child("limits", "minimum", "upperBound"), bounds.Limits.Minimum.UpperBound}
 	)
-	return found(
+	return nonNil(
 		defaultMinimum.positive(),
 		defaultMaximum.positive(),
 		maximum.positive(),
@@ -98,20 +97,20 @@ func validateMetrics(path *field.Path, metrics []Metric, bounds map[v1alpha1.Met
 			continue // off, such as a new metric in a configuration of an older version
 		}
 		threshold := bounds[metric.Name].Threshold
-		at := path.Child(string(metric.Name), "threshold")
+		thresholdPath := path.Child(string(metric.Name), "threshold")
 		var (
-			standard = number{at.Child("default"), threshold.Default}
-			minimum  = number{at.Child("minimum"), threshold.Minimum}
-			maximum  = number{at.Child("maximum"), threshold.Maximum}
+			defaultThreshold = number{thresholdPath.Child("default"), threshold.Default}
+			minimum          = number{thresholdPath.Child("minimum"), threshold.Minimum}
+			maximum          = number{thresholdPath.Child("maximum"), threshold.Maximum}
 		)
-		reasons = append(reasons, found(minimum.positive(), standard.atLeast(minimum))...)
+		reasons = append(reasons, nonNil(minimum.positive(), defaultThreshold.atLeast(minimum))...)
 		if maximum.value != 0 {
-			reasons = append(reasons, found(standard.atMost(maximum))...)
+			reasons = append(reasons, nonNil(defaultThreshold.atMost(maximum))...)
 		}
 		if metric.Highest == 0 {
 			continue
 		}
-		for _, n := range []number{standard, minimum, maximum} {
+		for _, n := range []number{defaultThreshold, minimum, maximum} {
 			if n.value > metric.Highest {
 				reasons = append(reasons, field.Invalid(n.path, n.value, fmt.Sprintf("must not exceed %d %s", metric.Highest, metric.Unit)))
 			}
@@ -147,8 +146,8 @@ func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList
 	return reasons
 }
 
-// found returns those of the errors that are not nil.
-func found(errors ...*field.Error) field.ErrorList {
+// nonNil returns the errors that are not nil.
+func nonNil(errors ...*field.Error) field.ErrorList {
 	return slices.DeleteFunc(errors, func(e *field.Error) bool { return e == nil })
 }
 
@@ -162,9 +161,9 @@ func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.config.Prometheus.RuleLabels)) {
 		value := p.config.Prometheus.RuleLabels[key]
-		if lost, ok := labels[key]; ok && lost != value {
+		if overridden, ok := labels[key]; ok && overridden != value {
 			warnings = append(warnings, fmt.Sprintf("%s.%s: %s is overridden by %s.%s (%s)",
-				path.Child("ruleLables"), key, strconv.Quote(lost), path.Child("ruleLabels"), key, strconv.Quote(value)))
+				path.Child("ruleLables"), key, strconv.Quote(overridden), path.Child("ruleLabels"), key, strconv.Quote(value)))
 		}
 		labels[key] = value
 	}

@@ -37,7 +37,7 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	for i, s := range missing {
 		name := lr.placeholders.At(firstShapeName + i)
 		specs[name] = s.spec
-		grants[name] = lr.grantValue(s.grant, name, lr.placeholders.At)
+		grants[name] = lr.grantValue(s.grant, name)
 	}
 	release := lr.release
 	release.Namespace = lr.placeholders.At(namespaceParameter)
@@ -93,8 +93,9 @@ func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
 	return manifests, nil
 }
 
-// renderShared renders the documents that do not belong to one lease. Of a grant, their
-// templates may read only name and autoscaled; of a spec, only what is not a parameter.
+// renderShared renders the documents that do not belong to one lease. Their templates may
+// read only name and autoscaled of a grant, and only the part of a spec that is not a
+// parameter.
 func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {
@@ -108,8 +109,10 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 	return helmchart.Sort(texts)
 }
 
-// grantValue returns the grant of one lease for the templates, as _grants.tpl documents it.
-func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter func(int) string) map[string]any {
+// grantValue returns the grant of the lease with a name for the templates, with
+// placeholders, as _grants.tpl documents it.
+func (lr *LeaseRenderer) grantValue(grant grantShape, name string) map[string]any {
+	parameter := lr.placeholders.At
 	path := leasesKey + "." + name
 	if lr.release.Controller {
 		path = "spec"
@@ -118,20 +121,17 @@ func (lr *LeaseRenderer) grantValue(grant grantShape, name string, parameter fun
 		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "renewed": grant.Renewed, "connectionAge": grant.ConnectionAge,
 		"minReplicas": parameter(minReplicasParameter), "maxReplicas": parameter(maxReplicasParameter),
 	}
-	next := firstThreshold
 	metrics := make([]any, len(grant.Metrics))
 	for i, name := range grant.Metrics {
 		metric := lr.metrics[name]
 		metrics[i] = map[string]any{
 			"name": name, "series": metric.Series, "unit": string(metric.Unit), "waiting": metric.Waiting, "query": metric.Query,
-			"threshold": parameter(next),
+			"threshold": parameter(grant.threshold(i)),
 		}
-		next++
 	}
 	adjustments := make([]any, grant.Adjustments)
 	for i := range adjustments {
-		adjustments[i] = parameter(next)
-		next++
+		adjustments[i] = parameter(grant.adjustment(i))
 	}
 	value["metrics"], value["adjustments"] = metrics, adjustments
 	return value

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -24,12 +23,11 @@ type GrantedLease struct {
 	ObjectName string
 	// Path is leases.<name>, or spec for a TritonLease. Messages name keys below it.
 	Path string
-	// Request is the autoscaling that the lease asks for. AskedTerm is the term that a
-	// TritonLease asks for.
-	Request   v1alpha1.Autoscaling
-	AskedTerm policy.TermRequest
-	// Grant is the autoscaling that it is granted, with its adjustments. Term is the term
-	// that a TritonLease is granted.
+	// RequestedAutoscaling and RequestedTerm are what the lease asks for. Only a TritonLease
+	// has a term.
+	RequestedAutoscaling v1alpha1.Autoscaling
+	RequestedTerm        policy.TermRequest
+	// Grant and Term are what it is granted, with the adjustments of both in Grant.
 	Grant v1alpha1.Grant
 	Term  v1alpha1.Term
 	// Workload identifies the target that the lease scales. It is empty if the lease has no
@@ -87,12 +85,9 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 			continue
 		}
 		delete(leases, name) // frees the memory of a large fleet while it is granted
-		granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value)
-		if granted.Workload != "" && workloads[granted.Workload] {
-			reasons.byPolicy = slices.Insert(reasons.byPolicy, reasons.names, policy.DuplicateTarget(granted.path(), granted.workloadName(), ""))
-		}
-		workloads[granted.Workload] = true
-		if refused.add(reasons.byPolicy); len(reasons.byPolicy) == 0 {
+		granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value, workloads)
+		refused.add(reasons)
+		if len(reasons) == 0 {
 			lr.addShape(granted, value)
 		}
 		grants.Leases = append(grants.Leases, granted)
@@ -119,9 +114,9 @@ func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedL
 	if refused := lr.validate(name, value); len(refused) > 0 {
 		return nil, refused
 	}
-	granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value)
-	if len(reasons.byPolicy) > 0 {
-		return nil, reasons.byPolicy
+	granted, reasons := lr.grantLease(field.NewPath(leasesKey).Child(name), name, value, nil)
+	if len(reasons) > 0 {
+		return nil, reasons
 	}
 	lr.addShape(granted, value)
 	return granted, nil
@@ -146,16 +141,15 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 		reason.Field = moved.String()
 	}
 	if len(refused) == 0 {
-		var reasons *leaseReasons
-		granted, reasons = lr.grantLease(spec, lease.Name, value)
-		refused = reasons.byPolicy
+		granted, refused = lr.grantLease(spec, lease.Name, value, nil)
 	}
 	asked := policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
 	term, adjustments, err := lr.terms.Grant(spec, asked)
-	if refused = append(refused, policy.Reasons(err)...); len(refused) > 0 {
+	refused = append(refused, policy.Reasons(err)...)
+	if len(refused) > 0 {
 		return nil, refused
 	}
-	granted.Namespace, granted.AskedTerm, granted.Term = lease.Namespace, asked, term
+	granted.Namespace, granted.RequestedTerm, granted.Term = lease.Namespace, asked, term
 	lr.addShape(granted, value)
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
 	return granted, nil
@@ -166,37 +160,35 @@ func (lr *LeaseRenderer) validate(name string, value map[string]any) policy.Refu
 	return policy.Refusal(lr.renderer.schema.Validate(map[string]any{leasesKey: map[string]any{name: value}}))
 }
 
-// leaseReasons are the reasons why the policy refuses one lease.
-type leaseReasons struct {
-	byPolicy policy.Refusal
-	// names is the number of reasons about names, which come first in byPolicy.
-	names int
-}
-
-// grantLease decodes and grants one lease that the schema accepts, without its shape.
-func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[string]any) (*GrantedLease, *leaseReasons) {
+// grantLease decodes and grants one lease that the schema accepts, without its shape. It
+// refuses a target in workloads, and adds the target to them. workloads is nil if the
+// caller checks targets itself.
+func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[string]any, workloads map[string]bool) (*GrantedLease, policy.Refusal) {
 	g := &GrantedLease{Name: name, ObjectName: lr.fullname + "-" + name, Path: path.String()}
-	reasons := new(leaseReasons)
 	spec, err := values.DecodeLease(value)
 	if err != nil {
-		reasons.byPolicy = policy.Refusal{field.InternalError(path, err)}
-		return g, reasons
+		return g, policy.Refusal{field.InternalError(path, err)}
 	}
-	reasons.byPolicy = lr.checkNames(path, g, spec)
-	reasons.names = len(reasons.byPolicy)
-	g.Request = spec.Autoscaling
-	if spec.Target != nil && g.Request.Enable {
+	g.RequestedAutoscaling = spec.Autoscaling
+	reasons := lr.checkNames(path, g, spec)
+	if spec.Target != nil && spec.Autoscaling.Enable {
 		g.Workload = spec.Target.Workload()
+		if workloads[g.Workload] {
+			reasons = append(reasons, policy.DuplicateTarget(path, spec.Target.Name, ""))
+		}
+		if workloads != nil {
+			workloads[g.Workload] = true
+		}
 	}
-	reasons.byPolicy = append(reasons.byPolicy, policy.Reasons(lr.images.Check(path, spec.Image))...)
+	reasons = append(reasons, policy.Reasons(lr.images.Check(path, spec.Image))...)
 	if spec.Triton != nil {
-		reasons.byPolicy = append(reasons.byPolicy, policy.CheckArguments(argumentsOf(path.Child("triton"), spec.Triton)...)...)
+		reasons = append(reasons, policy.CheckArguments(argumentsOf(path.Child("triton"), spec.Triton)...)...)
 	}
 	pod := lr.pod(path, spec)
 	g.connectionAge = pod != nil && policy.ParseImage(pod.Image).ConnectionAge()
 	if lr.policy != nil {
 		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, pod)
-		reasons.byPolicy = append(reasons.byPolicy, policy.Reasons(err)...)
+		reasons = append(reasons, policy.Reasons(err)...)
 	}
 	return g, reasons
 }
@@ -207,12 +199,11 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 	var reasons policy.Refusal
 	if g.ObjectName == lr.serverName {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
-			"the objects of this lease would have this name, which is that of tms-server"))
+			"the name of the lease's objects must not be that of tms-server: change the name of the lease"))
 	}
 	if !isObjectName(g.ObjectName) {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
-			"the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
-				"change the name of the lease or of the release, or set fullnameOverride"))
+			"the name of the lease's objects "+mustBeObjectName+": change the name of the lease or of the release, or set fullnameOverride"))
 	}
 	seen := map[string]bool{}
 	for i, model := range spec.Models {
@@ -222,14 +213,6 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 		seen[model.Name] = true
 	}
 	return reasons
-}
-
-// path returns the path of the lease.
-func (g *GrantedLease) path() *field.Path { return fieldpath.Parse(g.Path).Field() }
-
-// workloadName returns the name of the target.
-func (g *GrantedLease) workloadName() string {
-	return g.Workload[strings.LastIndexByte(g.Workload, ' ')+1:]
 }
 
 // pod returns what the policy needs to know about the pods of a lease, or nil for a lease

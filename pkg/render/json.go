@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/internal/stencil"
 )
 
 // WriteJSON writes the documents as one List, as kubectl get -o json prints it.
@@ -24,7 +25,7 @@ func (res *Result) WriteJSON(w io.Writer) error {
 	}
 	first := true
 	err := res.write(func(string) (io.Writer, error) { return w, nil }, func(to []byte, s section, text []byte) ([]byte, error) {
-		if s.kind == notOfLeases {
+		if s.kind == sharedSection {
 			item, err := jsonItem(string(text))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.Source, err)
@@ -36,7 +37,7 @@ func (res *Result) WriteJSON(w io.Writer) error {
 			first, separator = false, separator[1:]
 		}
 		return append(append(to, separator...), text...), nil
-	}, res.jsonTexts)
+	}, func(s *shape) []*stencil.Stencil { return s.json })
 	if err != nil {
 		return err
 	}
@@ -46,24 +47,6 @@ func (res *Result) WriteJSON(w io.Writer) error {
 	}
 	_, err = io.WriteString(w, end)
 	return err
-}
-
-// jsonTexts yields the documents of a section: those of leases as JSON, others as YAML.
-func (res *Result) jsonTexts(s section) iter.Seq[[]byte] {
-	if s.kind == notOfLeases {
-		return res.texts(s)
-	}
-	return func(yield func([]byte) bool) {
-		var buffer []byte
-		for _, g := range res.Leases {
-			if manifest := g.shape.json[s.kind]; manifest != nil {
-				buffer = manifest.Append(buffer[:0], g.parameters)
-				if !yield(buffer) {
-					return
-				}
-			}
-		}
-	}
 }
 
 const itemIndent = "    "

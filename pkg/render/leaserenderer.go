@@ -8,8 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/fieldpath"
-	"github.com/triton-leases/tms/internal/schema"
 	"github.com/triton-leases/tms/internal/stencil"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
@@ -63,22 +61,23 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 // values to refused. The LeaseRenderer leaves out the keys that the schema refuses, so
 // that the leases can still be checked. It also returns the warnings about the values.
 func (r *Renderer) configure(release Release, merged map[string]any, refused *refusals) (*LeaseRenderer, []string, error) {
-	sound := maps.Clone(merged)
-	delete(sound, leasesKey)
+	accepted := maps.Clone(merged)
+	delete(accepted, leasesKey)
 	for key := range refused.ignored {
-		delete(sound, key)
+		delete(accepted, key)
 	}
-	decoded, err := values.Decode(sound)
+	decoded, err := values.Decode(accepted)
 	if err != nil {
 		return nil, nil, err
 	}
 	lr := &LeaseRenderer{
-		renderer: r, release: release, values: sound, decoded: decoded,
+		renderer: r, release: release, values: accepted, decoded: decoded,
 		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
-		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.memory},
+		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.shapeCacheBytes},
 	}
+	serverName := lr.fullname + "-server"
 	if decoded.Server.Enabled {
-		lr.serverName = lr.fullname + "-server"
+		lr.serverName = serverName
 	}
 	refused.add(release.validate())
 	warnings := ignoredKeys(decoded)
@@ -94,7 +93,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		lr.ruleLabels, overridden = lr.policy.RuleLabels()
 		warnings = append(warnings, overridden...)
 	}
-	refused.add(checkServiceName(decoded, lr.fullname+"-server"))
+	refused.add(checkServiceName(decoded, serverName))
 	lr.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.addError(err)
 	refused.add(policy.CheckArguments(argumentsOf(field.NewPath("triton"), &decoded.Triton)...))
@@ -107,8 +106,7 @@ func checkServiceName(v *values.Values, name string) policy.Refusal {
 		return nil
 	}
 	return policy.Refusal{field.Invalid(field.NewPath("server", "apiService"), name,
-		"the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; "+
-			"change the name of the release, or set fullnameOverride")}
+		"the name of the API's Service "+mustBeObjectName+": change the name of the release, or set fullnameOverride")}
 }
 
 // Terms returns the defaults and bounds of the terms of TritonLeases.
@@ -125,73 +123,34 @@ func (lr *LeaseRenderer) WithImages(images ...string) *LeaseRenderer {
 	return &more
 }
 
-// Tighten clamps an existing grant to the current bounds, which may have changed since
-// the lease was granted. If autoscaling is no longer possible, it returns a grant without
-// autoscaling.
-func (lr *LeaseRenderer) Tighten(granted v1alpha1.Grant) v1alpha1.Grant {
+// ClampReplicas clamps the replicas of an existing grant to the current bounds, which may
+// have changed since. The metrics and the thresholds stay. If the bounds no longer allow
+// autoscaling by these metrics, it returns a grant without autoscaling.
+func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
+	if !granted.Autoscaled {
+		return granted
+	}
 	request := v1alpha1.Autoscaling{
-		Enable:   granted.Autoscaled,
+		Enable:   true,
 		Replicas: v1alpha1.ReplicaRange{Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas},
 		Metrics:  map[v1alpha1.MetricName]v1alpha1.MetricRequest{},
 	}
 	for _, m := range granted.Metrics {
-		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Threshold: &m.Threshold}
+		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Enabled: new(true)}
 	}
-	tightened, err := lr.policy.Grant(field.NewPath("spec"), request, nil)
+	clamped, err := lr.policy.Grant(field.NewPath("spec"), request, nil)
 	if err != nil {
 		return v1alpha1.Grant{}
 	}
-	return tightened
-}
-
-// refusals are the reasons why values are refused.
-type refusals struct {
-	bySchema field.ErrorList
-	byPolicy policy.Refusal
-	// ignored holds the top-level keys that the schema refuses, and leases the names of the
-	// leases that it refuses. Reasons that follow from leaving them out are not reported.
-	ignored, leases map[string]bool
-}
-
-// newRefusals returns refusals with the reasons of the schema.
-func newRefusals(values map[string]any, bySchema field.ErrorList) *refusals {
-	r := &refusals{bySchema: bySchema, ignored: map[string]bool{}, leases: map[string]bool{}}
-	for _, reason := range bySchema {
-		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
-		switch {
-		case len(path) > 1 && path[0].Key == leasesKey:
-			r.leases[path[1].Key] = true
-		case len(path) > 0:
-			if _, given := values[path[0].Key]; given {
-				r.ignored[path[0].Key] = true
-			}
-		}
+	if !clamped.Autoscaled {
+		return clamped
 	}
-	return r
-}
-
-func (r *refusals) add(reasons policy.Refusal) { r.byPolicy = append(r.byPolicy, reasons...) }
-
-// addError adds the reasons of an error of package policy, if there are any.
-func (r *refusals) addError(err error) { r.add(policy.Reasons(err)) }
-
-// reasons returns the reasons of the schema, ordered by path, and then those of the
-// policy. It leaves out a reason that may follow from an ignored key: bounds depend on
-// server, resources on the defaults in triton, names of objects on the overrides of the
-// name, and allowed images on images.
-func (r *refusals) reasons() policy.Refusal {
-	reasons := policy.Refusal(schema.Sort(r.bySchema))
-	for _, reason := range r.byPolicy {
-		path := fieldpath.Parse(reason.Field) // never empty: pkg/policy names a key
-		follows := r.ignored[path[0].Key] ||
-			len(path) > 2 && path[2].Key == "triton" && r.ignored["triton"] ||
-			len(path) == 2 && (r.ignored["nameOverride"] || r.ignored["fullnameOverride"]) ||
-			path[len(path)-1].Key == "image" && r.ignored["images"]
-		if !follows {
-			reasons = append(reasons, reason)
-		}
-	}
-	return reasons
+	kept := slices.DeleteFunc(slices.Clone(granted.Adjustments), func(before v1alpha1.Adjustment) bool {
+		return slices.ContainsFunc(clamped.Adjustments, func(now v1alpha1.Adjustment) bool { return now.Field == before.Field })
+	})
+	granted.Adjustments = slices.Concat(clamped.Adjustments, kept)
+	granted.MinReplicas, granted.MaxReplicas = clamped.MinReplicas, clamped.MaxReplicas
+	return granted
 }
 
 // namespaceOf returns the namespace of a lease's objects.

@@ -101,7 +101,7 @@ func TestLeaseRenderer(t *testing.T) {
 	require.Contains(t, first.Deployment.Spec.Template.Spec.Containers[0].Args, "--default")
 
 	// A caller may change the result.
-	*first.Lease.Request.Metrics[v1alpha1.QueueTime].Enabled = false
+	*first.Lease.RequestedAutoscaling.Metrics[v1alpha1.QueueTime].Enabled = false
 	first.Deployment.Labels["app.kubernetes.io/name"] = "changed"
 	first.PrometheusRule.Spec.Groups[0].Rules = nil
 	second, err := objectsOf(lr, "b", lease())

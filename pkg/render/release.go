@@ -30,7 +30,7 @@ const ControllerName = "tms-server"
 
 // forChart returns the release as templates see it.
 func (r Release) forChart() helmchart.Release {
-	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade, Service: "Helm"}
+	release := helmchart.Release{Name: r.Name, Namespace: r.Namespace, IsUpgrade: r.IsUpgrade}
 	if r.Controller {
 		release.Service = ControllerName
 	}
@@ -40,6 +40,9 @@ func (r Release) forChart() helmchart.Release {
 // isObjectName reports whether objects of all kinds can have a name. Services have the
 // strictest rule: a DNS label that begins with a letter.
 func isObjectName(name string) bool { return len(validation.IsDNS1035Label(name)) == 0 }
+
+// mustBeObjectName is the rule of isObjectName in messages.
+const mustBeObjectName = "must be a DNS label of at most 63 characters that begins with a letter"
 
 // validate refuses names that Helm or Kubernetes would refuse. The namespace becomes part
 // of PromQL expressions.

@@ -31,9 +31,9 @@ type Options struct {
 	Chart fs.FS
 	// KubeVersion is the version of Kubernetes to render for, such as v1.37.0.
 	KubeVersion string
-	// Memory limits the shapes that a LeaseRenderer caches, in bytes, by an estimate. 0
-	// means 64 MiB. Rendering a dropped shape again takes milliseconds.
-	Memory int
+	// ShapeCacheBytes limits the rendered shapes that a LeaseRenderer caches, by an estimate
+	// of their size. 0 means 64 MiB. Rendering a dropped shape again takes milliseconds.
+	ShapeCacheBytes int
 }
 
 // Renderer renders values. It is safe for concurrent use.
@@ -44,13 +44,13 @@ type Renderer struct {
 	perLease, shared *helmchart.Chart
 	schema           *schema.Schema // nil if the chart has none
 	foreign          bool           // the chart is not the embedded one
-	memory           int
+	shapeCacheBytes  int
 }
 
 // New returns a Renderer. It returns an error if the chart cannot be loaded or does not
 // support the Kubernetes version.
 func New(options Options) (*Renderer, error) {
-	r := &Renderer{memory: cmp.Or(options.Memory, 64<<20), foreign: options.Chart != nil}
+	r := &Renderer{shapeCacheBytes: cmp.Or(options.ShapeCacheBytes, 64<<20), foreign: options.Chart != nil}
 	folder := options.Chart
 	if folder == nil {
 		folder = charts.TMS()

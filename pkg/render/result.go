@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/stencil"
 )
 
 // Document is one rendered document.
@@ -29,10 +30,11 @@ type Result struct {
 // section is one document, or the documents of all leases that one template renders.
 type section struct {
 	Document     // without Text if the section holds documents of leases
-	kind     int // the index in kinds of the documents of leases, or notOfLeases
+	kind     int // the index in kinds of the documents of leases, or sharedSection
 }
 
-const notOfLeases = -1
+// sharedSection is the kind of a section with a document that does not belong to one lease.
+const sharedSection = -1
 
 // Manifests renders leases that this LeaseRenderer granted, in the given order, and no
 // other documents.
@@ -54,7 +56,7 @@ func (lr *LeaseRenderer) Manifests(leases ...*GrantedLease) (*Result, error) {
 // template does.
 func (res *Result) add(documents []Document) {
 	for _, document := range documents {
-		res.sections = append(res.sections, section{document, notOfLeases})
+		res.sections = append(res.sections, section{document, sharedSection})
 	}
 	slices.SortStableFunc(res.sections, func(a, b section) int { return helmchart.Compare(a.Document, b.Document) })
 }
@@ -69,7 +71,7 @@ func (res *Result) Documents() iter.Seq[Document] {
 	return func(yield func(Document) bool) {
 		for _, s := range res.sections {
 			document := s.Document
-			for text := range res.texts(s) {
+			for text := range res.texts(s, yamlOf) {
 				document.Text = string(text)
 				if !yield(document) {
 					return
@@ -79,16 +81,20 @@ func (res *Result) Documents() iter.Seq[Document] {
 	}
 }
 
+// yamlOf returns the manifests of a shape as YAML.
+func yamlOf(s *shape) []*stencil.Stencil { return s.yaml }
+
 // texts yields the texts of the documents of a section. Each is valid until the next one.
-func (res *Result) texts(s section) iter.Seq[[]byte] {
+// manifests returns the manifests of a shape, by kind. A shared document is always YAML.
+func (res *Result) texts(s section, manifests func(*shape) []*stencil.Stencil) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		if s.kind == notOfLeases {
+		if s.kind == sharedSection {
 			yield([]byte(s.Text))
 			return
 		}
 		var buffer []byte
 		for _, g := range res.Leases {
-			if manifest := g.shape.yaml[s.kind]; manifest != nil {
+			if manifest := manifests(g.shape)[s.kind]; manifest != nil {
 				buffer = manifest.Append(buffer[:0], g.parameters)
 				if !yield(buffer) {
 					return
@@ -118,15 +124,15 @@ func (res *Result) WriteEach(open func(source string) (io.Writer, error)) error 
 		to = append(to, "---\n# Source: "+s.Source+"\n"...)
 		to = append(to, text...)
 		return append(to, '\n'), nil
-	}, res.texts)
+	}, yamlOf)
 }
 
-// write writes all documents. texts yields the texts of a section, and appendText appends
-// one of them, with its separators, to a buffer.
+// write writes all documents. appendText appends the text of one document, with its
+// separators, to a buffer. manifests is as for texts.
 func (res *Result) write(
 	open func(source string) (io.Writer, error),
 	appendText func(to []byte, s section, text []byte) ([]byte, error),
-	texts func(section) iter.Seq[[]byte],
+	manifests func(*shape) []*stencil.Stencil,
 ) error {
 	const flushAt = 64 << 10
 	done, total := 0, 0
@@ -147,7 +153,7 @@ func (res *Result) write(
 			}
 			return err
 		}
-		for text := range texts(s) {
+		for text := range res.texts(s, manifests) {
 			if buffer, err = appendText(buffer, s, text); err != nil {
 				return err
 			}
@@ -166,7 +172,7 @@ func (res *Result) write(
 
 // count returns the number of documents of a section.
 func (res *Result) count(s section) int {
-	if s.kind == notOfLeases {
+	if s.kind == sharedSection {
 		return 1
 	}
 	n := 0

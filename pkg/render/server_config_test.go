@@ -17,6 +17,7 @@ import (
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/testing/randvalues"
+	"github.com/triton-leases/tms/internal/valuesfile"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -50,7 +51,7 @@ func effective(t testing.TB, files ...[]byte) map[string]any {
 	for _, file := range files {
 		var more map[string]any
 		require.NoError(t, yaml.Unmarshal(file, &more))
-		given = merge(given, more)
+		given = valuesfile.Merge(given, more)
 	}
 	merged, err := chart.Coalesce(given)
 	require.NoError(t, err)
@@ -76,18 +77,6 @@ func effective(t testing.TB, files ...[]byte) map[string]any {
 	var plain map[string]any
 	require.NoError(t, json.Unmarshal(text, &plain))
 	return plain
-}
-
-func merge(below, above map[string]any) map[string]any {
-	merged := maps.Clone(below)
-	for key, value := range above {
-		under, _ := merged[key].(map[string]any)
-		if over, isObject := value.(map[string]any); isObject && under != nil {
-			value = merge(under, over)
-		}
-		merged[key] = value
-	}
-	return merged
 }
 
 func pick(value any, keys ...string) map[string]any {

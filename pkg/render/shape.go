@@ -31,8 +31,9 @@ type grantShape struct {
 	Adjustments                        int
 }
 
-// Indexes of the parameters that every lease has. The thresholds, the adjustments, and the
-// texts that masker replaces follow.
+// The indexes of the parameters of a lease. The thresholds and the adjustments come after
+// the constants: see grantShape.threshold and grantShape.adjustment. The texts that masker
+// replaces come last.
 const (
 	nameParameter = iota
 	objectNameParameter
@@ -42,23 +43,32 @@ const (
 	firstThreshold
 )
 
+// threshold returns the index of the threshold of the metric at index i.
+func (s grantShape) threshold(i int) int { return firstThreshold + i }
+
+// adjustment returns the index of the adjustment at index i.
+func (s grantShape) adjustment(i int) int { return s.threshold(len(s.Metrics)) + i }
+
 // addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	grant := grantShape{
 		Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, ConnectionAge: g.connectionAge, Adjustments: len(g.Grant.Adjustments),
 	}
-	parameters := make([]string, firstThreshold, firstThreshold+len(g.Grant.Metrics)+len(g.Grant.Adjustments)+4)
+	for _, m := range g.Grant.Metrics {
+		grant.Metrics = append(grant.Metrics, string(m.Metric))
+	}
+	count := grant.adjustment(grant.Adjustments)
+	parameters := make([]string, count, count+4) // with room for a few texts of masker
 	parameters[nameParameter] = g.Name
 	parameters[objectNameParameter] = g.ObjectName
 	parameters[namespaceParameter] = lr.namespaceOf(g)
 	parameters[minReplicasParameter] = strconv.FormatInt(g.Grant.MinReplicas, 10)
 	parameters[maxReplicasParameter] = strconv.FormatInt(g.Grant.MaxReplicas, 10)
-	for _, m := range g.Grant.Metrics {
-		grant.Metrics = append(grant.Metrics, string(m.Metric))
-		parameters = append(parameters, strconv.FormatInt(m.Threshold, 10))
+	for i, m := range g.Grant.Metrics {
+		parameters[grant.threshold(i)] = strconv.FormatInt(m.Threshold, 10)
 	}
-	for _, adjustment := range g.Grant.Adjustments {
-		parameters = append(parameters, adjustment.String())
+	for i, adjustment := range g.Grant.Adjustments {
+		parameters[grant.adjustment(i)] = adjustment.String()
 	}
 	m := masker{placeholders: lr.placeholders, parameters: parameters, known: map[string]string{}}
 	spec := m.mask(value)
@@ -83,7 +93,7 @@ func (m *masker) mask(lease map[string]any) map[string]any {
 		masked["image"] = m.text(image)
 	}
 	models, _ := masked["models"].([]any)
-	if inMount(models) {
+	if hasMountPath(models) {
 		return masked
 	}
 	copies := make([]any, len(models))
@@ -105,10 +115,9 @@ const (
 	mountPath   = "/mnt/models/"
 )
 
-// inMount reports whether a model has a path below mountPath. It can be the path of a
-// mounted claim of another model: the two repositories are equal, and their placeholders
-// would differ.
-func inMount(models []any) bool {
+// hasMountPath reports whether the URI of a model is a path below mountPath. The pvc:// URI
+// of another model can name the same repository, and two placeholders would hide that.
+func hasMountPath(models []any) bool {
 	for _, model := range models {
 		if uri, _ := model.(map[string]any)["uri"].(string); strings.HasPrefix(uri, mountPath) {
 			return true
@@ -176,9 +185,10 @@ func (c *shapeCache) get(s *shape) *shape {
 	if known, ok := c.shapes[string(key)]; ok {
 		return known
 	}
-	const manifests, perByte = 64 << 10, 16 // the manifests of a small lease, and more for each byte of its key
-	weight := manifests + perByte*len(key)
-	if c.weight += weight; c.shapes == nil || c.weight > c.limit {
+	const smallShape, perKeyByte = 64 << 10, 16 // estimates of the memory
+	weight := smallShape + perKeyByte*len(key)
+	c.weight += weight
+	if c.shapes == nil || c.weight > c.limit {
 		c.shapes, c.weight = map[string]*shape{}, weight
 	}
 	c.shapes[string(key)] = s

@@ -70,12 +70,14 @@ type IssuerRef struct {
 	Group string `json:"group,omitempty"`
 }
 
-// ClusterRole is the right to authenticate and authorize callers.
+// ClusterRole configures the ClusterRole with which tms-server authenticates and authorizes
+// callers.
 type ClusterRole struct {
 	Enabled bool `json:"enabled"`
 }
 
-// CRD are the objects that all installations in a cluster share.
+// CRD configures the CustomResourceDefinition, and the ClusterRoles that all installations
+// in a cluster share.
 type CRD struct {
 	Enabled bool `json:"enabled"`
 }

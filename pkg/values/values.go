@@ -1,6 +1,6 @@
 // Package values defines the Go types of the chart's values, as they are after the merge
-// with the chart's defaults. The JSON names are the keys of a values file. A test holds
-// these types and the schema to the same keys.
+// with the chart's defaults. The JSON names are the keys of a values file. A test
+// compares the keys of these types with those of the schema.
 package values
 
 import (

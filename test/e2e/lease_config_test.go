@@ -61,7 +61,7 @@ func TestLeaseConfiguration(t *testing.T) {
 	// Edit the ConfigMap directly, because helm refuses such values.
 	good := l.configured()
 	for what, text := range map[string]string{
-		"incoherent": strings.Replace(good, "rateWindow: 8s", "rateWindow: 1s", 1), "no YAML": "server: [}", "of another kind": "server: {autoscaling: 1}", "missing": missing,
+		"contradictory": strings.Replace(good, "rateWindow: 8s", "rateWindow: 1s", 1), "no YAML": "server: [}", "of another kind": "server: {autoscaling: 1}", "missing": missing,
 	} {
 		l.edit(text)
 		l.reloads(0)

@@ -34,7 +34,7 @@ func TestLeaseImages(t *testing.T) {
 		}
 		s.step("%s runs %s", name, named)
 	}
-	const message = `is neither images.triton nor among server.allowlist`
+	const message = `is not allowed: it must be images.triton or in server.allowlist`
 	for name, named := range map[string]string{
 		"foreign": "example.com/miner:1", "untagged": "nvcr.io/nvidia/tritonserver", "longer": allowed + "x",
 		"digest": allowed + "@sha256:0000000000000000000000000000000000000000000000000000000000000000",

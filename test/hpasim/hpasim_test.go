@@ -112,7 +112,7 @@ func TestReport(t *testing.T) {
 	for _, row := range rows {
 		if row.System == system.Name {
 			ours = row
-		} else if *gate && Judge(ours.Figures, row.Figures) == Loses {
+		} else if *gate && Compare(ours.Figures, row.Figures) == Loses {
 			t.Errorf("%s: TMS waits more than %s and costs at least as much: %+v, %+v", row.id(), row.System, ours.Figures, row.Figures)
 		}
 	}
@@ -156,19 +156,19 @@ func TestVariants(t *testing.T) {
 		by[row.System] = append(by[row.System], row)
 	}
 	var b strings.Builder
-	b.WriteString("\n| behavior | waiting | replicas | changes | wins | buys | saves | LOSES | where |\n|---|---:|---:|---:|---:|---:|---:|---:|---|\n")
+	b.WriteString("\n| behavior | request-seconds / default | replica-seconds / default | changes of direction / default | wins | buys | saves | LOSES | cases that lose |\n|---|---:|---:|---:|---:|---:|---:|---:|---|\n")
 	for _, s := range append(systems[:1:1], systems[others:]...) {
 		sum := summarize(by[s.Name], by[system.Name], peers)
-		var where []string
+		var lost []string
 		for _, row := range by[s.Name] {
 			for _, peer := range peers[row.id()] {
-				if Judge(row.Figures, peer.Figures) == Loses {
-					where = append(where, row.id()+" "+peer.System)
+				if Compare(row.Figures, peer.Figures) == Loses {
+					lost = append(lost, row.id()+" "+peer.System)
 				}
 			}
 		}
 		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %d | %d | %d | %d | %s |\n", s.Name, sum.over, sum.cost, sum.changes,
-			sum.verdicts[Wins], sum.verdicts[Buys], sum.verdicts[Saves], sum.verdicts[Loses], strings.Join(where, "; "))
+			sum.verdicts[Wins], sum.verdicts[Buys], sum.verdicts[Saves], sum.verdicts[Loses], strings.Join(lost, "; "))
 	}
 	t.Log(b.String())
 	t.Logf("\n%s", Report(rows))

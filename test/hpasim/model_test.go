@@ -134,7 +134,7 @@ func TestArrivals(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestCompare(t *testing.T) {
 	ours := Figures{OverThreshold: 10, ReplicaSeconds: 10}
 	for _, c := range []struct {
 		over, cost float64
@@ -146,7 +146,7 @@ func TestJudge(t *testing.T) {
 		{9, 10, Loses},
 		{9, 9, Loses},
 	} {
-		if got := Judge(ours, Figures{OverThreshold: c.over, ReplicaSeconds: c.cost}); got != c.want {
+		if got := Compare(ours, Figures{OverThreshold: c.over, ReplicaSeconds: c.cost}); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}

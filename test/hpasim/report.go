@@ -32,13 +32,13 @@ const (
 	Loses Verdict = "LOSES"
 )
 
-// Judge compares the figures of TMS with those of a peer.
-func Judge(ours, peer Figures) Verdict {
-	waits, costs := ours.OverThreshold > peer.OverThreshold, ours.ReplicaSeconds > peer.ReplicaSeconds
+// Compare compares the figures of TMS with those of a peer.
+func Compare(ours, peer Figures) Verdict {
+	waitsMore, costsMore := ours.OverThreshold > peer.OverThreshold, ours.ReplicaSeconds > peer.ReplicaSeconds
 	switch {
-	case !waits && !costs:
+	case !waitsMore && !costsMore:
 		return Wins
-	case !waits:
+	case !waitsMore:
 		return Buys
 	case ours.ReplicaSeconds < peer.ReplicaSeconds:
 		return Saves
@@ -49,7 +49,7 @@ func Judge(ours, peer Figures) Verdict {
 // Report returns the rows as a Markdown table. The first system of each case is TMS.
 func Report(rows []Row) string {
 	var b strings.Builder
-	b.WriteString("| traffic | ready after | system | request-seconds above the threshold | replica-seconds | changes of direction | ours against it |\n")
+	b.WriteString("| traffic | pods ready after | system | request-seconds above the threshold | replica-seconds | changes of direction | TMS compared with it |\n")
 	b.WriteString("|---|---:|---|---:|---:|---:|---|\n")
 	var ours Row
 	for _, row := range rows {
@@ -58,7 +58,7 @@ func Report(rows []Row) string {
 			ours = row
 			traffic, ready = row.Traffic, fmt.Sprintf("%.0f s", row.ReadyAfter)
 		} else {
-			verdict = string(Judge(ours.Figures, row.Figures))
+			verdict = string(Compare(ours.Figures, row.Figures))
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %.1f | %s |\n", traffic, ready, row.System,
 			grouped(row.Figures.OverThreshold), grouped(row.Figures.ReplicaSeconds), row.Figures.DirectionChanges, verdict)
@@ -91,7 +91,7 @@ func summarize(variant, standard []Row, peers map[string][]Row) summary {
 		s.cost += math.Log(row.Figures.ReplicaSeconds/standard[i].Figures.ReplicaSeconds) / n
 		s.changes += math.Log((1+row.Figures.DirectionChanges)/(1+standard[i].Figures.DirectionChanges)) / n
 		for _, peer := range peers[row.id()] {
-			s.verdicts[Judge(row.Figures, peer.Figures)]++
+			s.verdicts[Compare(row.Figures, peer.Figures)]++
 		}
 	}
 	s.over, s.cost, s.changes = math.Exp(s.over), math.Exp(s.cost), math.Exp(s.changes)

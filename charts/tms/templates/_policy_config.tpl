@@ -33,10 +33,10 @@ Arguments: root (the root context), grants (an empty dict). Result: nothing.
 {{- include "tms.policy.queries" $policy -}}
 {{- include "tms.policy.durations" $policy -}}
 {{- include "tms.policy.ruleLabels" $policy -}}
-{{- $coherent := eq $before (len $policy.errors) -}}
+{{- $valid := eq $before (len $policy.errors) -}}
 {{- include "tms.policy.server" $policy -}}
 {{- include "tms.policy.arguments" (list $policy "triton" .root.Values.triton) -}}
-{{- include "tms.policy.leases" (dict "policy" $policy "coherent" $coherent) -}}
+{{- include "tms.policy.leases" (dict "policy" $policy "valid" $valid) -}}
 {{- if $policy.errors -}}
 {{- fail (printf "\n%s" (join "\n" $policy.errors)) -}}
 {{- end -}}
@@ -232,7 +232,7 @@ Argument: the policy. Result: nothing.
 {{- $server := default dict .root.Values.server -}}
 {{- $name := printf "%s-server" (include "tms.fullname" .root) -}}
 {{- if and (default dict $server.apiService).enabled (not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $name)) -}}
-{{- include "tms.policy.error" (list . (printf "server.apiService: Invalid value: %q: the Service of the API would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the release, or set fullnameOverride" $name)) -}}
+{{- include "tms.policy.error" (list . (printf "server.apiService: Invalid value: %q: the name of the API's Service must be a DNS label of at most 63 characters that begins with a letter: change the name of the release, or set fullnameOverride" $name)) -}}
 {{- end -}}
 {{- $leases := default dict $server.leases -}}
 {{- $duration := default dict $leases.duration -}}

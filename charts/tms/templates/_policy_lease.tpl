@@ -8,13 +8,13 @@ metric), arguments (see tms.policy.parse), image (see tms.policy.image) and warn
 */}}
 
 {{/*
-tms.policy.leases: grants all leases. A request is judged only if the configuration
-is coherent and autoscaling is on.
-Arguments: policy, coherent. Result: nothing.
+tms.policy.leases: grants all leases. Autoscaling is granted only if the
+configuration is valid and autoscaling is on.
+Arguments: policy, valid. Result: nothing.
 */}}
 {{- define "tms.policy.leases" -}}
 {{- $policy := .policy -}}
-{{- $coherent := .coherent -}}
+{{- $valid := .valid -}}
 {{- $fullname := include "tms.fullname" $policy.root -}}
 {{- $targets := dict -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
@@ -28,7 +28,7 @@ Arguments: policy, coherent. Result: nothing.
 {{- include "tms.policy.image" $lease -}}
 {{- include "tms.policy.arguments" (list $policy (printf "%s.triton" $path) $spec.triton) -}}
 {{- include "tms.policy.triton" $lease -}}
-{{- if and $coherent $lease.request.enable -}}
+{{- if and $valid $lease.request.enable -}}
 {{- if $policy.config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
 {{- include "tms.policy.grantReplicas" $lease -}}
@@ -67,10 +67,10 @@ Argument: the lease. Result: nothing.
 {{- define "tms.policy.name" -}}
 {{- $root := .policy.root -}}
 {{- if and (default dict $root.Values.server).enabled (eq .grant.name (printf "%s-server" (include "tms.fullname" $root))) -}}
-{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the objects of this lease would have this name, which is that of tms-server" .grant.name)) -}}
+{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the name of the lease's objects must not be that of tms-server: change the name of the lease" .grant.name)) -}}
 {{- end -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .grant.name) -}}
-{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the objects of this lease would have this name, which must be a DNS label of at most 63 characters that begins with a letter; change the name of the lease or of the release, or set fullnameOverride" .grant.name)) -}}
+{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the name of the lease's objects must be a DNS label of at most 63 characters that begins with a letter: change the name of the lease or of the release, or set fullnameOverride" .grant.name)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -113,7 +113,7 @@ Argument: the lease. Result: nothing.
 {{- $values := .policy.root.Values -}}
 {{- $image := .spec.image -}}
 {{- if and $image (ne $image (default dict $values.images).triton) (not (has $image (default list (default dict $values.server).allowlist))) -}}
-{{- include "tms.policy.refuse" (list . (printf ".image: Forbidden: %q is neither images.triton nor among server.allowlist" $image)) -}}
+{{- include "tms.policy.refuse" (list . (printf ".image: Forbidden: image %q is not allowed: it must be images.triton or in server.allowlist" $image)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -242,7 +242,7 @@ Argument: the lease. Result: nothing.
 {{- if and $metric.waiting (eq $metric.unit "microseconds") (hasKey $lease.thresholds $metric.name) -}}
 {{- $threshold := get $lease.thresholds $metric.name -}}
 {{- if ge $threshold (mul 1000 $lease.policy.window) -}}
-{{- include "tms.policy.warnLease" (list $lease (printf ".autoscaling.metrics.%s.threshold: %d microseconds are not below server.autoscaling.prometheus.rateWindow (%s), so a Triton in which no request completes is not scaled up" $metric.name $threshold $lease.policy.config.prometheus.rateWindow)) -}}
+{{- include "tms.policy.warnLease" (list $lease (printf ".autoscaling.metrics.%s.threshold: %d microseconds should be below server.autoscaling.prometheus.rateWindow (%s): otherwise a Triton in which no request completes is not scaled up" $metric.name $threshold $lease.policy.config.prometheus.rateWindow)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

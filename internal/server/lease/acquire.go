@@ -79,7 +79,8 @@ func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireReques
 	var invalid violations.List
 	invalid.CheckLabel("namespace", namespace)
 	lease, errs := newLease(namespace, request.GetSpec())
-	if lease.Name = request.GetName(); lease.Name != "" {
+	lease.Name = request.GetName()
+	if lease.Name != "" {
 		invalid.CheckLabel("name", lease.Name)
 	}
 	if !validRequestID(request.GetRequestId()) {

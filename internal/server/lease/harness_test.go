@@ -175,7 +175,7 @@ func (c *cluster) cacheFuncs() interceptor.Funcs {
 	}}
 }
 
-// reviews returns a client whose TokenReviews take a token as the name of its user.
+// reviews returns a client. Its TokenReviews take a token as the name of the user.
 func (c *cluster) reviews() *kubernetesfake.Clientset {
 	clients := kubernetesfake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {

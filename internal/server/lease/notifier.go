@@ -35,8 +35,8 @@ func NewNotifier(ctx context.Context, leases cache.Cache) (*Notifier, error) {
 	return n, nil
 }
 
-// Subscribe returns a channel that receives a value after each change of a lease. Changes
-// that come before the value is received share it. The caller must call unsubscribe.
+// Subscribe returns a channel that receives a value after a lease changed. Several changes
+// can share one value. The caller must call unsubscribe.
 func (n *Notifier) Subscribe(lease client.ObjectKey) (changed <-chan struct{}, unsubscribe func()) {
 	subscriber := make(chan struct{}, 1)
 	n.lock.Lock()
@@ -48,7 +48,8 @@ func (n *Notifier) Subscribe(lease client.ObjectKey) (changed <-chan struct{}, u
 	return subscriber, func() {
 		n.lock.Lock()
 		defer n.lock.Unlock()
-		if delete(n.subscribers[lease], subscriber); len(n.subscribers[lease]) == 0 {
+		delete(n.subscribers[lease], subscriber)
+		if len(n.subscribers[lease]) == 0 {
 			delete(n.subscribers, lease)
 		}
 	}

@@ -59,7 +59,8 @@ func newTriton(path *field.Path, request *tmsv1.Resources) (*v1alpha1.Triton, fi
 	var errs field.ErrorList
 	resources := v1alpha1.Resources{Requests: map[string]v1alpha1.RawJSON{}, Limits: map[string]v1alpha1.RawJSON{}}
 	if request.Gpus != nil {
-		if resources.Limits[gpuResource] = v1alpha1.Raw(request.GetGpus()); request.GetGpus() < 0 {
+		resources.Limits[gpuResource] = v1alpha1.Raw(request.GetGpus())
+		if request.GetGpus() < 0 {
 			errs = append(errs, field.Invalid(path.Child("gpus"), request.GetGpus(), "must not be negative"))
 		}
 	}

@@ -72,9 +72,9 @@ func (a *acquisition) refresh(ctx context.Context, lease *v1alpha1.TritonLease) 
 	return current, nil
 }
 
-// disconnected ends a call whose caller disconnected, or must retry at another replica,
-// and returns reason. A caller with a request id can retry until acquireBy. Without a
-// request id the lease is of no use, and is released.
+// disconnected ends a call if the caller disconnected or must retry at another replica. It
+// returns reason. With a request id, the caller can retry until acquireBy. Without one, no
+// call can find the lease again, and disconnected releases it.
 func (a *acquisition) disconnected(lease *v1alpha1.TritonLease, reason error) error {
 	if lease.Annotations[requestIDAnnotation] == "" {
 		a.release(lease)

@@ -17,7 +17,8 @@ func (l List) truncate(bytes int) List {
 	var short List
 	for i, v := range l {
 		v.message = shorten(v.message)
-		if bytes -= len(v.field) + len(v.message); bytes < 0 && i > 0 {
+		bytes -= len(v.field) + len(v.message)
+		if bytes < 0 && i > 0 {
 			return append(short, violation{l[i].field, fmt.Sprintf("and %d more violations", len(l)-i)})
 		}
 		short = append(short, v)
@@ -25,8 +26,8 @@ func (l List) truncate(bytes int) List {
 	return short
 }
 
-// shorten removes the middle of a long message. The end stays, because it says what is
-// wrong with the value at the beginning.
+// shorten removes the middle of a long message. The beginning has the value, and the end
+// has the reason.
 func shorten(message string) string {
 	const gap = " ... "
 	const left, right = maxMessage / 3, maxMessage - maxMessage/3 - len(gap)

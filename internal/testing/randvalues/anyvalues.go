@@ -206,7 +206,7 @@ func (d *dice) ownMetric() any {
 	return m
 }
 
-// bounds returns bounds that are coherent seven times in eight.
+// bounds returns bounds that are valid seven times in eight.
 func (d *dice) bounds() object {
 	lower := 1 + d.roll(3)
 	upper := lower + d.roll(3)

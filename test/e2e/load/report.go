@@ -26,20 +26,20 @@ func report(all []result) string {
 		table = append(table, cells)
 	}
 	each := func(calls float64, r result) float64 { return calls / float64(r.leases) }
-	row("created, as fast as the API server takes them", func(r result) string { return round(r.created) })
-	row("all granted, and everything made", func(r result) string { return round(r.granted) })
-	row("API calls for each lease, until nothing changes any more", func(r result) string {
-		return fmt.Sprintf("%.1f, %.1f of them writes", each(r.settled.calls, r), each(r.settled.calls-r.settled.reads, r))
+	row("time until all leases are created", func(r result) string { return round(r.created) })
+	row("time until all leases are granted and have their objects", func(r result) string { return round(r.granted) })
+	row("API calls per lease, until the server is idle", func(r result) string {
+		return fmt.Sprintf("%.1f (%.1f writes)", each(r.settled.calls, r), each(r.settled.calls-r.settled.reads, r))
 	})
-	row("CPU time for each lease, until then", func(r result) string { return fmt.Sprintf("%.1f ms", 1000*each(r.settled.cpu, r)) })
-	row("API calls in a minute without a change", func(r result) string { return fmt.Sprintf("%.0f", r.idle) })
+	row("CPU time per lease, until the server is idle", func(r result) string { return fmt.Sprintf("%.1f ms", 1000*each(r.settled.cpu, r)) })
+	row("API calls in an idle minute", func(r result) string { return fmt.Sprintf("%.0f", r.idle) })
 	row("resident memory without leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) })
 	row("resident memory with all leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.after/mebi) })
-	row("memory for each lease", func(r result) string { return fmt.Sprintf("%.0f KiB", each(r.after-r.before, r)/1024) })
-	row("a changed configuration is in force for all", func(r result) string { return round(r.reconfiguredAfter) })
-	row("API calls for each lease in that", func(r result) string { return fmt.Sprintf("%.1f", each(r.reconfigured.calls, r)) })
-	row("a new lease is made, with nothing else to do: median, worst", func(r result) string { return medianWorst(r.newIdle) })
-	row("a new lease is made, while that goes on: median, worst", func(r result) string { return medianWorst(r.newBusy) })
+	row("memory per lease", func(r result) string { return fmt.Sprintf("%.0f KiB", each(r.after-r.before, r)/1024) })
+	row("configuration change: time until all leases are reconciled", func(r result) string { return round(r.reconfiguredAfter) })
+	row("configuration change: API calls per lease", func(r result) string { return fmt.Sprintf("%.1f", each(r.reconfigured.calls, r)) })
+	row("time to grant a new lease, idle server: median, maximum", func(r result) string { return medianMaximum(r.newIdle) })
+	row("time to grant a new lease, during a configuration change: median, maximum", func(r result) string { return medianMaximum(r.newBusy) })
 
 	return markdown(table)
 }
@@ -49,7 +49,7 @@ func reportCalls(all []acquired) string {
 	if len(all) == 0 {
 		return ""
 	}
-	table := [][]string{{fmt.Sprintf("%d calls of Acquire at once", all[0].calls), "which do not wait", "which wait until it serves", "the same, servers killed"}}
+	table := [][]string{{fmt.Sprintf("%d concurrent calls of Acquire", all[0].calls), "without waiting", "waiting until it serves", "waiting, servers killed"}}
 	row := func(what string, value func(acquired) string) {
 		cells := []string{what}
 		for _, r := range all {
@@ -65,25 +65,25 @@ func reportCalls(all []acquired) string {
 			return value(r)
 		}
 	}
-	row("answered: median", func(r acquired) string { return round(r.percentile(50)) })
-	row("answered: 99 of 100", func(r acquired) string { return round(r.percentile(99)) })
-	row("answered: all", func(r acquired) string { return round(r.all) })
-	row("servers killed meanwhile", func(r acquired) string { return fmt.Sprint(r.kills) })
-	row("tries for each", func(r acquired) string { return fmt.Sprintf("%.1f", float64(r.tries)/float64(r.calls)) })
-	row("API calls for each lease, until nothing changes any more", unlessKilled(func(r acquired) string {
-		return fmt.Sprintf("%.1f, %.1f of them writes", r.settled.calls/float64(r.calls), (r.settled.calls-r.settled.reads)/float64(r.calls))
+	row("time to answer: median", func(r acquired) string { return round(r.percentile(50)) })
+	row("time to answer: 99th percentile", func(r acquired) string { return round(r.percentile(99)) })
+	row("time until all calls are answered", func(r acquired) string { return round(r.all) })
+	row("servers killed", func(r acquired) string { return fmt.Sprint(r.kills) })
+	row("attempts per call", func(r acquired) string { return fmt.Sprintf("%.1f", float64(r.tries)/float64(r.calls)) })
+	row("API calls per lease, until the server is idle", unlessKilled(func(r acquired) string {
+		return fmt.Sprintf("%.1f (%.1f writes)", r.settled.calls/float64(r.calls), (r.settled.calls-r.settled.reads)/float64(r.calls))
 	}))
-	row("CPU time for each lease, until then", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.1f ms", 1000*r.settled.cpu/float64(r.calls)) }))
-	row("resident memory before", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) }))
-	row("resident memory, most", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.peak/mebi) }))
-	row("leases without a caller, or callers without a lease", func(acquired) string { return "0" }) // otherwise acquire returns an error
+	row("CPU time per lease, until the server is idle", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.1f ms", 1000*r.settled.cpu/float64(r.calls)) }))
+	row("resident memory before the calls", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) }))
+	row("peak resident memory", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.peak/mebi) }))
+	row("calls without a lease, or leases without a call", func(acquired) string { return "0" }) // otherwise acquire returns an error
 	return markdown(table)
 }
 
 // markdown returns a Markdown table after a line that describes the machine.
 func markdown(table [][]string) string {
 	var text strings.Builder
-	_, _ = fmt.Fprintf(&text, "One run on %d cores (%s/%s, %s), which etcd, the API server, the controller manager and tms-server share.\n\n",
+	_, _ = fmt.Fprintf(&text, "One run. etcd, the API server, the controller manager and tms-server share %d cores (%s/%s, %s).\n\n",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	widths := make([]int, len(table[0]))
 	for _, cells := range table {
@@ -110,7 +110,7 @@ func markdown(table [][]string) string {
 	return text.String()
 }
 
-func medianWorst(sorted []time.Duration) string {
+func medianMaximum(sorted []time.Duration) string {
 	return fmt.Sprintf("%s, %s", round(sorted[len(sorted)/2]), round(sorted[len(sorted)-1]))
 }
 

@@ -13,16 +13,16 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// judge decides what the lease is granted, and writes the decision to the status. It
-// returns nil objects if the lease is refused: the objects that run stay as they are.
-func (r *reconciliation) judge(ctx context.Context, renderer *render.LeaseRenderer) (*render.Objects, error) {
+// evaluate grants or refuses the lease, and writes the result to the status. It returns nil
+// objects if the lease is refused: its existing objects stay as they are.
+func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (*render.Objects, error) {
 	var refusal policy.Refusal
 	objects, err := renderer.TritonLease(r.lease)
 	switch {
 	case err == nil:
 		err = r.checkTarget(ctx)
 	case !errors.As(err, &refusal):
-		// A field that is passed on verbatim does not decode. A retry cannot help.
+		// A verbatim field does not decode. A retry cannot help.
 		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
 	}
 	if errors.As(err, &refusal) {

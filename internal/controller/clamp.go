@@ -3,9 +3,9 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,44 +14,37 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// tighten keeps what a refused lease was granted before, within the current bounds:
-// otherwise a refused change would be a way to evade lowered bounds. The term that the
-// lease asks for counts, unless the term itself is refused.
-func (r *reconciliation) tighten(ctx context.Context, renderer *render.LeaseRenderer) error {
+// clampGranted keeps what a refused lease was granted before, but within the current
+// bounds: otherwise a refused change would be a way to evade lowered bounds. It sets the
+// term that the lease requests, unless the term itself is refused.
+func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.LeaseRenderer) error {
 	if r.status.Granted == nil {
 		return nil
 	}
-	granted := &v1alpha1.Granted{Grant: tightenGrant(renderer, r.status.Granted.Grant)}
-	var err error
-	asked := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
-	if granted.Term, _, err = renderer.Terms().Grant(field.NewPath("spec"), asked); err != nil {
-		if granted.Term, _, err = renderer.Terms().Grant(field.NewPath("spec"), policy.TermRequest{}); err != nil {
+	spec := field.NewPath("spec")
+	granted := new(v1alpha1.Granted)
+	if !r.duplicate { // a lease must not scale what another lease scales
+		granted.Grant = renderer.ClampReplicas(r.status.Granted.Grant)
+	}
+	requested := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
+	term, adjustments, err := renderer.Terms().Grant(spec, requested)
+	if err != nil {
+		if term, adjustments, err = renderer.Terms().Grant(spec, policy.TermRequest{}); err != nil {
 			return err
 		}
 	}
+	granted.Term = term
+	isTerm := func(a v1alpha1.Adjustment) bool { return a.Field == spec.Child("duration").String() }
+	granted.Adjustments = append(slices.DeleteFunc(granted.Adjustments, isTerm), adjustments...)
 	r.status.Granted = granted
 	autoscaler := r.autoscaler()
 	if autoscaler == nil {
 		return nil
 	}
-	if !granted.Autoscaled || r.duplicate {
+	if !granted.Autoscaled {
 		return r.pruneAutoscaler(ctx)
 	}
 	return r.setReplicaBounds(ctx, autoscaler, granted.Grant)
-}
-
-// tightenGrant returns a grant within the current bounds. If they change no number, the
-// adjustments and the warnings of the grant still hold.
-func tightenGrant(renderer *render.LeaseRenderer, granted v1alpha1.Grant) v1alpha1.Grant {
-	tightened := renderer.Tighten(granted)
-	numbers := func(g v1alpha1.Grant) v1alpha1.Grant {
-		g.Adjustments, g.Warnings = nil, nil
-		return g
-	}
-	if equality.Semantic.DeepEqual(numbers(tightened), numbers(granted)) {
-		return granted
-	}
-	return tightened
 }
 
 // pruneAutoscaler deletes the autoscaler of a lease that may not scale.
