@@ -10,7 +10,7 @@ import (
 // symlinks, and files that begin with "_" or ".".
 //
 //go:embed tms/Chart.yaml tms/values.yaml tms/values.schema.json tms/README.md tms/.helmignore
-//go:embed all:tms/templates tms/files/metrics.yaml tms/files/tritonleases.yaml tms/files/values.yaml
+//go:embed all:tms/templates tms/files/policy.yaml tms/files/tritonleases.yaml tms/files/values.yaml
 var files embed.FS
 
 // TMS returns the folder of the chart tms, which holds its Chart.yaml.

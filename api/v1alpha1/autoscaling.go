@@ -15,8 +15,8 @@ type ReplicaRange struct {
 	Maximum *int64 `json:"maximum,omitempty"`
 }
 
-// MetricName is the name of a metric that leases scale by, as the values spell it.
-// policy.Metrics lists all metrics.
+// MetricName is the name of a metric that leases scale by, as the values spell it:
+// one of policy.Metrics, or one that the administrator defines.
 type MetricName string
 
 // The metrics of NVIDIA Triton Management Service.
@@ -24,6 +24,12 @@ const (
 	CPUUtilization MetricName = "cpuUtilization"
 	GPUUtilization MetricName = "gpuUtilization"
 	QueueTime      MetricName = "queueTime"
+)
+
+// The metrics that TMS adds, for language models.
+const (
+	FirstResponseTime MetricName = "firstResponseTime"
+	WaitingRequests   MetricName = "waitingRequests"
 )
 
 // MetricRequest is what a lease asks of one metric.

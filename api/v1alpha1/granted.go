@@ -14,7 +14,7 @@ type Grant struct {
 	// MinReplicas and MaxReplicas bound the number of replicas.
 	MinReplicas int64 `json:"minReplicas,omitempty"`
 	MaxReplicas int64 `json:"maxReplicas,omitempty"`
-	// Metrics are those in effect, in the order of policy.Metrics.
+	// Metrics are those in effect, in the order of policy.Policy.Metrics.
 	Metrics []MetricThreshold `json:"metrics,omitempty"`
 	// Adjustments are the numbers that differ from what the lease asked for:
 	// replicas.minimum, replicas.maximum, then the thresholds in the order of Metrics.

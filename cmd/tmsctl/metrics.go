@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,9 +33,9 @@ func metricUsage() string {
 func metricDescriptions() string {
 	var text strings.Builder
 	for _, metric := range policy.Metrics() {
-		fmt.Fprintf(&text, "\n  %-16s %s", metric.Name, metric.Description)
+		fmt.Fprintf(&text, "\n  %-18s %s", metric.Name, metric.Description)
 	}
-	return text.String()
+	return text.String() + "\nThe administrator can define other metrics."
 }
 
 // unitOf returns the unit of a metric, and "" for a metric that this tmsctl does not know.
@@ -47,22 +48,35 @@ func unitOf(name string) string {
 	return ""
 }
 
+// checkMetricName refuses a name that no metric can have, and another spelling of a metric
+// of TMS. tms-server refuses other unknown names: it knows the metrics of the administrator.
+func checkMetricName(name string) error {
+	for _, known := range metricNames() {
+		if name != known && strings.EqualFold(name, known) {
+			return fmt.Errorf("unknown metric, did you mean %q?", known)
+		}
+	}
+	if policy.ValidMetricName(name) {
+		return nil
+	}
+	if nearest := spelling.Nearest(name, metricNames()); nearest != "" {
+		return fmt.Errorf("unknown metric, did you mean %q?", nearest)
+	}
+	return fmt.Errorf("must be one of %s, or a metric of the administrator", strings.Join(metricNames(), ", "))
+}
+
 // parseMetric parses <metric>[=<threshold>].
 func parseMetric(text string) (*tmsv1.MetricRequest, error) {
 	name, number, hasThreshold := strings.Cut(text, "=")
-	unit := unitOf(name)
-	if unit == "" {
-		if nearest := spelling.Nearest(name, metricNames()); nearest != "" {
-			return nil, cli.Usagef("--autoscaling-metric %s: unknown metric, did you mean %q?", text, nearest)
-		}
-		return nil, cli.Usagef("--autoscaling-metric %s: unknown metric: must be one of %s", text, strings.Join(metricNames(), ", "))
+	if err := checkMetricName(name); err != nil {
+		return nil, cli.Usagef("--autoscaling-metric %s: %s", text, err)
 	}
 	enabled := true
 	request := &tmsv1.MetricRequest{Metric: name, Enabled: &enabled}
 	if hasThreshold {
 		threshold, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
-			return nil, cli.Usagef("--autoscaling-metric %s: the threshold must be a whole number of %s", text, unit)
+			return nil, cli.Usagef("--autoscaling-metric %s: the threshold must be a whole number of %s", text, cmp.Or(unitOf(name), "the metric's unit"))
 		}
 		request.Threshold = &threshold
 	}

@@ -106,7 +106,7 @@ func TestRequestRefused(t *testing.T) {
 		"--autoscaling-max-replicas needs --enable-autoscaling":    {"--autoscaling-max-replicas", "1", scale + "=false"},
 		"--autoscaling-metric needs --enable-autoscaling":          {"--autoscaling-metric", "queueTime"},
 		"must not be repeated for one metric":                      {scale, "--autoscaling-metric", "queueTime", "--autoscaling-metric", "queueTime=1"},
-		"must be one of cpuUtilization, gpuUtilization, queueTime": {scale, "--autoscaling-metric", "latency"},
+		"must be one of cpuUtilization, gpuUtilization, queueTime": {scale, "--autoscaling-metric", "the latency"},
 		"must be a whole number of percent":                        {scale, "--autoscaling-metric", "cpuUtilization=80%"},
 		"must be a whole number of microseconds":                   {scale, "--autoscaling-metric", "queueTime="},
 		"--duration 1.5s: must be whole seconds":                   {"--duration", "1500ms"},

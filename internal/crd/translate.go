@@ -125,6 +125,12 @@ func (t *translator) translate(path string, k *keywords) apiextensionsv1.JSONSch
 
 // object translates the keywords of objects.
 func (t *translator) object(path string, k *keywords, to *apiextensionsv1.JSONSchemaProps) {
+	others := string(k.AdditionalProperties)
+	if len(k.Properties) > 0 && strings.HasPrefix(others, "{") {
+		// A structural schema has properties or additionalProperties. The policy refuses
+		// unknown keys.
+		k.Properties = nil
+	}
 	for name, property := range k.Properties {
 		if to.Properties == nil {
 			to.Properties = map[string]apiextensionsv1.JSONSchemaProps{}
@@ -134,7 +140,7 @@ func (t *translator) object(path string, k *keywords, to *apiextensionsv1.JSONSc
 	if to.Type != "object" {
 		return
 	}
-	switch others := string(k.AdditionalProperties); others {
+	switch others {
 	case "false": // the default in a structural schema
 	case "": // copied unchanged
 		yes := true

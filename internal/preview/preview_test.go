@@ -85,7 +85,7 @@ func TestRenderMatchesController(t *testing.T) {
 			for _, text := range given {
 				require.NoError(t, input.Add(text))
 			}
-			objects := map[string]map[string]any{} // by lease and kind
+			objects := map[string]map[string]any{} // by lease, and by kind and name
 			for _, namespace := range []string{"inference", "vision"} {
 				lr, err := renderer.LeaseRenderer(render.Release{Name: "tms", Namespace: "any", Controller: true}, &input)
 				require.NoError(t, err)
@@ -112,12 +112,12 @@ func TestRenderMatchesController(t *testing.T) {
 				}
 				require.NoError(t, yaml.Unmarshal([]byte(document.Text), &object))
 				lease := object.Namespace + "/" + object.Labels["tms.triton-leases.dev/lease"]
-				wanted := objects[lease][document.Kind]
+				wanted := objects[lease][document.Kind+" "+object.Name]
 				require.NotNil(t, wanted, "%s of %s", document.Kind, lease)
 				got := reflect.New(reflect.TypeOf(wanted).Elem()).Interface()
 				require.NoError(t, document.Decode(got))
 				require.True(t, equality.Semantic.DeepEqual(wanted, got), document.Text)
-				delete(objects[lease], document.Kind)
+				delete(objects[lease], document.Kind+" "+object.Name)
 				if len(order) == 0 || order[len(order)-1] != document.Kind {
 					order = append(order, document.Kind)
 				}
@@ -153,12 +153,12 @@ func decodeInto(t testing.TB, from, to any) {
 	require.NoError(t, json.Unmarshal(text, to))
 }
 
-// kinds returns the objects of a lease by kind.
+// kinds returns the objects of a lease by kind and name.
 func kinds(o *render.Objects) map[string]any {
 	all := map[string]any{}
 	for _, kind := range render.Kinds() {
 		if object := kind.Get(o); object != nil {
-			all[kind.Kind] = object
+			all[kind.Kind+" "+object.GetName()] = object
 		}
 	}
 	return all
@@ -179,7 +179,7 @@ func TestOrder(t *testing.T) {
 		name, _, _ := strings.Cut(rest, "\"")
 		got = append(got, document.Kind+" "+name)
 	}
-	require.Equal(t, []string{"Service tms-a", "Service tms-odd", "Service tms-z", "Deployment tms-a", "Deployment tms-odd", "Deployment tms-z"}, got)
+	require.Equal(t, []string{"Service tms-a", "Service tms-odd", "Service tms-z", "Service tms-a-headless", "Service tms-odd-headless", "Service tms-z-headless", "Deployment tms-a", "Deployment tms-odd", "Deployment tms-z"}, got)
 }
 
 // TestRenderRefuses checks that errors of the values and of the manifests are reported at

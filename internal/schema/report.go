@@ -57,6 +57,12 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 	case "required":
 		object, _ := instance.(map[string]any)
 		required, _ := rule["required"].([]any)
+		if known := r.known(failure); len(known) > 0 && !hasAny(object, required) {
+			if name := path[len(path)-1].Key; spelling.Nearest(name, known) != "" {
+				r.add(field.Forbidden(path.Field(), unknownKey(name, known)))
+				return
+			}
+		}
 		for _, key := range required {
 			if _, ok := object[fmt.Sprint(key)]; !ok {
 				r.add(field.Required(path.Child(fieldpath.Key(fmt.Sprint(key))).Field(), description(rule, fmt.Sprint(key))))
@@ -81,6 +87,22 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 	default:
 		r.add(field.Invalid(path.Field(), r.summary(failure), cmp.Or(comment(rule), failure.Message)))
 	}
+}
+
+// known returns the keys beside which the schema allows others that it describes with
+// additionalProperties, if the value that failed is one of the others.
+func (r *report) known(failure *jsonschema.ValidationError) []string {
+	parent, ok := strings.CutSuffix(failure.KeywordLocation, "/additionalProperties/$ref/required")
+	if !ok {
+		return nil
+	}
+	rule, _ := at(r.schema, parent).(map[string]any)
+	properties, _ := rule["properties"].(map[string]any)
+	return slices.Sorted(maps.Keys(properties))
+}
+
+func hasAny(object map[string]any, keys []any) bool {
+	return slices.ContainsFunc(keys, func(key any) bool { _, ok := object[fmt.Sprint(key)]; return ok })
 }
 
 func (r *report) add(err *field.Error) { r.errors = append(r.errors, err) }

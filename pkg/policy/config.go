@@ -11,8 +11,9 @@ import (
 // values.yaml; Go has none.
 type Config struct {
 	// Enable is the master switch.
-	Enable     bool                                 `json:"enable"`
-	Replicas   ReplicaBounds                        `json:"replicas"`
+	Enable   bool          `json:"enable"`
+	Replicas ReplicaBounds `json:"replicas"`
+	// Metrics are the bounds of the metrics of TMS, and the metrics of the administrator.
 	Metrics    map[v1alpha1.MetricName]MetricBounds `json:"metrics"`
 	Prometheus Prometheus                           `json:"prometheus"`
 	// Behavior is a HorizontalPodAutoscalerBehavior. It reaches the manifests unchanged.
@@ -57,6 +58,12 @@ type MetricBounds struct {
 	Allowed bool `json:"allowed"`
 	// Threshold is in the metric's unit.
 	Threshold ThresholdBounds `json:"threshold"`
+
+	// Query is the PromQL expression of a metric that the administrator defines. In it,
+	// $pods stands for the selector of a lease's pods, and $window for the rate window.
+	// Query and Unit are empty for the metrics of TMS.
+	Query string `json:"query,omitempty"`
+	Unit  Unit   `json:"unit,omitempty"`
 }
 
 // InEffect reports whether the metric is in effect for a lease that does not name it.

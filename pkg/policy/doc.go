@@ -11,7 +11,6 @@
 // silently.
 //
 // All functions are pure. They expect values that the schema of the chart accepts. The
-// chart implements the same policy in templates/_policy_config.tpl and
-// _policy_lease.tpl, for a plain helm install. Tests check that both give the same
+// chart implements the same policy in templates/_policy_*.tpl, for a plain helm install. Tests check that both give the same
 // grants and messages.
 package policy

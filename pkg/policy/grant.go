@@ -29,6 +29,7 @@ func (p *Policy) Grant(path *field.Path, request v1alpha1.Autoscaling, pod *Pod)
 	p.checkWindow(path, &grant)
 	if pod != nil {
 		reasons = append(reasons, checkPod(path.Child("triton"), *pod, &grant)...)
+		reasons = append(reasons, checkSignals(path, *pod, &grant)...)
 	}
 	if len(reasons) > 0 {
 		return v1alpha1.Grant{}, Refusal(reasons)
@@ -122,8 +123,8 @@ func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, 
 // grantMetrics decides which metrics are in effect, and their thresholds. At least one
 // must be in effect: a HorizontalPodAutoscaler without metrics scales by 80 % CPU.
 func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]v1alpha1.MetricRequest, grant *v1alpha1.Grant) field.ErrorList {
-	var reasons field.ErrorList
-	for _, metric := range metrics {
+	reasons := p.checkNames(path, request)
+	for _, metric := range p.metrics {
 		bounds, requested := p.config.Metrics[metric.Name], request[metric.Name]
 		inEffect, refused := bounds.decide(path, metric.Name, requested)
 		reasons = append(reasons, refused...)
@@ -183,11 +184,15 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// checkWindow warns of a threshold that a jammed Triton cannot exceed: if no request
-// completes, the recorded queue time is the rate window.
+// checkWindow warns of thresholds that a jammed Triton cannot exceed: if no request
+// completes, the recorded time is the rate window.
 func (p *Policy) checkWindow(path *field.Path, grant *v1alpha1.Grant) {
-	if threshold, ok := grant.Threshold(v1alpha1.QueueTime); ok && threshold >= p.window.Microseconds() {
-		grant.Warnings = append(grant.Warnings, warning(path.Child("autoscaling", "metrics", string(v1alpha1.QueueTime), "threshold"), fmt.Sprintf(
+	for _, metric := range p.metrics {
+		threshold, ok := grant.Threshold(metric.Name)
+		if !ok || !metric.Waiting || metric.Unit != Microseconds || threshold < p.window.Microseconds() {
+			continue
+		}
+		grant.Warnings = append(grant.Warnings, warning(path.Child("autoscaling", "metrics", string(metric.Name), "threshold"), fmt.Sprintf(
 			"%d microseconds should be below server.autoscaling.prometheus.rateWindow (%s): otherwise a Triton in which no request completes is not scaled up",
 			threshold, p.config.Prometheus.RateWindow)))
 	}

@@ -23,6 +23,8 @@ metrics:
   cpuUtilization: {threshold: {default: 90, minimum: 50, maximum: 100}}
   gpuUtilization: {threshold: {default: 90, minimum: 50, maximum: 100}}
   queueTime: {allowed: true, enabled: true, threshold: {default: 10000, minimum: 10000, maximum: 0}}
+  firstResponseTime: {threshold: {default: 2000000, minimum: 50000, maximum: 0}}
+  waitingRequests: {threshold: {default: 4, minimum: 1, maximum: 0}}
 prometheus: {scrapeInterval: 15s, evaluationInterval: 15s, rateWindow: 1m}
 `
 
@@ -102,10 +104,15 @@ func TestGrant(t *testing.T) {
 			metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 90}},
 		},
 		"all metrics, in order": {
-			config:  `{metrics: {cpuUtilization: {allowed: true}, gpuUtilization: {enabled: true}}}`,
-			request: `{enable: true, metrics: {cpuUtilization: {enabled: true, threshold: 60}}}`,
+			config: `{metrics: {cpuUtilization: {allowed: true}, gpuUtilization: {enabled: true}, firstResponseTime: {enabled: true},
+				tokens: {enabled: true, query: "sum by (namespace, pod) (up{$pods})", unit: tokens/s, threshold: {default: 7, minimum: 1}},
+				kvCache: {enabled: true, query: "sum by (namespace, pod) (up{$pods})", unit: percent, threshold: {default: 80, minimum: 50}}}}`,
+			request: `{enable: true, metrics: {cpuUtilization: {enabled: true, threshold: 60}, kvCache: {threshold: 70}}}`,
 			min:     1, max: 5,
-			metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 60}, {Metric: v1alpha1.GPUUtilization, Threshold: 90}, {Metric: v1alpha1.QueueTime, Threshold: 10000}},
+			metrics: []v1alpha1.MetricThreshold{
+				{Metric: v1alpha1.CPUUtilization, Threshold: 60}, {Metric: v1alpha1.GPUUtilization, Threshold: 90}, {Metric: v1alpha1.QueueTime, Threshold: 10000},
+				{Metric: v1alpha1.FirstResponseTime, Threshold: 2000000}, {Metric: "kvCache", Threshold: 70}, {Metric: "tokens", Threshold: 7},
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,6 +233,21 @@ leases.x.triton.resources.requests.cpu: Required value: cpuUtilization is a perc
 	}
 }
 
+// TestMetricWithoutBounds: a metric that the configuration does not name is off. The
+// configuration can be of an older version.
+func TestMetricWithoutBounds(t *testing.T) {
+	t.Parallel()
+	c := config(t, "")
+	delete(c.Metrics, v1alpha1.FirstResponseTime)
+	p, err := policy.New(c)
+	require.NoError(t, err)
+	grant, err := p.Grant(path, request(t, `{enable: true}`), pod)
+	require.NoError(t, err)
+	require.Len(t, grant.Metrics, 1)
+	_, err = p.Grant(path, request(t, `{enable: true, metrics: {firstResponseTime: {enabled: true}}}`), pod)
+	require.EqualError(t, err, "leases.x.autoscaling.metrics.firstResponseTime.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.firstResponseTime.allowed is false)")
+}
+
 func TestGrantWarns(t *testing.T) {
 	t.Parallel()
 	p, err := policy.New(config(t, `{metrics: {gpuUtilization: {enabled: true}}}`))
@@ -242,6 +264,14 @@ func TestGrantWarns(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"leases.x.autoscaling.metrics.queueTime.threshold: 60000000 microseconds should be below server.autoscaling.prometheus.rateWindow (1m): otherwise a Triton in which no request completes is not scaled up",
+	}, sentences(grant.Warnings))
+
+	p, err = policy.New(config(t, `{metrics: {firstResponseTime: {enabled: true}, waitingRequests: {enabled: true, threshold: {default: 60000000}}}}`))
+	require.NoError(t, err)
+	grant, err = p.Grant(path, request(t, `{enable: true, metrics: {firstResponseTime: {threshold: 90000000}}}`), pod)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"leases.x.autoscaling.metrics.firstResponseTime.threshold: 90000000 microseconds should be below server.autoscaling.prometheus.rateWindow (1m): otherwise a Triton in which no request completes is not scaled up",
 	}, sentences(grant.Warnings))
 
 	// The pods of a target are not known, so there is no warning about them.

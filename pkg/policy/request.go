@@ -18,6 +18,10 @@ type Pod struct {
 	CPURequest bool
 	// GPULimit reports whether the Triton container has a GPU limit.
 	GPULimit bool
+	// Image is the Triton image.
+	Image string
+	// Arguments are the arguments of Triton.
+	Arguments []Arguments
 	// FixedReplicas reports whether the lease names a fixed number of replicas.
 	FixedReplicas bool
 }

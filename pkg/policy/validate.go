@@ -15,23 +15,26 @@ import (
 // Policy is a valid Config. Its methods are pure, and safe for concurrent use as long as
 // the maps of the Config do not change.
 type Policy struct {
-	config Config
-	window time.Duration
+	config  Config
+	window  time.Duration
+	metrics []Metric
 }
 
 // New returns the policy of a configuration. If the configuration is invalid, the error is
 // a Refusal with every reason, whether or not Config.Enable is set.
 func New(config Config) (*Policy, error) {
 	path := field.NewPath("server", "autoscaling")
+	metrics := mergeMetrics(config.Metrics)
 	reasons := slices.Concat(
 		validateReplicas(path.Child("replicas"), config.Replicas),
-		validateMetrics(path.Child("metrics"), config.Metrics),
+		validateMetrics(path.Child("metrics"), metrics, config.Metrics),
+		validateQueries(path.Child("metrics"), metrics),
 		validatePrometheus(path.Child("prometheus"), config.Prometheus),
 	)
 	if len(reasons) > 0 {
 		return nil, Refusal(reasons)
 	}
-	return &Policy{config: config, window: config.Prometheus.RateWindow.Value()}, nil
+	return &Policy{config: config, window: config.Prometheus.RateWindow.Value(), metrics: metrics}, nil
 }
 
 // number is one of the administrator's numbers, with its path.
@@ -87,9 +90,12 @@ func validateReplicas(path *field.Path, bounds ReplicaBounds) field.ErrorList {
 	)
 }
 
-func validateMetrics(path *field.Path, bounds map[v1alpha1.MetricName]MetricBounds) field.ErrorList {
+func validateMetrics(path *field.Path, metrics []Metric, bounds map[v1alpha1.MetricName]MetricBounds) field.ErrorList {
 	var reasons field.ErrorList
 	for _, metric := range metrics {
+		if _, configured := bounds[metric.Name]; !configured {
+			continue // off, such as a new metric in a configuration of an older version
+		}
 		threshold := bounds[metric.Name].Threshold
 		thresholdPath := path.Child(string(metric.Name), "threshold")
 		var (

@@ -8,7 +8,6 @@ import (
 
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/stencil"
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // grantsKey is the key of the values from which templates read the grants. The chart's
@@ -119,12 +118,16 @@ func (lr *LeaseRenderer) grantValue(grant grantShape, name string) map[string]an
 		path = "spec"
 	}
 	value := map[string]any{
-		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "renewed": grant.Renewed,
+		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "renewed": grant.Renewed, "connectionAge": grant.ConnectionAge,
 		"minReplicas": parameter(minReplicasParameter), "maxReplicas": parameter(maxReplicasParameter),
 	}
 	metrics := make([]any, len(grant.Metrics))
-	for i, metric := range grant.Metrics {
-		metrics[i] = map[string]any{"name": metric, "series": series[metric], "threshold": parameter(grant.threshold(i))}
+	for i, name := range grant.Metrics {
+		metric := lr.metrics[name]
+		metrics[i] = map[string]any{
+			"name": name, "series": metric.Series, "unit": string(metric.Unit), "waiting": metric.Waiting, "query": metric.Query,
+			"threshold": parameter(grant.threshold(i)),
+		}
 	}
 	adjustments := make([]any, grant.Adjustments)
 	for i := range adjustments {
@@ -134,26 +137,19 @@ func (lr *LeaseRenderer) grantValue(grant grantShape, name string) map[string]an
 	return value
 }
 
-// series maps the name of each metric to its recorded series.
-var series = func() map[string]string {
-	all := map[string]string{}
-	for _, metric := range policy.Metrics() {
-		all[string(metric.Name)] = metric.Series
-	}
-	return all
-}()
-
 // run runs Helm's engine over the templates of a chart.
 func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, specs, grants map[string]any) (map[string]string, error) {
 	ruleLabels := make(map[string]any, len(lr.ruleLabels))
 	for key, value := range lr.ruleLabels {
 		ruleLabels[key] = value
 	}
+	window := lr.decoded.Server.Autoscaling.Prometheus.RateWindow.Value()
 	values := maps.Clone(lr.values)
 	values[leasesKey] = specs
 	values[grantsKey] = map[string]any{
 		"leases": grants, "ruleLabels": ruleLabels,
-		"rateWindowMicroseconds": strconv.FormatInt(lr.decoded.Server.Autoscaling.Prometheus.RateWindow.Value().Microseconds(), 10),
+		"rateWindowMicroseconds": strconv.FormatInt(window.Microseconds(), 10),
+		"halfRateWindow":         strconv.FormatInt(window.Milliseconds()/2, 10) + "ms",
 	}
 	return chart.Render(release.forChart(), values)
 }

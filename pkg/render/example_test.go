@@ -84,7 +84,7 @@ func ExampleRenderer_Lease() {
 	fmt.Println(objects.Deployment.Spec.Template.Spec.Containers[0].Args)
 	// Output:
 	// tms-resnet50 1 10
-	// [tritonserver --model-repository=s3://models/vision --model-control-mode=explicit --load-model=resnet50 --exit-timeout-secs=45]
+	// [tritonserver --model-repository=s3://models/vision --model-control-mode=explicit --load-model=resnet50 --exit-timeout-secs=45 --grpc-max-connection-age=30000]
 }
 
 func ExampleResult_WriteTo() {

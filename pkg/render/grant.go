@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ type GrantedLease struct {
 	// Workload identifies the target that the lease scales. It is empty if the lease has no
 	// target or is not autoscaled.
 	Workload string
+
+	// connectionAge reports whether the image is known to have --grpc-max-connection-age.
+	connectionAge bool
 
 	shape      *shape
 	parameters []string
@@ -201,8 +205,13 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		}
 	}
 	reasons = append(reasons, policy.Reasons(lr.images.Check(path, spec.Image))...)
+	if spec.Triton != nil {
+		reasons = append(reasons, policy.CheckArguments(argumentsOf(path.Child("triton"), spec.Triton)...)...)
+	}
+	pod := lr.pod(path, spec)
+	g.connectionAge = pod != nil && policy.ParseImage(pod.Image).ConnectionAge()
 	if lr.policy != nil {
-		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, lr.pod(spec))
+		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, pod)
 		reasons = append(reasons, policy.Reasons(err)...)
 	}
 	return g, reasons
@@ -270,8 +279,8 @@ func (lr *LeaseRenderer) checkTriton(path *field.Path, spec *v1alpha1.LeaseSpec)
 }
 
 // pod returns what the policy needs to know about the pods of a lease, or nil for a lease
-// with a target.
-func (lr *LeaseRenderer) pod(spec *v1alpha1.LeaseSpec) *policy.Pod {
+// with a target. The path is that of the lease.
+func (lr *LeaseRenderer) pod(path *field.Path, spec *v1alpha1.LeaseSpec) *policy.Pod {
 	if len(spec.Models) == 0 {
 		return nil
 	}
@@ -280,9 +289,25 @@ func (lr *LeaseRenderer) pod(spec *v1alpha1.LeaseSpec) *policy.Pod {
 		own = *spec.Triton
 	}
 	defaults := lr.decoded.Triton.Resources
+	arguments := argumentsOf(field.NewPath("triton"), &lr.decoded.Triton)
+	for i, list := range argumentsOf(path.Child("triton"), &own) {
+		if list.Items != nil { // a lease's list replaces the default, also if it is empty
+			arguments[i] = list
+		}
+	}
 	return &policy.Pod{
 		CPURequest:    values.RequestsCPU(own.Resources, defaults),
 		GPULimit:      values.LimitsGPU(own.Resources, defaults),
 		FixedReplicas: own.Replicas != nil,
+		Image:         cmp.Or(spec.Image, lr.decoded.Images.Triton),
+		Arguments:     arguments,
+	}
+}
+
+// argumentsOf returns the lists of arguments of a Triton.
+func argumentsOf(path *field.Path, triton *v1alpha1.Triton) []policy.Arguments {
+	return []policy.Arguments{
+		{Path: path.Child("command"), Items: triton.Command, Command: true},
+		{Path: path.Child("args"), Items: triton.Args},
 	}
 }

@@ -33,6 +33,7 @@ type Objects struct {
 	PodDisruptionBudget     *policyv1.PodDisruptionBudget
 	PodMonitor              *monitoringv1.PodMonitor
 	PrometheusRule          *monitoringv1.PrometheusRule
+	MetricsRule             *monitoringv1.PrometheusRule
 	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
 }
 
@@ -73,6 +74,10 @@ var kinds = []Kind{
 		func(o *Objects) **monitoringv1.PodMonitor { return &o.PodMonitor }),
 	newKind(monitoringv1.SchemeGroupVersion, "prometheusrules", "templates/prometheusrule.yaml",
 		func(o *Objects) **monitoringv1.PrometheusRule { return &o.PrometheusRule }),
+	// The rules of the administrator's metrics are in an object of their own, because the
+	// Prometheus Operator rejects a whole PrometheusRule for one invalid expression.
+	newKind(monitoringv1.SchemeGroupVersion, "prometheusrules", "templates/prometheusrule-metrics.yaml",
+		func(o *Objects) **monitoringv1.PrometheusRule { return &o.MetricsRule }),
 	newKind(autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers", "templates/hpa.yaml",
 		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),
 }

@@ -27,6 +27,7 @@ type LeaseRenderer struct {
 	// policy and terms are nil if the configuration is refused.
 	policy     *policy.Policy
 	terms      *policy.Terms
+	metrics    map[string]policy.Metric // by name
 	ruleLabels map[string]string
 	images     policy.Allowlist
 
@@ -89,6 +90,11 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 	lr.policy, err = policy.New(decoded.Server.Autoscaling)
 	refused.addError(err)
 	if lr.policy != nil {
+		lr.metrics = map[string]policy.Metric{}
+		for _, metric := range lr.policy.Metrics() {
+			lr.metrics[string(metric.Name)] = metric
+		}
+		warnings = append(warnings, lr.policy.Warnings()...)
 		var overridden []string
 		lr.ruleLabels, overridden = lr.policy.RuleLabels()
 		warnings = append(warnings, overridden...)
@@ -96,6 +102,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 	refused.add(checkServiceName(decoded, serverName))
 	lr.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.addError(err)
+	refused.add(policy.CheckArguments(argumentsOf(field.NewPath("triton"), &decoded.Triton)...))
 	return lr, warnings, nil
 }
 

@@ -30,9 +30,9 @@ type shape struct {
 
 // grantShape is a grant without its numbers and the texts of its adjustments.
 type grantShape struct {
-	Autoscaled, Renewed bool
-	Metrics             []string
-	Adjustments         int
+	Autoscaled, Renewed, ConnectionAge bool
+	Metrics                            []string
+	Adjustments                        int
 }
 
 // The indexes of the parameters of a lease. The thresholds and the adjustments come after
@@ -55,7 +55,9 @@ func (s grantShape) adjustment(i int) int { return s.threshold(len(s.Metrics)) +
 
 // addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
-	grant := grantShape{Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, Adjustments: len(g.Grant.Adjustments)}
+	grant := grantShape{
+		Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, ConnectionAge: g.connectionAge, Adjustments: len(g.Grant.Adjustments),
+	}
 	for _, m := range g.Grant.Metrics {
 		grant.Metrics = append(grant.Metrics, string(m.Metric))
 	}

@@ -21,7 +21,7 @@ func RequestsCPU(r, defaults v1alpha1.Resources) bool {
 }
 
 // LimitsGPU reports whether a Triton with these resources, merged over the defaults,
-// has a limit of NVIDIA GPUs.
+// has a limit of NVIDIA GPUs whose utilization Triton reports. A MIG device is none.
 func LimitsGPU(r, defaults v1alpha1.Resources) bool {
 	for name, quantity := range defaults.Limits {
 		if _, overridden := r.Limits[name]; !overridden && isGPU(name) && positive(quantity) {
@@ -36,7 +36,9 @@ func LimitsGPU(r, defaults v1alpha1.Resources) bool {
 	return false
 }
 
-func isGPU(resource string) bool { return strings.HasPrefix(resource, "nvidia.com/") }
+func isGPU(resource string) bool {
+	return strings.HasPrefix(resource, "nvidia.com/") && !strings.HasPrefix(resource, "nvidia.com/mig-")
+}
 
 // positive reports whether a quantity that the schema accepts is more than zero: a
 // digit other than 0 comes before its unit.

@@ -62,11 +62,21 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 		compare(t, root, path+"[]", items, typ.Elem())
 	case typ.Kind() == reflect.Map && typ.Key() == reflect.TypeFor[v1alpha1.MetricName]():
 		properties, _ := node["properties"].(object)
-		require.Equal(t, false, node["additionalProperties"], "%s is not closed", path)
+		own, ok := node["additionalProperties"].(object)
+		require.True(t, ok, "%s: what is a metric of the administrator?", path)
+		compare(t, root, path+"{}", own, typ.Elem())
 		require.Len(t, properties, len(policy.MetricNames()), path)
 		for _, name := range policy.MetricNames() {
 			require.Contains(t, properties, string(name), path)
-			compare(t, root, path+"."+string(name), properties[string(name)].(object), typ.Elem())
+			ofTMS := maps.Clone(properties[string(name)].(object))
+			keys := maps.Clone(ofTMS["properties"].(object))
+			if _, bounds := resolve(root, own)["properties"].(object)["query"]; bounds {
+				require.NotContains(t, keys, "query", path)
+				require.NotContains(t, keys, "unit", path)
+				keys["query"], keys["unit"] = object{"type": "string"}, object{"type": "string"}
+			}
+			ofTMS["properties"] = keys
+			compare(t, root, path+"."+string(name), ofTMS, typ.Elem())
 		}
 	case typ.Kind() == reflect.Map:
 		each, ok := node["additionalProperties"].(object)
@@ -188,6 +198,7 @@ func TestResources(t *testing.T) {
 		"a default GPU":                    {defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}, gpu: true},
 		"a default GPU removed":            {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(0.0)}}, defaults: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
 		"a share of a GPU":                 {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu.shared": v1alpha1.Raw("1")}}, gpu: true},
+		"a MIG device":                     {own: v1alpha1.Resources{Limits: list{"nvidia.com/mig-1g.5gb": v1alpha1.Raw("1")}}},
 		"another accelerator":              {own: v1alpha1.Resources{Limits: list{"example.com/gpu": v1alpha1.Raw("1")}}},
 		"a GPU requested without a limit":  {own: v1alpha1.Resources{Requests: list{"nvidia.com/gpu": v1alpha1.Raw("1")}}},
 		"a GPU beside a default of memory": {own: v1alpha1.Resources{Limits: list{"nvidia.com/gpu": v1alpha1.Raw(1.0)}}, defaults: v1alpha1.Resources{Limits: list{"memory": v1alpha1.Raw("1Gi")}}, gpu: true},

@@ -78,9 +78,7 @@ func test(t testing.TB, folder string, cases []byte) {
 // TestSignalsSeeBreakage checks that the cases fail if the rules are wrong. It breaks the
 // rules in several ways.
 func TestSignalsSeeBreakage(t *testing.T) {
-	objects, err := renderer(t).Lease(release, "resnet50", read(t, chart+"/ci/queue-time-values.yaml"))
-	require.NoError(t, err)
-	for _, change := range []struct{ from, to string }{
+	breaks(t, "queue-time-values.yaml", "resnet50", []string{"testdata/queue.test.yaml"}, []change{
 		{"sum by (namespace, pod) (rate(nv_inference_queue", "avg by (namespace, pod) (rate(nv_inference_queue"},
 		{"rate(nv_inference_request_success", "rate(nv_inference_exec_count"},
 		{",job=\"inference/tms-resnet50\"", ""},
@@ -89,10 +87,59 @@ func TestSignalsSeeBreakage(t *testing.T) {
 		{" offset 1m", ""},
 		{"100 * avg", "avg"},
 		{"100 * avg by", "100 * sum by"},
-		{"0 * group by (namespace, pod) (rate(nv_inference_request_success", "0 * group by (namespace, pod) (rate(nv_inference_exec_count"},
-		{"0 * group by (namespace, pod) (rate(nv_inference_request_success{namespace=\"inference\",job=\"inference/tms-resnet50\"}[1m]))", "0 * group by (namespace, pod) (nv_inference_request_success{namespace=\"inference\",job=\"inference/tms-resnet50\"})"},
+		{"0 * group by (namespace, pod) (rate(nv_inference_queue_duration_us", "0 * group by (namespace, pod) (rate(nv_inference_exec_count"},
+		{"0 * group by (namespace, pod) (rate(nv_inference_queue_duration_us{namespace=\"inference\",job=\"inference/tms-resnet50\"}[1m]))", "0 * group by (namespace, pod) (nv_inference_queue_duration_us{namespace=\"inference\",job=\"inference/tms-resnet50\"})"},
 		{"sum by (namespace, pod) (nv_inference_pending", "max by (namespace, pod) (nv_inference_pending"},
-	} {
+	})
+}
+
+// TestLanguageModels runs testdata/language-model against the rules of the lease trtllm.
+func TestLanguageModels(t *testing.T) {
+	objects, err := renderer(t).Lease(release, "trtllm", read(t, chart+"/ci/language-model-values.yaml"))
+	require.NoError(t, err)
+	for _, file := range glob(t, "testdata/language-model/*.test.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			folder := writeRules(t, objects.PrometheusRule.Spec)
+			own, err := yaml.Marshal(objects.MetricsRule.Spec)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "own.yaml"), own, 0o644))
+			test(t, folder, read(t, file))
+		})
+	}
+}
+
+// TestLanguageModelsSeeBreakage is TestSignalsSeeBreakage for the lease trtllm.
+func TestLanguageModelsSeeBreakage(t *testing.T) {
+	breaks(t, "language-model-values.yaml", "trtllm", glob(t, "testdata/language-model/[fw]*.test.yaml"), []change{
+		{"1000 * sum by (namespace, pod) (rate(nv_inference_first", "1000 * avg by (namespace, pod) (rate(nv_inference_first"},
+		{"1000 * sum", "sum"},
+		{",job=\"inference/tms-trtllm\"", ""},
+		{"60000000", "0"},
+		{"reason=\"REJECTED\"", "reason=\"OTHER\""},
+		{"0 * group by (namespace, pod) (rate(nv_inference_first_response_histogram_ms_count", "0 * group by (namespace, pod) (rate(nv_inference_request_success"},
+		{"_ms_count{namespace=\"inference\",job=\"inference/tms-trtllm\"} offset 1m", "_ms_count{namespace=\"inference\",job=\"inference/tms-trtllm\"}"},
+		{"max by (namespace, pod) (min_over_time(nv_inference_pending_request_count", "max by (namespace, pod) (max_over_time(nv_inference_pending_request_count"},
+		{"(min_over_time(nv_trt_llm_request_metrics{namespace=\"inference\",job=\"inference/tms-trtllm\",request_type=\"waiting\"}[1m])) > 0", "(min_over_time(nv_trt_llm_request_metrics{namespace=\"inference\",job=\"inference/tms-trtllm\",request_type=\"active\"}[1m])) > 0"},
+		{"(min_over_time(nv_trt_llm_request_metrics{namespace=\"inference\",job=\"inference/tms-trtllm\",request_type=\"waiting\"}[1m])) > 0", "(min_over_time(nv_trt_llm_request_metrics{namespace=\"inference\",job=\"inference/tms-trtllm\",request_type=\"none\"}[1m])) > 0"},
+		{">= ignoring (request_type)", "> ignoring (request_type)"},
+		{"request_type=\"max\"} > 0", "request_type=\"max\"}"},
+		{"offset 30000ms", "offset 1m"},
+		{"offset 30000ms", ""},
+		{"sum by (namespace, pod, model, version)", "sum by (namespace, pod)"},
+		{"request_type=\"active\"} offset 1m", "request_type=\"active\"}"},
+		{"or ignoring (request_type)", "or"},
+		{"sum by (namespace, pod) (\n  nv_inference_pending", "max by (namespace, pod) (\n  nv_inference_pending"},
+	})
+}
+
+// change replaces a part of the rules.
+type change struct{ from, to string }
+
+// breaks checks that for each change of the rules of a lease some case fails.
+func breaks(t *testing.T, values, lease string, files []string, changes []change) {
+	objects, err := renderer(t).Lease(release, lease, read(t, chart+"/ci/"+values))
+	require.NoError(t, err)
+	for _, change := range changes {
 		spec := *objects.PrometheusRule.Spec.DeepCopy()
 		changed := false
 		for g := range spec.Groups {
@@ -105,10 +152,14 @@ func TestSignalsSeeBreakage(t *testing.T) {
 		}
 		require.True(t, changed, "the rules do not contain %q", change.from)
 		folder := writeRules(t, spec)
-		file := filepath.Join(folder, "cases.yaml")
-		require.NoError(t, os.WriteFile(file, read(t, "testdata/queue.test.yaml"), 0o644))
-		_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
-		require.Error(t, err, "no case fails with %q in place of %q", change.to, change.from)
+		failed := false
+		for _, cases := range files {
+			file := filepath.Join(folder, "cases.yaml")
+			require.NoError(t, os.WriteFile(file, read(t, cases), 0o644))
+			_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
+			failed = failed || err != nil
+		}
+		require.True(t, failed, "no case fails with %q in place of %q", change.to, change.from)
 	}
 }
 

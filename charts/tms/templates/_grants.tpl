@@ -5,14 +5,23 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
     path                    the path of the lease in the values
     autoscaled              true if the lease scales
     renewed                 true if tms-server renews the lease while it serves requests
+    connectionAge           true if the Triton of the image is known to have the option
+                            --grpc-max-connection-age
     minReplicas             digits
     maxReplicas             digits
-    metrics                 the metrics in effect, each with name, series (empty for
-                            the CPU of the Triton container) and threshold (digits)
+    metrics                 the metrics in effect, each with
+      name
+      series                  the recorded series, or empty for the CPU of the Triton
+                              container
+      unit
+      waiting                 true if it measures how long or how many requests wait
+      query                   the PromQL of a metric of the administrator, or empty
+      threshold               digits
     adjustments             one sentence for each number that differs from the request
                             or the default
   ruleLabels              the labels of PrometheusRules
   rateWindowMicroseconds  digits
+  halfRateWindow          half of the rate window, as a duration of PromQL
   warnings                sentences for NOTES.txt
 An empty list or dict may be absent.
 

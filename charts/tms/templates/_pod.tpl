@@ -110,6 +110,11 @@ args:
   {{- range .spec.models }}
   - {{ printf "--load-model=%s" .name | quote }}
   {{- end }}
+  {{- range .grant.metrics }}
+  {{- if eq .name "firstResponseTime" }}
+  - "--metrics-config=histogram_latencies=true"
+  {{- end }}
+  {{- end }}
   - {{ printf "--exit-timeout-secs=%s" (include "tms.exitTimeout" (dict "triton" $triton "lifecycle" $lifecycle)) | quote }}
   {{- if and .grant.connectionAge $triton.connectionAgeSeconds (not (hasPrefix "--grpc-max-connection-age" (join " " $triton.args))) (not (contains " --grpc-max-connection-age" (join " " $triton.args))) }}
   - {{ printf "--grpc-max-connection-age=%d" (mul 1000 (int64 $triton.connectionAgeSeconds)) | quote }}

@@ -6,8 +6,9 @@ byte. tms-render and tms-server use pkg/policy and leave these files out, so no 
 template may use what they define.
 
 Below, the "policy" is a dict: root (the root context), grants (see _grants.tpl),
-config (server.autoscaling), metrics (the rows of files/metrics.yaml), window (the
-rate window in milliseconds) and errors (sentences).
+config (server.autoscaling), metrics (the rows of files/policy.yaml, and those of the
+administrator), options (the rows of files/policy.yaml), window (the rate window in
+milliseconds) and errors (sentences).
 */}}
 
 {{/*
@@ -15,21 +16,26 @@ tms.policy: fills the grants. It fails with all errors at once, each on its own 
 Arguments: root (the root context), grants (an empty dict). Result: nothing.
 */}}
 {{- define "tms.policy" -}}
+{{- $tables := .root.Files.Get "files/policy.yaml" | fromYaml -}}
 {{- $policy := dict
   "root" .root
   "grants" (set (set .grants "leases" dict) "warnings" list)
   "config" (default dict (default dict .root.Values.server).autoscaling)
-  "metrics" (.root.Files.Get "files/metrics.yaml" | fromYaml).metrics
+  "metrics" $tables.metrics
+  "options" $tables.options
   "errors" list -}}
 {{- include "tms.policy.release" $policy -}}
 {{- include "tms.policy.ignored" $policy -}}
+{{- include "tms.policy.mergeMetrics" $policy -}}
 {{- $before := len $policy.errors -}}
 {{- include "tms.policy.replicas" $policy -}}
 {{- include "tms.policy.thresholds" $policy -}}
+{{- include "tms.policy.queries" $policy -}}
 {{- include "tms.policy.durations" $policy -}}
 {{- include "tms.policy.ruleLabels" $policy -}}
 {{- $valid := eq $before (len $policy.errors) -}}
 {{- include "tms.policy.server" $policy -}}
+{{- include "tms.policy.arguments" (list $policy "triton" .root.Values.triton) -}}
 {{- include "tms.policy.leases" (dict "policy" $policy "valid" $valid) -}}
 {{- if $policy.errors -}}
 {{- fail (printf "\n%s" (join "\n" $policy.errors)) -}}
@@ -154,6 +160,7 @@ Argument: the policy. Result: nothing.
 {{- range $metric := .metrics -}}
 {{- $path := printf "server.autoscaling.metrics.%s.threshold" $metric.name -}}
 {{- $bounds := get (default dict $policy.config.metrics) $metric.name -}}
+{{- if hasKey (default dict $policy.config.metrics) $metric.name -}}
 {{- $default := include "tms.policy.at" (list $bounds "threshold.default") | int64 -}}
 {{- $minimum := include "tms.policy.at" (list $bounds "threshold.minimum") | int64 -}}
 {{- $maximum := include "tms.policy.at" (list $bounds "threshold.maximum") | int64 -}}
@@ -170,6 +177,7 @@ Argument: the policy. Result: nothing.
 {{- range list (list "default" $default) (list "minimum" $minimum) (list "maximum" $maximum) -}}
 {{- if and (ne $highest 0) (gt (index . 1) $highest) -}}
 {{- include "tms.policy.error" (list $policy (printf "%s.%s: Invalid value: %d: must not exceed %d %s" $path (index . 0) (index . 1) $highest $metric.unit)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -195,6 +203,7 @@ Argument: the policy. Result: nothing.
 {{- end -}}
 {{- $_ := set . "window" $milliseconds.rateWindow -}}
 {{- $_ := set .grants "rateWindowMicroseconds" (mul 1000 $milliseconds.rateWindow | toString) -}}
+{{- $_ := set .grants "halfRateWindow" (printf "%dms" (div $milliseconds.rateWindow 2)) -}}
 {{- end -}}
 
 {{/*

@@ -1,10 +1,11 @@
 {{/*
 Policy, part 2: grants one lease. Part 1 is _policy_config.tpl, part 3 is
-_policy_triton.tpl.
+_policy_pod.tpl.
 
 Below, the "lease" is a dict: policy, path (leases.<name>), spec (the values of the
 lease), request (its autoscaling), grant (see _grants.tpl), thresholds (numbers by
-metric) and warnings (sentences).
+metric), arguments (see tms.policy.parse), image (see tms.policy.image) and warnings
+(sentences).
 */}}
 
 {{/*
@@ -24,9 +25,11 @@ Arguments: policy, valid. Result: nothing.
 {{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
 {{- include "tms.policy.name" $lease -}}
 {{- include "tms.policy.models" $lease -}}
-{{- include "tms.policy.triton" $lease -}}
+{{- include "tms.policy.checkTriton" $lease -}}
 {{- include "tms.policy.target" (dict "lease" $lease "targets" $targets) -}}
 {{- include "tms.policy.image" $lease -}}
+{{- include "tms.policy.arguments" (list $policy (printf "%s.triton" $path) $spec.triton) -}}
+{{- include "tms.policy.triton" $lease -}}
 {{- if and $valid $lease.request.enable -}}
 {{- if $policy.config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
@@ -34,6 +37,7 @@ Arguments: policy, valid. Result: nothing.
 {{- include "tms.policy.grantMetrics" $lease -}}
 {{- include "tms.policy.window" $lease -}}
 {{- include "tms.policy.pod" $lease -}}
+{{- include "tms.policy.signals" $lease -}}
 {{- else -}}
 {{- include "tms.policy.warnLease" (list $lease ".autoscaling.enable: autoscaling is switched off by server.autoscaling.enable") -}}
 {{- end -}}
@@ -198,10 +202,11 @@ Argument: the lease. Result: nothing.
 {{- define "tms.policy.grantMetrics" -}}
 {{- $lease := . -}}
 {{- $granted := list -}}
+{{- include "tms.policy.metricNames" . -}}
 {{- range $metric := .policy.metrics -}}
 {{- $server := printf "server.autoscaling.metrics.%s" $metric.name -}}
 {{- $path := printf ".autoscaling.metrics.%s" $metric.name -}}
-{{- $bounds := get $lease.policy.config.metrics $metric.name -}}
+{{- $bounds := default dict (get (default dict $lease.policy.config.metrics) $metric.name) -}}
 {{- $request := default dict (get (default dict $lease.request.metrics) $metric.name) -}}
 {{- $default := or (default false $bounds.enabled) (default false $bounds.enable) -}}
 {{- $key := ternary "enabled" "enable" (hasKey $request "enabled") -}}
@@ -223,7 +228,9 @@ Argument: the lease. Result: nothing.
   "highest" (list $maximum (printf "%s.threshold.maximum" $server)) -}}
 {{- include "tms.policy.clamp" $threshold -}}
 {{- include "tms.policy.adjust" (dict "lease" $lease "field" (printf "%s%s.threshold" $lease.path $path) "number" $threshold) -}}
-{{- $granted = append $granted (dict "name" $metric.name "series" (default "" $metric.series) "threshold" (toString $threshold.to)) -}}
+{{- $granted = append $granted (dict
+  "name" $metric.name "series" (default "" $metric.series) "unit" $metric.unit "waiting" (default false $metric.waiting)
+  "query" (default "" $metric.query) "threshold" (toString $threshold.to)) -}}
 {{- $_ := set $lease.thresholds $metric.name $threshold.to -}}
 {{- else if hasKey $request "threshold" -}}
 {{- include "tms.policy.refuse" (list $lease (printf "%s.threshold: Forbidden: the metric is not in effect for this lease; set enabled: true beside the threshold, or remove the threshold" $path)) -}}
@@ -236,13 +243,17 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.window: warns of a threshold that the queue time cannot exceed if no request completes.
+tms.policy.window: warns of thresholds that the metric cannot exceed if no request completes.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.window" -}}
-{{- if hasKey .thresholds "queueTime" -}}
-{{- if ge .thresholds.queueTime (mul 1000 .policy.window) -}}
-{{- include "tms.policy.warnLease" (list . (printf ".autoscaling.metrics.queueTime.threshold: %d microseconds should be below server.autoscaling.prometheus.rateWindow (%s): otherwise a Triton in which no request completes is not scaled up" .thresholds.queueTime .policy.config.prometheus.rateWindow)) -}}
+{{- $lease := . -}}
+{{- range $metric := .policy.metrics -}}
+{{- if and $metric.waiting (eq $metric.unit "microseconds") (hasKey $lease.thresholds $metric.name) -}}
+{{- $threshold := get $lease.thresholds $metric.name -}}
+{{- if ge $threshold (mul 1000 $lease.policy.window) -}}
+{{- include "tms.policy.warnLease" (list $lease (printf ".autoscaling.metrics.%s.threshold: %d microseconds should be below server.autoscaling.prometheus.rateWindow (%s): otherwise a Triton in which no request completes is not scaled up" $metric.name $threshold $lease.policy.config.prometheus.rateWindow)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -265,7 +276,7 @@ Argument: the lease. Result: nothing.
 {{- if hasKey .thresholds "gpuUtilization" -}}
 {{- $gpu := "" -}}
 {{- range $resource, $quantity := $limits -}}
-{{- if hasPrefix "nvidia.com/" $resource -}}
+{{- if and (hasPrefix "nvidia.com/" $resource) (not (hasPrefix "nvidia.com/mig-" $resource)) -}}
 {{- $gpu = or $gpu (include "tms.policy.positive" $quantity) -}}
 {{- end -}}
 {{- end -}}

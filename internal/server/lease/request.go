@@ -2,7 +2,6 @@ package lease
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -80,8 +79,8 @@ func newMetrics(path *field.Path, requests []*tmsv1.MetricRequest) (map[v1alpha1
 	var errs field.ErrorList
 	for i, request := range requests {
 		path, name := path.Index(i).Child("metric"), v1alpha1.MetricName(request.GetMetric())
-		if !slices.Contains(policy.MetricNames(), name) {
-			errs = append(errs, field.Invalid(path, request.GetMetric(), "must be one of "+metricNames()))
+		if !policy.ValidMetricName(request.GetMetric()) {
+			errs = append(errs, field.Invalid(path, request.GetMetric(), "must be the name of a metric: "+metricNames()+", or a metric of the administrator"))
 			continue
 		}
 		if _, ok := metrics[name]; ok {

@@ -84,8 +84,8 @@ func TestInvalidRequests(t *testing.T) {
 		}, map[string]string{
 			"namespace": "must be a DNS label", "name": "must be a DNS label", "request_id": "at most 128 printable ASCII characters",
 			"spec.models": "at least one model is required", "spec.resources.gpus": "must not be negative", "spec.duration": "must be between 0s and 99999999s",
-			"spec.autoscaling.metrics[0].metric": "must be one of cpuUtilization, gpuUtilization, queueTime", "spec.autoscaling.metrics[2].metric": "Duplicate value: \"queueTime\"",
-			"spec.autoscaling.metrics[3].metric": "Invalid value: \"METRIC_QUEUE_TIME\": must be one of cpuUtilization, gpuUtilization, queueTime",
+			"spec.autoscaling.metrics[0].metric": "must be the name of a metric: cpuUtilization, gpuUtilization, queueTime", "spec.autoscaling.metrics[2].metric": "Duplicate value: \"queueTime\"",
+			"spec.autoscaling.metrics[3].metric": "Invalid value: \"METRIC_QUEUE_TIME\": must be the name of a metric: cpuUtilization, gpuUtilization, queueTime",
 		}},
 		"a request id that is not ASCII": {func(r *tmsv1.AcquireRequest) { r.RequestId = "é" }, map[string]string{"request_id": "printable"}},
 		"parts of seconds":               {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = durationpb.New(time.Millisecond) }, map[string]string{"spec.duration": "whole seconds"}},

@@ -100,6 +100,12 @@ func (d *dice) values() object {
 			"secrets": []any{"pull"},
 		}
 	})
+	rest.maybe(4, v, "images", func(d *dice) any {
+		return object{"triton": pick(d,
+			"example.com/triton:26.08-vllm-python-py3", "example.com:5000/triton:24.11-trtllm-python-py3", "example.com/triton:24.10-py3",
+			"example.com/triton:23.10-py3@sha256:0123", "example.com/vllm:24.05", "example.com:22.12-x/triton",
+		)}
+	})
 	rest.maybe(2, server, "allowlist", func(d *dice) any {
 		return pick(d, []any{"example.com/other:1"}, []any{"example.com/other:1", "example.com/image:1"})
 	})
@@ -175,6 +181,10 @@ func (d *dice) config() object {
 		"cpuUtilization": d.metric(object{}, 1, 50, 100, 5000),
 		"gpuUtilization": d.metric(object{}, 1, 50, 90, 100),
 	}
+	d.maybe(3, metrics, "firstResponseTime", func(d *dice) any { return d.metric(object{}, 50000, 2e6, 9e7) })
+	d.maybe(3, metrics, "waitingRequests", func(d *dice) any { return d.metric(object{}, 1, 4, 10) })
+	d.maybe(3, metrics, "kvCache", (*dice).ownMetric)
+	d.maybe(6, metrics, "aB2cTime", (*dice).ownMetric)
 	c["metrics"] = metrics
 	d.maybe(4, c, "prometheus", func(d *dice) any {
 		return object{
@@ -188,6 +198,25 @@ func (d *dice) config() object {
 		}
 	})
 	return c
+}
+
+// ownMetric returns a metric that the administrator defines. Some queries are refused.
+func (d *dice) ownMetric() any {
+	m := d.metric(object{"unit": pick(d, "percent", "req/s", "a 'b' {{ c }}")}, 1, 80, 95)
+	if _, ok := m["threshold"]; !ok {
+		m["threshold"] = object{"default": 80, "minimum": 50}
+	}
+	wrong := pick(d, "up{$pods", "up", `up{pod=~"$pods"}`, "up{$pods}[$__interval]", `up{$pods,a="b}`, "((up{$pods}]", "up{a=`$window`,$pods}")
+	if m["query"] = wrong; d.sometimes(12) {
+		return m
+	}
+	m["query"] = pick(d,
+		`100 * max by (namespace, pod) (nv_trt_llm_kv_cache_block_metrics{$pods, kv_cache_block_type="fraction"})`,
+		"sum by (pod,namespace) (\n  rate(x{a=~\"b.*$\",$pods}[$window]) # (rate\n)\n\n",
+		"  up{$pods}\n",
+		`sum by(namespace, pod)(label_replace(up{ $pods }, "a", "$1", "b", '(\"[{.*)'))`,
+	)
+	return m
 }
 
 // bounds returns bounds that are valid seven times in eight.
@@ -241,10 +270,10 @@ func (d *dice) lease() object {
 		return r
 	})
 	metrics := object{}
-	for _, name := range []string{"queueTime", "cpuUtilization", "gpuUtilization"} {
-		often := 6
-		if name == "queueTime" {
-			often = 2 // it is mostly in effect
+	for _, name := range []string{"queueTime", "cpuUtilization", "gpuUtilization", "firstResponseTime", "waitingRequests", "kvCache", "queueTim", "cp", "xyz"} {
+		often := map[string]int{"queueTime": 2, "kvCache": 10, "queueTim": 60, "cp": 60, "xyz": 60}[name] // queueTime is mostly in effect
+		if often == 0 {
+			often = 6
 		}
 		d.maybe(often, metrics, name, func(d *dice) any {
 			m := object{}
@@ -286,6 +315,19 @@ func (d *dice) target() object {
 	return t
 }
 
+// arguments returns arguments of Triton. Some contradict the chart or a metric.
+func (d *dice) arguments() any {
+	var all []any
+	for range 1 + d.roll(2) {
+		all = append(all, pick[any](d,
+			"--metrics-config=summary_latencies=true", "--metrics-config", "counter_latencies=false", "--metrics-c=counter_latencies=0",
+			"--metrics-config=histogram_latencies=False", "--allow-gpu-metrics=false", "--allow-gp", "false", "--allow-metrics=true", "--",
+			"--allow-m=0", "--http-po=1", "--http", "--model-control-mode=poll", "--load-model", "--exit-timeout-secs=5", "--reuse-http-port=1", "--=",
+		))
+	}
+	return all
+}
+
 func (d *dice) triton() any {
 	t := object{}
 	d.maybe(3, t, "resources", func(d *dice) any {
@@ -298,6 +340,7 @@ func (d *dice) triton() any {
 	})
 	d.maybe(4, t, "replicas", func(d *dice) any { return d.roll(4) })
 	d.maybe(4, t, "args", func(d *dice) any { return []any{"--log-verbose=1", pick(d, "", "a\nb", "{{ x }}", "\"'")}[d.roll(2):] })
+	d.maybe(12, t, "args", (*dice).arguments)
 	d.maybe(4, t, "env", func(d *dice) any { return []any{object{"name": "A", "value": pick(d, "", "on", "1", "a: b\n---")}} })
 	d.maybe(4, t, "sharedMemorySize", func(d *dice) any { return pick[any](d, "2Gi", 1073741824, 0.5) })
 	d.maybe(4, t, "podDisruptionBudget", func(d *dice) any {

@@ -71,7 +71,7 @@ var others = map[string][]any{
 	"uri":                           {"s3://models/vision", "s3://models/other", "/models", "/mnt/models/claim/a/b", "/mnt/models/claim", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", "pvc://other", "gs://b/true", "s3://b/\"q\"", "s3://b/'", "s3://b/a#c", "pvc://claim/x\"y", "pvc://other/x\"y", "s3://h:9000/b/{{x}}\"'$(y)"},
 	"image":                         {"example.com/other:1", "example.com/image:1"},
 	"value":                         {"word", "two words", "true", "on", "1", "1e3", "", "a: b\n---", "{{ x }}", "é", "y", "0x1f", "~"},
-	"args":                          {"--log-verbose=2", "word", "", "\"'", "a\nb", "yes"},
+	"args":                          {"--log-verbose=2", "--metrics-port=1", "word", "", "\"'", "a\nb", "yes"},
 	"zone":                          {"zone-a", "1", "on", "b"},
 	"priorityClassName":             {"high", "low"},
 	"threshold":                     {60.0, 90.0, 10000.0, 20000.0, 250000.0},

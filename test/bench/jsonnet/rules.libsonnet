@@ -19,7 +19,7 @@ local queueDuration = |||-
     )
   )
   or
-  0 * group by (namespace, pod) (rate(nv_inference_request_success{@pods}[@window]))
+  0 * group by (namespace, pod) (rate(nv_inference_queue_duration_us{@pods}[@window]))
 |||;
 
 local atMaximum = |||-
@@ -81,7 +81,7 @@ function(prometheus, namespace)
             annotations: {
               summary: 'Prometheus reads no Triton metrics of lease ' + lease + '.',
               description: 'No Triton series has come from the pods of PodMonitor ' + namespace + '/' + name
-                           + ' for 5 minutes, so the lease cannot scale by queue time or GPU. See whether the pods run, then compare'
+                           + ' for 5 minutes, so the lease cannot scale by the metrics of Triton. See whether the pods run, then compare'
                            + ' the labels of the PodMonitor with .spec.podMonitorSelector of the Prometheus, and the labels of the'
                            + ' namespace with its .spec.podMonitorNamespaceSelector.',
             },
@@ -95,18 +95,18 @@ function(prometheus, namespace)
               summary: 'Triton rejects requests of lease ' + lease + '.',
               description: 'Triton has rejected requests of lease ' + lease + ' in namespace ' + namespace + ' for a minute,'
                            + " because they waited in a model's queue for as long as its queue policy allows. Let the lease scale"
-                           + ' earlier (a lower queueTime threshold) or further (a higher maximum), or allow a longer timeout.',
+                           + ' earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.',
             },
           },
           {
             alert: 'TMSLeaseAtMaximum',
             expr: std.strReplace(std.strReplace(std.strReplace(atMaximumOf, '@pods', pods), '@hpa', hpa), '@threshold', '' + grant.threshold),
             'for': '10m',
-            labels: labels,
+            labels: labels { tms_metric: 'queueTime' },
             annotations: {
-              summary: 'Lease ' + lease + ' is at its maximum and its requests still wait too long.',
+              summary: 'Lease ' + lease + ' is at its maximum, and queueTime is still above its threshold.',
               description: 'HorizontalPodAutoscaler ' + namespace + '/' + name + ' has had its maximum of '
-                           + grant.maxReplicas + ' replicas for 10 minutes, and requests wait longer than the threshold of '
+                           + grant.maxReplicas + ' replicas for 10 minutes, and queueTime is above its threshold of '
                            + grant.threshold + ' microseconds. Raise leases.' + lease + '.autoscaling.replicas.maximum. If'
                            + ' server.autoscaling.replicas.limits.maximum is the bound, raise it too.',
             },

@@ -3,11 +3,11 @@ Policy, part 3: what a Triton cannot be, as CheckTriton in pkg/policy/pod.go.
 */}}
 
 {{/*
-tms.policy.triton: refuses names that occur twice, mounts of volumes that do not exist,
+tms.policy.checkTriton: refuses names that occur twice, mounts of volumes that do not exist,
 and a grace period that leaves Triton no time.
 Argument: the lease (see _policy_lease.tpl). Result: nothing.
 */}}
-{{- define "tms.policy.triton" -}}
+{{- define "tms.policy.checkTriton" -}}
 {{- if .spec.models -}}
 {{- $own := default dict .spec.triton -}}
 {{- $defaults := default dict .policy.root.Values.triton -}}
