@@ -67,6 +67,9 @@ func (m *mutator) mutate() (manifest []byte, changes []string) {
 	root := map[string]any{"": clone(m.object)}
 	for range 1 + m.random.IntN(3)*m.random.IntN(2) {
 		places := m.places(root[""], "", nil)
+		if len(places) == 0 { // all fields are dropped
+			break
+		}
 		p := places[m.random.IntN(len(places))]
 		changes = append(changes, m.change(p, places))
 	}
