@@ -44,7 +44,7 @@ func (r *report) env(container *field.Path, c *corev1.Container, volumes map[str
 // isNamePrefix accepts a name that ends with a dash, as Kubernetes does in envFrom.
 func isNamePrefix(name string) []string {
 	if len(name) > 1 && strings.HasSuffix(name, "-") {
-		name = strings.TrimSuffix(name, "-") + "a"
+		name = name[:len(name)-2] + "a"
 	}
 	return validation.IsDNS1123Subdomain(name)
 }

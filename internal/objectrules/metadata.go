@@ -63,3 +63,11 @@ func (r *report) labelKey(at *field.Path, key string) {
 func (r *report) selector(at *field.Path, selector *metav1.LabelSelector) {
 	r.addSorted(metavalidation.ValidateLabelSelector(selector, metavalidation.LabelSelectorValidationOptions{}, at))
 }
+
+// secrets checks the secrets of a ServiceAccount.
+func (r *report) secrets(at *field.Path, secrets []corev1.ObjectReference) {
+	unique(r, at, "name", secrets, func(s *corev1.ObjectReference) string { return s.Name })
+	for i, secret := range secrets {
+		r.notEmpty(at.Index(i).Child("name"), secret.Name)
+	}
+}

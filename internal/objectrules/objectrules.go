@@ -55,7 +55,7 @@ func Validate(object runtime.Object) field.ErrorList {
 	case *networkingv1.NetworkPolicy:
 		r.networkPolicy(spec, &o.Spec)
 	case *corev1.ServiceAccount:
-		unique(r, field.NewPath("secrets"), "name", o.Secrets, func(s *corev1.ObjectReference) string { return s.Name })
+		r.secrets(field.NewPath("secrets"), o.Secrets)
 	default:
 		if !customResource(object) {
 			checkName = isPathSegment

@@ -140,8 +140,14 @@ func (r *report) cidr(at *field.Path, value string) {
 
 // podLists checks the lists of the pod that are short.
 func (r *report) podLists(at *field.Path, spec *corev1.PodSpec) {
-	unique(r, at.Child("imagePullSecrets"), "name", spec.ImagePullSecrets,
-		func(s *corev1.LocalObjectReference) string { return s.Name })
+	secrets, nameless := at.Child("imagePullSecrets"), false
+	unique(r, secrets, "name", spec.ImagePullSecrets, func(s *corev1.LocalObjectReference) string { return s.Name })
+	for i, secret := range spec.ImagePullSecrets {
+		if secret.Name == "" && nameless { // Kubernetes accepts one
+			r.required(secrets.Index(i).Child("name"), "")
+		}
+		nameless = nameless || secret.Name == ""
+	}
 
 	aliases := at.Child("hostAliases")
 	unique(r, aliases, "ip", spec.HostAliases, func(a *corev1.HostAlias) string { return a.IP })

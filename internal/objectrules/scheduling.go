@@ -92,6 +92,8 @@ func (r *report) matchLabelKeys(at *field.Path, keys []string, selector *metav1.
 		r.labelKey(at.Index(i), key)
 		if _, ofPod := podLabels[key]; selects(selector, key) > 1 || ofPod && selects(selector, key) > 0 {
 			r.invalid(at.Index(i), key, "must not be in labelSelector, too")
+		} else if ofPod && slices.Contains(keys[:i], key) {
+			r.add(field.Duplicate(at.Index(i), key))
 		}
 	}
 }

@@ -107,8 +107,10 @@ func (r *report) clusterIPs(at *field.Path, spec *corev1.ServiceSpec) {
 		oneOf(r, at.Child("ipFamilies").Index(i), family, corev1.IPv4Protocol, corev1.IPv6Protocol)
 	}
 	ips, name := spec.ClusterIPs, at.Child("clusterIPs")
+	nth := name.Index
 	if len(ips) == 0 && spec.ClusterIP != "" {
 		ips, name = []string{spec.ClusterIP}, at.Child("clusterIP")
+		nth = func(int) *field.Path { return name }
 	} else if len(ips) > 0 && ips[0] != spec.ClusterIP {
 		r.invalid(name, ips, "the first one must be clusterIP, %q", spec.ClusterIP)
 	}
@@ -119,9 +121,9 @@ func (r *report) clusterIPs(at *field.Path, spec *corev1.ServiceSpec) {
 		return
 	}
 	families := sets.New[bool]()
-	for _, ip := range ips {
+	for i, ip := range ips {
 		before := len(r.errors)
-		r.ip(name, ip)
+		r.ip(nth(i), ip)
 		if len(r.errors) > before {
 			return
 		}
@@ -132,7 +134,7 @@ func (r *report) clusterIPs(at *field.Path, spec *corev1.ServiceSpec) {
 	}
 	for i := range min(len(ips), len(spec.IPFamilies)) {
 		if is4 := netip.MustParseAddr(ips[i]).Is4(); is4 != (spec.IPFamilies[i] == corev1.IPv4Protocol) {
-			r.invalid(name, ips[i], "must be an %s address, as in ipFamilies", spec.IPFamilies[i])
+			r.invalid(nth(i), ips[i], "must be an %s address, as in ipFamilies", spec.IPFamilies[i])
 		}
 	}
 }

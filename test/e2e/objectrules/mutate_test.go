@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 )
 
@@ -66,6 +67,9 @@ func (m *mutator) mutate() (manifest []byte, changes []string) {
 	root := map[string]any{"": clone(m.object)}
 	for range 1 + m.random.IntN(3)*m.random.IntN(2) {
 		places := m.places(root[""], "", nil)
+		if len(places) == 0 { // all fields are dropped
+			break
+		}
 		p := places[m.random.IntN(len(places))]
 		changes = append(changes, m.change(p, places))
 	}
@@ -82,8 +86,11 @@ func (m *mutator) change(p place, places []place) string {
 		p.drop()
 		return "drop " + p.path
 	case 1: // another value of the object
-		value := clone(places[m.random.IntN(len(places))].value)
-		p.set(value)
+		value := places[m.random.IntN(len(places))].value
+		for m.random.IntN(50) > 0 && !sameType(value, p.value) {
+			value = places[m.random.IntN(len(places))].value
+		}
+		p.set(clone(value))
 		return fmt.Sprintf("set %s to %v", p.path, value)
 	case 2: // repeat an item
 		if list, ok := p.value.([]any); ok && len(list) > 0 {
@@ -104,9 +111,21 @@ func (m *mutator) change(p place, places []place) string {
 			}
 		}
 	}
-	value := clone(odd[m.random.IntN(len(odd))])
-	p.set(value)
+	value := odd[m.random.IntN(len(odd))]
+	for m.random.IntN(50) > 0 && !sameType(value, p.value) { // other types hardly ever decode
+		value = odd[m.random.IntN(len(odd))]
+	}
+	p.set(clone(value))
 	return fmt.Sprintf("set %s to %#v", p.path, value)
+}
+
+func sameType(a, b any) bool {
+	switch a.(type) {
+	case int:
+		_, ok := b.(float64)
+		return ok
+	}
+	return reflect.TypeOf(a) == reflect.TypeOf(b)
 }
 
 // places appends the places below a node, in a fixed order. kind and apiVersion stay as
