@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -177,12 +178,15 @@ func TestAdoption(t *testing.T) {
 	e := newEnvironment(t, scales, newLease(t, "a", scaled))
 	e.reconcile("a")
 	for _, k := range e.kinds {
-		if k.Kind != "PodDisruptionBudget" {
+		if !slices.Contains([]string{"PodDisruptionBudget", "NetworkPolicy", "HTTPRoute", "GRPCRoute"}, k.Kind) {
 			object := read(e, k.newObject(), "tms-a")
 			object.SetOwnerReferences(nil)
 			e.update(object)
 		}
 	}
+	headless := read(e, new(corev1.Service), "tms-a-headless")
+	headless.SetOwnerReferences(nil)
+	e.update(headless)
 	require.NoError(t, e.cluster.Delete(t.Context(), e.lease("a")))
 	next := newLease(t, "a", fixed)
 	next.UID = "uid-2"

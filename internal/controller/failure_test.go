@@ -36,11 +36,11 @@ func TestFailures(t *testing.T) {
 		"claim conflict":     {write: "update status TritonLease a", err: conflict, requeue: true, writes: 1, ready: "none"},
 		"claim fails":        {write: "update status TritonLease a", err: forbidden, want: "forbidden", writes: 1, ready: "none"},
 		"lease is gone":      {write: "update status TritonLease a", err: notFound, writes: 1, ready: "none"},
-		"object conflict":    {write: "apply Service tms-a", err: conflict, requeue: true, writes: 7, ready: "none"},
-		"object fails":       {write: "apply Service tms-a", err: forbidden, want: "Service tms-a: forbidden", writes: 7, ready: "False Failed: Service tms-a: forbidden"},
-		"status conflict":    {write: "update status TritonLease a", nth: 1, err: conflict, requeue: true, writes: 7, ready: "none"},
-		"status fails":       {write: "update status TritonLease a", nth: 1, err: forbidden, want: "forbidden", writes: 7, ready: "none"},
-		"lease is gone late": {write: "update status TritonLease a", nth: 1, err: notFound, writes: 7, ready: "none"},
+		"object conflict":    {write: "apply Service tms-a", err: conflict, requeue: true, writes: 8, ready: "none"},
+		"object fails":       {write: "apply Service tms-a", err: forbidden, want: "Service tms-a: forbidden", writes: 8, ready: "False Failed: Service tms-a: forbidden"},
+		"status conflict":    {write: "update status TritonLease a", nth: 1, err: conflict, requeue: true, writes: 8, ready: "none"},
+		"status fails":       {write: "update status TritonLease a", nth: 1, err: forbidden, want: "forbidden", writes: 8, ready: "none"},
+		"lease is gone late": {write: "update status TritonLease a", nth: 1, err: notFound, writes: 8, ready: "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

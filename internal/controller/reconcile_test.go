@@ -23,7 +23,7 @@ func TestNewLease(t *testing.T) {
 	require.Equal(t, 24*time.Hour, result.RequeueAfter, "the lease expires then")
 	require.Equal(t, []string{
 		"update status TritonLease a",
-		"apply Deployment tms-a", "apply Service tms-a", "apply PodMonitor tms-a", "apply PrometheusRule tms-a", "apply HorizontalPodAutoscaler tms-a",
+		"apply Deployment tms-a", "apply Service tms-a", "apply Service tms-a-headless", "apply PodMonitor tms-a", "apply PrometheusRule tms-a", "apply HorizontalPodAutoscaler tms-a",
 		"update status TritonLease a",
 	}, e.written())
 	require.Equal(t, []string{"Normal Granted: the lease has what it asks for"}, e.recorded())

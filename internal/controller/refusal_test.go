@@ -67,7 +67,7 @@ func TestNotDecoded(t *testing.T) {
 	require.Zero(t, e.reconcile("a"))
 	refusals := e.lease("a").Status.Refusals
 	require.Len(t, refusals, 1)
-	require.Equal(t, "spec", refusals[0].Field)
+	require.Equal(t, "spec.triton", refusals[0].Field)
 	require.Contains(t, refusals[0].Message, "Invalid value: ")
 	require.Empty(t, e.objects("tms-a"))
 }

@@ -114,7 +114,7 @@ func mapper(groups ...string) *meta.DefaultRESTMapper {
 }
 
 // builtIn are the groups that every API server has.
-var builtIn = []string{"apps", "", "policy", "autoscaling"}
+var builtIn = []string{"apps", "", "networking.k8s.io", "policy", "autoscaling"}
 
 // TestSetup: the controller that Setup adds to a manager reconciles a lease when it is
 // created, when one of its objects changes, and when the allowlist changes.

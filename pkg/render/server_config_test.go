@@ -55,11 +55,11 @@ func effective(t testing.TB, files ...[]byte) map[string]any {
 	}
 	merged, err := chart.Coalesce(given)
 	require.NoError(t, err)
-	all := map[string]any{}
-	for _, key := range []string{"images", "kubernetes", "server", "triton", "nameOverride", "fullnameOverride"} {
-		all[key] = merged[key]
+	all := merged
+	for _, key := range []string{"leases", "extraObjects", "serviceAccount", "enabled", "global"} {
+		delete(all, key) // TritonLeases do not have it
 	}
-	all["images"] = pick(merged["images"], "triton", "secrets")
+	all["images"] = pick(merged["images"], "triton", "secrets", "pullPolicy")
 	all["server"] = pick(merged["server"], "autoscaling", "leases", "allowlist")
 	if all["nameOverride"] == nil || all["nameOverride"] == "" {
 		all["nameOverride"] = "tms" // the name of the chart
@@ -67,7 +67,7 @@ func effective(t testing.TB, files ...[]byte) map[string]any {
 	if all["fullnameOverride"] == nil {
 		all["fullnameOverride"] = ""
 	}
-	for _, key := range []string{"kubernetes", "triton"} {
+	for _, key := range []string{"kubernetes", "triton", "service", "routes", "networkPolicy", "metrics", "commonLabels"} {
 		if all[key] == nil {
 			all[key] = map[string]any{}
 		}
@@ -131,8 +131,15 @@ func TestServerRendersTheSame(t *testing.T) {
 		require.NoError(t, err)
 		return string(written)
 	}
-	for _, name := range []string{"server", "server-namespaces"} {
+	for _, name := range []string{"server", "server-namespaces", "platform"} {
 		text := read(t, "../../charts/tms/ci/"+name+"-values.yaml")
+		var input map[string]any
+		require.NoError(t, yaml.Unmarshal(text, &input))
+		delete(input, "leases")
+		input["images"] = map[string]any{"server": "example.com/server:1", "pullPolicy": "Always"}
+		input["server"].(map[string]any)["enabled"] = true
+		text, err := yaml.Marshal(input)
+		require.NoError(t, err)
 		require.Equal(t, objects(text), objects(configuration(t, mustRender(t, r, text))))
 	}
 }

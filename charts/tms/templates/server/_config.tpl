@@ -11,16 +11,18 @@ may be another version. If the values removed a default, the result has a null.
 {{- include "tms.grants" . -}}
 {{- $defaults := .Files.Get "files/values.yaml" | fromYaml -}}
 {{- $whole := dict
-  "images" (pick .Values.images "triton" "secrets")
-  "kubernetes" (deepCopy (default dict .Values.kubernetes))
+  "images" (pick .Values.images "triton" "secrets" "pullPolicy")
   "server" (deepCopy (pick .Values.server "autoscaling" "leases" "allowlist"))
-  "triton" (deepCopy (default dict .Values.triton))
   "fullnameOverride" (default "" .Values.fullnameOverride) -}}
+{{- $ofLeases := list "kubernetes" "triton" "service" "routes" "networkPolicy" "metrics" "commonLabels" -}}
+{{- range $ofLeases -}}
+{{- $_ := set $whole . (deepCopy (default dict (get $.Values .))) -}}
+{{- end -}}
 {{- /* In a parent chart, an alias can rename this chart. */ -}}
 {{- $_ := set $whole "nameOverride" (include "tms.name" .) -}}
-{{- range $key := list "images" "kubernetes" "server" "triton" -}}
+{{- range $key := concat (list "images" "server") $ofLeases -}}
 {{- $below := get $defaults $key -}}
-{{- if eq $key "images" -}}{{- $below = pick $below "triton" "secrets" -}}{{- end -}}
+{{- if eq $key "images" -}}{{- $below = pick $below "triton" "secrets" "pullPolicy" -}}{{- end -}}
 {{- if eq $key "server" -}}{{- $below = pick $below "autoscaling" "leases" "allowlist" -}}{{- end -}}
 {{- include "tms.server.removed" (dict "values" (get $whole $key) "defaults" $below) -}}
 {{- end -}}
