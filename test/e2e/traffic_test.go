@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestTraffic(t *testing.T) {
 	t.Parallel()
 	roundRobin := grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`)
 	for name, c := range map[string]struct {
-		age         string
+		age         int // in seconds; 0: connections have no maximum age
 		headless    bool
 		connections int
 		perSecond   float64 // of each connection
@@ -27,15 +28,15 @@ func TestTraffic(t *testing.T) {
 	}{
 		// The Service chooses a pod for each connection at random. 200 connections choose
 		// 1600 times in 40 s, so the shares differ by 4 % on average.
-		"age":      {age: "5s", connections: 200, perSecond: 1, even: true},
-		"headless": {age: "5s", headless: true, connections: 10, perSecond: 20, even: true},
-		"no-age":   {age: "", connections: 200, perSecond: 1},
+		"age":      {age: 5, connections: 200, perSecond: 1, even: true},
+		"headless": {age: 5, headless: true, connections: 10, perSecond: 20, even: true},
+		"no-age":   {connections: 200, perSecond: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScenario(t, "traffic-"+name)
 			namespace := s.namespace("", nil)
-			keys := withPreStop + `, connectionAge: "` + c.age + `"`
+			keys := withPreStop + ", " + connectionAge(c.age)
 			release := s.install(4, namespace, "tms", servedLease(1, keys))
 			s.serve(namespace, 20*time.Millisecond)
 			target, options := "passthrough:///"+s.clusterIP(namespace, "8001"), []grpc.DialOption(nil)
@@ -66,6 +67,14 @@ func TestTraffic(t *testing.T) {
 			}
 		})
 	}
+}
+
+// connectionAge returns the key of triton that sets the age of gRPC connections.
+func connectionAge(seconds int) string {
+	if seconds == 0 {
+		return `connectionAge: ""`
+	}
+	return fmt.Sprintf(`connectionAge: "%ds"`, seconds)
 }
 
 // even reports whether the share of each pod is within 20 % of even.
