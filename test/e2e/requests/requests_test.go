@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,8 +14,8 @@ import (
 	"github.com/triton-leases/tms/test/e2e/triton"
 )
 
-// start runs a Triton on an address of the loopback device. The returned functions send
-// SIGTERM, and wait for its exit code.
+// start runs a Triton on an address of the loopback device, and waits until it serves or
+// exits. terminate sends SIGTERM.
 func start(t *testing.T, ip, image string, b triton.Behavior, args ...string) (terminate func(), exit <-chan int32) {
 	t.Helper()
 	fleet := triton.NewFleet()
@@ -35,7 +36,16 @@ func start(t *testing.T, ip, image string, b triton.Behavior, args ...string) (t
 		text, _ := os.ReadFile(log.Name())
 		t.Logf("log of %s:\n%s", pod.Name, text)
 	})
-	return cancel, code
+	for {
+		if conn, err := net.Dial("tcp", ip+":8001"); err == nil {
+			_ = conn.Close()
+			return cancel, code
+		}
+		if len(code) > 0 {
+			return cancel, code
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // answers waits until a load has a number of answers.
@@ -62,17 +72,16 @@ var quick = triton.Behavior{Service: 20 * time.Millisecond, Instances: 100}
 // TestHTTP checks that requests are answered, and that those in flight are finished after
 // SIGTERM, while new ones are refused.
 func TestHTTP(t *testing.T) {
+	t.Parallel()
 	b := quick
-	b.Service = 500 * time.Millisecond
+	b.Service = 4 * time.Second
 	terminate, exit := start(t, "127.0.4.1", image, b, "--model-control-mode=explicit", "--load-model=m")
 	l := HTTP("127.0.4.1:8000", "m", 50)
-	answers(t, l, 10)
-	l.Take() // failures until the Triton listens
-	time.Sleep(600 * time.Millisecond)
+	time.Sleep(time.Second)
 	l.stop()
-	time.Sleep(100 * time.Millisecond) // the last request arrives
+	time.Sleep(time.Second) // the last request arrives
 	terminate()
-	if r := l.Stop(); len(r.Failures) > 0 || r.Requests < 25 {
+	if r := l.Stop(); len(r.Failures) > 0 || r.Requests < 10 {
 		t.Errorf("requests in flight: %v", r)
 	}
 	if code := <-exit; code != 0 {
@@ -87,10 +96,10 @@ func TestHTTP(t *testing.T) {
 
 // TestExitTimeout checks that requests fail that take longer than --exit-timeout-secs.
 func TestExitTimeout(t *testing.T) {
+	t.Parallel()
 	b := quick
 	b.Service = time.Hour
 	terminate, exit := start(t, "127.0.4.2", image, b, "--exit-timeout-secs", "1", "--model-control-mode=explicit", "--load-model=*")
-	time.Sleep(300 * time.Millisecond)
 	l := HTTP("127.0.4.2:8000", "bert", 20)
 	time.Sleep(300 * time.Millisecond)
 	l.stop()
@@ -107,16 +116,15 @@ func TestExitTimeout(t *testing.T) {
 // TestConnectionAge checks that requests over a long-lived connection do not fail when
 // Triton closes the connection, and that an older Triton does not start with the option.
 func TestConnectionAge(t *testing.T) {
+	t.Parallel()
 	_, _ = start(t, "127.0.4.3", image, quick, "--grpc-max-connection-age=300", "--grpc-max-connection-age-grace=5000",
 		"--model-control-mode=explicit", "--load-model=m")
 	l, err := GRPC("127.0.4.3:8001", "m", 2, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers(t, l, 10)
-	l.Take()
-	time.Sleep(1200 * time.Millisecond)
-	if r := l.Stop(); len(r.Failures) > 0 || r.Pods["pod-127.0.4.3"] < 50 {
+	answers(t, l, 100) // two connections send 100 in a second, and are closed three times
+	if r := l.Stop(); len(r.Failures) > 0 {
 		t.Errorf("%v", r)
 	}
 	_, exit := start(t, "127.0.4.4", "nvcr.io/nvidia/tritonserver:23.10-py3", quick, "--grpc-max-connection-age=300")

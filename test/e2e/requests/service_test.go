@@ -105,6 +105,7 @@ func (s *service) publish() {
 // TestDrain removes four of five pods under load. With a preStop hook no request fails,
 // without one some do.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for i, hook := range []time.Duration{2 * time.Second, 0} {
 		t.Run(fmt.Sprint("preStop ", hook), func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +136,7 @@ func TestDrain(t *testing.T) {
 // TestNewPods adds three pods to one under load over long-lived connections. With a maximum
 // age of connections all pods get requests, without one only the first does.
 func TestNewPods(t *testing.T) {
+	t.Parallel()
 	for i, arguments := range [][]string{{"--grpc-max-connection-age", "300"}, nil} {
 		t.Run(fmt.Sprint(arguments), func(t *testing.T) {
 			t.Parallel()
