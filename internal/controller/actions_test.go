@@ -116,3 +116,7 @@ func (e *environment) condition(name, conditionType string) string {
 	e.t.Helper()
 	return conditionText(&e.lease(name).Status, conditionType)
 }
+
+// notOfLease are the kinds that a lease has only if the administrator or the lease asks for
+// them.
+var notOfLease = []string{"NetworkPolicy", "HTTPRoute", "GRPCRoute", "PodDisruptionBudget"}

@@ -178,7 +178,7 @@ func TestAdoption(t *testing.T) {
 	e := newEnvironment(t, scales, newLease(t, "a", scaled))
 	e.reconcile("a")
 	for _, k := range e.kinds {
-		if !slices.Contains([]string{"PodDisruptionBudget", "NetworkPolicy", "HTTPRoute", "GRPCRoute"}, k.Kind) {
+		if !slices.Contains(notOfLease, k.Kind) {
 			object := read(e, k.newObject(), "tms-a")
 			object.SetOwnerReferences(nil)
 			e.update(object)

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -40,8 +41,8 @@ func TestNewLease(t *testing.T) {
 	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("a", v1alpha1.ConditionGranted))
 	require.Equal(t, "False Starting: Triton is starting", e.condition("a", v1alpha1.ConditionReady))
 	for _, k := range e.kinds {
-		if k.Kind == "PodDisruptionBudget" {
-			continue // the lease has none
+		if slices.Contains(notOfLease, k.Kind) {
+			continue
 		}
 		object := read(e, k.newObject(), "tms-a")
 		require.Equal(t, []metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))}, object.GetOwnerReferences(), k.Kind)

@@ -145,7 +145,7 @@ func TestSetup(t *testing.T) {
 	}))
 	t.Cleanup(func() { metrics.Registry.Unregister(newCollector(cluster, current)) })
 	require.ElementsMatch(t, []string{
-		"TritonLease by target", "Deployment by owner", "Service by owner", "PodDisruptionBudget by owner", "HorizontalPodAutoscaler by owner",
+		"TritonLease by target", "Deployment by owner", "Service by owner", "NetworkPolicy by owner", "PodDisruptionBudget by owner", "HorizontalPodAutoscaler by owner",
 	}, informers.indexed)
 	stopped := make(chan error)
 	go func() { stopped <- mgr.Start(ctx) }()

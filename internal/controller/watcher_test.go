@@ -101,7 +101,7 @@ func TestWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, all := newWatcher(t, read)
 		require.NoError(t, w.watchServedKinds(t.Context()))
-		require.Equal(t, 4, w.controller.(*fakeController).sources)
+		require.Equal(t, 5, w.controller.(*fakeController).sources)
 		count := 0
 		ctx, stop := context.WithCancel(t.Context())
 		go func() {
@@ -199,6 +199,6 @@ func TestWatchFailures(t *testing.T) {
 	require.Zero(t, w.watchedCount())
 	w.controller.(*fakeController).err = nil
 	require.True(t, w.watchNewKinds(t.Context()))
-	require.Equal(t, 4, w.watchedCount())
+	require.Equal(t, 5, w.watchedCount())
 	require.False(t, w.watchNewKinds(t.Context()))
 }

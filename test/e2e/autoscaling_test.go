@@ -18,6 +18,7 @@ import (
 // The metrics that HorizontalPodAutoscalers read.
 const (
 	queueMetric = "tms_avg_request_queue_duration"
+	firstMetric = "tms_avg_first_response_duration"
 	gpuMetric   = "tms_avg_gpu_utilization"
 	cpuMetric   = "cpu"
 )
@@ -39,7 +40,7 @@ func hpa(ctx context.Context, namespace, name string) (*autoscalingv2.Horizontal
 		return &autoscalingv2.HorizontalPodAutoscaler{}, err.Error()
 	}
 	summary := fmt.Sprintf("hpa %d of %d..%d, wants %d,", a.Status.CurrentReplicas, *a.Spec.MinReplicas, a.Spec.MaxReplicas, a.Status.DesiredReplicas)
-	for _, metric := range []string{queueMetric, gpuMetric, cpuMetric} {
+	for _, metric := range []string{queueMetric, firstMetric, gpuMetric, cpuMetric} {
 		if v, known := value(a, metric); known {
 			summary += fmt.Sprintf(" %s %g", metric, v)
 		}

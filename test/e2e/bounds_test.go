@@ -104,7 +104,7 @@ spec:
       containers:
         - name: triton
           image: nvcr.io/nvidia/tritonserver:24.01-py3
-          args: [tritonserver, --load-model=old]
+          args: [tritonserver, --model-control-mode=explicit, --load-model=old]
           ports: [{containerPort: 8000, name: http}, {containerPort: 8002, name: metrics}]
           readinessProbe: {httpGet: {path: /v2/health/ready, port: http}, periodSeconds: 1}
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}

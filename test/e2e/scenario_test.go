@@ -163,7 +163,7 @@ func (s *scenario) keepState() {
 			out, err := h.Cluster.Kubectl(ctx, "", append(args, "-n", namespace)...)
 			_, _ = fmt.Fprintf(&text, "$ kubectl %s -n %s\n%s%s(%v)\n\n", strings.Join(args, " "), namespace, out.Stdout, out.Stderr, err)
 		}
-		for _, query := range []string{"tms_avg_request_queue_duration", "tms_avg_gpu_utilization", "nv_inference_request_success", "up"} {
+		for _, query := range []string{queueMetric, firstMetric, gpuMetric, "nv_inference_request_success", "up"} {
 			samples, err := h.Prometheus.Query(ctx, fmt.Sprintf("%s{namespace=%q}", query, namespace))
 			_, _ = fmt.Fprintf(&text, "Prometheus: %s: %v (%v)\n", query, samples, err)
 		}

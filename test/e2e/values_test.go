@@ -22,7 +22,8 @@ server:
     prometheus: {scrapeInterval: 2s, evaluationInterval: 1s, rateWindow: 8s}
 triton:
   resources: {requests: {cpu: 1, memory: 1Gi}}
-  terminationGracePeriodSeconds: 5
+  lifecycle: {preStop: {sleep: {seconds: 1}}}
+  terminationGracePeriodSeconds: 8
   probes:
     startup: {periodSeconds: 1, failureThreshold: 180}
     readiness: {periodSeconds: 1, failureThreshold: 3}

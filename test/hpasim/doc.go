@@ -12,6 +12,7 @@
 //	Pod         pod.go           a Triton: a FIFO queue, a few instances, and their counters
 //	Fleet       fleet.go         pods that start, serve, drain and end; the load balancing
 //	series      prometheus.go    scrapes, and Prometheus's rate and delta
+//	parse       promql.go        the recording rules of the chart
 //	System      systems.go       the compared configurations: query, intervals, behavior
 //	Run         simulation.go    the controller, its API server and the clock
 //	Figures     figures.go       the cost: waiting, replicas, changes of direction

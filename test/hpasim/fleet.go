@@ -6,14 +6,9 @@ import (
 	"slices"
 )
 
-const (
-	// pendingFor is the time in seconds for which a pod is Pending: it is scheduled,
-	// and its containers are created.
-	pendingFor = 20
-	// drainFor is the time in seconds that a terminating Triton has to process its
-	// queue: the default of --exit-timeout-secs.
-	drainFor = 30
-)
+// pendingFor is the time in seconds for which a pod is Pending: it is scheduled, and its
+// containers are created.
+const pendingFor = 20
 
 // Fleet is the pods of one Deployment and the load on them.
 type Fleet struct {
@@ -30,7 +25,7 @@ type Fleet struct {
 	ending  []*Pod
 	created int
 	// unserved are the requests that wait until a pod is ready.
-	unserved []float64
+	unserved []arrival
 
 	figures   Figures
 	direction int // of the last change of scale: +1, -1 or 0
@@ -79,14 +74,14 @@ func (f *Fleet) Scale(replicas int) {
 		}
 		pod := f.pods[last]
 		f.pods = slices.Delete(f.pods, last, last+1)
-		pod.killAt = f.now + drainFor
+		pod.killAt = f.now + f.model.Drain
 		f.ending = append(f.ending, pod)
 	}
 }
 
 // advance moves the fleet to now, with the requests that arrive until then.
 // It returns the pods that changed their phase or readiness.
-func (f *Fleet) advance(now float64, arrivals []float64) (changed []*Pod) {
+func (f *Fleet) advance(now float64, arrivals []arrival) (changed []*Pod) {
 	f.figures.ReplicaSeconds += (now - f.now) * float64(len(f.pods)+len(f.ending))
 	f.now = now
 	var ready []*Pod
@@ -106,12 +101,12 @@ func (f *Fleet) advance(now float64, arrivals []float64) (changed []*Pod) {
 	if len(ready) == 0 {
 		f.unserved = append(f.unserved, arrivals...)
 	} else {
-		for _, sent := range f.unserved {
-			ready[f.balancing.IntN(len(ready))].enqueue(sent, now)
+		for _, a := range f.unserved {
+			ready[f.balancing.IntN(len(ready))].enqueue(a, now)
 		}
 		f.unserved = f.unserved[:0]
-		for _, at := range arrivals {
-			ready[f.balancing.IntN(len(ready))].enqueue(at, at)
+		for _, a := range arrivals {
+			ready[f.balancing.IntN(len(ready))].enqueue(a, a.sent)
 		}
 	}
 	for _, pod := range f.pods {
@@ -128,8 +123,8 @@ func (f *Fleet) end(pod *Pod) bool {
 	if !pod.idle() && f.now < pod.killAt {
 		return false
 	}
-	pod.waiting(func(sent float64) bool {
-		f.unserved = append(f.unserved, sent)
+	pod.waiting(func(a arrival) bool {
+		f.unserved = append(f.unserved, a)
 		return true
 	})
 	return true
@@ -138,15 +133,15 @@ func (f *Fleet) end(pod *Pod) bool {
 // finish adds the time beyond the threshold of the requests that still wait, and
 // returns the figures of the run.
 func (f *Fleet) finish() Figures {
-	add := func(sent float64) bool {
-		f.figures.OverThreshold += max(0, f.now-sent-f.model.Threshold)
+	add := func(a arrival) bool {
+		f.figures.OverThreshold += max(0, f.now-a.sent-f.model.Threshold)
 		return true
 	}
 	for _, pod := range slices.Concat(f.pods, f.ending) {
 		pod.waiting(add)
 	}
-	for _, sent := range f.unserved {
-		add(sent)
+	for _, a := range f.unserved {
+		add(a)
 	}
 	return f.figures
 }

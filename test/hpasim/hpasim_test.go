@@ -14,18 +14,46 @@ var (
 	reportFile   = flag.String("report", "", "write the table of all systems into this `file`")
 	gate         = flag.Bool("gate", false, "fail if the default behavior loses to a peer on both figures")
 	tryVariants  = flag.Bool("variants", false, "also compare the candidates for the chart's default behavior")
+	language     = flag.Bool("language", false, "also compare the candidates with the language model")
 	only         = flag.String("only", "", "compare only the candidates with a name that matches this `expression`")
 	replications = flag.Int("replications", 3, "number of seeds; each figure is the mean over them")
 	valuesFile   = flag.String("values", "../../charts/tms/values.yaml", "`file` with server.autoscaling.behavior and prometheus")
 	instances    = flag.Int("instances", DefaultModel().Instances, "instances of the model in a pod")
 	service      = flag.Float64("service", DefaultModel().Service, "`seconds` for which a request occupies an instance")
 	threshold    = flag.Float64("threshold", DefaultModel().Threshold, "queueTime threshold of the lease in `seconds`")
+	rules        = flag.String("rules", "", "rendered `manifests` of the chart; language models scale by their rule tms_avg_first_response_duration")
 	scale        = flag.Int("scale", 1, "factor for the traffic and for the maximum number of replicas")
 )
 
-// model returns the model that the flags set. matrix scales the traffic, so that each
-// model needs the same number of pods.
-func model() Model { return Model{Instances: *instances, Service: *service, Threshold: *threshold} }
+// workload is a model with the systems that scale it. The first system is TMS.
+type workload struct {
+	name  string // in the names of the traffics
+	model Model
+	// ready are the times from the creation of a pod until it is ready, in seconds.
+	ready   []float64
+	systems []System
+}
+
+// workloads returns the model that the flags set, and a language model. matrix scales the
+// traffic, so that each model needs the same number of pods. The language model scales by
+// the time to its first response, and for comparison by the queue time.
+func workloads(t *testing.T) []workload {
+	t.Helper()
+	system := chartSystem(t)
+	first, err := FirstResponse(system, *rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := DefaultModel()
+	model.Instances, model.Service, model.Threshold = *instances, *service, *threshold
+	queue := system
+	queue.Name = "TMS, by queueTime"
+	return []workload{
+		{"", model, ReadyTimes(), append([]System{system}, Peers(system)...)},
+		// The other peers read the queue time, too: they do the same as queue.
+		{", language model", LanguageModel(), []float64{300}, append([]System{first, queue}, Peers(first)[:1]...)},
+	}
+}
 
 func chartSystem(t *testing.T) System {
 	t.Helper()
@@ -48,29 +76,32 @@ func bubble(t *testing.T, c Case) (figures Figures) {
 	return figures
 }
 
-// matrix runs every system with every traffic and every time until pods are ready, in
-// parallel.
-func matrix(t *testing.T, systems []System, traffics []Traffic, seeds int) []Row {
+// matrix runs every system of every workload with every traffic and every time until pods
+// are ready, in parallel.
+func matrix(t *testing.T, workloads []workload, traffics []Traffic, seeds int) []Row {
 	t.Helper()
 	var rows []Row
 	var runs [][]Figures
 	t.Run("runs", func(t *testing.T) {
-		for _, traffic := range traffics {
-			traffic = traffic.Times(float64(*scale) * model().Capacity() / DefaultModel().Capacity())
-			for _, ready := range ReadyTimes() {
-				for _, system := range systems {
-					row := len(rows)
-					system.Maximum *= int32(*scale)
-					rows = append(rows, Row{Traffic: traffic.Name, ReadyAfter: ready, System: system.Name})
-					runs = append(runs, make([]Figures, seeds))
-					for seed := range seeds {
-						t.Run(fmt.Sprintf("%s/%.0fs/%s/%d", traffic.Name, ready, system.Name, seed), func(t *testing.T) {
-							t.Parallel()
-							runs[row][seed] = bubble(t, Case{
-								Traffic: traffic, System: system, Model: model(),
-								ReadyAfter: ready, Seed: uint64(seed) + 1,
+		for _, w := range workloads {
+			for _, traffic := range traffics {
+				traffic = traffic.Times(float64(*scale) * w.model.Capacity() / DefaultModel().Capacity())
+				traffic.Name += w.name
+				for _, ready := range w.ready {
+					for _, system := range w.systems {
+						row := len(rows)
+						system.Maximum *= int32(*scale)
+						rows = append(rows, Row{Traffic: traffic.Name, ReadyAfter: ready, System: system.Name})
+						runs = append(runs, make([]Figures, seeds))
+						for seed := range seeds {
+							t.Run(fmt.Sprintf("%s/%.0fs/%s/%d", traffic.Name, ready, system.Name, seed), func(t *testing.T) {
+								t.Parallel()
+								runs[row][seed] = bubble(t, Case{
+									Traffic: traffic, System: system, Model: w.model,
+									ReadyAfter: ready, Seed: uint64(seed) + 1,
+								})
 							})
-						})
+						}
 					}
 				}
 			}
@@ -102,7 +133,7 @@ func TestReport(t *testing.T) {
 		traffics, *replications = traffics[:1], 1
 	}
 	system := chartSystem(t)
-	rows := matrix(t, append([]System{system}, Peers(system)...), traffics, *replications)
+	rows := matrix(t, workloads(t), traffics, *replications)
 	if t.Failed() {
 		return
 	}
@@ -129,45 +160,56 @@ func TestVariants(t *testing.T) {
 	if !*tryVariants {
 		t.Skip("only with -variants")
 	}
-	system := chartSystem(t)
-	systems := append([]System{system}, Peers(system)...)
-	others := len(systems)
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, variant := range Variants() {
-		if !wanted.MatchString(variant.Name) {
-			continue
-		}
-		candidate := system
-		candidate.Name, candidate.Behavior = variant.Name, variant.Behavior
-		systems = append(systems, candidate)
+	all, candidates, isPeer := workloads(t), []string{chartSystem(t).Name}, map[string]bool{}
+	if !*language {
+		all = all[:1]
 	}
-	rows := matrix(t, systems, Traffics(), *replications)
+	for i := range all {
+		w := &all[i]
+		for _, peer := range w.systems[1:] {
+			isPeer[peer.Name] = true
+		}
+		for _, variant := range Variants() {
+			if wanted.MatchString(variant.Name) {
+				candidate := w.systems[0]
+				candidate.Name, candidate.Behavior = variant.Name, variant.Behavior
+				w.systems = append(w.systems, candidate)
+			}
+		}
+	}
+	for _, variant := range Variants() {
+		if wanted.MatchString(variant.Name) {
+			candidates = append(candidates, variant.Name)
+		}
+	}
+	rows := matrix(t, all, Traffics(), *replications)
 	if t.Failed() {
 		return
 	}
 	peers, by := map[string][]Row{}, map[string][]Row{}
-	for i, row := range rows {
-		if n := i % len(systems); n > 0 && n < others {
+	for _, row := range rows {
+		if isPeer[row.System] {
 			peers[row.id()] = append(peers[row.id()], row)
 		}
 		by[row.System] = append(by[row.System], row)
 	}
 	var b strings.Builder
 	b.WriteString("\n| behavior | request-seconds / default | replica-seconds / default | changes of direction / default | wins | buys | saves | LOSES | cases that lose |\n|---|---:|---:|---:|---:|---:|---:|---:|---|\n")
-	for _, s := range append(systems[:1:1], systems[others:]...) {
-		sum := summarize(by[s.Name], by[system.Name], peers)
+	for _, name := range candidates {
+		sum := summarize(by[name], by[candidates[0]], peers)
 		var lost []string
-		for _, row := range by[s.Name] {
+		for _, row := range by[name] {
 			for _, peer := range peers[row.id()] {
 				if Compare(row.Figures, peer.Figures) == Loses {
 					lost = append(lost, row.id()+" "+peer.System)
 				}
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %d | %d | %d | %d | %s |\n", s.Name, sum.over, sum.cost, sum.changes,
+		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %d | %d | %d | %d | %s |\n", name, sum.over, sum.cost, sum.changes,
 			sum.verdicts[Wins], sum.verdicts[Buys], sum.verdicts[Saves], sum.verdicts[Loses], strings.Join(lost, "; "))
 	}
 	t.Log(b.String())

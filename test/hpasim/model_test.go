@@ -2,6 +2,10 @@ package hpasim
 
 import (
 	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -10,7 +14,7 @@ import (
 func TestPod(t *testing.T) {
 	pod := newPod("p", 0, Model{Instances: 1, Service: 1, Threshold: 0.5}, 0)
 	for _, at := range []float64{0, 0.25, 0.5} {
-		pod.enqueue(at, at)
+		pod.enqueue(arrival{sent: at, service: 1}, at)
 	}
 	// They start at 0, 1 and 2, so they wait 0, 0.75 and 1.5 s.
 	for _, step := range []struct {
@@ -34,26 +38,75 @@ func TestPod(t *testing.T) {
 	}
 }
 
+// TestEnginePod follows two requests through a pod with an engine that serves one at a
+// time. The second completes before the first in another pod with two instances.
+func TestEnginePod(t *testing.T) {
+	model := Model{Instances: 1, Service: 1, First: 0.5, Engine: true, Threshold: 0.75}
+	pod := newPod("p", 0, model, 0)
+	pod.enqueue(arrival{sent: 0, service: 2}, 0)
+	pod.enqueue(arrival{sent: 0.25, service: 1}, 0.25)
+	if pod.success != 2 || pod.queued != 2*handOver || pod.pending() != 0 {
+		t.Errorf("success %v, queued %v, pending %d", pod.success, pod.queued, pod.pending())
+	}
+	// They start at 0 and 2, so their first responses take 0.5 and 2.25 s.
+	if over := pod.advance(1); over != 0 || pod.firstCount != 1 || pod.firstSum != 500 {
+		t.Errorf("over %v, %v first responses in %v ms", over, pod.firstCount, pod.firstSum)
+	}
+	if over := pod.advance(2.5); over != 1.5 || pod.firstCount != 2 || pod.firstSum != 2750 || pod.idle() {
+		t.Errorf("over %v, %v first responses in %v ms, idle %t", over, pod.firstCount, pod.firstSum, pod.idle())
+	}
+	if pod.advance(3); !pod.idle() || pod.success != 2 {
+		t.Errorf("idle %t, success %v", pod.idle(), pod.success)
+	}
+	model.Instances, model.Engine = 2, false
+	pod = newPod("p", 0, model, 0)
+	pod.enqueue(arrival{sent: 0, service: 20}, 0)
+	pod.enqueue(arrival{sent: 0, service: 10}, 0)
+	if pod.advance(15); pod.success != 1 || pod.idle() {
+		t.Errorf("idle %t, success %v", pod.idle(), pod.success)
+	}
+}
+
 // TestDrain checks that requests of a killed pod are sent again, and keep the time that
 // they have waited.
 func TestDrain(t *testing.T) {
-	f := newFleet(Model{Instances: 1, Service: 100, Threshold: 1}, 60, 1, 1)
-	f.advance(1, []float64{0, 0})
+	f := newFleet(Model{Instances: 1, Service: 100, Threshold: 1, Drain: 30}, 60, 1, 1)
+	f.advance(1, []arrival{{0, 100}, {0, 100}})
 	f.Scale(2)
 	f.advance(1+60, nil) // the second is ready
 	f.Scale(1)           // removes the second
-	f.advance(100, []float64{99})
+	f.advance(100, []arrival{{99, 100}})
 	if len(f.pods) != 1 || len(f.ending) != 0 || f.pods[0].pending() != 1 {
 		t.Fatalf("%d pods, %d ending, %d pending", len(f.pods), len(f.ending), f.pods[0].pending())
 	}
 	f.Scale(0)
-	f.advance(100+drainFor, nil)
-	if len(f.unserved) != 1 || f.unserved[0] != 99 {
+	f.advance(100+30, nil)
+	if len(f.unserved) != 1 || f.unserved[0].sent != 99 {
 		t.Fatalf("unserved: %v", f.unserved)
 	}
 	// The second request waited from 0 to 100, the third since 99.
 	if got := f.finish().OverThreshold; got != 99+30 {
 		t.Errorf("over %v", got)
+	}
+}
+
+// TestLanguageModel checks the distribution of the service times.
+func TestLanguageModel(t *testing.T) {
+	m := LanguageModel()
+	random := rand.New(rand.NewPCG(1, 1))
+	const n = 200_000
+	sum, below := 0.0, 0
+	for range n {
+		service := m.draw(random)
+		if service < m.Shortest || service > m.Longest {
+			t.Fatalf("%v s", service)
+		}
+		if sum += service; service < m.Service {
+			below++
+		}
+	}
+	if mean := sum / n; math.Abs(mean/m.mean()-1) > 0.01 || below < n*49/100 || below > n*51/100 {
+		t.Errorf("a mean of %v, want %v; %d of %d below the median", mean, m.mean(), below, n)
 	}
 }
 
@@ -68,9 +121,21 @@ func scrapes(first, last, perSecond, wait float64) *series {
 	return s
 }
 
+// golden is a rendered chart with a window of a minute.
+const golden = "../../testdata/golden/queue-time.yaml"
+
 // TestSeries compares the arithmetic with the results of a real Prometheus on the
-// same series: the table of docs/signals.md.
+// same series: the table of docs/signals.md. The rule of the rendered chart must give the
+// same as the expression of the simulation.
 func TestSeries(t *testing.T) {
+	rules, err := Rules(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered := rules["tms_avg_request_queue_duration"]
+	if rendered == nil {
+		t.Fatalf("%s: the simulation cannot evaluate the rule", golden)
+	}
 	idle := scrapes(0, 600, 0, 0)
 	jammed := scrapes(0, 600, 0, 0)
 	for i := range jammed.samples {
@@ -84,18 +149,23 @@ func TestSeries(t *testing.T) {
 		want       float64
 	}{
 		{"10 requests/s that wait 20 ms", ours(60), scrapes(0, 600, 10, 20_000), 20_000},
+		{"10 requests/s that wait 20 ms", rendered, scrapes(0, 600, 10, 20_000), 20_000},
 		{"10 requests/s that wait 20 ms", tutorial, scrapes(0, 600, 10, 20_000), 20_000},
 		{"10 requests/s that wait 20 ms", onprem, scrapes(0, 600, 10, 20_000), 20_000 * 300. / 301},
 		{"a request each 10 s that waits 30 s", ours(60), scrapes(0, 600, 0.1, 3e7), 3e7},
+		{"a request each 10 s that waits 30 s", rendered, scrapes(0, 600, 0.1, 3e7), 3e7},
 		{"a request each 10 s that waits 30 s", tutorial, scrapes(0, 600, 0.1, 3e7), 3e6},
 		{"a request each 10 s that waits 30 s", onprem, scrapes(0, 600, 0.1, 3e7), 2.25e7},
 		{"idle", ours(60), idle, 0},
+		{"idle", rendered, idle, 0},
 		{"idle", tutorial, idle, 0},
 		{"idle", onprem, idle, 0},
 		{"500 wait, none completes", ours(60), jammed, 6e7},
+		{"500 wait, none completes", rendered, jammed, 6e7},
 		{"500 wait, none completes", tutorial, jammed, 0},
 		{"500 wait, none completes", onprem, jammed, 0},
 		{"the same in a pod younger than the window", ours(60), young, 0},
+		{"the same in a pod younger than the window", rendered, young, 0},
 	} {
 		got, ok := c.expression(c.series, 605)
 		if !ok || math.Abs(got-c.want) > 1e-6*c.want {
@@ -122,11 +192,11 @@ func TestRateOfNewCounter(t *testing.T) {
 // TestArrivals checks that the noise of the daily wave has a mean of zero.
 func TestArrivals(t *testing.T) {
 	wave := Traffics()[2]
-	a, n, want := newArrivals(wave, 1), 0, 0.0
-	var times []float64
+	a, n, want := newArrivals(wave, DefaultModel(), 1), 0, 0.0
+	var requests []arrival
 	for second := range int(wave.Length) {
-		times = a.second(float64(second), times[:0])
-		n += len(times)
+		requests = a.second(float64(second), requests[:0])
+		n += len(requests)
 		want += wave.Rate(float64(second))
 	}
 	if ratio := float64(n) / want; ratio < 0.95 || ratio > 1.05 {
@@ -148,6 +218,107 @@ func TestCompare(t *testing.T) {
 	} {
 		if got := Compare(ours, Figures{OverThreshold: c.over, ReplicaSeconds: c.cost}); got != c.want {
 			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+// TestFirstResponse checks the rule of the time to the first response: the expression of
+// the simulation, and that of the rendered chart if it has one.
+func TestFirstResponse(t *testing.T) {
+	builtIn, err := FirstResponse(System{Window: 60}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expressions := map[string]Expression{"the simulation": builtIn.Expression}
+	files, err := filepath.Glob("../../testdata/golden/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "record: "+firstResponse) || !strings.Contains(string(text), "[1m]") {
+			continue
+		}
+		rendered, err := FirstResponse(System{}, file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		expressions[file] = rendered.Expression
+	}
+	// engine returns the series of an engine that gets and answers requests evenly. A first
+	// response takes first milliseconds.
+	engine := func(in, out, first float64) *series {
+		s := &series{}
+		for at := 0.0; at <= 600; at += 15 {
+			s.samples = append(s.samples, sample{at: at, success: in * at, queued: in * at * handOver, firstCount: out * at, firstSum: out * at * first})
+		}
+		return s
+	}
+	idle := engine(0, 0, 0)
+	for i := range idle.samples { // all answered long ago
+		idle.samples[i].success, idle.samples[i].firstCount, idle.samples[i].firstSum = 500, 500, 1e6
+	}
+	for name, expression := range expressions {
+		for _, c := range []struct {
+			name   string
+			series *series
+			want   float64
+		}{
+			{"10 requests/s with a first response after 800 ms", engine(10, 10, 800), 800_000},
+			{"10 requests/s in, 4/s out, after 50 s", engine(10, 4, 50_000), 5e7},
+			{"no first response", engine(10, 0, 0), 6e7},
+			{"idle", idle, 0},
+			{"never a request", engine(0, 0, 0), 0},
+		} {
+			if got, ok := expression(c.series, 605); !ok || math.Abs(got-c.want) > 1e-6*c.want {
+				t.Errorf("%s: %s: %v, %v; want %v", name, c.name, got, ok, c.want)
+			}
+		}
+		if got, ok := expression(&series{samples: idle.samples[:1]}, 5); ok {
+			t.Errorf("%s: a pod with one scrape has the value %v", name, got)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	s := scrapes(0, 600, 10, 20_000)
+	s.samples[len(s.samples)-1].pending = 7
+	for _, c := range []struct {
+		promql string
+		want   float64
+		ok     bool
+	}{
+		{"1 + 2 * 3", 7, true},
+		{"(1 + 2) * 3 - -1", 10, true},
+		{"60000000 / 1e6", 60, true},
+		{"1 or 2", 1, true},
+		{"nv_inference_pending_request_count{pod=\"a\"} > 6", 7, true},
+		{"6 < nv_inference_pending_request_count # waiting", 7, true},
+		{"nv_inference_pending_request_count > 7", 0, false},
+		{"nv_inference_pending_request_count > 7 or on (pod) group by (pod) (nv_inference_request_success)", 1, true},
+		{"nv_inference_pending_request_count unless nv_inference_request_success", 0, false},
+		{"nv_inference_request_success and nv_inference_request_failure", 6000, true},
+		{"sum(rate(nv_inference_request_success[1m])) by (pod)", 10, true},
+		{"max_over_time(nv_inference_pending_request_count[1m])", 7, true},
+		{"max_over_time(nv_inference_pending_request_count[1m] offset 1m)", 0, true},
+		{"nv_inference_request_success offset 1m", 5400, true},
+	} {
+		expression, err := parse(c.promql)
+		if err != nil {
+			t.Errorf("%s: %v", c.promql, err)
+			continue
+		}
+		if got, ok := expression(s, 605); ok != c.ok || ok && math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v, %v; want %v, %v", c.promql, got, ok, c.want, c.ok)
+		}
+	}
+	for _, promql := range []string{"", "1 +", "(1", "up", "rate(up[1m])", "rate(nv_inference_request_success[soon])", "1 2", "sum by (pod", "$"} {
+		if _, err := parse(promql); err == nil {
+			t.Errorf("%q is parsed", promql)
 		}
 	}
 }

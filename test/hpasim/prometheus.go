@@ -4,13 +4,17 @@ package hpasim
 type sample struct {
 	at                       float64
 	success, queued, pending float64
+	firstSum, firstCount     float64
 }
 
 // counter returns one series of a sample.
 type counter func(sample) float64
 
-func success(s sample) float64 { return s.success }
-func queued(s sample) float64  { return s.queued }
+func success(s sample) float64    { return s.success }
+func queued(s sample) float64     { return s.queued }
+func pending(s sample) float64    { return s.pending }
+func firstSum(s sample) float64   { return s.firstSum }
+func firstCount(s sample) float64 { return s.firstCount }
 
 // lookback is the lookback delta of Prometheus, in seconds.
 const lookback = 300
@@ -26,7 +30,9 @@ func (s *series) scrape(p *Pod, now float64) {
 	if len(s.samples) > 512 {
 		s.samples = append(s.samples[:0], s.samples[256:]...)
 	}
-	s.samples = append(s.samples, sample{at: now, success: p.success, queued: p.queued, pending: float64(p.pending())})
+	s.samples = append(s.samples, sample{
+		at: now, success: p.success, queued: p.queued, pending: float64(p.pending()), firstSum: p.firstSum, firstCount: p.firstCount,
+	})
 }
 
 // within returns the samples of a range selector. The range is open to the left, as in

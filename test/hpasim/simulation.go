@@ -135,14 +135,14 @@ func warm(traffic Traffic, model Model) int {
 
 // clock advances everything except the controller, once a second, at half seconds.
 func (r *run) clock(ctx context.Context, c Case) {
-	arrivals := newArrivals(c.Traffic, c.Seed)
-	var times []float64
+	arrivals := newArrivals(c.Traffic, c.Model, c.Seed)
+	var requests []arrival
 	time.Sleep(500 * time.Millisecond)
 	for second := 0; float64(second) < c.Traffic.Length && r.err == nil; second++ {
 		r.Lock()
 		from := r.fleet.now
-		times = arrivals.second(from, times[:0])
-		changed := r.fleet.advance(from+1, times)
+		requests = arrivals.second(from, requests[:0])
+		changed := r.fleet.advance(from+1, requests)
 		r.monitoring.tick(r.fleet)
 		r.publish(ctx, changed)
 		if second%3600 == 0 {

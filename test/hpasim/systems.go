@@ -3,6 +3,7 @@ package hpasim
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -13,6 +14,8 @@ import (
 // intervals, and the HPA.
 type System struct {
 	Name string
+	// Window is the window of the rates, in seconds. Only the rules of the chart use it.
+	Window int
 	// Minimum and Maximum bound the replicas.
 	Minimum, Maximum int32
 	// ScrapeInterval is in whole seconds.
@@ -77,9 +80,29 @@ func Ours(valuesFile string) (System, error) {
 	}
 	return System{
 		Name: "TMS", Minimum: 1, Maximum: maximum,
-		ScrapeInterval: scrape, EvaluationInterval: evaluation,
+		ScrapeInterval: scrape, EvaluationInterval: evaluation, Window: window,
 		Expression: ours(float64(window)), Behavior: autoscaling.Behavior,
 	}, nil
+}
+
+// FirstResponse returns a system that scales on the time to the first response instead of
+// the queue time: by the rule of a rendered chart, or by firstResponseRule if rules is
+// empty.
+func FirstResponse(ours System, rules string) (System, error) {
+	if rules == "" {
+		text := strings.NewReplacer("WINDOW", fmt.Sprintf("%ds", ours.Window), "SECONDS", fmt.Sprint(ours.Window)).Replace(firstResponseRule)
+		var err error
+		ours.Expression, err = parse(text)
+		return ours, err
+	}
+	found, err := Rules(rules)
+	if err != nil {
+		return ours, err
+	}
+	if ours.Expression = found[firstResponse]; ours.Expression == nil {
+		return ours, fmt.Errorf("%s: there is no rule %s that the simulation can evaluate", rules, firstResponse)
+	}
+	return ours, nil
 }
 
 // seconds parses a duration. It must be in whole seconds, because the simulation

@@ -82,30 +82,35 @@ func (t Traffic) Times(factor float64) Traffic {
 }
 
 // arrivals generates the requests of one run: a Poisson process with a rate that
-// changes each second. It has its own random source, so every system gets exactly
+// changes each second. It has its own random sources, so every system gets exactly
 // the same requests.
 type arrivals struct {
 	traffic Traffic
+	model   Model
 	random  *rand.Rand
+	// services is the random source of the service times.
+	services *rand.Rand
 	// noise is an Ornstein-Uhlenbeck process with variance 1, advanced each second.
 	noise float64
 }
 
-func newArrivals(traffic Traffic, seed uint64) *arrivals {
+func newArrivals(traffic Traffic, model Model, seed uint64) *arrivals {
 	random := rand.New(rand.NewPCG(seed, 1))
-	return &arrivals{traffic: traffic, random: random, noise: random.NormFloat64()}
+	return &arrivals{
+		traffic: traffic, model: model, random: random, services: rand.New(rand.NewPCG(seed, 1<<32)), noise: random.NormFloat64(),
+	}
 }
 
-// second appends the arrivals within [from, from+1) to times.
-func (a *arrivals) second(from float64, times []float64) []float64 {
+// second appends the arrivals within [from, from+1) to requests.
+func (a *arrivals) second(from float64, requests []arrival) []arrival {
 	const memory = 10 * minute
 	a.noise = a.noise*math.Exp(-1/memory) + a.random.NormFloat64()*math.Sqrt(1-math.Exp(-2/memory))
 	rate := a.traffic.Rate(from) * max(0, 1+a.traffic.Noise*a.noise)
 	if rate <= 0 {
-		return times
+		return requests
 	}
 	for t := a.random.ExpFloat64() / rate; t < 1; t += a.random.ExpFloat64() / rate {
-		times = append(times, from+t)
+		requests = append(requests, arrival{sent: from + t, service: a.model.draw(a.services)})
 	}
-	return times
+	return requests
 }

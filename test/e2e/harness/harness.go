@@ -23,6 +23,9 @@ import (
 // dnsAddress is the address of the DNS server, which resolves the names of Services.
 const dnsAddress = "127.0.0.1"
 
+// ProxyDelay is the time after which Services learn that a pod is no longer ready.
+const ProxyDelay = time.Second
+
 // Paths has the input and output paths of a run.
 type Paths struct {
 	// Bins is the folder of the components (bins.sh), Tools that of helm3, helm4, grpcurl
@@ -76,7 +79,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 		return h, err
 	}
 	report := func(format string, args ...any) { log.Detail("node", format, args...) }
-	if h.Network, err = network.Start(ctx, h.Cluster.Client, dnsAddress+":53", report); err != nil {
+	if h.Network, err = network.Start(ctx, network.Config{Client: h.Cluster.Client, DNS: dnsAddress + ":53", Delay: ProxyDelay, Report: report}); err != nil {
 		return h, fmt.Errorf("network: %w", err)
 	}
 	pods := filepath.Join(h.Dir, "pods")

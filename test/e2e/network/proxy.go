@@ -63,7 +63,7 @@ func (n *Network) accept(l net.Listener, namespace, service, port string) {
 		}
 		go func() {
 			defer func() { _ = client.Close() }()
-			endpoints := n.endpoints(namespace, service, port)
+			endpoints := n.table.endpoints(namespace, service, port)
 			if len(endpoints) == 0 {
 				return
 			}

@@ -15,7 +15,9 @@ import (
 
 // Runner runs containers of one image.
 type Runner interface {
-	// Run runs a container until it ends or the context is done, and returns its exit code.
+	// Run runs a container until it ends, and returns its exit code. When the context is
+	// done the container is terminated (SIGTERM): it ends by itself, or when Killed is
+	// closed.
 	Run(ctx context.Context, c *Container) int32
 }
 
@@ -35,8 +37,17 @@ type Container struct {
 	dir     string // of the pod
 	logFile string
 	etc     string
-	grace   func() int64
+	deleted <-chan struct{}
+	killed  chan struct{}
 }
+
+// Deleted returns a channel that is closed when the pod is deleted. Services then send it
+// no more requests, and the preStop hook runs.
+func (c *Container) Deleted() <-chan struct{} { return c.deleted }
+
+// Killed returns a channel that is closed when the container is killed (SIGKILL). It must
+// end at once.
+func (c *Container) Killed() <-chan struct{} { return c.killed }
 
 // ReportCPU sets a function that returns the CPU time of the container so far, in
 // seconds, for the kubelet's metrics.
@@ -86,7 +97,7 @@ func (p *pod) container(spec corev1.Container) (*Container, error) {
 	}
 	return &Container{
 		Pod: p.object, Container: spec, IP: p.ip, Environment: environment, Log: log,
-		dir: p.dir, logFile: path, etc: p.node.config.Dir, grace: p.grace.Load,
+		dir: p.dir, logFile: path, etc: p.node.config.Dir, deleted: p.stop, killed: make(chan struct{}),
 	}, nil
 }
 

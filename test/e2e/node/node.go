@@ -2,6 +2,9 @@
 // the scheduler binds to it, gives each pod an address on the loopback device, mounts
 // volumes, runs and probes containers, and writes the status of the pods.
 //
+// It terminates pods as a kubelet does: the preStop hook, SIGTERM and SIGKILL, all within
+// the grace period.
+//
 // It does not support images, cgroups, limits, capabilities and seccomp (the API
 // server's Pod Security admission checks those), exec, attach and port-forward.
 package node

@@ -30,6 +30,8 @@ type pod struct {
 	changed   chan struct{} // receives after each change of the status
 	stop      chan struct{} // closed to terminate the containers
 	stopOnce  sync.Once
+	force     chan struct{} // closed when the grace period is 0
+	forceOnce sync.Once
 	grace     atomic.Int64
 	ended     chan struct{} // closed when the containers have ended
 	confirmed atomic.Bool
@@ -50,7 +52,7 @@ func newPod(n *Node, object *corev1.Pod, ip string) *pod {
 		node: n, object: object, ip: ip, phase: corev1.PodPending, started: metav1.Now(),
 		dir:        filepath.Join(n.config.Dir, fmt.Sprintf("%s_%s_%.8s", object.Namespace, object.Name, object.UID)),
 		containers: map[string]*state{}, conditions: map[corev1.PodConditionType]corev1.PodCondition{},
-		changed: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+		changed: make(chan struct{}, 1), stop: make(chan struct{}), force: make(chan struct{}), ended: make(chan struct{}),
 	}
 	for _, c := range append(object.Spec.InitContainers, object.Spec.Containers...) {
 		p.containers[c.Name] = &state{}
@@ -58,10 +60,14 @@ func newPod(n *Node, object *corev1.Pod, ip string) *pod {
 	return p
 }
 
-// end terminates the pod with a grace period in seconds.
+// end terminates the pod with a grace period in seconds. A later call may shorten the
+// period, as kubectl delete --force does.
 func (p *pod) end(grace int64) {
 	p.grace.Store(grace)
 	p.stopOnce.Do(func() { close(p.stop) })
+	if grace == 0 {
+		p.forceOnce.Do(func() { close(p.force) })
+	}
 }
 
 // crash kills one container.
@@ -108,7 +114,7 @@ func (p *pod) run(parent context.Context) {
 		return
 	}
 	for _, c := range p.object.Spec.InitContainers {
-		for ctx.Err() == nil && p.once(ctx, c) != 0 {
+		for ctx.Err() == nil && p.once(parent, c) != 0 {
 			sleep(ctx, time.Second)
 		}
 	}
@@ -121,7 +127,7 @@ func (p *pod) run(parent context.Context) {
 		if i > 0 { // the config-reloader of Prometheus misses changes while its first reload fails
 			p.awaitFirst(ctx, p.object.Spec.Containers[0].Name)
 		}
-		all.Go(func() { p.keep(ctx, c) })
+		all.Go(func() { p.keep(parent, ctx, c) })
 	}
 	all.Wait()
 	p.set(func() { p.phase = p.finalPhase() })
@@ -149,10 +155,11 @@ func (p *pod) finalPhase() corev1.PodPhase {
 	return corev1.PodSucceeded
 }
 
-// keep runs a container, and restarts it according to the restart policy.
-func (p *pod) keep(ctx context.Context, c corev1.Container) {
-	for ctx.Err() == nil {
-		code := p.once(ctx, c)
+// keep runs a container, and restarts it according to the restart policy. The context
+// alive ends with the pod, node with the node.
+func (p *pod) keep(node, alive context.Context, c corev1.Container) {
+	for alive.Err() == nil {
+		code := p.once(node, c)
 		again := p.object.Spec.RestartPolicy == corev1.RestartPolicyAlways ||
 			p.object.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && code != 0
 		if !again {
@@ -163,30 +170,35 @@ func (p *pod) keep(ctx context.Context, c corev1.Container) {
 			p.containers[c.Name].restarts++
 			restarts = p.containers[c.Name].restarts
 		})
-		sleep(ctx, time.Duration(min(restarts, 10))*time.Second)
+		sleep(alive, time.Duration(min(restarts, 10))*time.Second)
 	}
 }
 
 // once runs and probes a container until it ends, and returns its exit code.
-func (p *pod) once(parent context.Context, c corev1.Container) (code int32) {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
+func (p *pod) once(node context.Context, c corev1.Container) (code int32) {
 	container, err := p.container(c)
 	if err != nil {
 		p.node.config.Report("pod %s: %v", p.object.Name, err)
 		return 128
 	}
 	defer func() { _ = container.Log.Close() }()
+	// The container is terminated when ctx is done. It is probed until it ends.
+	ctx, terminate := context.WithCancel(context.WithoutCancel(node))
+	defer terminate()
+	probing, kill := context.WithCancelCause(node)
+	ended := make(chan struct{})
 	now := metav1.Now()
 	p.set(func() {
 		s := p.containers[c.Name]
-		s.running, s.exit, s.crash, s.ready, s.started, s.container = &now, nil, cancel, false, false, container
+		s.running, s.exit, s.crash, s.ready, s.started, s.container = &now, nil, kill, false, false, container
 	})
-	var probes sync.WaitGroup
-	probes.Go(func() { p.probe(ctx, c, cancel) })
+	var helpers sync.WaitGroup
+	helpers.Go(func() { p.probe(probing, c, kill) })
+	helpers.Go(func() { p.supervise(node, probing, container, terminate, ended) })
 	code = p.node.runner(c.Image).Run(ctx, container)
-	cancel(nil)
-	probes.Wait()
+	close(ended)
+	kill(nil)
+	helpers.Wait()
 	p.set(func() {
 		s := p.containers[c.Name]
 		s.ready, s.started, s.running, s.crash = false, false, nil, nil

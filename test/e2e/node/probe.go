@@ -4,15 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 var (
@@ -24,12 +19,16 @@ var (
 var prober = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 
 // probe runs the probes of a container as the kubelet does: first the startup probe
-// until it succeeds, then the readiness and the liveness probe concurrently.
+// until it succeeds, then the readiness and the liveness probe concurrently. While the pod
+// terminates, only the readiness probe runs.
 func (p *pod) probe(ctx context.Context, c corev1.Container, kill context.CancelCauseFunc) {
 	if probe := c.StartupProbe; probe != nil {
 		failures := int32(0)
 		sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
 		for ctx.Err() == nil && p.runProbe(ctx, c, probe) != nil {
+			if p.terminating() {
+				return
+			}
 			if failures++; failures >= orDefault(probe.FailureThreshold, 3) {
 				p.node.config.Report("pod %s: startup probe of %s failed %d times", p.object.Name, c.Name, failures)
 				kill(errUnhealthy)
@@ -77,10 +76,10 @@ func (p *pod) ready(ctx context.Context, c corev1.Container, probe *corev1.Probe
 func (p *pod) live(ctx context.Context, c corev1.Container, probe *corev1.Probe, kill context.CancelCauseFunc) {
 	sleep(ctx, seconds(probe.InitialDelaySeconds, 0))
 	failures := int32(0)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !p.terminating() {
 		if p.runProbe(ctx, c, probe) == nil {
 			failures = 0
-		} else if failures++; failures >= orDefault(probe.FailureThreshold, 3) && ctx.Err() == nil {
+		} else if failures++; failures >= orDefault(probe.FailureThreshold, 3) && ctx.Err() == nil && !p.terminating() {
 			p.node.config.Report("pod %s: liveness probe of %s failed %d times", p.object.Name, c.Name, failures)
 			kill(errUnhealthy)
 			return
@@ -95,34 +94,10 @@ func (p *pod) runProbe(ctx context.Context, c corev1.Container, probe *corev1.Pr
 	if get == nil {
 		return nil
 	}
-	port := get.Port.IntValue()
-	if get.Port.Type == intstr.String {
-		for _, named := range c.Ports {
-			if named.Name == get.Port.StrVal {
-				port = int(named.ContainerPort)
-			}
-		}
-	}
 	// The default timeout of Kubernetes, one second, is too short on a busy machine.
 	ctx, cancel := context.WithTimeout(ctx, max(5*time.Second, seconds(probe.TimeoutSeconds, 1)))
 	defer cancel()
-	scheme := strings.ToLower(string(get.Scheme))
-	if scheme == "" {
-		scheme = "http"
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(p.ip, strconv.Itoa(port))+get.Path, nil)
-	if err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	response, err := prober.Do(request)
-	if err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode < 200 || response.StatusCode >= 400 {
-		return fmt.Errorf("probe: %s", response.Status)
-	}
-	return nil
+	return p.httpGet(ctx, c, get)
 }
 
 func seconds(n, fallback int32) time.Duration {

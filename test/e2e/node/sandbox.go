@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"sort"
 	"strings"
 	"syscall"
-	"time"
 
 	"k8s.io/utils/ptr"
 )
@@ -105,11 +103,13 @@ func (b Binary) run(ctx context.Context, c *Container) (int32, error) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		if !errors.Is(context.Cause(ctx), errCrash) {
+		select {
+		case <-c.Killed():
+		default:
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 			select {
 			case <-done:
-			case <-time.After(time.Duration(min(c.grace(), 10)) * time.Second):
+			case <-c.Killed():
 			}
 		}
 		_ = cmd.Process.Kill()

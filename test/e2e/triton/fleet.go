@@ -1,12 +1,14 @@
-// Package triton simulates Triton Inference Server: it serves Triton's health
-// endpoints and metrics, from a model of its queues under a load that a test sets.
-// Everything else in the pod (the command line, ports, probes, labels, volumes) is
+// Package triton simulates Triton Inference Server: it serves Triton's health endpoints,
+// metrics and inference requests, from a model of its queues under a load that a test
+// sets. Everything else in the pod (the command line, ports, probes, labels, volumes) is
 // what the chart renders.
 package triton
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -16,10 +18,32 @@ import (
 	"github.com/triton-leases/tms/test/e2e/node"
 )
 
+// Engine is the place where requests wait, and what Triton counts of them.
+type Engine string
+
+const (
+	// EnginePython is an engine behind the Python backend, as vLLM and the LLM API of
+	// TensorRT-LLM: requests wait in the engine. Triton counts a success when it hands a
+	// request over, so its queue durations and pending requests are near 0.
+	EnginePython Engine = "python"
+	// EngineTensorRT is the C++ executor of TensorRT-LLM: requests wait in the executor.
+	// Triton counts a success when a request completes, but its queue durations and
+	// pending requests are near 0. The backend exports gauges of its own.
+	EngineTensorRT Engine = "tensorrt"
+)
+
 // Behavior is the configuration of the Tritons of a workload, and their load.
 type Behavior struct {
-	// Rate is the number of requests per second to the workload. They are spread
-	// evenly over its ready pods.
+	// Engine is the engine that queues requests. "": Triton does.
+	Engine Engine `json:"engine,omitempty"`
+	// Prefill is the time from the start of a request to its first response. 0: the first
+	// response is the only one.
+	Prefill time.Duration `json:"prefill,omitempty"`
+	// MaxActive is the number of requests that TensorRT-LLM's executor takes, at least
+	// Instances, the number that it serves at the same time.
+	MaxActive int `json:"maxActive,omitempty"`
+	// Rate is the number of simulated requests per second to the workload. They are
+	// spread evenly over its ready pods. Requests of real clients come in addition.
 	Rate float64 `json:"rate"`
 	// Share spreads the rate over models by weight. By default all have the same weight.
 	Share map[string]float64 `json:"share,omitempty"`
@@ -27,11 +51,12 @@ type Behavior struct {
 	// number of instances of a model.
 	Service   time.Duration `json:"service"`
 	Instances int           `json:"instances"`
-	// QueueSize limits the queue of a model (max_queue_size). Triton drops requests
-	// beyond it, and does not count them.
+	// QueueSize limits the queue of a model (max_queue_size), or the queue of its engine.
+	// Requests beyond it are dropped, and Triton does not count them. 0: no limit.
 	QueueSize int `json:"queueSize"`
 	// QueueTimeout is the maximum time in the queue (default_timeout_microseconds).
-	// After it a request fails with the reason REJECTED. 0: there is no maximum.
+	// After it a request fails with the reason REJECTED. 0: there is no maximum. It has no
+	// effect in the queue of an engine.
 	QueueTimeout time.Duration `json:"queueTimeout"`
 	// CacheHits is the share of requests that the response cache answers, 0 to 1.
 	CacheHits float64 `json:"cacheHits"`
@@ -122,11 +147,29 @@ func (f *Fleet) join(s *server) {
 	f.spread(s.workload)
 }
 
-func (f *Fleet) add(c *node.Container, models []string) *server {
+// leave ends the simulated load of a Triton.
+func (f *Fleet) leave(s *server) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.advance(s.workload)
+	s.ready = false
+	f.spread(s.workload)
+}
+
+func (f *Fleet) add(c *node.Container, o options) *server {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	workload := Workload(c.Pod)
-	s := newServer(workload, c.Pod, models, f.now(), f.seed)
+	s := newServer(workload, c.Pod, o, f.now(), f.seed)
+	for _, q := range s.queues {
+		q.wake = func(at time.Time) { // so that a real request is answered in time
+			time.AfterFunc(at.Sub(f.now())+time.Millisecond, func() {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				s.advance(f.now(), f.behavior(s.workload))
+			})
+		}
+	}
 	f.seed += 100
 	if f.servers[workload] == nil {
 		f.servers[workload] = map[*server]bool{}
@@ -155,32 +198,45 @@ func Workload(pod *corev1.Pod) string {
 	return pod.Namespace + "/" + name
 }
 
+// The errors with which a Triton ends.
+var (
+	errKilled  = errors.New("killed")
+	errExpired = errors.New("exit timeout expired: exiting immediately")
+)
+
 // Run implements node.Runner.
 func (f *Fleet) Run(ctx context.Context, c *node.Container) int32 {
 	err := f.run(ctx, c)
-	if err != nil {
-		_, _ = fmt.Fprintf(c.Log, "error: %v\n", err)
-		return 1
+	if err == nil {
+		return 0
 	}
-	return 0
+	_, _ = fmt.Fprintf(c.Log, "%s error: %v\n", time.Now().Format(time.TimeOnly), err)
+	if errors.Is(err, errKilled) {
+		return 137
+	}
+	return 1
 }
 
+// run runs the command of a container. The entry point of the image executes the
+// arguments if the container has no command.
 func (f *Fleet) run(ctx context.Context, c *node.Container) error {
 	command := append(append([]string{}, c.Command...), c.Args...)
 	_, _ = fmt.Fprintf(c.Log, "%s %q\n", time.Now().Format(time.TimeOnly), command)
-	if len(command) > 0 && command[0] == "curl" { // helm test
+	if len(command) == 0 {
+		command = []string{"bash"} // the default command of the image
+	}
+	switch path.Base(command[0]) {
+	case "tritonserver":
+	case "curl": // helm test
 		return curl(ctx, c, command[1:])
+	default:
+		return fmt.Errorf("exec: %s: not found; the simulated image has tritonserver and curl", command[0])
 	}
-	var models []string
-	for _, argument := range command {
-		if model, ok := strings.CutPrefix(argument, "--load-model="); ok {
-			models = append(models, model)
-		}
+	o, err := parse(command[1:], versionOf(c.Image))
+	if err != nil {
+		return fmt.Errorf("tritonserver: %w", err)
 	}
-	if len(models) == 0 {
-		models = []string{"model"}
-	}
-	s := f.add(c, models)
+	s := f.add(c, o)
 	defer f.remove(s)
 	c.ReportCPU(func() float64 {
 		f.mu.Lock()

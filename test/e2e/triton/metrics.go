@@ -2,6 +2,7 @@ package triton
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,6 +14,7 @@ func (f *Fleet) metrics(s *server) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.advance(s.workload)
+	b := f.behavior(s.workload)
 	var text strings.Builder
 	family := func(name, kind, help string) {
 		_, _ = fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
@@ -41,17 +43,59 @@ func (f *Fleet) metrics(s *server) string {
 		func(q *queue) uint64 { return q.executed })
 	each("nv_inference_exec_count", "counter", "Number of model executions performed (does not include cached requests)",
 		func(q *queue) uint64 { return q.executed })
-	each("nv_inference_request_duration_us", "counter", "Cumulative inference request duration in microseconds (includes cached requests)",
-		func(q *queue) uint64 { return micros(q.requested) })
-	each("nv_inference_queue_duration_us", "counter", "Cumulative inference queuing duration in microseconds (includes cached requests)",
-		func(q *queue) uint64 { return micros(q.queued) })
-	each("nv_inference_compute_infer_duration_us", "counter", "Cumulative compute inference duration in microseconds (does not include cached requests)",
-		func(q *queue) uint64 { return micros(q.computed) })
+	if s.options.counters {
+		each("nv_inference_request_duration_us", "counter", "Cumulative inference request duration in microseconds (includes cached requests)",
+			func(q *queue) uint64 { return micros(q.requested) })
+		each("nv_inference_queue_duration_us", "counter", "Cumulative inference queuing duration in microseconds (includes cached requests)",
+			func(q *queue) uint64 { return micros(q.queued) })
+		each("nv_inference_compute_infer_duration_us", "counter", "Cumulative compute inference duration in microseconds (does not include cached requests)",
+			func(q *queue) uint64 { return micros(q.computed) })
+	}
 	each("nv_inference_pending_request_count", "gauge", "Instantaneous number of pending requests awaiting execution per-model.",
-		func(q *queue) uint64 { return uint64(q.pending()) })
+		func(q *queue) uint64 { return uint64(q.pending(b)) })
+	if s.exportsFirstResponse(b) {
+		const name = "nv_inference_first_response_histogram_ms"
+		family(name, "histogram", "Duration from request to first response in milliseconds")
+		for _, model := range s.models {
+			h := s.queues[model].first
+			labels := fmt.Sprintf("model=%q,version=\"1\"", model)
+			_, _ = fmt.Fprintf(&text, "%s_count{%s} %d\n%s_sum{%s} %s\n", name, labels, h.count,
+				name, labels, strconv.FormatFloat(float64(h.sum)/float64(time.Millisecond), 'f', -1, 64))
+			for i, bound := range bounds {
+				_, _ = fmt.Fprintf(&text, "%s_bucket{%s,le=\"%g\"} %d\n", name, labels, bound, h.buckets[i])
+			}
+			_, _ = fmt.Fprintf(&text, "%s_bucket{%s,le=\"+Inf\"} %d\n", name, labels, h.count)
+		}
+	}
+	if b.Engine == EngineTensorRT {
+		family("nv_trt_llm_request_metrics", "gauge", "TRT LLM request metrics")
+		for _, model := range s.models {
+			e := s.queues[model].executor(b)
+			for _, gauge := range []struct {
+				kind  string
+				value int
+			}{{"active", e.active}, {"max", e.max}, {"scheduled", e.scheduled}, {"context", e.context}, {"waiting", e.active - e.scheduled}} {
+				_, _ = fmt.Fprintf(&text, "nv_trt_llm_request_metrics{model=%q,request_type=%q,version=\"1\"} %d\n", model, gauge.kind, gauge.value)
+			}
+		}
+		family("nv_trt_llm_kv_cache_block_metrics", "gauge", "TRT LLM KV cache block metrics")
+		for _, model := range s.models {
+			e := s.queues[model].executor(b)
+			used, all := blocksPerRequest*e.scheduled, blocksPerRequest*max(1, b.Instances)
+			for _, gauge := range []struct {
+				kind  string
+				value float64
+			}{
+				{"max", float64(all)}, {"free", float64(all - used)}, {"used", float64(used)}, {"tokens_per", 64}, {"reused", 0},
+				{"fraction", float64(used) / float64(all)},
+			} {
+				_, _ = fmt.Fprintf(&text, "nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=%q,model=%q,version=\"1\"} %g\n", gauge.kind, model, gauge.value)
+			}
+		}
+	}
 	family("nv_pinned_memory_pool_total_bytes", "gauge", "Pinned memory pool total memory size, in bytes")
 	text.WriteString("nv_pinned_memory_pool_total_bytes 268435456\n")
-	if gpu := f.behavior(s.workload).GPU; len(gpu) > 0 && len(s.gpus) > 0 {
+	if gpu := b.GPU; len(gpu) > 0 && len(s.gpus) > 0 {
 		family("nv_gpu_utilization", "gauge", "GPU utilization rate [0.0 - 1.0)")
 		for i, uuid := range s.gpus {
 			_, _ = fmt.Fprintf(&text, "nv_gpu_utilization{gpu_uuid=%q} %f\n", uuid, min(1, s.busy)*gpu[min(i, len(gpu)-1)])
@@ -60,4 +104,29 @@ func (f *Fleet) metrics(s *server) string {
 	family("nv_cpu_utilization", "gauge", "CPU utilization rate [0.0 - 1.0]")
 	text.WriteString("nv_cpu_utilization 0.5\n")
 	return text.String()
+}
+
+// exportsFirstResponse reports whether Triton exports the histogram of the time to the
+// first response: since 24.11 for decoupled models, which those of an engine are, since
+// 26.02 for all.
+func (s *server) exportsFirstResponse(b Behavior) bool {
+	return s.options.histograms && (s.options.version >= "26.02" || b.Engine != "" && s.options.version >= "24.11")
+}
+
+// blocksPerRequest is the number of KV cache blocks that a request of TensorRT-LLM uses.
+const blocksPerRequest = 64
+
+// executor is the state of TensorRT-LLM's executor. Requests beyond max wait in a queue
+// that is not exported.
+type executor struct{ active, max, scheduled, context int }
+
+func (q *queue) executor(b Behavior) executor {
+	e := executor{max: max(1, b.Instances, b.MaxActive), scheduled: len(q.busy)}
+	e.active = min(e.max, e.scheduled+len(q.waiting))
+	for _, r := range q.busy {
+		if !r.responded {
+			e.context++
+		}
+	}
+	return e
 }

@@ -41,8 +41,8 @@ func TestQueue(t *testing.T) {
 	}
 	jammed := bounded
 	jammed.Jammed = true
-	if q := run(100, jammed, steps); q.success != 0 || q.pending() != 10 || q.rejected != 0 {
-		t.Errorf("jammed: %d done, %d wait, want 0 and 10", q.success, q.pending())
+	if q := run(100, jammed, steps); q.success != 0 || q.pending(jammed) != 10 || q.rejected != 0 {
+		t.Errorf("jammed: %d done, %d wait, want 0 and 10", q.success, q.pending(jammed))
 	}
 	jammed.QueueTimeout = time.Second
 	if q := run(10, jammed, steps); q.success != 0 || q.rejected < 15000 {
@@ -65,10 +65,10 @@ func TestQueueUnjams(t *testing.T) {
 	q.advance(start.Add(5*time.Second), b)
 	b.Jammed = true
 	q.advance(start.Add(20*time.Second), b)
-	waiting := q.pending()
+	waiting := q.pending(b)
 	b.Jammed = false
 	q.advance(start.Add(40*time.Second), b)
-	if waiting < 100 || q.pending() > 5 || q.queued < time.Minute {
-		t.Errorf("%d waited, %d wait, %v in all", waiting, q.pending(), q.queued)
+	if waiting < 100 || q.pending(b) > 5 || q.queued < time.Minute {
+		t.Errorf("%d waited, %d wait, %v in all", waiting, q.pending(b), q.queued)
 	}
 }

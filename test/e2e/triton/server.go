@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +17,8 @@ import (
 // server is one Triton. Its fleet's lock guards it.
 type server struct {
 	workload string
+	pod      string
+	options  options
 	models   []string
 	queues   map[string]*queue
 	ready    bool
@@ -28,9 +28,9 @@ type server struct {
 	busy     float64 // share of busy instances, smoothed over a second
 }
 
-func newServer(workload string, pod *corev1.Pod, models []string, now time.Time, seed uint64) *server {
-	s := &server{workload: workload, models: models, queues: map[string]*queue{}, at: now}
-	for i, model := range models {
+func newServer(workload string, pod *corev1.Pod, o options, now time.Time, seed uint64) *server {
+	s := &server{workload: workload, pod: pod.Name, options: o, models: o.models, queues: map[string]*queue{}, at: now}
+	for i, model := range s.models {
 		s.queues[model] = newQueue(now, seed+uint64(i))
 	}
 	gpus := int64(0)
@@ -58,10 +58,23 @@ func (s *server) advance(now time.Time, b Behavior) {
 	}
 	s.at = now
 	s.cpu += busy * b.CPU
+	if len(s.queues) == 0 {
+		return
+	}
 	// Smooth over a second, to reduce the noise of scrapes in short succession.
 	weight := min(1, passed)
 	part := busy / passed / float64(max(1, b.Instances)) / float64(len(s.queues))
 	s.busy += weight * (part - s.busy)
+}
+
+// idle reports whether no model has requests.
+func (s *server) idle() bool {
+	for _, q := range s.queues {
+		if !q.idle() {
+			return false
+		}
+	}
+	return true
 }
 
 // spread sets this Triton's share of the load.
@@ -84,43 +97,6 @@ func weight(b Behavior, model string) float64 {
 		return 1
 	}
 	return b.Share[model]
-}
-
-// serve serves the ports of Triton until the context is done.
-func (f *Fleet) serve(ctx context.Context, c *node.Container, s *server) error {
-	health := http.NewServeMux()
-	ok := func(http.ResponseWriter, *http.Request) {}
-	health.HandleFunc("GET /v2/health/live", ok)
-	health.HandleFunc("GET /v2/health/ready", ok)
-	metrics := http.NewServeMux()
-	metrics.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, f.metrics(s))
-	})
-	var servers sync.WaitGroup
-	defer servers.Wait()
-	for port, handler := range map[string]http.Handler{"8000": health, "8002": metrics} {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.IP, port))
-		if err != nil {
-			return fmt.Errorf("listen: %w", err)
-		}
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-		defer func() { _ = server.Close() }()
-		servers.Go(func() { _ = server.Serve(listener) })
-	}
-	f.join(s)
-	_, _ = fmt.Fprintf(c.Log, "%s Started HTTPService at %s:8000, Metrics Service at %s:8002\n", time.Now().Format(time.TimeOnly), c.IP, c.IP)
-	// Advance regularly, so that a later call has few events to process.
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(250 * time.Millisecond):
-			f.mu.Lock()
-			f.advance(s.workload)
-			f.mu.Unlock()
-		}
-	}
 }
 
 // curl simulates the curl command in the pod of helm test. The host names are names of
