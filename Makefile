@@ -13,8 +13,8 @@ FUZZTIME ?= 60s
 IMAGE_COMMAND ?= ./cmd/tms-server
 
 # Build flags of the tools that need some. $(call version,MODULE) is the version in the
-# tool's go.mod. Helm 3 takes its Kubernetes version, which is client-go's, from the
-# linker; the default is 1.20.
+# tool's go.mod. The linker sets the Kubernetes version of Helm 3 to that of client-go.
+# Without these flags, Helm 3 assumes 1.20.
 version = $$(go list -m -f '{{.Version}}' $(1))
 MINOR = $$(go list -m -f '{{.Version}}' k8s.io/client-go | cut -d. -f2)
 helm3_FLAGS = -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$(call version,helm.sh/helm/v3) \
@@ -24,7 +24,7 @@ helm4_FLAGS = -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$(call
 promtool_FLAGS = -tags remove_all_sd -ldflags "-s -w"
 helm-docs_FLAGS = -ldflags "-s -w -X main.version=$$(go list -m -f '{{slice .Version 1}}' github.com/norwoodj/helm-docs)"
 
-##@ Everyday
+##@ Development
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -34,7 +34,7 @@ build: ## build bin/tms-render and bin/tmsctl
 	go build -trimpath -o $(BIN)/tms-render ./cmd/tms-render
 	go build -trimpath -o $(BIN)/tmsctl ./cmd/tmsctl
 
-test: ## run the tests; they need Go and nothing else
+test: ## run the tests; they need only Go
 	go test -shuffle=on $(RACE) ./...
 
 golden: ## rewrite the golden files and the expectations of scripts
@@ -45,7 +45,7 @@ golden: ## rewrite the golden files and the expectations of scripts
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
 
-fuzz: ## fuzz what must agree: Go with the chart, shapes, readers; FUZZTIME (60s) for each
+fuzz: ## fuzz the policy, the chart against Go, the shapes and the parsers; FUZZTIME (60s) for each
 	go test ./pkg/policy -run '^$$' -fuzz FuzzGrant -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzAgreement -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzGrantedAgain -fuzztime $(FUZZTIME)
@@ -53,11 +53,11 @@ fuzz: ## fuzz what must agree: Go with the chart, shapes, readers; FUZZTIME (60s
 	go test ./internal/valuesfile -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 	go test ./internal/fieldpath -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
-cover: ## show what tests do not cover
+cover: ## show the functions that tests do not cover fully
 	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...
 	go tool cover -func=coverage.out | awk '$$NF != "100.0%"'
 
-##@ Against the real tools
+##@ Checks with real tools
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
 conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
@@ -69,7 +69,7 @@ chart: $(BIN)/helm3 ## package the chart into dist/
 image: $(BIN)/image ## build the image of tms-server and its SBOMs into dist/
 	$(BIN)/image build -command $(IMAGE_COMMAND) dist/tms-server
 
-image-test: image ## check the image: run it, and build it again
+image-test: image ## run the image, and check that a second build is equal
 	cd tools/image && LAYOUT=$(CURDIR)/dist/tms-server IMAGE_COMMAND=$(IMAGE_COMMAND) go test -count=1 ./...
 
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
@@ -86,7 +86,7 @@ simulate: ## compare scaling behaviors in simulated time
 	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
 
 BENCH_TOOLS := benchstat helm3 helm4 jsonnet
-bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## measure the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops there, WRITE=docs updates the page
+bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## measure the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops at 1,000 leases, WRITE=docs updates the page
 	go test ./pkg/render -run '^$$' -bench . -benchmem -count 6 | tee .bench.txt
 	$(BIN)/benchstat .bench.txt && rm .bench.txt
 	TOOLS=$(BIN) go run ./test/bench $(LEASES:%=-leases %) $(WRITE:%=-write %)
@@ -121,8 +121,8 @@ verify: generate ## fail if a generated file is stale, or go.mod is not tidy
 	git diff --exit-code -- $(GENERATED)
 	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); [ -z "$$new" ] || { echo "not in git: $$new"; exit 1; }
 
-# Clients are built against the API on main. In a shallow clone, or before main has an
-# API, nothing can break.
+# Clients use the API on main. A shallow clone, or a main without an API, has nothing to
+# compare with.
 proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on main
 	cd proto && $(BIN)/buf lint
 	@base=$$(git rev-parse -q --verify origin/main || git rev-parse -q --verify main || true); \

@@ -26,7 +26,7 @@ func (o *valueOptions) addFlags(flags *pflag.FlagSet) {
 	}
 	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the release, and of TritonLeases without a namespace")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the release")
-	flags.StringSliceVar(&o.leases, "lease", nil, "only this lease, by `name` or namespace/name (can specify multiple)")
+	flags.StringSliceVar(&o.leases, "lease", nil, "select only the lease with this `name` or namespace/name (can specify multiple)")
 }
 
 // renderOptions are the options of the main command.
@@ -50,7 +50,7 @@ func (o *renderOptions) addFlags(command *cobra.Command) {
 	flags.BoolVar(&o.strict, "strict", false, "if there are adjustments or warnings, print no manifests and exit with status 3")
 	flags.StringVar(&o.chart, "chart", "", "render the chart in this `directory` instead of the embedded one")
 	flags.StringVar(&o.kubeVersion, "kube-version", render.DefaultKubeVersion, "Kubernetes `version` to render for")
-	flags.BoolVar(&o.skipTests, "skip-tests", false, "skip tests from the output")
+	flags.BoolVar(&o.skipTests, "skip-tests", false, "leave the pod of helm test out of the output")
 	flags.BoolVar(&o.isUpgrade, "is-upgrade", false, "render for helm upgrade instead of helm install")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"yaml", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = command.MarkFlagDirname("output-dir")

@@ -10,11 +10,11 @@ const longHelp = `tms-render prints the Kubernetes manifests of leases of Triton
 It prints what 'helm template' prints for the chart tms, byte for byte, without
 helm, a cluster or a network.
 
-A file given with -f can also hold TritonLeases, as users write them or as
-'kubectl get tritonleases -o yaml' prints them. The values are then those of the
-release of tms-server, and tms-render prints the manifests that tms-server would
-apply for the TritonLeases. Only the ownerReferences are missing: they contain a
-uid that only the cluster knows. The leases of the values are not rendered.
+A file of -f can also hold TritonLeases: manifests, or the output of
+'kubectl get tritonleases -o yaml'. tms-render then prints the manifests that
+tms-server would apply for the TritonLeases. Give the values of the tms-server
+release, too. The leases in these values are not rendered. The manifests have no
+ownerReferences, because a lease has a uid only in the cluster.
 
 Manifests go to standard output, warnings and adjustments to standard error. If
 tms-render fails, it prints nothing to standard output.

@@ -31,15 +31,15 @@ type apiOptions struct {
 
 func (o *apiOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.address, "api-bind-address", "0", "address of the lease API (gRPC, gRPC-Web, HTTP with JSON), such as :30345; 0 disables it")
-	flags.StringVar(&o.certFile, "tls-cert-file", "", "PEM file with the certificate chain of the API; it is read again when it changes")
+	flags.StringVar(&o.certFile, "tls-cert-file", "", "PEM file with the certificate chain of the API; tms-server reloads it when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "", "PEM file with the private key of the certificate")
-	flags.BoolVar(&o.noTLS, "insecure-no-tls", false, "serve the API without TLS; tokens can then be read on the network")
+	flags.BoolVar(&o.noTLS, "insecure-no-tls", false, "serve the API without TLS; anyone on the network path can then read the tokens")
 	flags.BoolVar(&o.noAuth, "insecure-no-authentication", false, "let every caller of the API do everything")
-	flags.DurationVar(&o.maxWait, "acquire-timeout", time.Hour, "how long a call may wait until a lease serves")
-	flags.Float64Var(&o.limits.PerSecond, "calls-per-second", 20, "calls that one user may start each second")
-	flags.IntVar(&o.limits.Burst, "calls-burst", 100, "calls that one user may start at once")
-	flags.Float64Var(&o.limits.Reviews, "token-reviews-per-second", 50, "new tokens that are reviewed each second, for all callers together")
-	flags.IntVar(&o.streams, "calls-per-connection", 100, "calls that one connection may have open at once")
+	flags.DurationVar(&o.maxWait, "acquire-timeout", time.Hour, "longest time that a call of Acquire waits until the lease serves")
+	flags.Float64Var(&o.limits.PerSecond, "calls-per-second", 20, "calls that each user may start per second")
+	flags.IntVar(&o.limits.Burst, "calls-burst", 100, "calls that each user may start at once")
+	flags.Float64Var(&o.limits.Reviews, "token-reviews-per-second", 50, "reviews of new tokens per second, for all callers together")
+	flags.IntVar(&o.streams, "calls-per-connection", 100, "calls that each connection may have open at once")
 }
 
 func (o *apiOptions) enabled() bool { return o.address != "0" && o.address != "" }

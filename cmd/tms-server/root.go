@@ -54,11 +54,11 @@ func newRoot() *cobra.Command {
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
 	flags := root.Flags()
-	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart; it is read again when it changes")
-	flags.StringVar(&o.release, "release-name", "tms", "Helm release of the server; the names of everything that a lease deploys begin with it")
+	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart; tms-server reloads it when it changes")
+	flags.StringVar(&o.release, "release-name", "tms", "name of the Helm release; the names of the objects of all leases begin with it")
 	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of the Helm release, and the default namespace of API requests; release name and namespace together identify the leases of this server")
 	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces to watch (default all)")
-	flags.BoolVar(&o.elect, "leader-elect", false, "elect a leader, so that one of several replicas reconciles at a time")
+	flags.BoolVar(&o.elect, "leader-elect", false, "elect a leader, so that only one of several replicas reconciles")
 	flags.StringVar(&o.electionNamespace, "leader-elect-namespace", "", "namespace of the leader election Lease (default the namespace of the pod)")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, the service account of the pod, or ~/.kube/config)")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 disables it")

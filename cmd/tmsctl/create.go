@@ -27,15 +27,15 @@ const createHelp = `Acquire a lease and wait until it serves. Prints 'Lease <id>
 
 If the lease does not serve within --timeout, or if tmsctl is interrupted, the lease is
 released. A second interrupt stops tmsctl at once. If the connection breaks, tmsctl
-reconnects and waits for the same lease. Numbers that were not granted as requested are
-reported on standard error.
+reconnects and waits for the same lease. It prints the adjusted numbers and the warnings
+on standard error.
 
 Metrics:`
 
 const createExamples = `  # Two models in one Triton, for the administrator's default duration
   tmsctl lease create -m name=detect,uri=s3://models/vision -m name=classify,uri=s3://models/vision
 
-  # Up to four replicas, one more while requests wait longer than 200 ms
+  # Up to four replicas: add replicas while requests wait longer than 200 ms
   tmsctl lease create -m name=resnet50,uri=s3://models/vision --gpus 2 --cpus 4 --memory 32Gi \
     --enable-autoscaling --autoscaling-max-replicas 4 --autoscaling-metric queueTime=200000`
 

@@ -18,8 +18,8 @@ import (
 	"github.com/triton-leases/tms/internal/spelling"
 )
 
-// endpoints is the file of saved servers, which the command line calls targets as TMS
-// does. It never holds a token.
+// endpoints is the file of saved servers, which the command line calls targets as
+// NVIDIA TMS does. It never holds a token.
 type endpoints struct {
 	// Default is the name of the endpoint that is used if none is named.
 	Default string              `json:"default,omitempty"`

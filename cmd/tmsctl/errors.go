@@ -41,7 +41,7 @@ func exitStatus(err error) int {
 	return exitFailed
 }
 
-// errorLines returns the lines for an error in the format of TMS: <message>
+// errorLines returns the lines for an error in the format of NVIDIA TMS: <message>
 // (<field path> @ <method>), one line for each field violation.
 func errorLines(err error) []string {
 	var failure *client.Error

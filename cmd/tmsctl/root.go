@@ -17,15 +17,15 @@ Server: --target or $TMSCTL_TARGET is a URL, or the name of a target that 'tmsct
 add' saved. Without them, tmsctl calls the default target.
 
 Authentication: each call sends a Kubernetes token. Kubernetes RBAC decides what its owner
-may do with tritonleases. Keep the token in a file, which is read for each call:
+may do with tritonleases. Keep the token in a file. tmsctl reads the file for each call:
 
   kubectl create token <serviceaccount> -n <namespace> > token
   tmsctl lease list --token-file token
 
-or in $TMSCTL_TOKEN. --token shows it to all users of the machine. Flags win over
-$TMSCTL_TOKEN, which wins over the token file of a saved target. tmsctl does not read
-kubeconfig files. It sends a token over http only to this machine, as with kubectl
-port-forward.
+Or set $TMSCTL_TOKEN. All users of the machine can see the value of --token. Precedence:
+--token or --token-file, then $TMSCTL_TOKEN, then the token file of the saved target.
+tmsctl does not read kubeconfig files. It sends a token over http only to this machine,
+as with kubectl port-forward.
 
 Scripts: -z prints tab-separated columns without headers, and - for empty cells; new
 columns are added at the end. -o json and -o yaml print the messages of the API. Results
@@ -34,8 +34,8 @@ go to standard output, everything else to standard error. Exit status:
   0  success
   1  another error, or the lease did not serve in time
   2  wrong usage
-  3  refused: the request is invalid, exceeds the administrator's bounds, or the name
-     exists, or there are too many calls
+  3  refused: the request is invalid, the administrator's bounds forbid it, the name
+     exists, or the user makes too many calls
   4  the lease does not exist
   5  the server cannot be reached, is not trusted, or shuts down
   6  the caller is not authenticated or lacks a right`

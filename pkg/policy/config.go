@@ -51,7 +51,8 @@ type MinimumLimits struct {
 type MetricBounds struct {
 	// Enabled puts the metric in effect for every autoscaled lease that does not turn it off.
 	Enabled bool `json:"enabled"`
-	// Enable is a spelling of Enabled in the documentation of TMS. Either turns the metric on.
+	// Enable is a spelling of Enabled in the documentation of NVIDIA TMS. Either turns the
+	// metric on.
 	Enable bool `json:"enable,omitempty"`
 	// Allowed lets a lease turn the metric on or off.
 	Allowed bool `json:"allowed"`
@@ -86,7 +87,8 @@ func (b ThresholdBounds) band(metric Metric) Band {
 type Prometheus struct {
 	PodMonitorLabels map[string]string `json:"podMonitorLabels,omitempty"`
 	RuleLabels       map[string]string `json:"ruleLabels,omitempty"`
-	// RuleLables is a spelling in the documentation of TMS, merged under RuleLabels.
+	// RuleLables is a spelling of RuleLabels in the documentation of NVIDIA TMS. RuleLabels
+	// overrides it key by key.
 	RuleLables         map[string]string `json:"ruleLables,omitempty"`
 	ScrapeInterval     v1alpha1.Duration `json:"scrapeInterval"`
 	EvaluationInterval v1alpha1.Duration `json:"evaluationInterval"`

@@ -62,7 +62,7 @@ func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	switch {
 	case endless(duration) && !endless(maximum):
 		reasons = append(reasons, field.Invalid(defaultPath, string(duration),
-			fmt.Sprintf("must not be endless, because %s is %s", durationMaximum, maximum)))
+			fmt.Sprintf("must be longer than 0s, which means no expiry, because %s is %s", durationMaximum, maximum)))
 	case length(duration) > length(maximum):
 		reasons = append(reasons, field.Invalid(defaultPath, string(duration), fmt.Sprintf("must not exceed %s (%s)", durationMaximum, maximum)))
 	}

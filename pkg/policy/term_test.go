@@ -76,7 +76,7 @@ func TestTermsInvalid(t *testing.T) {
 server.leases.autoRenew.interval: Invalid value: "30s": must be at least server.autoscaling.prometheus.rateWindow (1m)`)
 
 	_, err = policy.NewTerms(terms("0s", "2h", true), "1m")
-	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "0s": must not be endless, because server.leases.duration.maximum is 2h`)
+	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "0s": must be longer than 0s, which means no expiry, because server.leases.duration.maximum is 2h`)
 }
 
 func TestAllowlist(t *testing.T) {

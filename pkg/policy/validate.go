@@ -152,7 +152,7 @@ func nonNil(errors ...*field.Error) field.ErrorList {
 }
 
 // RuleLabels returns the labels of PrometheusRules: RuleLabels, merged over RuleLables, a
-// spelling in the documentation of TMS. A warning names each label that is overridden.
+// spelling in the documentation of NVIDIA TMS. A warning names each label that is overridden.
 func (p *Policy) RuleLabels() (labels map[string]string, warnings []string) {
 	path := field.NewPath("server", "autoscaling", "prometheus")
 	labels = maps.Clone(p.config.Prometheus.RuleLables)

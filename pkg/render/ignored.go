@@ -31,7 +31,7 @@ func ignoredKeys(v *values.Values) []string {
 		{"server.metrics.minimumVisibility", v.Server.Metrics.MinimumVisibility},
 	} {
 		if key.value != nil {
-			warnings = append(warnings, key.path+": a key of NVIDIA TMS that has no meaning here is ignored")
+			warnings = append(warnings, key.path+": ignored, because this key of NVIDIA TMS has no effect here")
 		}
 	}
 	return warnings

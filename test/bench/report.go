@@ -17,7 +17,7 @@ func peak(c cost) float64 { return float64(c.peak) / 1024 }
 // report returns the report as Markdown that is also readable in a terminal.
 func (medians costs) report(versions string) string {
 	return fmt.Sprintf("One run on %d cores (%s/%s, %s): %s.\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), versions) +
-		"Medians, and behind each its ratio to Helm 3.\n\n" +
+		"Each value is a median. The ratio to Helm 3 is in parentheses.\n\n" +
 		medians.table("CPU, user and system, in seconds", cpu, "%.3g") + "\n" +
 		medians.table("Wall time in seconds", wall, "%.3g") + "\n" +
 		medians.table("Peak memory in MiB", peak, "%.0f") + "\n" +

@@ -42,9 +42,9 @@ const (
 	State_STATE_STARTING State = 2
 	// At least one replica serves all models.
 	State_STATE_SERVING State = 3
-	// No replica serves, and waiting does not help. The message says why.
+	// No replica serves, and waiting does not help. The message gives the reason.
 	State_STATE_FAILED State = 4
-	// The lease is refused. The message and refusals say why.
+	// The lease is refused. The message and refusals give the reasons.
 	State_STATE_REFUSED State = 5
 	// The lease is being deleted.
 	State_STATE_RELEASED State = 6
@@ -163,11 +163,11 @@ func (ModelState) EnumDescriptor() ([]byte, []int) {
 // AcquireRequest is the request of Acquire.
 type AcquireRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. If it is empty, the server's default.
+	// The namespace of the lease. If it is empty, the server uses its default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// A unique text that the client chooses for each lease. A call with a request_id
 	// that was used before in the namespace continues with the lease of the earlier
-	// call. At most 128 printable ASCII characters. If it is empty, each call creates a
+	// call. At most 128 printable ASCII characters. If it is empty, each call creates a new
 	// lease.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The name of the lease, which becomes its id: a DNS label. If it is empty, the
@@ -175,7 +175,7 @@ type AcquireRequest struct {
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// What the lease asks for.
 	Spec *LeaseSpec `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
-	// Return when the lease is granted, and do not wait until it serves.
+	// Return when the lease is granted. Do not wait until it serves.
 	NoWait        bool `protobuf:"varint,5,opt,name=no_wait,json=noWait,proto3" json:"no_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -261,7 +261,7 @@ type LeaseSpec struct {
 	// How long the lease lasts from its creation, and from each renewal: whole seconds.
 	// 0 means that it does not expire, if the administrator allows that.
 	Duration *durationpb.Duration `protobuf:"bytes,5,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Extend the lease while it serves requests.
+	// Renew the lease automatically while it serves requests.
 	AutoRenew     *bool `protobuf:"varint,6,opt,name=auto_renew,json=autoRenew,proto3,oneof" json:"auto_renew,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -469,8 +469,8 @@ type Autoscaling struct {
 	MinReplicas *int64 `protobuf:"varint,1,opt,name=min_replicas,json=minReplicas,proto3,oneof" json:"min_replicas,omitempty"`
 	// The largest number of replicas.
 	MaxReplicas *int64 `protobuf:"varint,2,opt,name=max_replicas,json=maxReplicas,proto3,oneof" json:"max_replicas,omitempty"`
-	// The metrics that the lease configures. All other metrics are as the administrator
-	// configured them.
+	// The metrics that the lease configures. The administrator's configuration applies
+	// to all other metrics.
 	Metrics       []*MetricRequest `protobuf:"bytes,3,rep,name=metrics,proto3" json:"metrics,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -527,7 +527,7 @@ func (x *Autoscaling) GetMetrics() []*MetricRequest {
 	return nil
 }
 
-// MetricRequest is what a lease asks of one metric.
+// MetricRequest is what a lease asks for one metric.
 type MetricRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the metric as in the administrator's values, such as queueTime. Each
@@ -652,7 +652,7 @@ func (x *AcquireResponse) GetComplete() bool {
 // ReleaseRequest is the request of Release.
 type ReleaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. If it is empty, the server's default.
+	// The namespace of the lease. If it is empty, the server uses its default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The id of the lease.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -744,7 +744,7 @@ func (*ReleaseResponse) Descriptor() ([]byte, []int) {
 // RenewRequest is the request of Renew.
 type RenewRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. If it is empty, the server's default.
+	// The namespace of the lease. If it is empty, the server uses its default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The id of the lease.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -845,7 +845,7 @@ func (x *RenewResponse) GetExpiresAt() *timestamppb.Timestamp {
 // StatusRequest is the request of Status.
 type StatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the lease. If it is empty, the server's default.
+	// The namespace of the lease. If it is empty, the server uses its default.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The id of the lease.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -946,7 +946,7 @@ func (x *StatusResponse) GetLease() *Lease {
 // ListRequest is the request of List.
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The namespace of the leases. If it is empty, the server's default. "-" means all
+	// The namespace of the leases. If it is empty, the server uses its default. "-" means all
 	// namespaces.
 	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// The largest number of leases in the response: 1 to 500. 0 means 100.
@@ -1206,8 +1206,8 @@ type ModelStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model.
 	Model *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The state. Triton serves all models of a lease or none, so that all models have
-	// the same state.
+	// The state. Triton serves all models of a lease or none, so all models have the same
+	// state.
 	State         ModelState `protobuf:"varint,2,opt,name=state,proto3,enum=tms.v1.ModelState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1386,11 +1386,11 @@ func (x *Refusal) GetMessage() string {
 	return ""
 }
 
-// Grant is what a lease has within the administrator's bounds.
+// Grant is what a lease is granted within the administrator's bounds.
 type Grant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// True if the lease scales. If it is false, the lease has no metrics and no bounds of
-	// replicas.
+	// True if the lease scales. If it is false, min_replicas, max_replicas and metrics are
+	// not set.
 	Autoscaled bool `protobuf:"varint,1,opt,name=autoscaled,proto3" json:"autoscaled,omitempty"`
 	// The smallest number of replicas.
 	MinReplicas int64 `protobuf:"varint,2,opt,name=min_replicas,json=minReplicas,proto3" json:"min_replicas,omitempty"`
@@ -1398,14 +1398,14 @@ type Grant struct {
 	MaxReplicas int64 `protobuf:"varint,3,opt,name=max_replicas,json=maxReplicas,proto3" json:"max_replicas,omitempty"`
 	// The metrics in effect.
 	Metrics []*MetricGrant `protobuf:"bytes,4,rep,name=metrics,proto3" json:"metrics,omitempty"`
-	// The numbers that differ from what the lease asked for.
+	// The numbers that differ from what the lease asked for, or from the default.
 	Adjustments []*Adjustment `protobuf:"bytes,5,rep,name=adjustments,proto3" json:"adjustments,omitempty"`
-	// Warnings about a grant that may not be what was meant.
+	// Warnings about the grant. They are no reason to refuse the lease.
 	Warnings []*Warning `protobuf:"bytes,9,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// How long the lease lasts from its creation, and from each renewal. 0 means that it
 	// does not expire.
 	Duration *durationpb.Duration `protobuf:"bytes,7,opt,name=duration,proto3" json:"duration,omitempty"`
-	// True if the lease is extended while it serves requests.
+	// True if the lease is renewed automatically while it serves requests.
 	AutoRenew     bool `protobuf:"varint,8,opt,name=auto_renew,json=autoRenew,proto3" json:"auto_renew,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1552,7 +1552,8 @@ func (x *MetricGrant) GetThreshold() int64 {
 	return 0
 }
 
-// Adjustment is one number that was not granted as the lease asked for it.
+// Adjustment is one granted number that differs from what the lease asked for, or from
+// the administrator's default.
 type Adjustment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The path of the number in the request, such as spec.autoscaling.max_replicas. The
@@ -1655,7 +1656,7 @@ func (x *Adjustment) GetUnit() string {
 	return ""
 }
 
-// Warning is something to check that is no reason to refuse the lease.
+// Warning is something that the user should check. It is no reason to refuse the lease.
 type Warning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The path of the field in the request, such as spec.autoscaling.metrics.queueTime.

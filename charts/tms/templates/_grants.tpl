@@ -1,5 +1,5 @@
 {{/*
-tms.grants: makes .Values.__grants, which all templates read. It is a dict:
+tms.grants: sets .Values.__grants, which all templates read. It is a dict:
   leases                  a dict by name of the lease:
     name                    the name of its objects
     path                    the path of the lease in the values
@@ -17,7 +17,8 @@ tms.grants: makes .Values.__grants, which all templates read. It is a dict:
       waiting                 true if it measures how long or how many requests wait
       query                   the PromQL of a metric of the administrator, or empty
       threshold               digits
-    adjustments             one sentence for each number that is not as asked
+    adjustments             one sentence for each number that differs from the request
+                            or the default
   ruleLabels              the labels of PrometheusRules
   rateWindowMicroseconds  digits
   halfRateWindow          half of the rate window, as a duration of PromQL

@@ -1,7 +1,7 @@
 {{/*
-The policy: what leases are granted. This file checks the administrator's
-configuration, _policy_lease.tpl grants one lease. Both files are the twin of the Go
-package pkg/policy: the two grant the same numbers with the same sentences, byte for
+The policy decides what leases are granted. This file checks the administrator's
+configuration, and _policy_lease.tpl grants one lease. Both files together are the twin of
+the Go package pkg/policy: they grant the same numbers with the same sentences, byte for
 byte. tms-render and tms-server use pkg/policy and leave these files out, so no other
 template may use what they define.
 
@@ -56,8 +56,8 @@ Argument: a list of the policy and the sentence. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.at: the integer at a path of maps. Values are floating point: int64 of
-their text, such as 1e+06, would be 0.
+tms.policy.at: the integer at a path of maps. Helm reads numbers as floating point: int64
+of their text, such as 1e+06, would be 0.
 Argument: a list of a map and a path such as limits.maximum. Result: digits; 0 if
 the path does not exist.
 */}}
@@ -83,7 +83,7 @@ Argument: a duration, or nil, which counts as 0. Result: digits.
 {{- end -}}
 
 {{/*
-tms.policy.release: checks the namespace, which stands in PromQL.
+tms.policy.release: checks the namespace, which the PromQL expressions contain.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.release" -}}
@@ -116,7 +116,7 @@ Argument: the policy. Result: nothing.
   (list "server.modelRepositories" $server.modelRepositories)
   (list "server.metrics.reportingWindow" $metrics.reportingWindow) (list "server.metrics.minimumVisibility" $metrics.minimumVisibility) -}}
 {{- if not (kindIs "invalid" (index . 1)) -}}
-{{- include "tms.policy.warn" (list $policy (printf "%s: a key of NVIDIA TMS that has no meaning here is ignored" (index . 0))) -}}
+{{- include "tms.policy.warn" (list $policy (printf "%s: ignored, because this key of NVIDIA TMS has no effect here" (index . 0))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -207,7 +207,8 @@ Argument: the policy. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.ruleLabels: merges ruleLables, a spelling of NVIDIA TMS, under ruleLabels.
+tms.policy.ruleLabels: merges ruleLables (a spelling of NVIDIA TMS) with ruleLabels,
+which wins.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.ruleLabels" -}}
@@ -240,7 +241,7 @@ Argument: the policy. Result: nothing.
 {{- $maximum := include "tms.policy.milliseconds" $duration.maximum | int64 -}}
 {{- $path := printf "server.leases.duration.default: Invalid value: %q:" (default "" $duration.default) -}}
 {{- if and (ne $maximum 0) (eq $default 0) -}}
-{{- include "tms.policy.error" (list . (printf "%s must not be endless, because server.leases.duration.maximum is %s" $path $duration.maximum)) -}}
+{{- include "tms.policy.error" (list . (printf "%s must be longer than 0s, which means no expiry, because server.leases.duration.maximum is %s" $path $duration.maximum)) -}}
 {{- else if and (ne $maximum 0) (gt $default $maximum) -}}
 {{- include "tms.policy.error" (list . (printf "%s must not exceed server.leases.duration.maximum (%s)" $path $duration.maximum)) -}}
 {{- end -}}

@@ -75,7 +75,7 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.models: checks that no two models have one name.
+tms.policy.models: checks that no two models have the same name.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.models" -}}
@@ -91,7 +91,7 @@ Argument: the lease. Result: nothing.
 
 {{/*
 tms.policy.target: checks that no other lease scales the same workload.
-Arguments: lease, targets (a dict of the workloads so far, which it adds to). Result: nothing.
+Arguments: lease, targets (a dict of the workloads so far; it adds the one of this lease). Result: nothing.
 */}}
 {{- define "tms.policy.target" -}}
 {{- $target := .lease.spec.target -}}
@@ -106,7 +106,7 @@ Arguments: lease, targets (a dict of the workloads so far, which it adds to). Re
 {{- end -}}
 
 {{/*
-tms.policy.image: checks that the lease may have its image.
+tms.policy.image: checks that the lease may use its image.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.image" -}}
@@ -118,12 +118,12 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.clamp: brings a number into its band.
+tms.policy.clamp: clamps a number to its bounds.
 Argument: a dict with request (a map), key (of the number in it), default (the number
 if the key is absent), lowest and highest (each a list of a number and its path; a
 highest number of 0 means no upper limit).
-Result: nothing. It sets origin ("asked" or "default"), from, to (the number in the
-band) and limit (the path of the bound that decided).
+Result: nothing. It sets origin ("asked" or "default"), from, to (the number within
+the bounds) and limit (the path of the bound that decided).
 */}}
 {{- define "tms.policy.clamp" -}}
 {{- $asked := hasKey .request .key -}}
@@ -138,7 +138,7 @@ band) and limit (the path of the bound that decided).
 {{- end -}}
 
 {{/*
-tms.policy.adjust: records a number that is not granted as asked.
+tms.policy.adjust: records a number that differs from the request or the default.
 Arguments: lease, field (the path of the number), number (see tms.policy.clamp). Result: nothing.
 */}}
 {{- define "tms.policy.adjust" -}}
@@ -150,7 +150,7 @@ Arguments: lease, field (the path of the number), number (see tms.policy.clamp).
 {{- end -}}
 
 {{/*
-tms.policy.grantReplicas: as grantReplicas in pkg/policy/grant.go.
+tms.policy.grantReplicas: grants the replicas, as grantReplicas in pkg/policy/grant.go does.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantReplicas" -}}
@@ -186,7 +186,7 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.grantMetrics: as grantMetrics in pkg/policy/grant.go.
+tms.policy.grantMetrics: grants the metrics, as grantMetrics in pkg/policy/grant.go does.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantMetrics" -}}
@@ -233,7 +233,8 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.window: warns of thresholds that a jammed Triton cannot exceed.
+tms.policy.window: warns of thresholds that the recorded time cannot exceed if no request
+completes.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.window" -}}

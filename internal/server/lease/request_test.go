@@ -99,7 +99,7 @@ func TestInvalidRequests(t *testing.T) {
 			r.Spec.Autoscaling = metricsOf(&tmsv1.MetricRequest{Metric: "queueTime", Threshold: new(int64(-1))}).Autoscaling
 			r.Spec.Autoscaling.MinReplicas, r.Spec.Autoscaling.MaxReplicas = new(int64(-1)), new(int64(-1))
 		}, map[string]string{
-			"spec.models[0].name": "must be a folder's name", "spec.models[0].uri": "must be s3://", "spec.models[1].uri": "must be s3://",
+			"spec.models[0].name": "must be the name of a folder", "spec.models[0].uri": "must be s3://", "spec.models[1].uri": "must be s3://",
 			"spec.triton_image": "must be an image reference", "spec.resources.cpus": "must be a quantity", "spec.resources.memory": "must be a quantity",
 			"spec.autoscaling.min_replicas": "must be at least 0", "spec.autoscaling.max_replicas": "must be at least 0",
 			"spec.autoscaling.metrics.queueTime.threshold": "must be at least 0",

@@ -107,8 +107,8 @@ function(prometheus, namespace)
               summary: 'Lease ' + lease + ' is at its maximum, and queueTime is still above its threshold.',
               description: 'HorizontalPodAutoscaler ' + namespace + '/' + name + ' has had its maximum of '
                            + grant.maxReplicas + ' replicas for 10 minutes, and queueTime is above its threshold of '
-                           + grant.threshold + ' microseconds. Raise leases.' + lease + '.autoscaling.replicas.maximum, and'
-                           + ' server.autoscaling.replicas.limits.maximum where that is the bound.',
+                           + grant.threshold + ' microseconds. Raise leases.' + lease + '.autoscaling.replicas.maximum. If'
+                           + ' server.autoscaling.replicas.limits.maximum is the bound, raise it too.',
             },
           },
         ],

@@ -47,9 +47,9 @@ type AllowlistServiceClient interface {
 	Append(context.Context, *connect.Request[v1.AppendRequest]) (*connect.Response[v1.AppendResponse], error)
 	// List returns all images that leases may use.
 	List(context.Context, *connect.Request[v1.AllowlistServiceListRequest]) (*connect.Response[v1.AllowlistServiceListResponse], error)
-	// Remove removes images. An image that is not in the list is not an error. Removing
-	// an image of the administrator's values is FAILED_PRECONDITION. Leases that use a
-	// removed image keep running, but changes of them are refused.
+	// Remove removes images. An image that is not in the list is not an error. If an
+	// image is in the administrator's values, the error is FAILED_PRECONDITION. Leases
+	// that use a removed image keep running, but changes of them are refused.
 	Remove(context.Context, *connect.Request[v1.RemoveRequest]) (*connect.Response[v1.RemoveResponse], error)
 }
 
@@ -113,9 +113,9 @@ type AllowlistServiceHandler interface {
 	Append(context.Context, *connect.Request[v1.AppendRequest]) (*connect.Response[v1.AppendResponse], error)
 	// List returns all images that leases may use.
 	List(context.Context, *connect.Request[v1.AllowlistServiceListRequest]) (*connect.Response[v1.AllowlistServiceListResponse], error)
-	// Remove removes images. An image that is not in the list is not an error. Removing
-	// an image of the administrator's values is FAILED_PRECONDITION. Leases that use a
-	// removed image keep running, but changes of them are refused.
+	// Remove removes images. An image that is not in the list is not an error. If an
+	// image is in the administrator's values, the error is FAILED_PRECONDITION. Leases
+	// that use a removed image keep running, but changes of them are refused.
 	Remove(context.Context, *connect.Request[v1.RemoveRequest]) (*connect.Response[v1.RemoveResponse], error)
 }
 

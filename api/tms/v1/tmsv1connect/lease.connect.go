@@ -54,10 +54,11 @@ const (
 // LeaseServiceClient is a client for the tms.v1.LeaseService service.
 type LeaseServiceClient interface {
 	// Acquire creates a lease and waits until it serves. The server sends a response
-	// when the lease changes; the response holds what changed. The last response is
-	// complete. If the lease does not serve before the deadline of the call, or if the
-	// caller disconnects, the server releases the lease. Needs the right to create
-	// tritonleases.
+	// when the lease changes; the response contains what changed. The last response is
+	// complete. If the lease does not serve before the deadline of the call, the server
+	// releases the lease. If the caller disconnects, the server releases a lease without
+	// a request_id at once. It keeps a lease with a request_id until the deadline, so that
+	// the caller can call again. Needs the right to create tritonleases.
 	//
 	// Errors:
 	// INVALID_ARGUMENT: the request is malformed or contradicts itself.
@@ -164,10 +165,11 @@ func (c *leaseServiceClient) List(ctx context.Context, req *connect.Request[v1.L
 // LeaseServiceHandler is an implementation of the tms.v1.LeaseService service.
 type LeaseServiceHandler interface {
 	// Acquire creates a lease and waits until it serves. The server sends a response
-	// when the lease changes; the response holds what changed. The last response is
-	// complete. If the lease does not serve before the deadline of the call, or if the
-	// caller disconnects, the server releases the lease. Needs the right to create
-	// tritonleases.
+	// when the lease changes; the response contains what changed. The last response is
+	// complete. If the lease does not serve before the deadline of the call, the server
+	// releases the lease. If the caller disconnects, the server releases a lease without
+	// a request_id at once. It keeps a lease with a request_id until the deadline, so that
+	// the caller can call again. Needs the right to create tritonleases.
 	//
 	// Errors:
 	// INVALID_ARGUMENT: the request is malformed or contradicts itself.

@@ -1,5 +1,5 @@
 {{/*
-tms.server.api: tells if tms-server serves the lease API.
+tms.server.api: reports whether tms-server serves the lease API.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.api" -}}

@@ -7,7 +7,7 @@ It is complete, because tms-server merges it with the defaults of its own chart,
 may be another version. If the values removed a default, the result has a null.
 */}}
 {{- define "tms.server.config" -}}
-{{- /* Wrong values fail here, before anything below reads them. */ -}}
+{{- /* Invalid values fail here, before the code below reads them. */ -}}
 {{- include "tms.grants" . -}}
 {{- $defaults := .Files.Get "files/values.yaml" | fromYaml -}}
 {{- $whole := dict

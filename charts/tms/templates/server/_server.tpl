@@ -1,5 +1,5 @@
 {{/*
-tms.server.enabled: tells if tms-server is installed.
+tms.server.enabled: reports whether tms-server is installed.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.enabled" -}}
@@ -9,7 +9,8 @@ Argument: the root context. Result: "true", or nothing.
 {{- end -}}
 
 {{/*
-tms.server.ofCluster: tells if the objects that a cluster has once are installed.
+tms.server.ofCluster: reports whether the release installs the objects that all
+installations in the cluster share.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.ofCluster" -}}
@@ -27,7 +28,7 @@ Argument: the root context. Result: a string.
 
 {{/*
 tms.server.foreignName: the name of an object outside the namespace of the release.
-It contains the namespace, so that two installations do not share the name.
+It contains the namespace, so that the names of two installations differ.
 Arguments: root (the root context), suffix. Result: a string.
 */}}
 {{- define "tms.server.foreignName" -}}
