@@ -17,9 +17,14 @@ empty), engine (vllm, trtllm or empty) and arguments, and connectionAge of the g
 {{- $_ := set . "engine" (regexReplaceAll `^:[^:/@]*(vllm|trtllm)[^:/@]*@?$` $engine "$1") -}}
 {{- $_ := set .grant "connectionAge" (and (ne $release "") (ge $release "24.01")) -}}
 {{- $own := default dict .spec.triton -}}
-{{- $path := ternary (printf "%s.triton" .path) "triton" (hasKey $own "args") -}}
-{{- $args := ternary $own.args (default dict $values.triton).args (hasKey $own "args") -}}
-{{- $_ := set . "arguments" (include "tms.policy.parse" (list (printf "%s.args" $path) $args false) | fromJson).arguments -}}
+{{- $defaults := default dict $values.triton -}}
+{{- $arguments := list -}}
+{{- range list "args" "command" -}}
+{{- $path := printf "%s.%s" (ternary (printf "%s.triton" $.path) "triton" (hasKey $own .)) . -}}
+{{- $items := ternary (get $own .) (get $defaults .) (hasKey $own .) | default list -}}
+{{- $arguments = concat $arguments (include "tms.policy.parse" (list $path $items (eq . "command")) | fromJson).arguments -}}
+{{- end -}}
+{{- $_ := set . "arguments" $arguments -}}
 {{- end -}}
 
 {{/*
