@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,10 +42,33 @@ func FuzzGrant(f *testing.F) {
 			return
 		}
 		holds(t, c, grant)
+		sameForOwnMetrics(t, c, r, grant)
 		idempotent(t, p, grant)
 		exact(t, c, r, grant)
 		monotone(t, p, r, grant)
 	})
+}
+
+// sameForOwnMetrics: a metric of the administrator is granted as queueTime is, with the
+// same bounds and the same request.
+func sameForOwnMetrics(t *testing.T, c policy.Config, r v1alpha1.Autoscaling, grant v1alpha1.Grant) {
+	own := c.Metrics[v1alpha1.QueueTime]
+	own.Query = "sum by (namespace, pod) (up{$pods})"
+	c.Metrics = maps.Clone(c.Metrics)
+	c.Metrics["own"] = own
+	p, err := policy.New(c)
+	require.NoError(t, err)
+	r.Metrics = maps.Clone(r.Metrics)
+	if asked, ok := r.Metrics[v1alpha1.QueueTime]; ok {
+		r.Metrics["own"] = asked
+	}
+	both, err := p.Grant(path, r, pod)
+	require.NoError(t, err)
+	wanted, _ := grant.Threshold(v1alpha1.QueueTime)
+	threshold, ok := both.Threshold("own")
+	require.True(t, ok)
+	require.Equal(t, wanted, threshold)
+	require.Equal(t, append(grant.Metrics, v1alpha1.MetricThreshold{Metric: "own", Threshold: wanted}), both.Metrics)
 }
 
 // thresholdOf returns a request of a threshold for queueTime.

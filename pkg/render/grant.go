@@ -228,6 +228,9 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 	if !isObjectName(g.ObjectName) {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
 			"the name of the lease's objects "+mustBeObjectName+": change the name of the lease or of the release, or set fullnameOverride"))
+	} else if strings.HasSuffix(g.ObjectName, headlessSuffix) {
+		reasons = append(reasons, field.Invalid(path, g.ObjectName,
+			"the name of the lease's objects must not end in -headless, which ends the names of headless Services: change the name of the lease"))
 	} else if name := g.ObjectName + headlessSuffix; lr.hasHeadless(spec) && !isObjectName(name) {
 		reasons = append(reasons, field.Invalid(path, name,
 			"the name of the headless Service must have at most 63 characters: "+
@@ -307,7 +310,7 @@ func (lr *LeaseRenderer) pod(path *field.Path, spec *v1alpha1.LeaseSpec) *policy
 // argumentsOf returns the lists of arguments of a Triton.
 func argumentsOf(path *field.Path, triton *v1alpha1.Triton) []policy.Arguments {
 	return []policy.Arguments{
-		{Path: path.Child("command"), Items: triton.Command, Command: true},
 		{Path: path.Child("args"), Items: triton.Args},
+		{Path: path.Child("command"), Items: triton.Command, Command: true},
 	}
 }

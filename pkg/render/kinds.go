@@ -76,7 +76,7 @@ var kinds = []Kind{
 		func(o *Objects) **monitoringv1.PrometheusRule { return &o.PrometheusRule }),
 	// The rules of the administrator's metrics are in an object of their own, because the
 	// Prometheus Operator rejects a whole PrometheusRule for one invalid expression.
-	newKind(monitoringv1.SchemeGroupVersion, "prometheusrules", "templates/prometheusrule-metrics.yaml",
+	newKind(monitoringv1.SchemeGroupVersion, "prometheusrules", "templates/prometheusrule_metrics.yaml",
 		func(o *Objects) **monitoringv1.PrometheusRule { return &o.MetricsRule }),
 	newKind(autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers", "templates/hpa.yaml",
 		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),

@@ -66,9 +66,9 @@ Argument: a list of the policy, a path such as triton, and the values at the pat
 {{- $policy := index . 0 -}}
 {{- $path := index . 1 -}}
 {{- $triton := default dict (index . 2) -}}
-{{- range concat
-  (include "tms.policy.parse" (list (printf "%s.command" $path) $triton.command true) | fromJson).arguments
-  (include "tms.policy.parse" (list (printf "%s.args" $path) $triton.args false) | fromJson).arguments -}}
+{{- $args := (include "tms.policy.parse" (list (printf "%s.args" $path) $triton.args false) | fromJson).arguments -}}
+{{- $command := (include "tms.policy.parse" (list (printf "%s.command" $path) $triton.command true) | fromJson).arguments -}}
+{{- range concat $args $command -}}
 {{- $argument := . -}}
 {{- range $policy.options -}}
 {{- if include "tms.policy.sets" (list $argument .) -}}

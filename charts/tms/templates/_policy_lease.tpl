@@ -73,6 +73,8 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" .grant.name) -}}
 {{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the name of the lease's objects must be a DNS label of at most 63 characters that begins with a letter: change the name of the lease or of the release, or set fullnameOverride" .grant.name)) -}}
+{{- else if hasSuffix "-headless" .grant.name -}}
+{{- include "tms.policy.refuse" (list . (printf ": Invalid value: %q: the name of the lease's objects must not end in -headless, which ends the names of headless Services: change the name of the lease" .grant.name)) -}}
 {{- else if gt (len .grant.name) 54 -}}
 {{- $own := default dict .spec.service -}}
 {{- if and .spec.models (ternary $own.headless (default dict $root.Values.service).headless (hasKey $own "headless")) -}}
@@ -243,7 +245,8 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.window: warns of thresholds that the metric cannot exceed if no request completes.
+tms.policy.window: warns of thresholds that the recorded time cannot exceed if no request
+completes.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.window" -}}

@@ -16,14 +16,15 @@ empty), engine (vllm, trtllm or empty) and arguments, and connectionAge of the g
 {{- $_ := set . "release" $release -}}
 {{- $_ := set . "engine" (regexReplaceAll `^:[^:/@]*(vllm|trtllm)[^:/@]*@?$` $engine "$1") -}}
 {{- $_ := set .grant "connectionAge" (and (ne $release "") (ge $release "24.01")) -}}
-{{- $lease := set . "arguments" list -}}
 {{- $own := default dict .spec.triton -}}
-{{- range $key := list "command" "args" -}}
-{{- $path := printf "%s.%s" (ternary (printf "%s.triton" $lease.path) "triton" (hasKey $own $key)) $key -}}
-{{- $items := get (ternary $own (default dict $values.triton) (hasKey $own $key)) $key -}}
-{{- $found := (include "tms.policy.parse" (list $path $items (eq $key "command")) | fromJson).arguments -}}
-{{- $_ := set $lease "arguments" (concat $lease.arguments $found) -}}
+{{- $defaults := default dict $values.triton -}}
+{{- $arguments := list -}}
+{{- range list "args" "command" -}}
+{{- $path := printf "%s.%s" (ternary (printf "%s.triton" $.path) "triton" (hasKey $own .)) . -}}
+{{- $items := ternary (get $own .) (get $defaults .) (hasKey $own .) | default list -}}
+{{- $arguments = concat $arguments (include "tms.policy.parse" (list $path $items (eq . "command")) | fromJson).arguments -}}
 {{- end -}}
+{{- $_ := set . "arguments" $arguments -}}
 {{- end -}}
 
 {{/*

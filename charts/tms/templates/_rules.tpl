@@ -77,7 +77,7 @@ YAML, a list of one rule.
           (
             min_over_time({{ $executor }}"active"}[{{ .window }}])
             >= ignoring (request_type)
-            ({{ $executor }}"max"} > 0)
+            {{ $executor }}"max"}
           )
         )
         or ignoring (request_type)

@@ -106,9 +106,11 @@ func TestInvalidRequests(t *testing.T) {
 		}},
 		"contradictions": {func(r *tmsv1.AcquireRequest) {
 			r.Spec.Models = append(r.Spec.Models, r.GetSpec().GetModels()[0])
-			r.Spec.Autoscaling = &tmsv1.Autoscaling{MinReplicas: new(int64(3)), MaxReplicas: new(int64(2))}
+			r.Spec.Autoscaling = metricsOf(&tmsv1.MetricRequest{Metric: "latency"}).Autoscaling
+			r.Spec.Autoscaling.MinReplicas, r.Spec.Autoscaling.MaxReplicas = new(int64(3)), new(int64(2))
 		}, map[string]string{
 			"spec.models[1].name": "Duplicate value", "spec.autoscaling.min_replicas": "must not exceed maximum (2)",
+			"spec.autoscaling.metrics.latency": "unknown metric (known here: cpuUtilization, gpuUtilization, queueTime, firstResponseTime, waitingRequests)",
 		}},
 		"two models of one name": {func(r *tmsv1.AcquireRequest) { r.Spec.Models = append(r.Spec.Models, r.GetSpec().GetModels()[0]) }, map[string]string{
 			"spec.models[1].name": "Duplicate value: \"m\"",
