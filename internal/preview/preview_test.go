@@ -79,7 +79,7 @@ func TestRenderMatchesController(t *testing.T) {
 			}
 			given := [][]byte{
 				read(t, file),
-				[]byte("server: {leases: {duration: {default: 8h, maximum: 24h}, autoRenew: {default: false, allowed: true}}}"),
+				[]byte("server: {leases: {allowedFields: [" + strings.Join(tritonKeys(), ", ") + "], duration: {default: 8h, maximum: 24h}, autoRenew: {default: false, allowed: true}}}"),
 			}
 			var input render.Input
 			for _, text := range given {
@@ -282,4 +282,14 @@ func TestExample(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, result.Warnings)
 	require.NotEmpty(t, slices.Collect(result.Documents()))
+}
+
+// tritonKeys returns all keys of triton.
+func tritonKeys() []string {
+	var keys []string
+	for i := range reflect.TypeFor[v1alpha1.Triton]().NumField() {
+		key, _, _ := strings.Cut(reflect.TypeFor[v1alpha1.Triton]().Field(i).Tag.Get("json"), ",")
+		keys = append(keys, key)
+	}
+	return keys
 }

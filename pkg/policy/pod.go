@@ -25,6 +25,8 @@ func CheckTriton(lease *field.Path, own, defaults v1alpha1.Triton, claims []stri
 	c.mounts(pick(own.VolumeMounts, defaults.VolumeMounts, textOf("mountPath")),
 		pick(own.VolumeMounts, defaults.VolumeMounts, textOf("name")), volumes.texts, claims)
 	c.grace(own, defaults)
+	c.podTemplate(field.NewPath("triton", "podTemplate"), defaults.PodTemplate)
+	c.podTemplate(lease.Child("triton", "podTemplate"), own.PodTemplate)
 	return c.reasons
 }
 
@@ -148,5 +150,40 @@ func (c *tritonCheck) grace(own, defaults v1alpha1.Triton) {
 		c.reasons = append(c.reasons, field.Invalid(c.at(isOwn, "terminationGracePeriodSeconds"), grace, fmt.Sprintf(
 			"must be at least %d: lifecycle.preStop.sleep.seconds (%d) and %d more, so that Triton can finish its requests",
 			least, sleep, exitReserve+1)))
+	}
+}
+
+// ownKeys are keys of the Triton container that a pod template must not have: the values
+// have keys for them, which the chart and the policy read.
+var ownKeys = []string{"image", "command", "args", "lifecycle"}
+
+// podTemplate refuses keys that the values have, in a part of a pod template.
+func (c *tritonCheck) podTemplate(path *field.Path, raw v1alpha1.RawJSON) {
+	var template struct {
+		Spec struct {
+			Grace      any `json:"terminationGracePeriodSeconds"`
+			Containers any `json:"containers"`
+		} `json:"spec"`
+	}
+	_ = json.Unmarshal(raw, &template) // what does not decode is a fault of the objects
+	spec := path.Child("spec")
+	if template.Spec.Grace != nil {
+		c.reasons = append(c.reasons, field.Forbidden(spec.Child("terminationGracePeriodSeconds"), "set triton.terminationGracePeriodSeconds instead"))
+	}
+	containers, _ := template.Spec.Containers.([]any)
+	for i, item := range containers {
+		container, _ := item.(map[string]any)
+		if container["name"] != "triton" {
+			continue
+		}
+		for _, key := range ownKeys {
+			if _, has := container[key]; has {
+				instead := "triton." + key
+				if key == "image" {
+					instead = "image of the lease"
+				}
+				c.reasons = append(c.reasons, field.Forbidden(spec.Child("containers").Index(i).Child(key), "set "+instead+" instead"))
+			}
+		}
 	}
 }

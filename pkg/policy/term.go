@@ -10,9 +10,13 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// TermConfig is how long TritonLeases may last: the values key server.leases. Its
+// TermConfig is what TritonLeases may say and how long they may last: the values key
+// server.leases. Its
 // defaults are in the chart's values.yaml.
 type TermConfig struct {
+	// AllowedFields are the keys of spec.triton that a TritonLease may set.
+	AllowedFields []string `json:"allowedFields,omitempty"`
+
 	Duration  DurationBounds `json:"duration"`
 	AutoRenew RenewalBounds  `json:"autoRenew"`
 }

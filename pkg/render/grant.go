@@ -163,6 +163,8 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	if len(refused) == 0 {
 		granted, refused = lr.grantLease(spec, lease.Name, value, nil)
 	}
+	triton, _ := value["triton"].(map[string]any)
+	refused = append(refused, lr.terms.CheckFields(spec.Child("triton"), triton)...)
 	asked := policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
 	term, adjustments, err := lr.terms.Grant(spec, asked)
 	refused = append(refused, policy.Reasons(err)...)

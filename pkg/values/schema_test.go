@@ -207,3 +207,22 @@ func TestResources(t *testing.T) {
 		require.Equal(t, test.gpu, values.LimitsGPU(test.own, test.defaults), name)
 	}
 }
+
+// TestAllowedFields checks that server.leases.allowedFields knows every key of triton, and
+// that the default leaves out those that reach the node or run other images.
+func TestAllowedFields(t *testing.T) {
+	t.Parallel()
+	root := schema(t)
+	triton := root["definitions"].(object)["triton"].(object)["properties"].(object)
+	items := root["properties"].(object)["server"].(object)["properties"].(object)["leases"].(object)["properties"].(object)["allowedFields"].(object)["items"].(object)
+	var all []string
+	for _, key := range items["enum"].([]any) {
+		all = append(all, key.(string))
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(triton)), all)
+	var defaults object
+	require.NoError(t, yaml.UnmarshalStrict(chartFile(t, "values.yaml"), &defaults))
+	v, err := values.Decode(defaults)
+	require.NoError(t, err)
+	require.ElementsMatch(t, all, append(v.Server.Leases.AllowedFields, "initContainers", "podTemplate", "hostIPC", "runtimeClassName"))
+}

@@ -17,6 +17,41 @@ Argument: the lease (see _policy_lease.tpl). Result: nothing.
 {{- end -}}
 {{- include "tms.policy.mounts" $triton -}}
 {{- include "tms.policy.grace" $triton -}}
+{{- include "tms.policy.podTemplate" (list .policy "triton.podTemplate" $defaults.podTemplate) -}}
+{{- include "tms.policy.podTemplate" (list .policy (printf "%s.triton.podTemplate" .path) $own.podTemplate) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.podTemplate: refuses keys that the values have, in a part of a pod template.
+Argument: a list of the policy, the path of the template, and the template or nil. Result: nothing.
+*/}}
+{{- define "tms.policy.podTemplate" -}}
+{{- $policy := index . 0 -}}
+{{- $path := printf "%s.spec" (index . 1) -}}
+{{- $spec := default dict (default dict (index . 2)).spec -}}
+{{- $sentences := list -}}
+{{- if kindIs "map" $spec -}}
+{{- if not (kindIs "invalid" $spec.terminationGracePeriodSeconds) -}}
+{{- $sentences = append $sentences (printf "%s.terminationGracePeriodSeconds: Forbidden: set triton.terminationGracePeriodSeconds instead" $path) -}}
+{{- end -}}
+{{- if kindIs "slice" $spec.containers -}}
+{{- range $index, $container := $spec.containers -}}
+{{- if kindIs "map" $container -}}
+{{- range $key := list "image" "command" "args" "lifecycle" -}}
+{{- if and (eq (toString $container.name) "triton") (hasKey $container $key) -}}
+{{- $instead := ternary "image of the lease" (printf "triton.%s" $key) (eq $key "image") -}}
+{{- $sentences = append $sentences (printf "%s.containers[%d].%s: Forbidden: set %s instead" $path $index $key $instead) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $sentences -}}
+{{- if not (has . $policy.errors) -}}
+{{- include "tms.policy.error" (list $policy .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
