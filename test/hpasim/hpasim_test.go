@@ -21,7 +21,6 @@ var (
 	instances    = flag.Int("instances", DefaultModel().Instances, "instances of the model in a pod")
 	service      = flag.Float64("service", DefaultModel().Service, "`seconds` for which a request occupies an instance")
 	threshold    = flag.Float64("threshold", DefaultModel().Threshold, "queueTime threshold of the lease in `seconds`")
-	rules        = flag.String("rules", "", "rendered `manifests` of the chart; language models scale by their rule tms_avg_first_response_duration")
 	scale        = flag.Int("scale", 1, "factor for the traffic and for the maximum number of replicas")
 )
 
@@ -40,7 +39,7 @@ type workload struct {
 func workloads(t *testing.T) []workload {
 	t.Helper()
 	system := chartSystem(t)
-	first, err := FirstResponse(system, *rules)
+	first, err := FirstResponse(system, languageModelManifests)
 	if err != nil {
 		t.Fatal(err)
 	}

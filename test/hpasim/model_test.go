@@ -1,10 +1,9 @@
 package hpasim
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -121,20 +120,23 @@ func scrapes(first, last, perSecond, wait float64) *series {
 	return s
 }
 
-// golden is a rendered chart with a window of a minute.
-const golden = "../../testdata/golden/queue-time.yaml"
+// Rendered manifests of the chart, with a window of a minute.
+const (
+	queueTimeManifests     = "../../testdata/golden/queue-time.yaml"
+	languageModelManifests = "../../testdata/golden/language-model.yaml"
+)
 
 // TestSeries compares the arithmetic with the results of a real Prometheus on the
 // same series: the table of docs/signals.md. The rule of the rendered chart must give the
 // same as the expression of the simulation.
 func TestSeries(t *testing.T) {
-	rules, err := Rules(golden)
+	promql, err := Rule(queueTimeManifests, "tms_avg_request_queue_duration")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered := rules["tms_avg_request_queue_duration"]
-	if rendered == nil {
-		t.Fatalf("%s: the simulation cannot evaluate the rule", golden)
+	rendered, err := parse(promql, exported)
+	if err != nil {
+		t.Fatal(err)
 	}
 	idle := scrapes(0, 600, 0, 0)
 	jammed := scrapes(0, 600, 0, 0)
@@ -222,65 +224,62 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestFirstResponse checks the rule of the time to the first response: the expression of
-// the simulation, and that of the rendered chart if it has one.
+// TestFirstResponse checks the chart's rule of the time to the first response. promtool gives
+// the same values for these series.
 func TestFirstResponse(t *testing.T) {
-	builtIn, err := FirstResponse(System{Window: 60}, "")
+	promql, err := Rule(languageModelManifests, "tms_avg_first_response_duration")
 	if err != nil {
 		t.Fatal(err)
 	}
-	expressions := map[string]Expression{"the simulation": builtIn.Expression}
-	files, err := filepath.Glob("../../testdata/golden/*.yaml")
+	rule, err := parse(promql, exported)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(text), "record: "+firstResponse) || !strings.Contains(string(text), "[1m]") {
-			continue
-		}
-		rendered, err := FirstResponse(System{}, file)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		expressions[file] = rendered.Expression
-	}
-	// engine returns the series of an engine that gets and answers requests evenly. A first
-	// response takes first milliseconds.
-	engine := func(in, out, first float64) *series {
+	// engine returns the series of an engine that begins at a time, scraped every 15 s until
+	// 600 s. It has taken over and answered requests, whose first response took first
+	// milliseconds.
+	engine := func(begin float64, taken, answered func(at float64) float64, first float64) *series {
 		s := &series{}
-		for at := 0.0; at <= 600; at += 15 {
-			s.samples = append(s.samples, sample{at: at, success: in * at, queued: in * at * handOver, firstCount: out * at, firstSum: out * at * first})
+		for at := begin; at <= 600; at += 15 {
+			in, out := taken(at), answered(at)
+			s.samples = append(s.samples, sample{at: at, success: in, queued: in * handOver, firstCount: out, firstSum: out * first})
 		}
 		return s
 	}
-	idle := engine(0, 0, 0)
-	for i := range idle.samples { // all answered long ago
-		idle.samples[i].success, idle.samples[i].firstCount, idle.samples[i].firstSum = 500, 500, 1e6
+	perSecond := func(n float64) func(float64) float64 { return func(at float64) float64 { return n * at } }
+	since := func(second float64) func(float64) float64 {
+		return func(at float64) float64 { return 30 + max(0, at-second) }
 	}
-	for name, expression := range expressions {
-		for _, c := range []struct {
-			name   string
-			series *series
-			want   float64
-		}{
-			{"10 requests/s with a first response after 800 ms", engine(10, 10, 800), 800_000},
-			{"10 requests/s in, 4/s out, after 50 s", engine(10, 4, 50_000), 5e7},
-			{"no first response", engine(10, 0, 0), 6e7},
-			{"idle", idle, 0},
-			{"never a request", engine(0, 0, 0), 0},
-		} {
-			if got, ok := expression(c.series, 605); !ok || math.Abs(got-c.want) > 1e-6*c.want {
-				t.Errorf("%s: %s: %v, %v; want %v", name, c.name, got, ok, c.want)
-			}
+	steady := engine(0, perSecond(10), perSecond(10), 800)
+	never := since(600) // 30 requests long ago, and none since then
+	for _, c := range []struct {
+		name   string
+		series *series
+		want   float64
+	}{
+		{"steady: 10 requests/s with a first response after 800 ms", steady, 800_000},
+		{"10 requests/s taken over, 4/s answered after 50 s", engine(0, perSecond(10), perSecond(4), 50_000), 5e7},
+		{"jam: the engine takes over requests and answers none", engine(0, since(0), never, 800), 6e7},
+		{"the same for less than half a window", engine(0, since(580), never, 800), 0},
+		{"the same in a pod younger than the window", engine(570, since(0), never, 800), 0},
+		{"long generations end, and no new one begins", engine(0, since(0), func(float64) float64 { return 1000 }, 800), 0},
+		{"idle after 30 requests", engine(0, never, never, 800), 0},
+		{"idle, never a request", engine(0, perSecond(0), perSecond(0), 0), 0},
+	} {
+		if got, ok := rule(c.series, 605); !ok || math.Abs(got-c.want) > 1e-6*c.want {
+			t.Errorf("%s: %v, %v; want %v", c.name, got, ok, c.want)
 		}
-		if got, ok := expression(&series{samples: idle.samples[:1]}, 5); ok {
-			t.Errorf("%s: a pod with one scrape has the value %v", name, got)
-		}
+	}
+	if got, ok := rule(&series{samples: steady.samples[:1]}, 5); ok {
+		t.Errorf("one scrape has the value %v", got)
+	}
+	noHistogram := maps.Clone(exported)
+	maps.DeleteFunc(noHistogram, func(name string, _ counter) bool { return strings.Contains(name, "histogram") })
+	if rule, err = parse(promql, noHistogram); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := rule(steady, 605); ok {
+		t.Errorf("no histogram: the value is %v", got)
 	}
 }
 
@@ -306,8 +305,10 @@ func TestParse(t *testing.T) {
 		{"max_over_time(nv_inference_pending_request_count[1m])", 7, true},
 		{"max_over_time(nv_inference_pending_request_count[1m] offset 1m)", 0, true},
 		{"nv_inference_request_success offset 1m", 5400, true},
+		{"nv_inference_request_success offset 60000ms >= ignoring (pod) (nv_inference_request_success > 0)", 0, false},
+		{"nv_trt_llm_request_metrics{request_type=\"max\"} or min_over_time(nv_trt_llm_request_metrics[1m] offset 1m)", 0, false},
 	} {
-		expression, err := parse(c.promql)
+		expression, err := parse(c.promql, exported)
 		if err != nil {
 			t.Errorf("%s: %v", c.promql, err)
 			continue
@@ -317,7 +318,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, promql := range []string{"", "1 +", "(1", "up", "rate(up[1m])", "rate(nv_inference_request_success[soon])", "1 2", "sum by (pod", "$"} {
-		if _, err := parse(promql); err == nil {
+		if _, err := parse(promql, exported); err == nil {
 			t.Errorf("%q is parsed", promql)
 		}
 	}

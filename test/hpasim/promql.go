@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// parse returns the expression of a recording rule. It supports the part of PromQL that
-// the chart's rules use, for one pod with one model: each vector has at most one element,
-// so aggregations and matching do nothing, and label matchers are ignored.
-func parse(promql string) (Expression, error) {
-	p := &parser{}
+// parse returns the expression of a recording rule, for a pod that exports the given series.
+// Other series of Triton are empty vectors. It supports the part of PromQL that the chart's
+// rules use, for one pod with one model: each vector has at most one element, so
+// aggregations and matching do nothing, and label matchers are ignored.
+func parse(promql string, exported map[string]counter) (Expression, error) {
+	p := &parser{exported: exported}
 	for rest := promql; rest != ""; {
 		space := len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
 		if rest = rest[space:]; rest == "" {
@@ -37,8 +38,8 @@ func parse(promql string) (Expression, error) {
 
 var tokens = regexp.MustCompile(`^(#[^\n]*|\{[^}]*\}|\[[^\]]*\]|[0-9]+(ms|s|m|h)|[0-9.]+(e[+-]?[0-9]+)?|[a-zA-Z_:][a-zA-Z0-9_:]*|==|!=|>=|<=|[-+*/()<>,])`)
 
-// selectors has the series of a pod by name.
-var selectors = map[string]counter{
+// exported has the series of a simulated pod by name.
+var exported = map[string]counter{
 	"nv_inference_request_success":                   success,
 	"nv_inference_request_failure":                   func(sample) float64 { return 0 },
 	"nv_inference_queue_duration_us":                 queued,
@@ -56,7 +57,10 @@ type node struct {
 // precedence has the binary operators in ascending order of their precedence.
 var precedence = [][]string{{"or"}, {"and", "unless"}, {"==", "!=", ">", "<", ">=", "<="}, {"+", "-"}, {"*", "/"}}
 
-type parser struct{ tokens []string }
+type parser struct {
+	tokens   []string
+	exported map[string]counter
+}
 
 func (p *parser) peek() string {
 	if len(p.tokens) == 0 {
@@ -175,18 +179,26 @@ func (p *parser) unary() (node, error) {
 	case "rate", "increase", "min_over_time", "max_over_time", "avg_over_time":
 		return p.overTime(token)
 	}
-	of, ok := selectors[token]
-	if !ok {
-		return node{}, fmt.Errorf("%q is no series or function of the simulation", token)
+	of, err := p.series(token)
+	if err != nil {
+		return node{}, err
 	}
 	offset, err := p.offset()
 	return node{value: func(s *series, now float64) (float64, bool) {
 		samples := s.within(now-offset, lookback)
-		if len(samples) == 0 || s.gone && offset == 0 {
+		if of == nil || len(samples) == 0 || s.gone && offset == 0 {
 			return 0, false
 		}
 		return of(samples[len(samples)-1]), true
 	}}, err
+}
+
+// series returns a series of Triton, or nil if the pod does not export it.
+func (p *parser) series(name string) (counter, error) {
+	if !strings.HasPrefix(name, "nv_") {
+		return nil, fmt.Errorf("%q is no series of Triton and no supported function", name)
+	}
+	return p.exported[name], nil
 }
 
 // aggregation parses the rest of an aggregation.
@@ -219,9 +231,9 @@ func (p *parser) overTime(function string) (node, error) {
 		return node{}, err
 	}
 	name := p.next()
-	of, ok := selectors[name]
-	if !ok {
-		return node{}, fmt.Errorf("%q is no series of the simulation", name)
+	of, err := p.series(name)
+	if err != nil {
+		return node{}, err
 	}
 	text := p.next()
 	window, err := time.ParseDuration(strings.Trim(text, "[]"))
@@ -233,6 +245,9 @@ func (p *parser) overTime(function string) (node, error) {
 		return node{}, err
 	}
 	return node{value: func(s *series, now float64) (float64, bool) {
+		if of == nil {
+			return 0, false
+		}
 		now -= offset
 		switch function {
 		case "rate":

@@ -32,57 +32,36 @@ func ours(window float64) Expression {
 	}
 }
 
-// firstResponse is the record of the time to the first response, and firstResponseRule the
-// expression that Ours uses if Rules names no rendered chart: in microseconds, the mean
-// over the first responses; the window, if a request has waited all through the window and
-// none got its first response; 0, if nothing waits. WINDOW is the window.
-const (
-	firstResponse     = "tms_avg_first_response_duration"
-	firstResponseRule = `
-1000 * sum by (namespace, pod) (rate(nv_inference_first_response_histogram_ms_sum[WINDOW]))
-  / (sum by (namespace, pod) (rate(nv_inference_first_response_histogram_ms_count[WINDOW])) > 0)
-or
-1e6 * SECONDS + 0 * (
-  sum by (namespace, pod) (nv_inference_request_success) - sum by (namespace, pod) (nv_inference_first_response_histogram_ms_count) > 0
-  and
-  sum by (namespace, pod) (nv_inference_request_success offset WINDOW) - sum by (namespace, pod) (nv_inference_first_response_histogram_ms_count offset WINDOW) > 0
-)
-or
-0 * group by (namespace, pod) (rate(nv_inference_first_response_histogram_ms_count[WINDOW]))`
-)
-
-// Rules returns the expressions of the recording rules in rendered manifests, by the name of
-// their record. It skips rules with series that the simulation does not have.
-func Rules(file string) (map[string]Expression, error) {
+// Rule returns the PromQL of the first recording rule in rendered manifests that has the
+// given record.
+func Rule(file, record string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	rules := map[string]Expression{}
 	for _, document := range strings.Split(string(text), "\n---") {
 		var object struct {
-			Kind string `json:"kind"`
 			Spec struct {
 				Groups []struct {
 					Rules []struct{ Record, Expr string } `json:"rules"`
 				} `json:"groups"`
 			} `json:"spec"`
 		}
-		if !strings.Contains(document, "PrometheusRule") {
+		if !strings.Contains(document, "kind: PrometheusRule") {
 			continue
 		}
 		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return "", fmt.Errorf("%s: %w", file, err)
 		}
 		for _, group := range object.Spec.Groups {
 			for _, rule := range group.Rules {
-				if expression, err := parse(rule.Expr); err == nil && rules[rule.Record] == nil && rule.Record != "" {
-					rules[rule.Record] = expression
+				if rule.Record == record {
+					return rule.Expr, nil
 				}
 			}
 		}
 	}
-	return rules, nil
+	return "", fmt.Errorf("%s: there is no rule %s", file, record)
 }
 
 // onprem is avg(delta(queue[30s]) / (1 + delta(success[30s]))), of deploy/k8s-onprem of Triton.

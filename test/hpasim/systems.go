@@ -3,7 +3,6 @@ package hpasim
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -14,8 +13,6 @@ import (
 // intervals, and the HPA.
 type System struct {
 	Name string
-	// Window is the window of the rates, in seconds. Only the rules of the chart use it.
-	Window int
 	// Minimum and Maximum bound the replicas.
 	Minimum, Maximum int32
 	// ScrapeInterval is in whole seconds.
@@ -80,27 +77,20 @@ func Ours(valuesFile string) (System, error) {
 	}
 	return System{
 		Name: "TMS", Minimum: 1, Maximum: maximum,
-		ScrapeInterval: scrape, EvaluationInterval: evaluation, Window: window,
+		ScrapeInterval: scrape, EvaluationInterval: evaluation,
 		Expression: ours(float64(window)), Behavior: autoscaling.Behavior,
 	}, nil
 }
 
-// FirstResponse returns a system that scales on the time to the first response instead of
-// the queue time: by the rule of a rendered chart, or by firstResponseRule if rules is
-// empty.
-func FirstResponse(ours System, rules string) (System, error) {
-	if rules == "" {
-		text := strings.NewReplacer("WINDOW", fmt.Sprintf("%ds", ours.Window), "SECONDS", fmt.Sprint(ours.Window)).Replace(firstResponseRule)
-		var err error
-		ours.Expression, err = parse(text)
-		return ours, err
-	}
-	found, err := Rules(rules)
+// FirstResponse returns a system that scales by the rule tms_avg_first_response_duration of
+// rendered manifests instead of the queue time.
+func FirstResponse(ours System, manifests string) (System, error) {
+	promql, err := Rule(manifests, "tms_avg_first_response_duration")
 	if err != nil {
 		return ours, err
 	}
-	if ours.Expression = found[firstResponse]; ours.Expression == nil {
-		return ours, fmt.Errorf("%s: there is no rule %s that the simulation can evaluate", rules, firstResponse)
+	if ours.Expression, err = parse(promql, exported); err != nil {
+		return ours, fmt.Errorf("%s: tms_avg_first_response_duration: %w", manifests, err)
 	}
 	return ours, nil
 }
