@@ -71,26 +71,36 @@ func (lr *LeaseRenderer) assignManifests(shapes []*shape, texts map[string]strin
 	return nil
 }
 
-// jsonOf returns the manifests of a shape as JSON. They are made on the first call:
-// tms-render usually needs only YAML.
-func (lr *LeaseRenderer) jsonOf(s *shape) ([]*stencil.Stencil, error) {
-	lr.shapes.lock.Lock()
-	defer lr.shapes.lock.Unlock()
-	if s.json != nil {
-		return s.json, nil
+// jsonOf returns the manifest of one kind as JSON, or nil if the shape has none. It is made
+// on the first call: tms-render usually needs only YAML. The caller holds the lock of the
+// cache.
+func (lr *LeaseRenderer) jsonOf(s *shape, k int) (*stencil.Stencil, error) {
+	if s.yaml[k] == nil {
+		return nil, nil
 	}
-	manifests := make([]*stencil.Stencil, len(kinds))
-	for k, manifest := range s.yaml {
-		if manifest == nil {
-			continue
-		}
-		var err error
-		if manifests[k], err = lr.placeholders.CutJSON(lr.placeholders.Restore(manifest), jsonItem); err != nil {
+	if s.json == nil {
+		s.json = make([]*stencil.Stencil, len(kinds))
+	}
+	if s.json[k] == nil {
+		manifest, err := lr.placeholders.CutJSON(lr.placeholders.Restore(s.yaml[k]), jsonItem)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kinds[k].Template, err)
 		}
+		s.json[k] = manifest
 	}
-	s.json = manifests
-	return manifests, nil
+	return s.json[k], nil
+}
+
+// allJSON returns the manifests of a shape as JSON, one for each of kinds.
+func (lr *LeaseRenderer) allJSON(s *shape) ([]*stencil.Stencil, error) {
+	lr.shapes.lock.Lock()
+	defer lr.shapes.lock.Unlock()
+	for k := range kinds {
+		if _, err := lr.jsonOf(s, k); err != nil {
+			return nil, err
+		}
+	}
+	return s.json, nil // it changes no more
 }
 
 // renderShared renders the documents that do not belong to one lease. Their templates may
@@ -102,7 +112,11 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 		specs[g.Name] = g.shape.spec
 		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled}
 	}
-	texts, err := lr.run(lr.renderer.shared, lr.release, specs, grants)
+	chart := lr.renderer.shared
+	if lr.decoded.Server.Enabled {
+		chart = lr.renderer.withServer
+	}
+	texts, err := lr.run(chart, lr.release, specs, grants)
 	if err != nil {
 		return nil, err
 	}

@@ -44,20 +44,20 @@ func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, e
 // faultsOf returns the faults of the shape of a lease. The parameters cannot be at fault:
 // the schema and the policy validate them.
 func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
-	manifests, err := lr.jsonOf(g.shape)
-	if err != nil {
-		return nil, err
-	}
 	lr.shapes.lock.Lock()
 	defer lr.shapes.lock.Unlock()
 	if g.shape.checked {
 		return g.shape.faults, nil
 	}
-	for k, manifest := range manifests {
-		if manifest == nil {
+	for k, kind := range kinds {
+		if !kind.verbatim || g.shape.yaml[k] == nil {
 			continue
 		}
-		object := kinds[k].New()
+		manifest, err := lr.jsonOf(g.shape, k)
+		if err != nil {
+			return nil, err
+		}
+		object := kind.New()
 		unknown, err := json.UnmarshalStrict(manifest.Append(nil, g.parameters), object)
 		var faults field.ErrorList
 		for _, err := range unknown {
@@ -69,7 +69,7 @@ func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
 			faults = append(faults, objectrules.Validate(object)...)
 		}
 		for _, err := range faults {
-			g.shape.faults = append(g.shape.faults, fault{kinds[k].Kind, err})
+			g.shape.faults = append(g.shape.faults, fault{kind.Kind, err})
 		}
 	}
 	g.shape.checked = true
@@ -112,36 +112,28 @@ type source struct {
 	rest string
 }
 
-// sources maps fields of objects to keys of triton, by kind. The first prefix of a path
-// counts.
-var sources = map[string][]struct{ field, key string }{
-	"Deployment": {
-		{"spec.template.metadata.labels", "podLabels"},
-		{"spec.template.metadata.annotations", "podAnnotations"},
-		{"spec.template.spec.containers[0].startupProbe", "probes.startup"},
-		{"spec.template.spec.containers[0].readinessProbe", "probes.readiness"},
-		{"spec.template.spec.containers[0].livenessProbe", "probes.liveness"},
-		{"spec.template.spec.containers[0]", ""},
-		{"spec.template.spec.securityContext", "podSecurityContext"},
-		{"spec.template.spec", ""},
-		{"spec", ""},
-	},
-	"PodDisruptionBudget": {{"spec", "podDisruptionBudget"}},
+// sources maps fields of a Deployment to keys of triton. The first prefix of a path counts.
+var sources = []struct{ field, key string }{
+	{"spec.template.metadata.labels", "podLabels"},
+	{"spec.template.metadata.annotations", "podAnnotations"},
+	{"spec.template.spec.containers[0].startupProbe", "probes.startup"},
+	{"spec.template.spec.containers[0].readinessProbe", "probes.readiness"},
+	{"spec.template.spec.containers[0].livenessProbe", "probes.liveness"},
+	{"spec.template.spec.containers[0]", ""},
+	{"spec.template.spec.securityContext", "podSecurityContext"},
+	{"spec.template.spec", ""},
+	{"spec", ""},
 }
 
 // source returns where the value of a field comes from.
 func (lr *LeaseRenderer) source(g *GrantedLease, kind string, path fieldpath.Path) source {
-	lease := fieldpath.Parse(g.Path)
 	switch kind {
-	case "Service":
-		return source{lease.Child(fieldpath.Key("service")), path.String()}
 	case "NetworkPolicy":
 		return source{fieldpath.New("networkPolicy", "from"), path.String()}
 	case "HTTPRoute", "GRPCRoute":
 		return source{fieldpath.New("routes", "parentRefs"), path.String()}
-	case "HorizontalPodAutoscaler":
-		return source{fieldpath.New("server", "autoscaling", "behavior"), path.String()}
 	}
+	lease := fieldpath.Parse(g.Path)
 	own, _ := g.shape.spec["triton"].(map[string]any)
 	defaults, _ := lr.values["triton"].(map[string]any)
 	// A key of the lease overrides the default, and its path is the one to name.
@@ -154,7 +146,7 @@ func (lr *LeaseRenderer) source(g *GrantedLease, kind string, path fieldpath.Pat
 	if rest, ok := path.Rebase(fieldpath.New("spec", "template"), nil); ok && (lays(own, rest) || lays(defaults, rest)) {
 		return source{at("podTemplate"), rest.String()}
 	}
-	for _, s := range sources[kind] {
+	for _, s := range sources {
 		rest, ok := path.Rebase(fieldpath.Parse(s.field), nil)
 		if !ok {
 			continue

@@ -18,7 +18,7 @@ func (res *Result) WriteJSON(w io.Writer) error {
 	}
 	if res.renderer != nil {
 		for _, g := range res.Leases {
-			if _, err := res.renderer.jsonOf(g.shape); err != nil {
+			if _, err := res.renderer.allJSON(g.shape); err != nil {
 				return err
 			}
 		}

@@ -49,6 +49,9 @@ type Kind struct {
 	New func() Object
 	// Get returns the object of this kind, or nil if the lease has none.
 	Get func(*Objects) Object
+	// verbatim reports whether the values hold parts of the manifest as Kubernetes defines
+	// them, and the schema knows little of them. Kubernetes may refuse such a manifest.
+	verbatim bool
 	// set stores an object that New returned.
 	set func(*Objects, Object)
 }
@@ -56,18 +59,18 @@ type Kind struct {
 // kinds is the only list of the kinds of objects that leases have, in the order in which
 // tms-server applies them: an autoscaler comes after the workload that it scales.
 var kinds = []Kind{
-	newKind(appsv1.SchemeGroupVersion, "deployments", "templates/deployment.yaml",
-		func(o *Objects) **appsv1.Deployment { return &o.Deployment }),
+	verbatim(newKind(appsv1.SchemeGroupVersion, "deployments", "templates/deployment.yaml",
+		func(o *Objects) **appsv1.Deployment { return &o.Deployment })),
 	newKind(corev1.SchemeGroupVersion, "services", "templates/service.yaml",
 		func(o *Objects) **corev1.Service { return &o.Service }),
 	newKind(corev1.SchemeGroupVersion, "services", "templates/service_headless.yaml",
 		func(o *Objects) **corev1.Service { return &o.HeadlessService }),
-	newKind(networkingv1.SchemeGroupVersion, "networkpolicies", "templates/networkpolicy.yaml",
-		func(o *Objects) **networkingv1.NetworkPolicy { return &o.NetworkPolicy }),
-	newKind(schema.GroupVersion(gatewayv1.GroupVersion), "httproutes", "templates/httproute.yaml",
-		func(o *Objects) **gatewayv1.HTTPRoute { return &o.HTTPRoute }),
-	newKind(schema.GroupVersion(gatewayv1.GroupVersion), "grpcroutes", "templates/grpcroute.yaml",
-		func(o *Objects) **gatewayv1.GRPCRoute { return &o.GRPCRoute }),
+	verbatim(newKind(networkingv1.SchemeGroupVersion, "networkpolicies", "templates/networkpolicy.yaml",
+		func(o *Objects) **networkingv1.NetworkPolicy { return &o.NetworkPolicy })),
+	verbatim(newKind(schema.GroupVersion(gatewayv1.GroupVersion), "httproutes", "templates/httproute.yaml",
+		func(o *Objects) **gatewayv1.HTTPRoute { return &o.HTTPRoute })),
+	verbatim(newKind(schema.GroupVersion(gatewayv1.GroupVersion), "grpcroutes", "templates/grpcroute.yaml",
+		func(o *Objects) **gatewayv1.GRPCRoute { return &o.GRPCRoute })),
 	newKind(policyv1.SchemeGroupVersion, "poddisruptionbudgets", "templates/poddisruptionbudget.yaml",
 		func(o *Objects) **policyv1.PodDisruptionBudget { return &o.PodDisruptionBudget }),
 	newKind(monitoringv1.SchemeGroupVersion, "podmonitors", "templates/podmonitor.yaml",
@@ -85,6 +88,11 @@ var kinds = []Kind{
 // Kinds returns the kinds of objects that leases have, in the order in which tms-server
 // applies them. The caller must not change the slice.
 func Kinds() []Kind { return kinds }
+
+func verbatim(kind Kind) Kind {
+	kind.verbatim = true
+	return kind
+}
 
 func newKind[T any, P interface {
 	*T

@@ -16,7 +16,7 @@ func (lr *LeaseRenderer) Objects(g *GrantedLease) (*Objects, error) {
 	if err := lr.renderShapes([]*GrantedLease{g}); err != nil {
 		return nil, err
 	}
-	manifests, err := lr.jsonOf(g.shape)
+	manifests, err := lr.allJSON(g.shape)
 	if err != nil {
 		return nil, err
 	}

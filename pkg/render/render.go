@@ -39,9 +39,10 @@ type Options struct {
 // Renderer renders values. It is safe for concurrent use.
 type Renderer struct {
 	chart *helmchart.Chart
-	// perLease has the templates of kinds, and shared has the other templates. Both have
-	// the helpers, and lack the chart's policy templates.
-	perLease, shared *helmchart.Chart
+	// perLease has the templates of kinds. shared has the other templates but those of
+	// tms-server, which withServer also has. All have the helpers that they need, and lack
+	// the chart's policy templates.
+	perLease, shared, withServer *helmchart.Chart
 	schema           *schema.Schema // nil if the chart has none
 	foreign          bool           // the chart is not the embedded one
 	shapeCacheBytes  int
@@ -74,10 +75,13 @@ func New(options Options) (*Renderer, error) {
 	isHelper := func(name string) bool {
 		return strings.HasSuffix(name, ".tpl") && !strings.HasPrefix(name, policyTemplates)
 	}
-	r.perLease = r.chart.Select(func(name string) bool { return ofKind[name] || isHelper(name) })
-	r.shared = r.chart.Select(func(name string) bool {
+	isServer := func(name string) bool { return strings.HasPrefix(name, serverTemplates) }
+	isShared := func(name string) bool {
 		return !ofKind[name] && name != notesTemplate && (isHelper(name) || !strings.HasSuffix(name, ".tpl"))
-	})
+	}
+	r.perLease = r.chart.Select(func(name string) bool { return ofKind[name] || isHelper(name) && !isServer(name) })
+	r.shared = r.chart.Select(func(name string) bool { return isShared(name) && !isServer(name) })
+	r.withServer = r.chart.Select(isShared)
 	return r, nil
 }
 
@@ -85,6 +89,9 @@ const (
 	// policyTemplates is the prefix of the names of the templates that grant leases when
 	// helm renders the chart.
 	policyTemplates = "templates/_policy"
+	// serverTemplates is the prefix of the names of the templates of tms-server. They render
+	// nothing if it is not enabled.
+	serverTemplates = "templates/server/"
 	notesTemplate   = "templates/NOTES.txt"
 )
 

@@ -68,7 +68,7 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 		require.Len(t, properties, len(policy.MetricNames()), path)
 		for _, name := range policy.MetricNames() {
 			require.Contains(t, properties, string(name), path)
-			ofTMS := maps.Clone(properties[string(name)].(object))
+			ofTMS := maps.Clone(resolve(root, properties[string(name)].(object)))
 			keys := maps.Clone(ofTMS["properties"].(object))
 			if _, bounds := resolve(root, own)["properties"].(object)["query"]; bounds {
 				require.NotContains(t, keys, "query", path)
