@@ -5,8 +5,8 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,7 +22,7 @@ func customResource(object runtime.Object) bool {
 	return slices.Contains(customGroups, object.GetObjectKind().GroupVersionKind().Group)
 }
 
-func isPathSegment(name string) []string { return path.ValidatePathSegmentName(name, false) }
+func isPathSegment(name string) []string { return content.IsPathSegmentName(name) }
 
 // metadata does not require a namespace: it may come from the request.
 func (r *report) metadata(at *field.Path, object metav1.Object, checkName func(string) []string) {

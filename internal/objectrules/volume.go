@@ -85,7 +85,7 @@ func (r *report) volumeSource(at *field.Path, v *corev1.VolumeSource) {
 }
 
 func isCSIDriver(name string) []string {
-	details := content.IsDNS1123SubdomainCaseless(name)
+	details := content.IsDNS1123SubdomainCaseless(name) //nolint:staticcheck // Kubernetes uses it, too
 	if len(name) > validation.DNS1123LabelMaxLength {
 		details = append(details, validation.MaxLenError(validation.DNS1123LabelMaxLength))
 	}

@@ -110,8 +110,12 @@ func TestGrant(t *testing.T) {
 			request: `{enable: true, metrics: {cpuUtilization: {enabled: true, threshold: 60}, kvCache: {threshold: 70}}}`,
 			min:     1, max: 5,
 			metrics: []v1alpha1.MetricThreshold{
-				{Metric: v1alpha1.CPUUtilization, Threshold: 60}, {Metric: v1alpha1.GPUUtilization, Threshold: 90}, {Metric: v1alpha1.QueueTime, Threshold: 10000},
-				{Metric: v1alpha1.FirstResponseTime, Threshold: 2000000}, {Metric: "kvCache", Threshold: 70}, {Metric: "tokens", Threshold: 7},
+				{Metric: v1alpha1.CPUUtilization, Threshold: 60},
+				{Metric: v1alpha1.GPUUtilization, Threshold: 90},
+				{Metric: v1alpha1.QueueTime, Threshold: 10000},
+				{Metric: v1alpha1.FirstResponseTime, Threshold: 2000000},
+				{Metric: "kvCache", Threshold: 70},
+				{Metric: "tokens", Threshold: 7},
 			},
 		},
 	} {

@@ -43,9 +43,9 @@ type Renderer struct {
 	// tms-server, which withServer also has. All have the helpers that they need, and lack
 	// the chart's policy templates.
 	perLease, shared, withServer *helmchart.Chart
-	schema           *schema.Schema // nil if the chart has none
-	foreign          bool           // the chart is not the embedded one
-	shapeCacheBytes  int
+	schema                       *schema.Schema // nil if the chart has none
+	foreign                      bool           // the chart is not the embedded one
+	shapeCacheBytes              int
 }
 
 // New returns a Renderer. It returns an error if the chart cannot be loaded or does not

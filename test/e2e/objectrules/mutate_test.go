@@ -18,7 +18,12 @@ var odd = []any{
 	"ScheduleAnyway", "ClusterIP", "NodePort", "LoadBalancer", "ExternalName", "Local", "Pods", "Object", "External", "10.0.0.1", "fd00::1", "010.0.0.1", "10.0.0.0/8",
 	"10.0.0.1/8", "127.0.0.1", "metadata.labels", "metadata.labels['a']", "spec.nodeName", "limits.hugepages-2Mi", "a=b", "triton", "http", "net.a", "net/a.b/c",
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	true, false, nil, map[string]any{}, []any{}, []any{"a", "a"}, map[string]any{"a": "b"}, map[string]any{"name": "a"},
+	true, false, nil,
+	map[string]any{},
+	[]any{},
+	[]any{"a", "a"},
+	map[string]any{"a": "b"},
+	map[string]any{"name": "a"},
 }
 
 // extra are fields that the valid objects do not have, by the field beside them.

@@ -93,8 +93,11 @@ func TestMetrics(t *testing.T) {
 		}, nil},
 		{"histogram of an old Triton", text(plain, "25.08", histogram), []string{queue}, []string{first}},
 		{"histogram of an old Triton's decoupled model", text(engine, "25.08", histogram), []string{first}, nil},
-		{"no counters", text(plain, newest, "--metrics-config=counter_latencies=false"),
-			[]string{"nv_inference_request_success"}, []string{"_duration_us"}},
+		{
+			"no counters", text(plain, newest, "--metrics-config=counter_latencies=false"),
+			[]string{"nv_inference_request_success"},
+			[]string{"_duration_us"},
+		},
 		{"TensorRT-LLM", text(engine, newest), []string{
 			`nv_trt_llm_request_metrics{model="m",request_type="active",version="1"} 10`,
 			`nv_trt_llm_request_metrics{model="m",request_type="max",version="1"} 10`,

@@ -86,7 +86,11 @@ func (f *Fleet) metrics(s *server) string {
 				kind  string
 				value float64
 			}{
-				{"max", float64(all)}, {"free", float64(all - used)}, {"used", float64(used)}, {"tokens_per", 64}, {"reused", 0},
+				{"max", float64(all)},
+				{"free", float64(all - used)},
+				{"used", float64(used)},
+				{"tokens_per", 64},
+				{"reused", 0},
 				{"fraction", float64(used) / float64(all)},
 			} {
 				_, _ = fmt.Fprintf(&text, "nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=%q,model=%q,version=\"1\"} %g\n", gauge.kind, model, gauge.value)
