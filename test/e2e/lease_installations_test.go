@@ -115,7 +115,7 @@ func TestLeaseNamespaces(t *testing.T) {
 	for name := range pods {
 		text, err := h.Cluster.Client.CoreV1().Pods(l.namespace).GetLogs(name, new(corev1.PodLogOptions)).DoRaw(s.Context())
 		s.must(err)
-		if !strings.Contains(string(text), "no rights in a namespace") || !strings.Contains(string(text), second) {
+		if !strings.Contains(string(text), "lacks rights in a namespace") || !strings.Contains(string(text), second) {
 			s.fatal("the log of %s does not report that it skips %s:\n%s", name, second, text)
 		}
 	}

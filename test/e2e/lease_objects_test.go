@@ -28,10 +28,11 @@ var objectKinds = []struct{ kind, path, plural string }{
 	{"Service", "/api/v1", "services"},
 }
 
-// The kinds of the objects of leases, without and with autoscaling.
+// The kinds of the objects of leases, without and with autoscaling. The second Service is
+// headless.
 const (
-	plainKinds  = "Deployment PodDisruptionBudget Service"
-	scaledKinds = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service"
+	plainKinds  = "Deployment PodDisruptionBudget Service Service"
+	scaledKinds = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor PrometheusRule Service Service"
 )
 
 // all returns the objects of the namespace that tms-server manages.

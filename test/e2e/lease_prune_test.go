@@ -86,6 +86,6 @@ func TestLeaseReplicas(t *testing.T) {
 	l.serves(name)
 
 	l.patch(name, `{"triton":{"podDisruptionBudget":{}},"autoscaling":{"enable":false}}`)
-	l.has(name, "Deployment Service")
+	l.has(name, "Deployment Service Service")
 	s.stays(l.namespace, object, 1, 5*time.Second)
 }

@@ -15,7 +15,7 @@ const renewing = `{` + vision + `, duration: 30s, autoRenew: true}`
 
 // renewingKinds are the kinds of the objects of a lease that renews itself and does not
 // scale.
-const renewingKinds = "Deployment PodDisruptionBudget PodMonitor PrometheusRule Service"
+const renewingKinds = "Deployment PodDisruptionBudget PodMonitor PrometheusRule Service Service"
 
 // TestLeaseBusy checks that a lease that serves requests is renewed repeatedly.
 func TestLeaseBusy(t *testing.T) {

@@ -18,8 +18,7 @@ func TestLeaseTrouble(t *testing.T) {
 	s := newScenario(t, "lease-trouble")
 	l := s.leases()
 	for name, c := range map[string]struct{ triton, message string }{
-		"unmounted": {`{volumeMounts: [{name: absent, mountPath: /data}]}`, `volumeMounts`},
-		"capable":   {`{securityContext: {capabilities: {add: [SYS_ADMIN]}}}`, `violates PodSecurity "restricted:latest"`},
+		"capable": {`{securityContext: {capabilities: {add: [SYS_ADMIN]}}}`, `violates PodSecurity "restricted:latest"`},
 	} {
 		l.apply(name, `{`+vision+`, triton: `+c.triton+`}`)
 		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
@@ -27,6 +26,7 @@ func TestLeaseTrouble(t *testing.T) {
 		l.hasEvent(name, "Failed", c.message)
 	}
 	for name, c := range map[string]struct{ spec, message string }{
+		"unmounted":             {`{` + vision + `, triton: {volumeMounts: [{name: absent, mountPath: /data}]}}`, `volumeMounts[0].name`},
 		"mistyped":              {`{` + vision + `, triton: {affinity: {nodeAffinity: 5}}}`, "affinity.nodeAffinity"},
 		"misspelt":              {`{` + vision + `, triton: {affinity: {nodeAffinty: {}}}}`, "nodeAffinty"},
 		strings.Repeat("a", 63): {`{` + vision + `}`, "63"},

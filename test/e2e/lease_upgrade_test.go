@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,19 +25,20 @@ func TestLeaseUpgrade(t *testing.T) {
 	namespace := s.namespace("", nil)
 	release := helm.Release{Name: "tms", Namespace: namespace, Chart: withoutServer}
 	values := queueLease("installed", 3, 100000)
-	_, err := h.Helm(4).Install(s.Context(), release, shortened, values)
+	old := strings.Replace(shortened, "  lifecycle: {preStop: {sleep: {seconds: 1}}}\n", "", 1) // it does not know the key
+	_, err := h.Helm(4).Install(s.Context(), release, old, values)
 	s.must(err)
 	s.step("helm4 installed the chart without tms-server")
 	own := []string{shortened, values, serverValues, fmt.Sprintf("server: {namespaces: [%s]}", namespace)}
 	l := s.leasesIn(&server{cluster: h.Cluster, release: release, account: namespace + ":tms-server"}, namespace)
 	s.becomes(namespace, "tms-installed", 1)
-	installedUnchanged := l.snapshotPods("installed")
 
 	release.Chart, release.Flags = h.Chart, []string{"--take-ownership", "--force-conflicts"}
 	_, err = h.Helm(4).Upgrade(s.Context(), release, own...)
 	s.must(err)
 	s.step("helm4 upgraded to this chart, with tms-server")
-	installedUnchanged()
+	s.becomes(namespace, "tms-installed", 1)
+	installedUnchanged := l.snapshotPods("installed")
 	l.apply("resnet50", scaled(3))
 	l.serves("resnet50")
 	l.apply("plain", "{"+vision+"}")

@@ -35,7 +35,7 @@ func TestServerAccepts(t *testing.T) {
 		for _, other := range elsewhere.FindAllStringSubmatch(string(text), -1) {
 			s.must(h.Cluster.Apply(s.Context(), restrictedNamespace(other[1], nil)))
 		}
-		s.accepts(namespace, "golden "+filepath.Base(file), withoutCertificates(string(text)))
+		s.accepts(namespace, "golden "+filepath.Base(file), installable(string(text)))
 	}
 	for _, file := range examples {
 		if filepath.Base(file) == "lease.yaml" {
@@ -52,13 +52,13 @@ func TestServerAccepts(t *testing.T) {
 // elsewhere matches the namespaces of objects.
 var elsewhere = regexp.MustCompile(`(?m)^  namespace: "?([a-z0-9-]+)"?$`)
 
-// withoutCertificates removes the Certificates: cert-manager is not installed here.
-// test/conform validates them against the schema of cert-manager.
-func withoutCertificates(manifests string) string {
-	documents := strings.Split(manifests, "\n---\n")
-	return strings.Join(slices.DeleteFunc(documents, func(document string) bool {
-		return strings.Contains(document, "\nkind: Certificate\n")
-	}), "\n---\n")
+// foreignKind matches objects of cert-manager and the Gateway API, which are not installed
+// here. test/conform validates them against the schemas of their projects.
+var foreignKind = regexp.MustCompile(`(?m)^kind: (Certificate|HTTPRoute|GRPCRoute)$`)
+
+// installable removes the objects of foreignKind.
+func installable(manifests string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(manifests, "\n---\n"), foreignKind.MatchString), "\n---\n")
 }
 
 // accepts applies manifests with a dry run. A failure does not end the scenario, so

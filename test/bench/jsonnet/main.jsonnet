@@ -20,6 +20,10 @@ function(fleet, release='tms', namespace='ns')
   local fullname = if std.length(std.findSubstr(chart.name, release)) > 0 then release else release + '-' + chart.name;
   local groups = rules(prometheus, namespace);
 
+  local orDefault(labels) = if labels == {} then { release: 'prometheus' } else labels;
+  local podMonitorLabels = orDefault(prometheus.podMonitorLabels);
+  local ruleLabels = orDefault(prometheus.ruleLabels);
+
   local selectorLabels = {
     'app.kubernetes.io/name': chart.name,
     'app.kubernetes.io/instance': release,
@@ -38,7 +42,7 @@ function(fleet, release='tms', namespace='ns')
   local container = {
     name: 'triton',
     image: values.images.triton,
-    command: ['tritonserver'],
+    lifecycle: triton.lifecycle,
     ports: [
       { name: 'http', containerPort: 8000 },
       { name: 'grpc', containerPort: 8001 },
@@ -57,6 +61,11 @@ function(fleet, release='tms', namespace='ns')
     terminationGracePeriodSeconds: triton.terminationGracePeriodSeconds,
     volumes: [{ name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: triton.sharedMemorySize } }],
   };
+
+  local ports = [
+    { name: 'http', port: 8000, targetPort: 'http' },
+    { name: 'grpc', port: 8001, targetPort: 'grpc' },
+  ];
 
   local objects(lease, spec) =
     local name = fullname + '-' + lease;
@@ -78,9 +87,12 @@ function(fleet, release='tms', namespace='ns')
             spec: pod {
               containers: [
                 container {
-                  args: ['--model-repository=' + uri for uri in distinct([model.uri for model in spec.models])]
+                  args: ['tritonserver']
+                        + ['--model-repository=' + uri for uri in distinct([model.uri for model in spec.models])]
                         + ['--model-control-mode=explicit']
                         + ['--load-model=' + model.name for model in spec.models]
+                        + ['--exit-timeout-secs=' + (triton.terminationGracePeriodSeconds - triton.lifecycle.preStop.sleep.seconds - 5)]
+                        + ['--grpc-max-connection-age=' + 1000 * triton.connectionAgeSeconds]
                         + triton.args,
                   [if resources != null then 'resources']: std.mergePatch(triton.resources, resources),
                 },
@@ -95,11 +107,14 @@ function(fleet, release='tms', namespace='ns')
         metadata: metadata,
         spec: {
           selector: selector,
-          ports: [
-            { name: 'http', port: 8000, targetPort: 'http' },
-            { name: 'grpc', port: 8001, targetPort: 'grpc' },
-          ],
+          ports: ports,
         },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: metadata { name: name + '-headless' },
+        spec: { clusterIP: 'None', selector: selector, ports: ports },
       },
       {
         apiVersion: 'autoscaling/v2',
@@ -126,7 +141,7 @@ function(fleet, release='tms', namespace='ns')
       {
         apiVersion: 'monitoring.coreos.com/v1',
         kind: 'PodMonitor',
-        metadata: metadata { labels+: prometheus.podMonitorLabels },
+        metadata: metadata { labels+: podMonitorLabels },
         spec: {
           selector: { matchLabels: selector },
           podMetricsEndpoints: [{ port: 'metrics', path: '/metrics', interval: prometheus.scrapeInterval }],
@@ -135,7 +150,7 @@ function(fleet, release='tms', namespace='ns')
       {
         apiVersion: 'monitoring.coreos.com/v1',
         kind: 'PrometheusRule',
-        metadata: metadata { labels+: prometheus.ruleLabels },
+        metadata: metadata { labels+: ruleLabels },
         spec: { groups: groups(lease, name, granted) },
       },
     ];
