@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func TestLeaseDrift(t *testing.T) {
 	kubectl("delete", "hpa", object)
 	l.has(name, scaledKinds)
 	l.quiet(10 * time.Second)
-	l.counted("app.kubernetes.io/managed-by=tms-server", len(objectKinds))
+	l.counted("app.kubernetes.io/managed-by=tms-server", len(strings.Fields(scaledKinds)))
 }
 
 // counted checks how many objects of the kinds of leases have a label.

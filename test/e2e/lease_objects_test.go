@@ -93,7 +93,7 @@ func (l *leases) has(lease, kinds string) {
 // field manager.
 func faultOf(o object, owner *tritonLease) string {
 	name := o.Kind + " " + o.Name
-	if o.Name != objectName(owner.Name) {
+	if strings.TrimSuffix(o.Name, "-headless") != objectName(owner.Name) {
 		return name + " has the wrong name, want " + objectName(owner.Name)
 	}
 	controller := metav1.GetControllerOf(&o)
