@@ -60,6 +60,26 @@ var options = []Option{
 		Instead: "remove it",
 	},
 	{
+		Name: "http-address", Shortest: "http-a",
+		Reason:  "the probes and the Service reach Triton at the address of the pod",
+		Instead: "remove it",
+	},
+	{
+		Name: "grpc-address", Shortest: "grpc-a",
+		Reason:  "the Service reaches Triton at the address of the pod",
+		Instead: "remove it",
+	},
+	{
+		Name: "metrics-address", Shortest: "metrics-a",
+		Reason:  "Prometheus reaches Triton at the address of the pod",
+		Instead: "remove it",
+	},
+	{
+		Name: "allow-grpc", Shortest: "allow-gr", OnlyFalse: true,
+		Reason:  "the Service has a port for gRPC",
+		Instead: "remove it",
+	},
+	{
 		Name: "exit-timeout-secs", Shortest: "exit-t",
 		Reason:  "it follows from terminationGracePeriodSeconds",
 		Instead: "remove it, and set triton.terminationGracePeriodSeconds",
@@ -101,8 +121,10 @@ type argument struct {
 	name, value string
 }
 
-// word matches the words of a script.
-var word = regexp.MustCompile(`[^\s"';&|]+`)
+// word matches the words of a script without quotes.
+var word = regexp.MustCompile(`[^\s;&|]+`)
+
+var quotes = strings.NewReplacer(`"`, "", "'", "")
 
 // parse returns the arguments that begin with two hyphens. It takes each one for an
 // option, also where Triton would take it for the value of the option before.
@@ -117,7 +139,7 @@ func (a Arguments) parse() []argument {
 			words = append(words, at{i, item})
 			continue
 		}
-		for _, text := range word.FindAllString(item, -1) {
+		for _, text := range word.FindAllString(quotes.Replace(item), -1) {
 			words = append(words, at{i, text})
 		}
 	}

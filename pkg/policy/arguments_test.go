@@ -22,7 +22,7 @@ func TestCheckArguments(t *testing.T) {
 		reasons string
 	}{
 		"none":    {},
-		"allowed": {items: []string{"--log-verbose=1", "--reuse-http-port=1", "--http-address", "0.0.0.0", "--grpc-max-connection-age=1", "--model-load-thread-count=2", "--exit-on-error=false", "--metrics-interval-ms=1", "--allow-grpc=false", "--", "-x", "http-port"}},
+		"allowed": {items: []string{"--log-verbose=1", "--reuse-http-port=1", "--http-thread-count=4", "0.0.0.0", "--grpc-max-connection-age=1", "--model-load-thread-count=2", "--exit-on-error=false", "--metrics-interval-ms=1", "--allow-grpc=true", "--", "-x", "http-port"}},
 		"true":    {items: []string{"--allow-http=true", "--allow-metrics", "1", "--allow-http"}},
 		"a port":  {items: []string{"--http-port=8501"}, reasons: "triton.args[0]: Forbidden: --http-port contradicts the chart: the probes and the Service use port 8000; remove it"},
 		"in two items": {

@@ -71,7 +71,7 @@ var (
 	noBracket   = regexp.MustCompile(`[^()\[\]{}]`)
 	bracketPair = regexp.MustCompile(`\(\)|\[\]|\{\}`)
 	inBraces    = regexp.MustCompile(`[{,]\s*\$pods\s*[,}]`)
-	byPod       = regexp.MustCompile(`\bby\s*\(\s*(namespace\s*,\s*pod|pod\s*,\s*namespace)\s*\)`)
+	byPod       = regexp.MustCompile(`(?i)\bby\s*\(\s*(namespace\s*,\s*pod|pod\s*,\s*namespace)\s*\)`)
 )
 
 // validateQueries checks what can be known of the administrator's queries without a

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -22,6 +23,7 @@ func CheckTriton(lease *field.Path, own, defaults v1alpha1.Triton, claims []stri
 	c.names("initContainers", pick(own.InitContainers, defaults.InitContainers, textOf("name")))
 	volumes := pick(own.Volumes, defaults.Volumes, textOf("name"))
 	c.names("volumes", volumes)
+	volumes.texts = slices.Concat(volumes.texts, volumesOf(defaults.PodTemplate), volumesOf(own.PodTemplate))
 	c.mounts(pick(own.VolumeMounts, defaults.VolumeMounts, textOf("mountPath")),
 		pick(own.VolumeMounts, defaults.VolumeMounts, textOf("name")), volumes.texts, claims)
 	c.grace(own, defaults)
@@ -155,35 +157,66 @@ func (c *tritonCheck) grace(own, defaults v1alpha1.Triton) {
 
 // ownKeys are keys of the Triton container that a pod template must not have: the values
 // have keys for them, which the chart and the policy read.
-var ownKeys = []string{"image", "command", "args", "lifecycle"}
+var ownKeys = []string{"image", "command", "args", "lifecycle", "resources"}
 
 // podTemplate refuses keys that the values have, in a part of a pod template.
 func (c *tritonCheck) podTemplate(path *field.Path, raw v1alpha1.RawJSON) {
-	var template struct {
-		Spec struct {
-			Grace      any `json:"terminationGracePeriodSeconds"`
-			Containers any `json:"containers"`
-		} `json:"spec"`
+	spec, path := specOf(raw), path.Child("spec")
+	if _, has := spec["terminationGracePeriodSeconds"]; has {
+		c.reasons = append(c.reasons, field.Forbidden(path.Child("terminationGracePeriodSeconds"), "set triton.terminationGracePeriodSeconds instead"))
 	}
-	_ = json.Unmarshal(raw, &template) // what does not decode is a fault of the objects
-	spec := path.Child("spec")
-	if template.Spec.Grace != nil {
-		c.reasons = append(c.reasons, field.Forbidden(spec.Child("terminationGracePeriodSeconds"), "set triton.terminationGracePeriodSeconds instead"))
-	}
-	containers, _ := template.Spec.Containers.([]any)
+	containers, _ := spec["containers"].([]any)
 	for i, item := range containers {
 		container, _ := item.(map[string]any)
 		if container["name"] != "triton" {
 			continue
 		}
+		at := path.Child("containers").Index(i)
 		for _, key := range ownKeys {
 			if _, has := container[key]; has {
 				instead := "triton." + key
 				if key == "image" {
 					instead = "image of the lease"
 				}
-				c.reasons = append(c.reasons, field.Forbidden(spec.Child("containers").Index(i).Child(key), "set "+instead+" instead"))
+				c.reasons = append(c.reasons, field.Forbidden(at.Child(key), "set "+instead+" instead"))
 			}
 		}
+		if changesPorts(container) {
+			c.reasons = append(c.reasons, field.Forbidden(at.Child("ports"),
+				"must not change the ports 8000, 8001 and 8002, which the probes, the Services and the PodMonitor use"))
+		}
 	}
+}
+
+// changesPorts reports whether a container of a pod template changes a port of the chart.
+func changesPorts(container map[string]any) bool {
+	ports, has := container["ports"]
+	list, _ := ports.([]any)
+	return has && ports == nil || slices.ContainsFunc(list, func(item any) bool {
+		port, _ := item.(map[string]any)
+		return slices.Contains([]string{"8000", "8001", "8002"}, fmt.Sprint(port["containerPort"]))
+	})
+}
+
+// specOf returns the spec of a part of a pod template. What does not decode is a fault of
+// the objects.
+func specOf(raw v1alpha1.RawJSON) map[string]any {
+	var template struct {
+		Spec any `json:"spec"`
+	}
+	_ = json.Unmarshal(raw, &template)
+	spec, _ := template.Spec.(map[string]any)
+	return spec
+}
+
+// volumesOf returns the names of the volumes of a part of a pod template.
+func volumesOf(raw v1alpha1.RawJSON) []string {
+	var names []string
+	volumes, _ := specOf(raw)["volumes"].([]any)
+	for _, item := range volumes {
+		if volume, isMap := item.(map[string]any); isMap {
+			names = append(names, fmt.Sprint(volume["name"]))
+		}
+	}
+	return names
 }

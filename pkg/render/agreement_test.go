@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/internal/testing/golden"
@@ -143,4 +144,21 @@ func read(t testing.TB, file string) []byte {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return text
+}
+
+// TestWithoutDefaults removes each default of triton, and checks that the chart and Go still
+// agree.
+func TestWithoutDefaults(t *testing.T) {
+	t.Parallel()
+	var defaults map[string]any
+	require.NoError(t, yaml.Unmarshal(read(t, "../../charts/tms/values.yaml"), &defaults))
+	const lease = `leases: {a: {models: [{name: m, uri: /models}]}}`
+	for key := range defaults["triton"].(map[string]any) {
+		removed := []byte("triton: {" + key + ": null}")
+		wanted, err := chartPolicy.Render(release, []byte(lease), removed)
+		require.NoError(t, err, key)
+		got, err := goPolicy.Render(release, []byte(lease), removed)
+		require.NoError(t, err, key)
+		golden.Same(t, printed(t, wanted), printed(t, got), key)
+	}
 }

@@ -89,7 +89,7 @@ func misreadError(err error) *field.Error {
 	if found := wrongType.FindStringSubmatch(err.Error()); found != nil {
 		return field.TypeInvalid(fieldpath.Parse(found[2]).Field(), found[1], "must be of type "+found[3])
 	}
-	return field.InternalError(field.NewPath("spec"), err)
+	return field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())
 }
 
 // reason returns a fault as a reason against the key of the values that causes it.

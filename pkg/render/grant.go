@@ -79,7 +79,7 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 		return nil, nil, err
 	}
 	grants := &Grants{Leases: make([]*GrantedLease, 0, len(leases)), Warnings: warnings}
-	workloads := map[string]bool{}
+	workloads := lr.deployments(leases)
 	for _, name := range slices.Sorted(maps.Keys(leases)) {
 		value, isMap := leases[name].(map[string]any)
 		if refused.leases[name] || !isMap {
@@ -110,6 +110,18 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 		return nil, nil, refused.reasons()
 	}
 	return lr, grants, nil
+}
+
+// deployments returns the Deployments of the leases that have one, as Workload names them.
+func (lr *LeaseRenderer) deployments(leases map[string]any) map[string]bool {
+	all := map[string]bool{}
+	for name, lease := range leases {
+		value, _ := lease.(map[string]any)
+		if models, _ := value["models"].([]any); len(models) > 0 {
+			all["apps Deployment "+lr.fullname+"-"+name] = true
+		}
+	}
+	return all
 }
 
 // Grant grants one lease of the values. The error is a policy.Refusal with paths that

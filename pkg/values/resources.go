@@ -10,14 +10,23 @@ import (
 // RequestsCPU reports whether a Triton with these resources, merged over the defaults,
 // requests CPU. A limit without a request counts: Kubernetes copies it.
 func RequestsCPU(r, defaults v1alpha1.Resources) bool {
-	for _, quantity := range []v1alpha1.RawJSON{
-		r.Requests["cpu"], defaults.Requests["cpu"], r.Limits["cpu"], defaults.Limits["cpu"],
-	} {
-		if quantity != nil {
-			return positive(quantity)
-		}
+	if request := merged(r.Requests, defaults.Requests, "cpu"); request != nil {
+		return positive(request)
 	}
-	return false
+	return positive(merged(r.Limits, defaults.Limits, "cpu"))
+}
+
+// merged returns a quantity of r, or the default. It is nil if there is none, or if an
+// empty string removes it.
+func merged(r, defaults map[string]v1alpha1.RawJSON, name string) v1alpha1.RawJSON {
+	quantity, has := r[name]
+	if !has {
+		quantity = defaults[name]
+	}
+	if string(quantity) == `""` {
+		return nil
+	}
+	return quantity
 }
 
 // LimitsGPU reports whether a Triton with these resources, merged over the defaults,

@@ -116,7 +116,8 @@ args:
   {{- end }}
   {{- end }}
   - {{ printf "--exit-timeout-secs=%s" (include "tms.exitTimeout" (dict "triton" $triton "lifecycle" $lifecycle)) | quote }}
-  {{- if and .grant.connectionAge $triton.connectionAgeSeconds (not (hasPrefix "--grpc-max-connection-age" (join " " $triton.args))) (not (contains " --grpc-max-connection-age" (join " " $triton.args))) }}
+  {{- $given := concat (default list $triton.command) (default list $triton.args) | join " " }}
+  {{- if and .grant.connectionAge $triton.connectionAgeSeconds (not (regexMatch `(^|[\s"'])--grpc-max-connection-age($|[\s"'=])` $given)) }}
   - {{ printf "--grpc-max-connection-age=%d" (mul 1000 (int64 $triton.connectionAgeSeconds)) | quote }}
   {{- end }}
   {{- range $triton.args }}
@@ -220,9 +221,13 @@ Arguments: base (the object, which changes), overlay. Result: nothing.
 {{- $key := get $keys $name -}}
 {{- range $item := $value -}}
 {{- $same := list -}}
+{{- if kindIs "map" $item -}}
 {{- range $old -}}
+{{- if kindIs "map" . -}}
 {{- if eq (toString (get . $key)) (toString (get $item $key)) -}}
 {{- $same = append $same . -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- range $match := $same -}}

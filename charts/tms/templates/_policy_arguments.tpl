@@ -13,7 +13,7 @@ arguments. Result: a JSON object with arguments, a list of dicts: path (of the i
 {{- $command := index . 2 -}}
 {{- $words := list -}}
 {{- range $index, $item := index . 1 -}}
-{{- range ternary (regexFindAll "[^\\s\"';&|]+" $item -1) (list $item) $command -}}
+{{- range ternary (regexFindAll "[^\\s;&|]+" (regexReplaceAll "[\"']" $item "") -1) (list $item) $command -}}
 {{- $words = append $words (dict "path" (printf "%s[%d]" $path $index) "text" .) -}}
 {{- end -}}
 {{- end -}}

@@ -19,6 +19,11 @@ Arguments: policy, valid. Result: nothing.
 {{- $fullname := include "tms.fullname" $policy.root -}}
 {{- $targets := dict -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
+{{- if $spec.models -}}
+{{- $_ := set $targets (printf "apps Deployment %s-%s" $fullname $name) true -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $spec := $policy.root.Values.leases -}}
 {{- $path := printf "leases.%s" $name -}}
 {{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "autoscaled" false "adjustments" list -}}
 {{- $_ := set $policy.grants.leases $name $grant -}}
@@ -272,7 +277,7 @@ Argument: the lease. Result: nothing.
 {{- $requests := default dict $resources.requests -}}
 {{- $limits := default dict $resources.limits -}}
 {{- if hasKey .thresholds "cpuUtilization" -}}
-{{- if not (include "tms.policy.positive" (ternary $requests.cpu $limits.cpu (hasKey $requests "cpu"))) -}}
+{{- if not (include "tms.policy.positive" (ternary $requests.cpu $limits.cpu (and (hasKey $requests "cpu") (ne (toString $requests.cpu) "")))) -}}
 {{- include "tms.policy.refuse" (list . ".triton.resources.requests.cpu: Required value: cpuUtilization is a percentage of the CPU request, and the Triton of this lease has none") -}}
 {{- end -}}
 {{- end -}}

@@ -49,7 +49,7 @@ Argument: the policy. Result: nothing.
 {{- with include "tms.policy.query" .query -}}
 {{- include "tms.policy.error" (list $policy (printf "%s: Invalid value: %s" $path .)) -}}
 {{- end -}}
-{{- if not (regexMatch `\bby\s*\(\s*(namespace\s*,\s*pod|pod\s*,\s*namespace)\s*\)` (include "tms.policy.syntax" .query)) -}}
+{{- if not (regexMatch `(?i)\bby\s*\(\s*(namespace\s*,\s*pod|pod\s*,\s*namespace)\s*\)` (include "tms.policy.syntax" .query)) -}}
 {{- include "tms.policy.warn" (list $policy (printf "%s: does not contain \"by (namespace, pod)\": it must give one series for each pod, because prometheus-adapter adds up all series of a pod" $path)) -}}
 {{- end -}}
 {{- end -}}

@@ -32,16 +32,31 @@ Argument: a list of the policy, the path of the template, and the template or ni
 {{- $spec := default dict (default dict (index . 2)).spec -}}
 {{- $sentences := list -}}
 {{- if kindIs "map" $spec -}}
-{{- if not (kindIs "invalid" $spec.terminationGracePeriodSeconds) -}}
+{{- if hasKey $spec "terminationGracePeriodSeconds" -}}
 {{- $sentences = append $sentences (printf "%s.terminationGracePeriodSeconds: Forbidden: set triton.terminationGracePeriodSeconds instead" $path) -}}
 {{- end -}}
 {{- if kindIs "slice" $spec.containers -}}
 {{- range $index, $container := $spec.containers -}}
 {{- if kindIs "map" $container -}}
-{{- range $key := list "image" "command" "args" "lifecycle" -}}
-{{- if and (eq (toString $container.name) "triton") (hasKey $container $key) -}}
+{{- if eq (toString $container.name) "triton" -}}
+{{- range $key := list "image" "command" "args" "lifecycle" "resources" -}}
+{{- if hasKey $container $key -}}
 {{- $instead := ternary "image of the lease" (printf "triton.%s" $key) (eq $key "image") -}}
 {{- $sentences = append $sentences (printf "%s.containers[%d].%s: Forbidden: set %s instead" $path $index $key $instead) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey $container "ports" -}}
+{{- $taken := kindIs "invalid" $container.ports -}}
+{{- if kindIs "slice" $container.ports -}}
+{{- range $container.ports -}}
+{{- if kindIs "map" . -}}
+{{- $taken = or $taken (has (toString .containerPort) (list "8000" "8001" "8002")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $taken -}}
+{{- $sentences = append $sentences (printf "%s.containers[%d].ports: Forbidden: must not change the ports 8000, 8001 and 8002, which the probes, the Services and the PodMonitor use" $path $index) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -76,7 +91,7 @@ Arguments: triton, key. Result: nothing.
 {{- define "tms.policy.names" -}}
 {{- $arguments := . -}}
 {{- $seen := dict -}}
-{{- range $index, $item := ternary (get .triton.own .key) (get .triton.defaults .key) (hasKey .triton.own .key) -}}
+{{- range $index, $item := ternary (get .triton.own .key) (get .triton.defaults .key) (hasKey .triton.own .key) | default list -}}
 {{- if hasKey $seen $item.name -}}
 {{- include "tms.policy.tritonError" (merge (dict "error" (printf "[%d].name: Duplicate value: %q" $index $item.name)) $arguments) -}}
 {{- end -}}
@@ -96,10 +111,18 @@ Argument: triton. Result: nothing.
 {{- $_ := set $taken (printf "/mnt/models/%s" $claim) true -}}
 {{- $_ := set $known (printf "models-%d" $index) true -}}
 {{- end -}}
-{{- range ternary .own.volumes .defaults.volumes (hasKey .own "volumes") -}}
+{{- range ternary .own.volumes .defaults.volumes (hasKey .own "volumes") | default list -}}
 {{- $_ := set $known .name true -}}
 {{- end -}}
-{{- range $index, $mount := ternary .own.volumeMounts .defaults.volumeMounts (hasKey .own "volumeMounts") -}}
+{{- range list .defaults.podTemplate .own.podTemplate -}}
+{{- $spec := default dict (default dict .).spec -}}
+{{- range ternary (default dict $spec).volumes list (kindIs "map" $spec) | default list -}}
+{{- if kindIs "map" . -}}
+{{- $_ := set $known (toString .name) true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $mount := ternary .own.volumeMounts .defaults.volumeMounts (hasKey .own "volumeMounts") | default list -}}
 {{- $arguments := dict "triton" $triton "key" "volumeMounts" -}}
 {{- if not (hasKey $known $mount.name) -}}
 {{- include "tms.policy.tritonError" (merge (dict "error" (printf "[%d].name: Not found: %q" $index $mount.name)) $arguments) -}}
