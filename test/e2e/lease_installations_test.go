@@ -73,7 +73,7 @@ func TestLeaseInstallations(t *testing.T) {
 		for _, o := range objects {
 			names[o.Name] = true
 		}
-		return err == nil && len(names) == 1 && names["two-tms-first"] && lease.condition("Ready").Status == metav1.ConditionTrue &&
+		return err == nil && len(names) == 2 && names["two-tms-first"] && names["two-tms-first-headless"] && lease.condition("Ready").Status == metav1.ConditionTrue &&
 			lease.Status.Address == "two-tms-first."+l.namespace+".svc", fmt.Sprint(names, lease.Status.Address, lease.condition("Ready"), err)
 	})
 }
