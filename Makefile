@@ -35,7 +35,12 @@ build: ## build bin/tms-render and bin/tmsctl
 	go build -trimpath -o $(BIN)/tmsctl ./cmd/tmsctl
 
 test: ## run the tests; they need only Go
-	go test -shuffle=on $(RACE) ./...
+	go test -shuffle=on ./...
+
+# The race detector makes rendering slow, so only tests of concurrent code use it.
+race: ## run the tests of concurrent code with the race detector
+	go test -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/server/... ./internal/valuesfile ./pkg/client
+	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts
 	go test ./internal/crd ./pkg/policy -run Golden -update
@@ -136,4 +141,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint guidetools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint guidetools generate verify proto clean
