@@ -31,36 +31,9 @@ func Compile(text []byte) (*Schema, error) {
 	if err := json.Unmarshal(text, &s.document); err != nil {
 		return nil, fmt.Errorf("read values.schema.json: %w", err)
 	}
-	rules, err := json.Marshal(withoutTexts(s.document))
-	if err != nil {
-		return nil, fmt.Errorf("encode values.schema.json: %w", err)
-	}
-	s.validator, err = newValidator(rules)
+	var err error
+	s.validator, err = newValidator(text)
 	return s, err
-}
-
-// withoutTexts returns a copy of a schema without texts for people. They are most of the
-// schema, and the compiler would check each of them.
-func withoutTexts(node any) any {
-	switch node := node.(type) {
-	case map[string]any:
-		kept := make(map[string]any, len(node))
-		for key, value := range node {
-			_, isText := value.(string)
-			if isText && (key == "description" || key == "$comment" || key == "title") {
-				continue
-			}
-			kept[key] = withoutTexts(value)
-		}
-		return kept
-	case []any:
-		kept := make([]any, len(node))
-		for i, value := range node {
-			kept[i] = withoutTexts(value)
-		}
-		return kept
-	}
-	return node
 }
 
 func newValidator(text []byte) (*jsonschema.Schema, error) {
