@@ -191,8 +191,7 @@ func (lr *LeaseRenderer) chartItems(g *GrantedLease, key string) int {
 	models, _ := g.shape.spec["models"].([]any)
 	for _, model := range models {
 		uri, _ := model.(map[string]any)["uri"].(string)
-		if rest, isClaim := strings.CutPrefix(uri, claimScheme); isClaim {
-			claim, _, _ := strings.Cut(rest, "/")
+		if claim := claimOf(uri); claim != "" {
 			claims[claim] = true
 		}
 	}

@@ -287,8 +287,7 @@ func (lr *LeaseRenderer) checkTriton(path *field.Path, spec *v1alpha1.LeaseSpec)
 	}
 	var claims []string
 	for _, model := range spec.Models {
-		rest, isClaim := strings.CutPrefix(model.URI, claimScheme)
-		if claim, _, _ := strings.Cut(rest, "/"); isClaim && !slices.Contains(claims, claim) {
+		if claim := claimOf(model.URI); claim != "" && !slices.Contains(claims, claim) {
 			claims = append(claims, claim)
 		}
 	}

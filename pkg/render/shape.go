@@ -149,6 +149,16 @@ func namesMount(value any) bool {
 	return false
 }
 
+// claimOf returns the claim of a pvc:// URI, or "" for another URI.
+func claimOf(uri string) string {
+	rest, isClaim := strings.CutPrefix(uri, claimScheme)
+	if !isClaim {
+		return ""
+	}
+	claim, _, _ := strings.Cut(rest, "/")
+	return claim
+}
+
 // uri masks a URI. It masks the claim and the path of a pvc:// URI separately, because the
 // templates split them.
 func (m *masker) uri(uri string) string {
