@@ -1,0 +1,81 @@
+package randvalues
+
+func (d *dice) config() object {
+	c := object{"enable": !d.sometimes(8)}
+	d.maybe(2, c, "replicas", func(d *dice) any { return d.bounds() })
+	metrics := object{
+		// In most cases one metric is in effect, so that most leases are granted.
+		"queueTime":      d.metric(object{"enabled": true}, 1000, 10000, 250000, 1e15),
+		"cpuUtilization": d.metric(object{}, 1, 50, 100, 5000),
+		"gpuUtilization": d.metric(object{}, 1, 50, 90, 100),
+	}
+	d.maybe(3, metrics, "firstResponseTime", func(d *dice) any { return d.metric(object{}, 50000, 2e6, 9e7) })
+	d.maybe(3, metrics, "waitingRequests", func(d *dice) any { return d.metric(object{}, 1, 4, 10) })
+	d.maybe(3, metrics, "kvCache", (*dice).ownMetric)
+	d.maybe(6, metrics, "aB2cTime", (*dice).ownMetric)
+	c["metrics"] = metrics
+	d.maybe(4, c, "prometheus", func(d *dice) any {
+		return object{
+			"scrapeInterval":     pick(d, "15s", "5s", "1m", "1500ms", "5m"),
+			"evaluationInterval": pick(d, "15s", "30s"),
+			"rateWindow":         pick(d, "4m", "5m", "4m30s", "20s", "1h1m1s1ms", "0240s"),
+			"ruleLabels":         object{"team": pick(d, "a", "b")},
+			"ruleLables":         object{"team": "a", "release": pick[any](d, "prometheus", "other", "", nil)},
+			"podMonitorLabels":   object{"team": "a", "release": pick[any](d, "other", "", nil)},
+			"alerts":             object{"enabled": !d.sometimes(3)},
+		}
+	})
+	return c
+}
+
+// ownMetric returns a metric that the administrator defines. Some queries are refused.
+func (d *dice) ownMetric() any {
+	m := d.metric(object{"unit": pick(d, "percent", "req/s", "a 'b' {{ c }}")}, 1, 80, 95)
+	if _, ok := m["threshold"]; !ok {
+		m["threshold"] = object{"default": 80, "minimum": 50}
+	}
+	wrong := pick(d, "up{$pods", "up", `up{pod=~"$pods"}`, "up{$pods}[$__interval]", `up{$pods,a="b}`, "((up{$pods}]", "up{a=`$window`,$pods}")
+	if m["query"] = wrong; d.sometimes(12) {
+		return m
+	}
+	m["query"] = pick(d,
+		`100 * max by (namespace, pod) (nv_trt_llm_kv_cache_block_metrics{$pods, kv_cache_block_type="fraction"})`,
+		"sum by (pod,namespace) (\n  rate(x{a=~\"b.*$\",$pods}[$window]) # (rate\n)\n\n",
+		"  up{$pods}\n",
+		`sum by(namespace, pod)(label_replace(up{ $pods }, "a", "$1", "b", '(\"[{.*)'))`,
+	)
+	return m
+}
+
+// bounds returns bounds that are valid seven times in eight.
+func (d *dice) bounds() object {
+	lower := 1 + d.roll(3)
+	upper := lower + d.roll(3)
+	limit := upper + d.roll(10)
+	minimum := lower + d.roll(upper-lower+1)
+	maximum := minimum + d.roll(limit-minimum+1)
+	if d.sometimes(8) {
+		lower, minimum, limit = d.roll(5), d.roll(5), d.roll(12)
+	}
+	return object{
+		"default": object{"minimum": minimum, "maximum": maximum},
+		"limits":  object{"maximum": limit, "minimum": object{"lowerBound": lower, "upperBound": upper}},
+	}
+}
+
+func (d *dice) metric(m object, numbers ...float64) object {
+	d.maybe(3, m, "enabled", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(6, m, "enable", func(d *dice) any { return !d.sometimes(2) })
+	d.maybe(2, m, "allowed", func(d *dice) any { return !d.sometimes(8) })
+	d.maybe(3, m, "threshold", func(d *dice) any {
+		lowest := d.roll(len(numbers))
+		standard := lowest + d.roll(len(numbers)-lowest)
+		highest := standard + d.roll(len(numbers)-standard)
+		return object{
+			"minimum": numbers[lowest],
+			"default": numbers[standard],
+			"maximum": pick(d, 0, numbers[highest]),
+		}
+	})
+	return m
+}

@@ -1,0 +1,37 @@
+package randvalues
+
+// server sets and removes values of tms-server.
+func (d *dice) server(s object) {
+	d.maybe(2, s, "namespaces", func(d *dice) any { return pick[any](d, []any{"a", "ns"}, []any{"1", "a", "1"}, []any{}, nil) })
+	d.maybe(4, s, "crd", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "metrics", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "networkPolicy", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	d.maybe(4, s, "replicas", func(d *dice) any { return pick[any](d, 0, 1000740000, nil) })
+	d.maybe(4, s, "logLevel", func(d *dice) any { return pick[any](d, "debug", nil) })
+	d.maybe(4, s, "affinity", func(d *dice) any { return pick[any](d, object{"nodeAffinity": object{}}, nil) })
+	d.maybe(4, s, "podSecurityContext", func(d *dice) any { return pick[any](d, object{"runAsUser": 1000740000}, object{"runAsUser": nil}, nil) })
+	d.maybe(4, s, "resources", func(d *dice) any {
+		return pick[any](d, object{"limits": object{"memory": pick[any](d, "512Mi", 1500000000, 0.5, "1e9", nil)}}, object{"limits": nil}, nil)
+	})
+}
+
+// apiService returns an API that the schema accepts.
+func (d *dice) apiService() any {
+	a := object{"enabled": !d.sometimes(4)}
+	a["tls"] = pick[any](d,
+		object{"secretName": "tls"}, object{"enabled": false},
+		object{"certManager": object{"issuerRef": object{"name": "company", "kind": pick[any](d, "ClusterIssuer", nil), "group": pick[any](d, "example.com", nil)}}},
+		object{"certManager": object{"issuerRef": object{"name": "company"}, "dnsNames": []any{"tms.example.com", "*.example.com", "tms.example.com"}}},
+		object{"enabled": false, "secretName": ""}, object{"enabled": nil, "secretName": "tls"},
+	)
+	d.maybe(3, a, "type", func(d *dice) any { return pick[any](d, "NodePort", "LoadBalancer", "ClusterIP", nil) })
+	d.maybe(4, a, "port", func(d *dice) any { return pick(d, 30000, 32767) })
+	if a["type"] != "NodePort" {
+		d.maybe(4, a, "port", func(d *dice) any { return pick(d, 32768, 443) })
+	}
+	d.maybe(4, a, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
+	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "1h1m1s1ms", "0h1ms", nil) })
+	d.maybe(4, a, "callsPerSecond", func(d *dice) any { return pick[any](d, 1, 1000000, nil) })
+	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
+	return a
+}
