@@ -22,7 +22,7 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 	case err == nil:
 		err = r.checkTarget(ctx)
 	case !errors.As(err, &refusal):
-		// A verbatim field does not decode. A retry cannot help.
+		// The templates fail on what the lease says. A retry cannot help.
 		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
 	}
 	if errors.As(err, &refusal) {

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Image is what the tag of a Triton image tells: a release of NVIDIA such as 26.08, and an
-// engine. The zero value is an image of which nothing is known.
+// Image is what the tag of a Triton image says: NVIDIA's release, such as 26.08, and the
+// engine. If the tag says nothing, it is the zero value.
 type Image struct {
 	// Year and Month are those of the release. Both are 0 if they are not known.
 	Year, Month int

@@ -24,7 +24,7 @@ func FuzzGrant(f *testing.F) {
 		c.Metrics[v1alpha1.QueueTime] = queueTime
 		p, err := policy.New(c)
 		if err != nil || askedMin < 0 || askedMax < 0 || threshold < 0 || highest < 0 {
-			t.Skip("not what the schema and a valid configuration accept")
+			return // the schema refuses it, or the configuration is invalid
 		}
 		r := v1alpha1.Autoscaling{Enable: true}
 		if asks&1 != 0 {
