@@ -81,8 +81,8 @@ func (r *report) spread(at *field.Path, constraints []corev1.TopologySpreadConst
 	}
 }
 
-// matchLabelKeys checks keys whose values Kubernetes copies from the labels of the pod to
-// the selector.
+// matchLabelKeys checks the keys of labels that Kubernetes copies from the pod to the
+// selector.
 func (r *report) matchLabelKeys(at *field.Path, keys []string, selector *metav1.LabelSelector, podLabels map[string]string) {
 	if len(keys) > 0 && selector == nil {
 		r.forbidden(at, "must not be set if labelSelector is not")

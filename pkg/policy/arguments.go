@@ -127,7 +127,7 @@ var word = regexp.MustCompile(`[^\s;&|]+`)
 var quotes = strings.NewReplacer(`"`, "", "'", "")
 
 // parse returns the arguments that begin with two hyphens. It takes each one for an
-// option, also where Triton would take it for the value of the option before.
+// option, even if Triton would take it for the value of the option before.
 func (a Arguments) parse() []argument {
 	type at struct {
 		index int

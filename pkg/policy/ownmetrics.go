@@ -28,8 +28,8 @@ func mergeMetrics(bounds map[v1alpha1.MetricName]MetricBounds) []Metric {
 	return all
 }
 
-// metricName matches names of metrics. The series of a metric whose name ends in Total would
-// end in _total: prometheus-adapter does not serve such a series.
+// metricName matches names of metrics. A name must not end in Total: its series would end in
+// _total, and prometheus-adapter does not serve such a series.
 var metricName = regexp.MustCompile(`^[a-z][a-zA-Z0-9]{0,39}$`)
 
 // ValidMetricName reports whether a metric can have the name, as the schema does.

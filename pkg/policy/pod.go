@@ -11,9 +11,10 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// CheckTriton refuses a Triton that cannot be: names that occur twice, mounts of volumes
-// that do not exist, and a grace period that leaves Triton no time. The chart's own policy
-// has the same checks. Kubernetes has more rules, which package objectrules knows.
+// CheckTriton refuses a Triton that cannot run, or that would lose requests: names that
+// occur twice, mounts of volumes that do not exist, and a grace period that leaves Triton
+// no time. The chart's own policy has the same checks. Package objectrules has the other
+// rules of Kubernetes.
 //
 // own is what the lease asks for, and defaults is the top-level triton. The path of a
 // reason is that of the one that decides. claims are the claims in the URIs of the models.

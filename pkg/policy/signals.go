@@ -68,7 +68,7 @@ func (s *signals) queueTime() {
 	s.needs(v1alpha1.QueueTime, "counter_latencies")
 	if _, better := s.grant.Threshold(v1alpha1.FirstResponseTime); s.image.Engine != "" && !better {
 		s.warn(v1alpha1.QueueTime, fmt.Sprintf(
-			"the image is for %s, where requests wait in the engine and not in Triton's queue: queueTime reads nearly 0 under any load; use firstResponseTime", s.image.Engine))
+			"the image is for %s, and requests wait in that engine, not in Triton's queue: queueTime reads nearly 0 under any load; use firstResponseTime", s.image.Engine))
 	}
 	s.pending(v1alpha1.QueueTime)
 }

@@ -40,7 +40,7 @@ func TestParseImage(t *testing.T) {
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	const (
-		engine = "leases.x.autoscaling.metrics.queueTime: the image is for vllm, where requests wait in the engine and not in Triton's queue: queueTime reads nearly 0 under any load; use firstResponseTime"
+		engine = "leases.x.autoscaling.metrics.queueTime: the image is for vllm, and requests wait in that engine, not in Triton's queue: queueTime reads nearly 0 under any load; use firstResponseTime"
 		leak   = ": Triton 23.10 does not always count down its pending requests, which is fixed in 23.11: the metric can stay high without load"
 	)
 	for name, test := range map[string]struct {

@@ -276,7 +276,7 @@ func (lr *LeaseRenderer) hasHeadless(spec *v1alpha1.LeaseSpec) bool {
 	return len(spec.Models) > 0 && headless != nil && *headless
 }
 
-// checkTriton refuses a Triton that cannot be.
+// checkTriton refuses a Triton that cannot run.
 func (lr *LeaseRenderer) checkTriton(path *field.Path, spec *v1alpha1.LeaseSpec) policy.Refusal {
 	if len(spec.Models) == 0 {
 		return nil

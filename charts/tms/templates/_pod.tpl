@@ -183,9 +183,9 @@ Arguments: triton, lifecycle (its hooks). Result: digits.
 {{- end -}}
 
 {{/*
-tms.withoutEmpty: a map without the keys whose value is null, an empty string or an
-empty map, at any depth. So an empty string removes a default of the chart where null
-cannot: Helm 4 ignores a null in the values of a parent chart.
+tms.withoutEmpty: a map without keys that have null, an empty string or an empty
+map as their value, at any depth. So an empty string removes a default of the chart.
+Null cannot do that in a parent chart: Helm 4.2 and later ignore it.
 Argument: a map or nil. Result: YAML; nothing if no key is left.
 */}}
 {{- define "tms.withoutEmpty" -}}

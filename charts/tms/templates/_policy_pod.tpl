@@ -1,5 +1,5 @@
 {{/*
-Policy, part 3: what a Triton cannot be, as CheckTriton in pkg/policy/pod.go.
+Policy, part 3: refuses a Triton that cannot run, as CheckTriton in pkg/policy/pod.go.
 */}}
 
 {{/*

@@ -46,7 +46,7 @@ Argument: the lease. Result: nothing.
 {{- if hasKey .thresholds "queueTime" -}}
 {{- include "tms.policy.needs" (list . "queueTime" "counter_latencies") -}}
 {{- if and .engine (not $better) -}}
-{{- include "tms.policy.warnLease" (list . (printf ".autoscaling.metrics.queueTime: the image is for %s, where requests wait in the engine and not in Triton's queue: queueTime reads nearly 0 under any load; use firstResponseTime" .engine)) -}}
+{{- include "tms.policy.warnLease" (list . (printf ".autoscaling.metrics.queueTime: the image is for %s, and requests wait in that engine, not in Triton's queue: queueTime reads nearly 0 under any load; use firstResponseTime" .engine)) -}}
 {{- end -}}
 {{- include "tms.policy.pending" (list . "queueTime") -}}
 {{- end -}}
