@@ -75,11 +75,11 @@ func (lr *LeaseRenderer) assignManifests(shapes []*shape, texts map[string]strin
 // on the first call: tms-render usually needs only YAML. The caller holds the lock of the
 // cache.
 func (lr *LeaseRenderer) jsonOf(s *shape, k int) (*stencil.Stencil, error) {
-	if s.yaml[k] == nil {
-		return nil, nil
-	}
 	if s.json == nil {
 		s.json = make([]*stencil.Stencil, len(kinds))
+	}
+	if s.yaml[k] == nil {
+		return nil, nil
 	}
 	if s.json[k] == nil {
 		manifest, err := lr.placeholders.CutJSON(lr.placeholders.Restore(s.yaml[k]), jsonItem)
