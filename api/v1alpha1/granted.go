@@ -14,6 +14,10 @@ type Grant struct {
 	// MinReplicas and MaxReplicas bound the number of replicas.
 	MinReplicas int64 `json:"minReplicas,omitempty"`
 	MaxReplicas int64 `json:"maxReplicas,omitempty"`
+	// Replicas is the number of replicas of a TritonLease that does not scale.
+	Replicas int64 `json:"replicas,omitempty"`
+	// GPUs is the number of GPUs of one replica of a TritonLease.
+	GPUs int64 `json:"gpus,omitempty"`
 	// Metrics are those in effect, in the order of policy.Policy.Metrics.
 	Metrics []MetricThreshold `json:"metrics,omitempty"`
 	// Adjustments are the numbers that differ from what the lease asked for:
@@ -117,4 +121,26 @@ type Term struct {
 type Granted struct {
 	Grant `json:",inline"`
 	Term  `json:",inline"`
+}
+
+// Limits are the most that one TritonLease may have.
+type Limits struct {
+	// Replicas is the highest number of replicas of a lease that does not scale.
+	Replicas int64 `json:"replicas,omitempty"`
+	// GPUs is the highest number of GPUs of one replica.
+	GPUs int64 `json:"gpus"`
+	// CPU and Memory are quantities of one replica. Empty means no limit.
+	CPU    string `json:"cpu,omitempty"`
+	Memory string `json:"memory,omitempty"`
+}
+
+// Budget is the GPU budget of a namespace, and what its leases use of it, in GPUs.
+type Budget struct {
+	// GPUs is the budget.
+	GPUs int64 `json:"gpus"`
+	// Charged is the part of this lease: its highest number of replicas times the GPUs of
+	// one replica.
+	Charged int64 `json:"charged"`
+	// Used is the part of all leases of the namespace.
+	Used int64 `json:"used"`
 }

@@ -50,6 +50,10 @@ type TritonLeaseStatus struct {
 	// Refusals are the reasons why the spec is refused, at most 100. They are empty if
 	// it is granted. The condition Granted has all reasons as one message.
 	Refusals []Refusal `json:"refusals,omitempty"`
+	// Limits are the administrator's limits for each lease.
+	Limits *Limits `json:"limits,omitempty"`
+	// Budget is the GPU budget of the namespace. It is nil if there is none.
+	Budget *Budget `json:"budget,omitempty"`
 	// Replicas is the number of pods, ReadyReplicas the number of pods that serve, and
 	// WantedReplicas the number that the Deployment asks for.
 	Replicas       int32 `json:"replicas,omitempty"`

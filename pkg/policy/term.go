@@ -10,15 +10,62 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// TermConfig is what TritonLeases may say and how long they may last: the values key
-// server.leases. Its
-// defaults are in the chart's values.yaml.
-type TermConfig struct {
-	// AllowedFields are the keys of spec.triton that a TritonLease may set.
+// LeaseConfig are the bounds of TritonLeases, besides those of autoscaling: the values key
+// server.leases. Its defaults are in the chart's values.yaml. Leases of the values are the
+// administrator's own, and not bound by them.
+type LeaseConfig struct {
+	// AllowedFields are the keys of spec.triton that a TritonLease may set, parts of
+	// podTemplate such as podTemplate.spec.dnsConfig, and keys of spec.service such as
+	// service.type.
 	AllowedFields []string `json:"allowedFields,omitempty"`
+	// AllowedSecrets are the secrets that a lease may refer to; * stands for all.
+	AllowedSecrets []string `json:"allowedSecrets,omitempty"`
+	// AllowedVolumes are the types of volumes that a lease may have, such as emptyDir.
+	AllowedVolumes     []string            `json:"allowedVolumes,omitempty"`
+	AllowedTolerations []AllowedToleration `json:"allowedTolerations,omitempty"`
+	// AllowedTargets is Labelled, All or None.
+	AllowedTargets string `json:"allowedTargets,omitempty"`
+	// PodSecurityStandard is restricted, baseline or privileged.
+	PodSecurityStandard string       `json:"podSecurityStandard,omitempty"`
+	Limits              LimitsConfig `json:"limits"`
+	Budget              BudgetConfig `json:"budget"`
 
 	Duration  DurationBounds `json:"duration"`
 	AutoRenew RenewalBounds  `json:"autoRenew"`
+}
+
+// LimitsConfig are the most that one TritonLease may have.
+type LimitsConfig struct {
+	// Replicas is the highest number of replicas of a lease that does not scale.
+	Replicas int64 `json:"replicas"`
+	// GPUs is the highest number of GPUs of one replica.
+	GPUs int64 `json:"gpus"`
+	// CPU and Memory are quantities of one replica. An absent quantity, or an empty string,
+	// is no limit.
+	CPU    v1alpha1.RawJSON `json:"cpu,omitempty"`
+	Memory v1alpha1.RawJSON `json:"memory,omitempty"`
+}
+
+// AllowedToleration matches tolerations that a TritonLease may have. An empty field
+// matches everything.
+type AllowedToleration struct {
+	Key      string `json:"key,omitempty"`
+	Operator string `json:"operator,omitempty"`
+	Value    string `json:"value,omitempty"`
+	Effect   string `json:"effect,omitempty"`
+}
+
+// BudgetConfig is how many GPUs the TritonLeases of a namespace may have together.
+type BudgetConfig struct {
+	// GPUs is the budget of each namespace. Nil means no budget.
+	GPUs *int64 `json:"gpus,omitempty"`
+	// Namespaces replace GPUs for single namespaces.
+	Namespaces map[string]NamespaceBudget `json:"namespaces,omitempty"`
+}
+
+// NamespaceBudget is the budget of one namespace. Nil means no budget.
+type NamespaceBudget struct {
+	GPUs *int64 `json:"gpus,omitempty"`
 }
 
 // DurationBounds are how long a TritonLease lasts from its creation or its last renewal.
@@ -48,8 +95,8 @@ type TermRequest struct {
 	AutoRenew *bool
 }
 
-// Terms is a valid TermConfig.
-type Terms struct{ config TermConfig }
+// Terms is a valid LeaseConfig.
+type Terms struct{ config LeaseConfig }
 
 const (
 	durationMaximum  = "server.leases.duration.maximum"
@@ -59,7 +106,7 @@ const (
 // NewTerms returns the terms of a configuration. If the configuration is invalid, the error
 // is a Refusal with every reason. The interval of renewals must not be shorter than the
 // rate window, because a renewal reads a rate over that window.
-func NewTerms(config TermConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
+func NewTerms(config LeaseConfig, rateWindow v1alpha1.Duration) (*Terms, error) {
 	var reasons field.ErrorList
 	path := field.NewPath("server", "leases")
 	defaultPath, duration, maximum := path.Child("duration", "default"), config.Duration.Default, config.Duration.Maximum

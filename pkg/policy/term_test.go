@@ -16,7 +16,7 @@ func TestTerm(t *testing.T) {
 	duration := func(d v1alpha1.Duration) *v1alpha1.Duration { return &d }
 	is := func(b bool) *bool { return &b }
 	for name, test := range map[string]struct {
-		config  policy.TermConfig
+		config  policy.LeaseConfig
 		request policy.TermRequest
 		want    v1alpha1.Term
 		message string
@@ -53,8 +53,8 @@ func TestTerm(t *testing.T) {
 	}
 }
 
-func terms(standard, maximum v1alpha1.Duration, allowed bool) policy.TermConfig {
-	return policy.TermConfig{
+func terms(standard, maximum v1alpha1.Duration, allowed bool) policy.LeaseConfig {
+	return policy.LeaseConfig{
 		Duration:  policy.DurationBounds{Default: standard, Maximum: maximum},
 		AutoRenew: policy.RenewalBounds{Default: true, Allowed: allowed, Interval: "1h"},
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -211,20 +212,30 @@ func TestResources(t *testing.T) {
 }
 
 // TestAllowedFields checks that server.leases.allowedFields knows every key of triton, and
-// that the default leaves out those that reach the node or run other images.
+// that the default leaves out those that reach the node, run other images, or use another
+// identity.
 func TestAllowedFields(t *testing.T) {
 	t.Parallel()
 	root := schema(t)
 	triton := root["definitions"].(object)["triton"].(object)["properties"].(object)
 	items := root["properties"].(object)["server"].(object)["properties"].(object)["leases"].(object)["properties"].(object)["allowedFields"].(object)["items"].(object)
-	var all []string
-	for _, key := range items["enum"].([]any) {
-		all = append(all, key.(string))
+	pattern := regexp.MustCompile(items["pattern"].(string))
+	for key := range triton {
+		require.Regexp(t, pattern, key)
 	}
-	require.ElementsMatch(t, slices.Collect(maps.Keys(triton)), all)
+	for _, key := range []string{"podTemplate.spec.dnsConfig", "service.type"} {
+		require.Regexp(t, pattern, key)
+	}
+	for _, key := range []string{"", "models", "volume", "podTemplate.", "podTemplate.spec.dnsConfig.x.y", "service", "service.port"} {
+		require.NotRegexp(t, pattern, key)
+	}
 	var defaults object
 	require.NoError(t, yaml.UnmarshalStrict(chartFile(t, "values.yaml"), &defaults))
 	v, err := values.Decode(defaults)
 	require.NoError(t, err)
-	require.ElementsMatch(t, all, append(v.Server.Leases.AllowedFields, "initContainers", "podTemplate", "hostIPC", "runtimeClassName"))
+	notByDefault := []string{
+		"command", "dnsPolicy", "hostIPC", "initContainers", "lifecycle", "podAnnotations", "podLabels", "podSecurityContext", "podTemplate",
+		"priorityClassName", "resourceClaims", "runtimeClassName", "schedulerName", "securityContext", "serviceAccountName",
+	}
+	require.ElementsMatch(t, append(slices.Collect(maps.Keys(triton)), "service.headless"), append(v.Server.Leases.AllowedFields, notByDefault...))
 }

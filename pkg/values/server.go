@@ -8,8 +8,8 @@ import (
 // Server is the administrator's configuration, and how tms-server runs.
 type Server struct {
 	Autoscaling policy.Config `json:"autoscaling"`
-	// Leases is how long TritonLeases last.
-	Leases policy.TermConfig `json:"leases"`
+	// Leases are the bounds of TritonLeases.
+	Leases policy.LeaseConfig `json:"leases"`
 	// Allowlist are Triton images that leases may name, besides Images.Triton.
 	Allowlist []string `json:"allowlist,omitempty"`
 
@@ -29,6 +29,8 @@ type Server struct {
 	Affinity           v1alpha1.RawJSON   `json:"affinity,omitempty"`
 	PriorityClassName  string             `json:"priorityClassName,omitempty"`
 	APIService         APIService         `json:"apiService"`
+	AdmissionPolicy    AdmissionPolicy    `json:"admissionPolicy"`
+	FlowSchema         FlowSchema         `json:"flowSchema"`
 
 	// Keys of NVIDIA TMS that have no effect.
 	ModelRepositories any `json:"modelRepositories,omitempty"`
@@ -45,7 +47,33 @@ type APIService struct {
 	// AcquireTimeout is the longest time that a call of Acquire waits.
 	AcquireTimeout v1alpha1.Duration `json:"acquireTimeout,omitempty"`
 	CallsPerSecond int64             `json:"callsPerSecond,omitempty"`
-	ClusterRole    ClusterRole       `json:"clusterRole"`
+	OpenCalls      OpenCalls         `json:"openCalls"`
+	Connections    Connections       `json:"connections"`
+	// TokenAudiences are the audiences of tokens; none means the API server's own.
+	TokenAudiences []string    `json:"tokenAudiences,omitempty"`
+	ClusterRole    ClusterRole `json:"clusterRole"`
+}
+
+// OpenCalls limit the calls that are open at once in one replica.
+type OpenCalls struct {
+	PerUser int64 `json:"perUser,omitempty"`
+	Maximum int64 `json:"maximum,omitempty"`
+}
+
+// Connections limit the connections that are open at once in one replica.
+type Connections struct {
+	PerAddress int64 `json:"perAddress,omitempty"`
+	Maximum    int64 `json:"maximum,omitempty"`
+}
+
+// AdmissionPolicy configures the ValidatingAdmissionPolicies.
+type AdmissionPolicy struct {
+	Enabled bool `json:"enabled"`
+}
+
+// FlowSchema configures the FlowSchema of the leader election.
+type FlowSchema struct {
+	Enabled bool `json:"enabled"`
 }
 
 // APITLS is the source of the certificate of the API: exactly one of its fields.
