@@ -87,7 +87,7 @@ func (o *options) run(ctx context.Context) error {
 	if err := o.api.validate(); err != nil {
 		return err
 	}
-	current, err := config.Read(o.config, o.release)
+	current, err := config.Read(o.config, o.release, o.releaseNamespace)
 	if err != nil {
 		return err
 	}

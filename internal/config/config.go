@@ -16,7 +16,7 @@ import (
 // Config is the configuration in force. It is safe for concurrent use.
 type Config struct {
 	path    string
-	release string
+	release render.Release
 
 	renderer *render.Renderer
 
@@ -39,15 +39,15 @@ type Config struct {
 	base, leases *render.LeaseRenderer
 }
 
-// Read reads a file of chart values, such as the one in the chart's ConfigMap. release is
-// the prefix of the names of all objects of leases. If the values are refused, the error
-// wraps a policy.Refusal.
-func Read(path, release string) (*Config, error) {
+// Read reads a file of chart values, such as the one in the chart's ConfigMap. release and
+// namespace are those of the Helm release. If the values are refused, the error wraps a
+// policy.Refusal.
+func Read(path, release, namespace string) (*Config, error) {
 	renderer, err := render.New(render.Options{})
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{path: path, release: release, renderer: renderer}
+	c := &Config{path: path, release: render.Release{Name: release, Namespace: namespace, Controller: true}, renderer: renderer}
 	_, err = c.Reload()
 	return c, err
 }
@@ -121,5 +121,5 @@ func (c *Config) newLeaseRenderer(text []byte) (*render.LeaseRenderer, error) {
 	if input.Leases() > 0 {
 		return nil, errors.New("leases: not allowed here: create TritonLease objects instead")
 	}
-	return c.renderer.LeaseRenderer(render.Release{Name: c.release, Namespace: "default", Controller: true}, input)
+	return c.renderer.LeaseRenderer(c.release, input)
 }

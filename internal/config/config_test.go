@@ -21,7 +21,7 @@ func TestReload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
 	write(five)
-	c, err := config.Read(file, "tms")
+	c, err := config.Read(file, "tms", "system")
 	require.NoError(t, err)
 	require.EqualValues(t, 5, most(t, c), "the largest number of replicas")
 	first, err := c.InForce()
@@ -78,11 +78,11 @@ func TestReload(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
-	_, err := config.Read(filepath.Join(t.TempDir(), "absent.yaml"), "tms")
+	_, err := config.Read(filepath.Join(t.TempDir(), "absent.yaml"), "tms", "system")
 	require.ErrorContains(t, err, "no such file")
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("server: {leases: {autoRenew: {interval: 1s}}, unknown: 1}"), 0o600))
-	_, err = config.Read(file, "tms")
+	_, err = config.Read(file, "tms", "system")
 	var refusal policy.Refusal
 	require.ErrorAs(t, err, &refusal)
 }

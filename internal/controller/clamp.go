@@ -27,9 +27,9 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 		granted.Grant = renderer.ClampReplicas(r.status.Granted.Grant)
 	}
 	requested := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
-	term, adjustments, err := renderer.Terms().Grant(spec, requested)
+	term, adjustments, err := renderer.Bounds().GrantTerm(spec, requested)
 	if err != nil {
-		if term, adjustments, err = renderer.Terms().Grant(spec, policy.TermRequest{}); err != nil {
+		if term, adjustments, err = renderer.Bounds().GrantTerm(spec, policy.TermRequest{}); err != nil {
 			return err
 		}
 	}

@@ -60,7 +60,7 @@ func newConfiguration(t *testing.T, text string) *config.Config {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	c, err := config.Read(file, "tms")
+	c, err := config.Read(file, "tms", "system")
 	require.NoError(t, err)
 	return c
 }

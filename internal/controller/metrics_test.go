@@ -39,7 +39,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(scales), 0o600))
-	read, err := config.Read(file, "tms")
+	read, err := config.Read(file, "tms", "system")
 	require.NoError(t, err)
 	since, _ := read.InForce()
 	e := newEnvironment(t, scales, newLease(t, "a", scaled), newLease(t, "b", fixed), newLease(t, "c", contradiction))

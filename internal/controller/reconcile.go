@@ -114,7 +114,7 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 			return false, err
 		}
 	}
-	if deleted, err := r.reconcileTerm(ctx, renderer.Terms().Interval()); deleted || err != nil {
+	if deleted, err := r.reconcileTerm(ctx, renderer.Bounds().Interval()); deleted || err != nil {
 		return deleted, err
 	}
 	return false, r.reconcileObjects(ctx, objects)

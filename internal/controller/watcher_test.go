@@ -96,7 +96,7 @@ func TestWatcher(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
 	write(scales)
-	read, err := config.Read(file, "tms")
+	read, err := config.Read(file, "tms", "system")
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		w, all := newWatcher(t, read)

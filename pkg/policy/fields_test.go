@@ -12,7 +12,7 @@ func TestCheckFields(t *testing.T) {
 	t.Parallel()
 	config := terms("1h", "2h", true)
 	config.AllowedFields = []string{"args", "env"}
-	all, err := policy.NewTerms(config, "1m")
+	all, err := policy.NewLeaseBounds(config, "1m")
 	require.NoError(t, err)
 	require.Empty(t, all.CheckFields(path, nil))
 	require.Empty(t, all.CheckFields(path, map[string]any{"args": nil, "env": nil}))

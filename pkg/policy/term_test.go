@@ -34,9 +34,9 @@ func TestTerm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			all, err := policy.NewTerms(test.config, "1m")
+			all, err := policy.NewLeaseBounds(test.config, "1m")
 			require.NoError(t, err)
-			term, adjustments, err := all.Grant(field.NewPath("spec"), test.request)
+			term, adjustments, err := all.GrantTerm(field.NewPath("spec"), test.request)
 			if test.refused != "" {
 				require.EqualError(t, err, test.refused)
 				return
@@ -62,7 +62,7 @@ func terms(standard, maximum v1alpha1.Duration, allowed bool) policy.LeaseConfig
 
 func TestInterval(t *testing.T) {
 	t.Parallel()
-	all, err := policy.NewTerms(terms("1h", "2h", true), "1m")
+	all, err := policy.NewLeaseBounds(terms("1h", "2h", true), "1m")
 	require.NoError(t, err)
 	require.Equal(t, time.Hour, all.Interval())
 }
@@ -71,11 +71,11 @@ func TestTermsInvalid(t *testing.T) {
 	t.Parallel()
 	config := terms("3h", "2h", true)
 	config.AutoRenew.Interval = "30s"
-	_, err := policy.NewTerms(config, "1m")
+	_, err := policy.NewLeaseBounds(config, "1m")
 	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "3h": must not exceed server.leases.duration.maximum (2h)
 server.leases.autoRenew.interval: Invalid value: "30s": must be at least server.autoscaling.prometheus.rateWindow (1m)`)
 
-	_, err = policy.NewTerms(terms("0s", "2h", true), "1m")
+	_, err = policy.NewLeaseBounds(terms("0s", "2h", true), "1m")
 	require.EqualError(t, err, `server.leases.duration.default: Invalid value: "0s": must be longer than 0s, which means no expiry, because server.leases.duration.maximum is 2h`)
 }
 

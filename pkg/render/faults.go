@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/json"
 
@@ -23,7 +24,8 @@ type fault struct {
 	err  *field.Error
 }
 
-// refuseFaults returns the reasons why Kubernetes would refuse objects of the leases.
+// refuseFaults returns the reasons why Kubernetes would refuse objects of the leases, and
+// why TritonLeases may not have their pods.
 func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, error) {
 	if err := lr.renderShapes(leases); err != nil {
 		return nil, err
@@ -37,6 +39,7 @@ func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, e
 		for _, f := range faults {
 			reasons = append(reasons, lr.reason(g, f))
 		}
+		reasons = append(reasons, g.shape.pod.Refused...)
 	}
 	return reasons, nil
 }
@@ -67,6 +70,9 @@ func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
 			faults = append(faults, misreadError(err))
 		} else {
 			faults = append(faults, objectrules.Validate(object)...)
+			if deployment, has := object.(*appsv1.Deployment); has && lr.release.Controller {
+				g.shape.pod = lr.bounds.JudgePod(fieldpath.Parse(g.Path).Field(), &deployment.Spec.Template)
+			}
 		}
 		for _, err := range faults {
 			g.shape.faults = append(g.shape.faults, fault{kind.Kind, err})

@@ -154,9 +154,9 @@ func (lr *LeaseRenderer) checkFaults(g *GrantedLease) error {
 	return err
 }
 
-// GrantTritonLease grants the autoscaling and the term of a TritonLease. The error is a
-// policy.Refusal with paths that begin with spec. lr must be made for a Release with
-// Controller set.
+// GrantTritonLease grants a TritonLease within server.leases and server.autoscaling. The
+// error is a policy.Refusal with paths that begin with spec. lr must be made for a Release
+// with Controller set.
 func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*GrantedLease, error) {
 	if reasons := checkSize(lease); len(reasons) > 0 {
 		return nil, reasons
@@ -175,21 +175,54 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	if len(refused) == 0 {
 		granted, refused = lr.grantLease(spec, lease.Name, value, nil)
 	}
+	renders := len(refused) == 0
 	triton, _ := value["triton"].(map[string]any)
-	refused = append(refused, lr.terms.CheckFields(spec.Child("triton"), triton)...)
+	refused = append(refused, lr.bounds.CheckFields(spec.Child("triton"), triton)...)
 	asked := policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
-	term, adjustments, err := lr.terms.Grant(spec, asked)
+	term, adjustments, err := lr.bounds.GrantTerm(spec, asked)
 	refused = append(refused, policy.Reasons(err)...)
+	if renders {
+		granted.Namespace, granted.RequestedTerm, granted.Term = lease.Namespace, asked, term
+		adjustments = append(lr.grantReplicas(spec, granted, &lease.Spec.LeaseSpec, value), adjustments...)
+		lr.addShape(granted, value)
+		reasons, err := lr.refuseFaults([]*GrantedLease{granted})
+		refused = append(refused, reasons...)
+		if err != nil && len(refused) == 0 {
+			return nil, err
+		}
+	}
 	if len(refused) > 0 {
 		return nil, refused
 	}
-	granted.Namespace, granted.RequestedTerm, granted.Term = lease.Namespace, asked, term
-	lr.addShape(granted, value)
+	granted.Grant.GPUs = granted.shape.pod.GPUs
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
-	if err := lr.checkFaults(granted); err != nil {
-		return nil, err
-	}
 	return granted, nil
+}
+
+// grantReplicas grants the replicas of a TritonLease that does not scale. It sets a clamped
+// number also in value, from which the lease is rendered.
+func (lr *LeaseRenderer) grantReplicas(path *field.Path, g *GrantedLease, spec *v1alpha1.LeaseSpec, value map[string]any) []v1alpha1.Adjustment {
+	if g.Grant.Autoscaled || len(spec.Models) == 0 {
+		return nil
+	}
+	asked, byDefault := int64(1), true // the default of Kubernetes
+	if replicas := lr.decoded.Triton.Replicas; replicas != nil {
+		asked = *replicas
+	}
+	if spec.Triton != nil && spec.Triton.Replicas != nil {
+		asked, byDefault = *spec.Triton.Replicas, false
+	}
+	granted, adjustments := lr.bounds.GrantReplicas(path, asked, byDefault)
+	g.Grant.Replicas = granted
+	if len(adjustments) > 0 {
+		triton, _ := value["triton"].(map[string]any)
+		if triton == nil {
+			triton = map[string]any{}
+			value["triton"] = triton
+		}
+		triton["replicas"] = float64(granted)
+	}
+	return adjustments
 }
 
 // validate validates one lease against the schema. Paths begin with leases.<name>.

@@ -24,9 +24,9 @@ type LeaseRenderer struct {
 	// fullname is the prefix of the names of all objects. serverName is the name of
 	// tms-server's objects, or empty if tms-server is not installed.
 	fullname, serverName string
-	// policy and terms are nil if the configuration is refused.
+	// policy and bounds are nil if the configuration is refused.
 	policy     *policy.Policy
-	terms      *policy.Terms
+	bounds     *policy.LeaseBounds
 	metrics    map[string]policy.Metric // by name
 	ruleLabels map[string]string
 	images     policy.Allowlist
@@ -100,7 +100,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		warnings = append(warnings, overridden...)
 	}
 	refused.add(checkServiceName(decoded, serverName))
-	lr.terms, err = policy.NewTerms(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
+	lr.bounds, err = policy.NewLeaseBounds(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.addError(err)
 	refused.add(policy.CheckArguments(argumentsOf(field.NewPath("triton"), &decoded.Triton)...))
 	return lr, warnings, nil
@@ -115,8 +115,8 @@ func checkServiceName(v *values.Values, name string) policy.Refusal {
 		"the name of the API's Service "+mustBeObjectName+": change the name of the release, or set fullnameOverride")}
 }
 
-// Terms returns the defaults and bounds of the terms of TritonLeases.
-func (lr *LeaseRenderer) Terms() *policy.Terms { return lr.terms }
+// Bounds returns the bounds of TritonLeases.
+func (lr *LeaseRenderer) Bounds() *policy.LeaseBounds { return lr.bounds }
 
 // AllowedImages returns the Triton images that leases may use, the default first.
 func (lr *LeaseRenderer) AllowedImages() []string { return slices.Clone(lr.images) }
@@ -130,10 +130,12 @@ func (lr *LeaseRenderer) WithImages(images ...string) *LeaseRenderer {
 }
 
 // ClampReplicas clamps the replicas of an existing grant to the current bounds, which may
-// have changed since. The metrics and the thresholds stay. If the bounds no longer allow
-// autoscaling by these metrics, it returns a grant without autoscaling.
+// have changed since. The GPUs, the metrics and the thresholds stay. If the bounds no longer
+// allow autoscaling by these metrics, it returns a grant without autoscaling.
 func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 	if !granted.Autoscaled {
+		replicas, adjustments := lr.bounds.GrantReplicas(field.NewPath("spec"), granted.Replicas, false)
+		granted.Replicas, granted.Adjustments = replicas, mergeAdjustments(adjustments, granted.Adjustments)
 		return granted
 	}
 	request := v1alpha1.Autoscaling{
@@ -146,17 +148,23 @@ func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 	}
 	clamped, err := lr.policy.Grant(field.NewPath("spec"), request, nil)
 	if err != nil {
-		return v1alpha1.Grant{}
+		return v1alpha1.Grant{GPUs: granted.GPUs}
 	}
 	if !clamped.Autoscaled {
+		clamped.GPUs = granted.GPUs
 		return clamped
 	}
-	kept := slices.DeleteFunc(slices.Clone(granted.Adjustments), func(before v1alpha1.Adjustment) bool {
-		return slices.ContainsFunc(clamped.Adjustments, func(now v1alpha1.Adjustment) bool { return now.Field == before.Field })
-	})
-	granted.Adjustments = slices.Concat(clamped.Adjustments, kept)
+	granted.Adjustments = mergeAdjustments(clamped.Adjustments, granted.Adjustments)
 	granted.MinReplicas, granted.MaxReplicas = clamped.MinReplicas, clamped.MaxReplicas
 	return granted
+}
+
+// mergeAdjustments returns new adjustments, and earlier ones of other fields.
+func mergeAdjustments(now, before []v1alpha1.Adjustment) []v1alpha1.Adjustment {
+	kept := slices.DeleteFunc(slices.Clone(before), func(b v1alpha1.Adjustment) bool {
+		return slices.ContainsFunc(now, func(n v1alpha1.Adjustment) bool { return n.Field == b.Field })
+	})
+	return slices.Concat(now, kept)
 }
 
 // namespaceOf returns the namespace of a lease's objects.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/triton-leases/tms/internal/stencil"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // shape is what leases share if their manifests differ only in parameters: names, granted
@@ -23,8 +24,10 @@ type shape struct {
 	// yaml holds one manifest for each of kinds, nil if the lease has no such object.
 	// renderShapes sets yaml, and jsonOf sets json, once, under the lock of the cache.
 	yaml, json []*stencil.Stencil
-	// faults are those for which Kubernetes would refuse the objects, once they are checked.
+	// faults are those for which Kubernetes would refuse the objects, and pod is the judgement
+	// of the pods of TritonLeases, once they are checked.
 	faults  []fault
+	pod     policy.LeasePod
 	checked bool
 }
 

@@ -46,7 +46,7 @@ var configuration = sync.OnceValues(func() (*config.Config, error) {
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		return nil, err
 	}
-	return config.Read(file, "tms")
+	return config.Read(file, "tms", "system")
 })
 
 // fixture is a Service with a fake API server.

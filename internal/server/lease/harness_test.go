@@ -47,7 +47,7 @@ var configuration = sync.OnceValues(func() (*config.Config, error) {
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		return nil, err
 	}
-	return config.Read(file, "tms")
+	return config.Read(file, "tms", "system")
 })
 
 // cluster is a fake API server, and a server of the API on a network in memory. The test
