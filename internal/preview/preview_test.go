@@ -79,7 +79,7 @@ func TestRenderMatchesController(t *testing.T) {
 			}
 			given := [][]byte{
 				read(t, file),
-				[]byte("server: {leases: {allowedFields: [" + strings.Join(tritonKeys(), ", ") + "], duration: {default: 8h, maximum: 24h}, autoRenew: {default: false, allowed: true}}}"),
+				[]byte("server: {allowlist: [example.com/proxy:1, 'amazon/aws-cli:2', 'nvcr.io/nvidia/tritonserver:26.08-trtllm-python-py3'], leases: {allowedFields: [" + strings.Join(tritonKeys(), ", ") + ", service.type, service.annotations, service.labels, service.headless], " + wide + ", duration: {default: 8h, maximum: 24h}, autoRenew: {default: false, allowed: true}}}"),
 			}
 			var input render.Input
 			for _, text := range given {
@@ -283,6 +283,9 @@ func TestExample(t *testing.T) {
 	require.Empty(t, result.Warnings)
 	require.NotEmpty(t, slices.Collect(result.Documents()))
 }
+
+// wide are bounds that allow everything that leases of the values have.
+const wide = `allowedSecrets: [s3], allowedVolumes: [emptyDir, persistentVolumeClaim, configMap, secret, hostPath], allowedTolerations: [{}], podSecurityStandard: privileged, limits: {replicas: 1000}`
 
 // tritonKeys returns all keys of triton.
 func tritonKeys() []string {

@@ -94,8 +94,7 @@ func TestFaults(t *testing.T) {
 // same answer from the cache.
 func TestFaultsOfTritonLease(t *testing.T) {
 	t.Parallel()
-	lr, err := goPolicy.LeaseRenderer(render.Release{Name: "tms", Namespace: "tms", Controller: true}, new(render.Input))
-	require.NoError(t, err)
+	lr := controllerOf(t, "server: {leases: {allowedTolerations: [{}]}}")
 	lease := new(v1alpha1.TritonLease)
 	require.NoError(t, yaml.Unmarshal([]byte(`
 metadata: {name: a, namespace: vision}
@@ -103,7 +102,7 @@ spec:
   models: [{name: m, uri: /models}]
   triton: {tolerations: [{operator: Exist, key: a}]}`), lease))
 	for range 2 {
-		_, err = lr.GrantTritonLease(lease)
+		_, err := lr.GrantTritonLease(lease)
 		require.EqualError(t, err, `spec.triton.tolerations[0].operator: Unsupported value: "Exist": supported values: "Equal", "Exists"`)
 	}
 }

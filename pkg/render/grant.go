@@ -176,8 +176,7 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 		granted, refused = lr.grantLease(spec, lease.Name, value, nil)
 	}
 	renders := len(refused) == 0
-	triton, _ := value["triton"].(map[string]any)
-	refused = append(refused, lr.bounds.CheckFields(spec.Child("triton"), triton)...)
+	refused = append(refused, lr.checkRequest(spec, lease, value)...)
 	asked := policy.TermRequest{Duration: lease.Spec.Duration, AutoRenew: lease.Spec.AutoRenew}
 	term, adjustments, err := lr.bounds.GrantTerm(spec, asked)
 	refused = append(refused, policy.Reasons(err)...)
@@ -190,6 +189,9 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 		if err != nil && len(refused) == 0 {
 			return nil, err
 		}
+		if lr.besideServer(lease) && err == nil {
+			refused = append(refused, granted.shape.pod.CheckServiceAccount(spec, lr.serverName)...)
+		}
 	}
 	if len(refused) > 0 {
 		return nil, refused
@@ -197,6 +199,23 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	granted.Grant.GPUs = granted.shape.pod.GPUs
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
 	return granted, nil
+}
+
+// checkRequest refuses what a TritonLease may not say. value is its spec.
+func (lr *LeaseRenderer) checkRequest(spec *field.Path, lease *v1alpha1.TritonLease, value map[string]any) policy.Refusal {
+	var reasons policy.Refusal
+	if lr.besideServer(lease) {
+		reasons = lr.checkServerName(spec, lr.fullname+"-"+lease.Name)
+	}
+	request := policy.LeaseRequest{Target: lease.Spec.Target != nil, InReleaseNamespace: lr.besideServer(lease)}
+	request.Triton, _ = value["triton"].(map[string]any)
+	request.Service, _ = value["service"].(map[string]any)
+	return append(reasons, lr.bounds.CheckRequest(spec, request, lr.images)...)
+}
+
+// besideServer reports whether a lease is in the namespace of tms-server.
+func (lr *LeaseRenderer) besideServer(lease *v1alpha1.TritonLease) bool {
+	return lease.Namespace == lr.release.Namespace
 }
 
 // grantReplicas grants the replicas of a TritonLease that does not scale. It sets a clamped
@@ -268,9 +287,8 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 // models have the same name.
 func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1alpha1.LeaseSpec) policy.Refusal {
 	var reasons policy.Refusal
-	if g.ObjectName == lr.serverName {
-		reasons = append(reasons, field.Invalid(path, g.ObjectName,
-			"the name of the lease's objects must not be that of tms-server: change the name of the lease"))
+	if !lr.release.Controller {
+		reasons = append(reasons, lr.checkServerName(path, g.ObjectName)...)
 	}
 	if !isObjectName(g.ObjectName) {
 		reasons = append(reasons, field.Invalid(path, g.ObjectName,
@@ -295,6 +313,16 @@ func (lr *LeaseRenderer) checkNames(path *field.Path, g *GrantedLease, spec *v1a
 		seen[model.Name] = true
 	}
 	return reasons
+}
+
+// checkServerName refuses a lease in the namespace of the release if its objects have the
+// name of those of tms-server.
+func (lr *LeaseRenderer) checkServerName(path *field.Path, objectName string) policy.Refusal {
+	if objectName != lr.serverName {
+		return nil
+	}
+	return policy.Refusal{field.Invalid(path, objectName,
+		"the name of the lease's objects must not be that of tms-server: change the name of the lease")}
 }
 
 // headlessSuffix is the end of the name of a headless Service.

@@ -22,7 +22,7 @@ type LeaseRenderer struct {
 	values  map[string]any
 	decoded *values.Values
 	// fullname is the prefix of the names of all objects. serverName is the name of
-	// tms-server's objects, or empty if tms-server is not installed.
+	// tms-server's objects and service account, or empty if tms-server is not installed.
 	fullname, serverName string
 	// policy and bounds are nil if the configuration is refused.
 	policy     *policy.Policy
@@ -82,7 +82,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		delete(accepted, "serviceAccount") // it exists in the namespace of the release only
 	}
 	serverName := lr.fullname + "-server"
-	if decoded.Server.Enabled {
+	if decoded.Server.Enabled || release.Controller {
 		lr.serverName = serverName
 	}
 	refused.add(release.validate())

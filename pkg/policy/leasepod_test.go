@@ -1,0 +1,62 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/triton-leases/tms/pkg/policy"
+)
+
+func template(t testing.TB, text string) *corev1.PodTemplateSpec {
+	t.Helper()
+	template := new(corev1.PodTemplateSpec)
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), template))
+	return template
+}
+
+func TestJudgePodSecurity(t *testing.T) {
+	t.Parallel()
+	const restricted = "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: triton, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]"
+	message := func(found, standard string) string {
+		return "spec.triton: Forbidden: " + found + ": the pod must meet the Pod Security Standard " + standard +
+			", also with the defaults of triton (server.leases.podSecurityStandard); an administrator sets it in the values of the release"
+	}
+	for name, test := range map[string]struct {
+		standard, spec string
+		refused        []string
+	}{
+		"restricted":               {"restricted", restricted, nil},
+		"restricted by default":    {"", restricted + ", hostNetwork: true", []string{message("host namespaces (hostNetwork=true)", "restricted")}},
+		"baseline is not enough":   {"restricted", restricted + ", volumes: [{name: a, nfs: {server: a, path: /}}]", []string{message(`restricted volume types (volume "a" uses restricted volume type "nfs")`, "restricted")}},
+		"baseline":                 {"baseline", "containers: [{name: triton}]", nil},
+		"less than baseline":       {"baseline", "containers: [{name: triton, securityContext: {privileged: true}}], hostIPC: true, volumes: [{name: a, hostPath: {path: /}}]", []string{message("host namespaces (hostIPC=true)", "baseline"), message(`hostPath volumes (volume "a")`, "baseline"), message(`privileged (container "triton" must not set securityContext.privileged=true)`, "baseline")}},
+		"privileged is everything": {"privileged", "containers: [{name: triton, securityContext: {privileged: true}}]", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bounds := leaseBounds(t, policy.LeaseConfig{PodSecurityStandard: test.standard})
+			require.Equal(t, test.refused, messages(bounds.JudgePod(spec, template(t, "spec: {"+test.spec+"}")).Refused))
+		})
+	}
+}
+
+// TestBecomeServer: the pods of a lease must not be taken for those of tms-server.
+func TestBecomeServer(t *testing.T) {
+	t.Parallel()
+	bounds := leaseBounds(t, policy.LeaseConfig{PodSecurityStandard: "privileged"})
+	for text, refused := range map[string]bool{
+		"{}": false, "{serviceAccountName: other}": false,
+		"{serviceAccountName: tms-server}": true, "{serviceAccount: tms-server}": true,
+		"{serviceAccountName: other, serviceAccount: tms-server}": false, // Kubernetes ignores serviceAccount
+		"{serviceAccountName: tms-server, serviceAccount: other}": true,
+	} {
+		reasons := bounds.JudgePod(spec, template(t, "spec: "+text)).CheckServiceAccount(spec, "tms-server")
+		require.Equal(t, refused, len(reasons) == 1, text)
+	}
+	require.Empty(t, bounds.JudgePod(spec, template(t, "metadata: {labels: {app.kubernetes.io/component: triton}}")).Refused)
+	require.EqualError(t, bounds.JudgePod(spec, template(t, "metadata: {labels: {app.kubernetes.io/component: server}}")).Refused[0],
+		`spec.triton.podTemplate.metadata.labels[app.kubernetes.io/component]: Invalid value: "server": must not be server: the Service of tms-server selects pods by this label`)
+}

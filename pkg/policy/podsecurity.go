@@ -1,0 +1,38 @@
+package policy
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/pod-security-admission/api"
+	podsecurity "k8s.io/pod-security-admission/policy"
+)
+
+// podChecks are the Pod Security Standards of the newest Kubernetes that is known here.
+var podChecks = func() podsecurity.Evaluator {
+	checks, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
+	if err != nil {
+		panic(err) // DefaultChecks are valid
+	}
+	return checks
+}()
+
+// checkPodSecurity refuses a pod that does not meet server.leases.podSecurityStandard.
+func (b *LeaseBounds) checkPodSecurity(triton *field.Path, template *corev1.PodTemplateSpec) field.ErrorList {
+	standard := api.LevelVersion{Level: api.Level(b.config.PodSecurityStandard), Version: api.LatestVersion()}
+	var reasons field.ErrorList
+	for _, result := range podChecks.EvaluatePod(standard, &template.ObjectMeta, &template.Spec) {
+		if result.Allowed {
+			continue
+		}
+		found := result.ForbiddenReason
+		if result.ForbiddenDetail != "" {
+			found += " (" + result.ForbiddenDetail + ")"
+		}
+		reasons = append(reasons, field.Forbidden(triton, fmt.Sprintf(
+			"%s: the pod must meet the Pod Security Standard %s, also with the defaults of triton (server.leases.podSecurityStandard); %s",
+			found, standard.Level, administratorSets)))
+	}
+	return reasons
+}
