@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -85,4 +87,121 @@ func TestClampReplicas(t *testing.T) {
 	require.Equal(t, []v1alpha1.Adjustment{
 		{Field: "spec.triton.replicas", Asked: 8, Granted: 3, Limit: "server.leases.limits.replicas"}, {Field: "spec.x"},
 	}, after.Adjustments)
+}
+
+// TestRefusedLeases checks that a TritonLease gets all reasons at once, always in the same
+// order: those of its request, and those of its pods as they are rendered.
+func TestRefusedLeases(t *testing.T) {
+	t.Parallel()
+	const (
+		sets     = "; an administrator sets it in the values of the release"
+		field    = ": Forbidden: a TritonLease may not set it: it is not in server.leases.allowedFields" + sets
+		volume   = ": Forbidden: a TritonLease may not have a volume of this type: it is not in server.leases.allowedVolumes" + sets
+		standard = ": the pod must meet the Pod Security Standard restricted, also with the defaults of triton (server.leases.podSecurityStandard)" + sets
+	)
+	for name, test := range map[string]struct {
+		values, spec string
+		want         []string
+	}{
+		"the node": {
+			spec: "triton: {replicas: 500, priorityClassName: system-cluster-critical, securityContext: {privileged: true, allowPrivilegeEscalation: null}, volumes: [{name: root, hostPath: {path: /}}], resources: {limits: {nvidia.com/gpu: 64}}}",
+			want: []string{
+				"spec.triton.priorityClassName" + field, "spec.triton.securityContext" + field, "spec.triton.volumes[0].hostPath" + volume,
+				`spec.triton.resources.limits: Invalid value: "64": must not exceed server.leases.limits.gpus (8) in all containers of a pod together` + sets,
+				`spec.triton: Forbidden: privileged (container "triton" must not set securityContext.privileged=true)` + standard,
+				`spec.triton: Forbidden: allowPrivilegeEscalation != false (container "triton" must set securityContext.allowPrivilegeEscalation=false)` + standard,
+				`spec.triton: Forbidden: restricted volume types (volume "root" uses restricted volume type "hostPath")` + standard,
+			},
+		},
+		"with the schema's reasons": {
+			spec: "autoscaling: {replicas: {minimum: -1}}, triton: {hostIPC: true, tolerations: [{operator: Exists}]}, duration: soon",
+			want: []string{
+				"spec.autoscaling.replicas.minimum: Invalid value: -1: must be at least 0", "spec.triton.hostIPC" + field,
+				"spec.triton.tolerations[0]: Forbidden: a TritonLease may not have this toleration: no entry of server.leases.allowedTolerations matches it" + sets,
+				`spec.duration: Invalid value: "soon": must be a duration such as 30m or 8h`,
+			},
+		},
+		"a Service": {spec: "service: {type: LoadBalancer, headless: true}", want: []string{"spec.service.type" + field}},
+		"the administrator's default": {
+			values: "triton: {podSecurityContext: {runAsNonRoot: false}}", spec: "image: ''",
+			want: []string{`spec.triton: Forbidden: runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)` + standard},
+		},
+		"a sidecar": {
+			values: "server: {leases: {allowedFields: [podTemplate.spec.initContainers], limits: {gpus: 1, memory: 8Gi}}}, triton: {resources: {limits: {nvidia.com/gpu: 1, memory: 6Gi}}}",
+			spec: `triton: {podTemplate: {spec: {initContainers: [{name: a, image: mine, restartPolicy: Always, resources: {limits: {nvidia.com/gpu: 1, memory: 4Gi}},
+				securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}`,
+			want: []string{
+				`spec.triton.podTemplate.spec.initContainers[0].image: Forbidden: image "mine" is not allowed: it must be images.triton or in server.allowlist`,
+				`spec.triton.resources.limits: Invalid value: "2": must not exceed server.leases.limits.gpus (1) in all containers of a pod together` + sets,
+				`spec.triton.resources.limits: Invalid value: "10Gi": must not exceed server.leases.limits.memory (8Gi) in all containers of a pod together` + sets,
+			},
+		},
+		"no target": {
+			values: "server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}, leases: {allowedTargets: None}}",
+			spec:   "models: null, target: {name: a, selector: {a: b}}",
+			want:   []string{"spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None" + sets},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lr := controllerOf(t, "{"+test.values+"}")
+			text := "{models: [{name: m, uri: /m}], " + test.spec + "}"
+			if strings.HasPrefix(test.spec, "models") {
+				text = "{" + test.spec + "}"
+			}
+			for range 2 { // the second time from the cache
+				_, err := lr.GrantTritonLease(tritonLease(t, "vision", text))
+				var got []string
+				for _, reason := range policy.Reasons(err) {
+					got = append(got, reason.Error())
+				}
+				require.Equal(t, test.want, got)
+			}
+		})
+	}
+}
+
+// TestBecomeServer tries to run the pods of a lease as tms-server, in its namespace and in
+// another one, when an administrator allows everything.
+func TestBecomeServer(t *testing.T) {
+	t.Parallel()
+	const everything = `server: {leases: {allowedFields: [serviceAccountName, podTemplate, env, volumes], allowedSecrets: ["*"], podSecurityStandard: privileged,
+		allowedVolumes: [projected, secret], allowedTargets: All}}`
+	for name, test := range map[string]struct {
+		values, lease, triton string
+		want                  string
+		elsewhere             bool // refused in another namespace too
+	}{
+		"its account":               {triton: "{serviceAccountName: tms-server}", want: "spec.triton.serviceAccountName"},
+		"its account in a template": {triton: "{podTemplate: {spec: {serviceAccountName: tms-server}}}", want: "spec.triton.serviceAccountName"},
+		"its account by the alias":  {triton: "{podTemplate: {spec: {serviceAccount: tms-server}}}", want: "spec.triton.serviceAccountName"},
+		"its account as the default": {
+			values: "triton: {serviceAccountName: tms-server}", triton: "{volumes: [{name: a, projected: {sources: [{serviceAccountToken: {path: token}}]}}]}",
+			want: "spec.triton.serviceAccountName",
+		},
+		"the key of its certificate":  {triton: "{volumes: [{name: a, secret: {secretName: tms-server-tls}}]}", want: "spec.triton.volumes[0].secret.secretName"},
+		"a token of its account":      {triton: "{env: [{name: A, valueFrom: {secretKeyRef: {name: tms-server-token, key: token}}}]}", want: "spec.triton.env[0].valueFrom.secretKeyRef.name"},
+		"the label of its pods":       {triton: "{podTemplate: {metadata: {labels: {app.kubernetes.io/component: server}}}}", want: "spec.triton.podTemplate.metadata.labels[app.kubernetes.io/component]", elsewhere: true},
+		"the names of its objects":    {lease: "server", triton: "{}", want: "spec"},
+		"with other names of objects": {values: "fullnameOverride: x", triton: "{serviceAccountName: x-server}", want: "spec.triton.serviceAccountName"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lr := controllerOf(t, everything+"\n"+test.values)
+			for namespace, refused := range map[string]bool{"system": true, "vision": test.elsewhere} {
+				lease := tritonLease(t, namespace, "{models: [{name: m, uri: /m}], triton: "+test.triton+"}")
+				if test.lease != "" {
+					lease.Name = test.lease
+				}
+				_, err := lr.GrantTritonLease(lease)
+				if !refused {
+					require.NoError(t, err)
+					continue
+				}
+				reasons := policy.Reasons(err)
+				require.Len(t, reasons, 1, "%v", err)
+				require.Equal(t, test.want, reasons[0].Field)
+			}
+		})
+	}
 }
