@@ -26,6 +26,13 @@ type LeaseSpec struct {
 	Autoscaling Autoscaling `json:"autoscaling,omitzero"`
 }
 
+// MaxModels and MaxMetrics are the most models and metrics that a lease may name, as in
+// the schema of the chart.
+const (
+	MaxModels  = 100
+	MaxMetrics = 64
+)
+
 // Model is a model and the repository that holds it.
 type Model struct {
 	// Name is the model's folder in the repository.

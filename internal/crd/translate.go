@@ -27,11 +27,13 @@ type keywords struct {
 
 	Items    *keywords `json:"items"`
 	MinItems *int64    `json:"minItems"`
+	MaxItems *int64    `json:"maxItems"`
 
 	Properties           map[string]*keywords `json:"properties"`
 	AdditionalProperties json.RawMessage      `json:"additionalProperties"`
 	Required             []string             `json:"required"`
 	MinProperties        *int64               `json:"minProperties"`
+	MaxProperties        *int64               `json:"maxProperties"`
 	// PropertyNames is not translated: a CEL rule for it would exceed the cost limit. The
 	// controller validates with the schema itself, and refuses such keys.
 	PropertyNames *keywords `json:"propertyNames"`
@@ -95,7 +97,7 @@ func (t *translator) translate(path string, k *keywords) apiextensionsv1.JSONSch
 		Description: k.Description,
 		Minimum:     k.Minimum, Maximum: k.Maximum,
 		MinLength: k.MinLength, MaxLength: k.MaxLength, Pattern: k.Pattern,
-		MinItems: k.MinItems, MinProperties: k.MinProperties,
+		MinItems: k.MinItems, MaxItems: k.MaxItems, MinProperties: k.MinProperties, MaxProperties: k.MaxProperties,
 		Required: k.Required,
 	}
 	for _, allowed := range k.Enum {

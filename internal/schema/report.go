@@ -79,6 +79,8 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 		r.add(field.Invalid(path.Field(), r.summary(failure), fmt.Sprintf("must not exceed %s", number(rule["maximum"]))))
 	case "maxLength":
 		r.add(field.TooLong(path.Field(), r.summary(failure), int(rule["maxLength"].(float64))))
+	case "maxItems", "maxProperties":
+		r.add(field.TooMany(path.Field(), length(instance), int(rule[keyword].(float64))))
 	case "minItems", "minProperties":
 		r.add(field.Required(path.Field(), "must not be empty"))
 	case "not":
@@ -162,6 +164,15 @@ func (r *report) summary(failure *jsonschema.ValidationError) any {
 	default:
 		return instance
 	}
+}
+
+// length returns the number of items of a list or keys of a map.
+func length(instance any) int {
+	if list, isList := instance.([]any); isList {
+		return len(list)
+	}
+	object, _ := instance.(map[string]any)
+	return len(object)
 }
 
 func cutLast(pointer string) (parent, last string) {

@@ -71,7 +71,7 @@ func (b *LeaseBounds) checkResources(triton *field.Path, template *corev1.PodTem
 	}
 	if b.memory != nil {
 		reasons = append(reasons, requireMemoryLimits(triton, &template.Spec)...)
-		exceeds(resources.Child("limits"), sum(most, isMemory), *b.memory, "memory")
+		exceeds(resources.Child("limits", "memory"), sum(most, isMemory), *b.memory, "memory")
 	}
 	return gpus.Value(), reasons
 }

@@ -58,13 +58,13 @@ func TestJudgeResources(t *testing.T) {
 		refused []string
 	}{
 		"at the limits":                   {spec: "containers: [{name: triton, resources: {limits: {memory: 64Gi, nvidia.com/gpu: 8, cpu: 16}}}]", gpus: 8},
-		"above the limits":                {spec: "containers: [{name: triton, resources: {limits: {memory: 65Gi, nvidia.com/gpu: 9, cpu: 16001m}}}]", refused: []string{tooMany("9"), invalid("", "16001m", "cpu", "16"), invalid(".limits", "65Gi", "memory", "64Gi")}},
+		"above the limits":                {spec: "containers: [{name: triton, resources: {limits: {memory: 65Gi, nvidia.com/gpu: 9, cpu: 16001m}}}]", refused: []string{tooMany("9"), invalid("", "16001m", "cpu", "16"), invalid(".limits.memory", "65Gi", "memory", "64Gi")}},
 		"a CPU request above the limit":   {spec: "containers: [{name: triton, resources: {requests: {cpu: 17}, limits: {memory: 1Gi}}}]", refused: []string{invalid("", "17", "cpu", "16")}},
 		"no CPU limit":                    {spec: "containers: [{name: triton, " + small + "}]"},
 		"no memory limit":                 {spec: "containers: [{name: triton}], initContainers: [{name: a}, {name: b, " + small + "}]", refused: []string{"spec.triton.resources.limits.memory: Required value: the container a needs a memory limit, because there is a server.leases.limits.memory", "spec.triton.resources.limits.memory: Required value: the container triton needs a memory limit, because there is a server.leases.limits.memory"}},
 		"a memory limit of the pod":       {spec: "resources: {limits: {memory: 64Gi}}, containers: [{name: triton}]"},
-		"a high memory limit of the pod":  {spec: "resources: {limits: {memory: 65Gi}}, containers: [{name: triton}]", refused: []string{invalid(".limits", "65Gi", "memory", "64Gi")}},
-		"huge pages":                      {spec: "containers: [{name: triton, resources: {limits: {memory: 64Gi, hugepages-2Mi: 2Mi}}}]", refused: []string{invalid(".limits", "65538Mi", "memory", "64Gi")}},
+		"a high memory limit of the pod":  {spec: "resources: {limits: {memory: 65Gi}}, containers: [{name: triton}]", refused: []string{invalid(".limits.memory", "65Gi", "memory", "64Gi")}},
+		"huge pages":                      {spec: "containers: [{name: triton, resources: {limits: {memory: 64Gi, hugepages-2Mi: 2Mi}}}]", refused: []string{invalid(".limits.memory", "65538Mi", "memory", "64Gi")}},
 		"two containers":                  {spec: triton + ", {name: a, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 5}}}]", refused: []string{tooMany("9")}},
 		"a sidecar":                       {spec: triton + "], initContainers: [{name: a, restartPolicy: Always, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 5}}}]", refused: []string{tooMany("9")}},
 		"an init container":               {spec: triton + "], initContainers: [{name: a, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 5}}}]", gpus: 5},

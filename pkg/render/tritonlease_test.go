@@ -133,7 +133,7 @@ func TestRefusedLeases(t *testing.T) {
 			want: []string{
 				`spec.triton.podTemplate.spec.initContainers[0].image: Forbidden: image "mine" is not allowed: it must be images.triton or in server.allowlist`,
 				`spec.triton.resources.limits: Invalid value: "2": must not exceed server.leases.limits.gpus (1) in all containers of a pod together` + sets,
-				`spec.triton.resources.limits: Invalid value: "10Gi": must not exceed server.leases.limits.memory (8Gi) in all containers of a pod together` + sets,
+				`spec.triton.resources.limits.memory: Invalid value: "10Gi": must not exceed server.leases.limits.memory (8Gi) in all containers of a pod together` + sets,
 			},
 		},
 		"no target": {

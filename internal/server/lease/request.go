@@ -22,6 +22,9 @@ const gpuResource = "nvidia.com/gpu"
 func newLease(namespace string, request *tmsv1.LeaseSpec) (*v1alpha1.TritonLease, field.ErrorList) {
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}
 	path := field.NewPath("spec")
+	if tooMany := checkSizes(path, request); len(tooMany) > 0 {
+		return lease, tooMany
+	}
 	for _, model := range request.GetModels() {
 		lease.Spec.Models = append(lease.Spec.Models, v1alpha1.Model{Name: model.GetName(), URI: model.GetUri()})
 	}
@@ -49,6 +52,23 @@ func newLease(namespace string, request *tmsv1.LeaseSpec) (*v1alpha1.TritonLease
 		lease.Spec.Duration, errs = &duration, append(errs, durationErrs...)
 	}
 	return lease, errs
+}
+
+// checkSizes refuses long lists before each of their items is checked.
+func checkSizes(path *field.Path, request *tmsv1.LeaseSpec) field.ErrorList {
+	var errs field.ErrorList
+	for _, list := range []struct {
+		path         *field.Path
+		length, most int
+	}{
+		{path.Child("models"), len(request.GetModels()), v1alpha1.MaxModels},
+		{path.Child("autoscaling", "metrics"), len(request.GetAutoscaling().GetMetrics()), v1alpha1.MaxMetrics},
+	} {
+		if list.length > list.most {
+			errs = append(errs, field.TooMany(list.path, list.length, list.most))
+		}
+	}
+	return errs
 }
 
 // newTriton returns nil if the request asks for no resources.

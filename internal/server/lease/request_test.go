@@ -77,6 +77,13 @@ func TestInvalidRequests(t *testing.T) {
 		want   map[string]string
 	}{
 		"no spec": {func(r *tmsv1.AcquireRequest) { r.Spec = nil }, map[string]string{"spec.models": "Required value: at least one model is required"}},
+		"too long lists": {func(r *tmsv1.AcquireRequest) {
+			r.Spec.Models = make([]*tmsv1.Model, v1alpha1.MaxModels+1)
+			r.Spec.Autoscaling = &tmsv1.Autoscaling{Metrics: make([]*tmsv1.MetricRequest, v1alpha1.MaxMetrics+1)}
+		}, map[string]string{
+			"spec.models":              "Too many: 101: must have at most 100 items",
+			"spec.autoscaling.metrics": "Too many: 65: must have at most 64 items",
+		}},
 		"what a TritonLease cannot express": {func(r *tmsv1.AcquireRequest) {
 			r.Namespace, r.Name, r.RequestId = "A", hostile, strings.Repeat("a", 129)
 			r.Spec = metricsOf(&tmsv1.MetricRequest{}, &tmsv1.MetricRequest{Metric: "queueTime"}, &tmsv1.MetricRequest{Metric: "queueTime"}, &tmsv1.MetricRequest{Metric: "METRIC_QUEUE_TIME"})
