@@ -119,12 +119,7 @@ func (d *dice) values() object {
 			return api
 		})
 	}
-	rest.maybe(8, server, "leases", func(d *dice) any {
-		return object{
-			"duration":  object{"default": pick(d, "1h", "1h30m", "2h", "0s"), "maximum": pick(d, "0s", "90m")},
-			"autoRenew": object{"default": !d.sometimes(2), "interval": pick(d, "2h", "90m", "10s")},
-		}
-	})
+	rest.maybe(8, server, "leases", (*dice).leaseBounds)
 	rest.maybe(4, v, "extraObjects", func(d *dice) any {
 		return []any{object{
 			"apiVersion": "v1", "kind": pick(d, "ConfigMap", "Service", "Deployment", "Custom"),

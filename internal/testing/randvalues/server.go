@@ -35,3 +35,31 @@ func (d *dice) apiService() any {
 	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
 	return a
 }
+
+// leaseBounds returns bounds of TritonLeases. Some durations are refused.
+func (d *dice) leaseBounds() any {
+	b := object{
+		"duration":  object{"default": pick(d, "1h", "1h30m", "2h", "0s"), "maximum": pick(d, "0s", "90m")},
+		"autoRenew": object{"default": !d.sometimes(2), "interval": pick(d, "2h", "90m", "10s")},
+	}
+	d.maybe(3, b, "allowedFields", func(d *dice) any {
+		return pick[any](d, []any{"podTemplate", "service.type"}, []any{"podTemplate.spec.dnsConfig", "env", "env"}, []any{}, nil)
+	})
+	d.maybe(3, b, "allowedSecrets", func(d *dice) any { return pick[any](d, []any{"*"}, []any{"s3", "1"}, nil) })
+	d.maybe(3, b, "allowedVolumes", func(d *dice) any { return pick[any](d, []any{"emptyDir", "csi"}, []any{}, nil) })
+	d.maybe(3, b, "allowedTolerations", func(d *dice) any {
+		return pick[any](d, []any{object{}}, []any{object{"key": "on", "operator": "Equal", "value": "1", "effect": "NoExecute"}}, nil)
+	})
+	d.maybe(3, b, "allowedTargets", func(d *dice) any { return pick[any](d, "All", "None", nil) })
+	d.maybe(3, b, "podSecurityStandard", func(d *dice) any { return pick[any](d, "baseline", "privileged", nil) })
+	d.maybe(3, b, "limits", func(d *dice) any {
+		return object{
+			"replicas": pick[any](d, 1, 2147483647, nil), "gpus": pick[any](d, 0, 1, nil),
+			"cpu": pick[any](d, 0.5, "500m", 16, "1e3", nil), "memory": pick[any](d, "64Gi", "", 1e12, nil),
+		}
+	})
+	d.maybe(3, b, "budget", func(d *dice) any {
+		return pick[any](d, object{"gpus": 0}, object{"gpus": 16, "namespaces": object{"1": object{"gpus": 4}, "a": object{}}}, nil)
+	})
+	return b
+}
