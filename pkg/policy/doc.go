@@ -10,7 +10,10 @@
 // or something forbidden, is refused with the path of the key. Nothing is dropped
 // silently.
 //
+// LeaseBounds (the values key server.leases) are what TritonLeases may say, and for how
+// long they last. Leases of the values are not bound by them.
+//
 // All functions are pure. They expect values that the schema of the chart accepts. The
-// chart implements the same policy in templates/_policy_*.tpl, for a plain helm install. Tests check that both give the same
-// grants and messages.
+// chart implements the same policy, without LeaseBounds, in templates/_policy_*.tpl, for a
+// plain helm install. Tests check that both give the same grants and messages.
 package policy

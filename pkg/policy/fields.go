@@ -16,7 +16,7 @@ const allowedFields = "server.leases.allowedFields"
 func (b *LeaseBounds) checkFields(path *field.Path, request LeaseRequest) field.ErrorList {
 	var reasons field.ErrorList
 	refuse := func(path *field.Path) {
-		reasons = append(reasons, field.Forbidden(path, "a TritonLease may not set it: it is not in "+allowedFields+"; "+administratorSets))
+		reasons = append(reasons, field.Forbidden(path, "a TritonLease may not set it: it is not in "+allowedFields+"; "+AdministratorSets))
 	}
 	for _, key := range slices.Sorted(maps.Keys(request.Triton)) {
 		at := path.Child("triton", key)

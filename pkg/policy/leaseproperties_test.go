@@ -11,15 +11,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/klog/v2"
 
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// TestRandomLeases compares the judgement of random requests and pods under random bounds
+// TestRandomLeases compares the judgement of random requests under random bounds
 // with a simple reading of the bounds: fields as texts, volumes by the Go types of
-// Kubernetes, tolerations by the taints that they tolerate, and GPUs in each phase of a pod.
+// Kubernetes and tolerations by the taints that they tolerate.
 func TestRandomLeases(t *testing.T) {
 	t.Parallel()
 	r := random{rand.New(rand.NewPCG(7, 8))}
@@ -49,11 +48,6 @@ func TestRandomLeases(t *testing.T) {
 			refused++
 		}
 
-		pod := r.pod()
-		judged := bounds.JudgePod(spec, &corev1.PodTemplateSpec{Spec: pod})
-		require.Equal(t, gpusOf(pod), judged.GPUs, "%v", pod)
-		require.Equal(t, gpusOf(pod) > config.Limits.GPUs, len(judged.Refused) > 0, "%v", judged.Refused)
-
 		replicas := r.Int64N(20)
 		granted, adjustments := bounds.GrantReplicas(spec, replicas, false)
 		require.LessOrEqual(t, granted, config.Limits.Replicas)
@@ -76,10 +70,9 @@ func (r random) some(options ...string) []string {
 
 func (r random) leaseConfig() policy.LeaseConfig {
 	config := policy.LeaseConfig{
-		AllowedFields:       r.some("args", "tolerations", "volumes", "podTemplate.spec.volumes", "podTemplate.spec.dnsConfig", "podTemplate.metadata", "podTemplate.spec.tolerations"),
-		AllowedVolumes:      r.some("emptyDir", "persistentVolumeClaim", "hostPath"),
-		PodSecurityStandard: "privileged",
-		Limits:              policy.LimitsConfig{GPUs: r.Int64N(6), Replicas: 1 + r.Int64N(10)},
+		AllowedFields:  r.some("args", "tolerations", "volumes", "podTemplate.spec.volumes", "podTemplate.spec.dnsConfig", "podTemplate.metadata", "podTemplate.spec.tolerations"),
+		AllowedVolumes: r.some("emptyDir", "persistentVolumeClaim", "hostPath"),
+		Limits:         policy.LimitsConfig{Replicas: 1 + r.Int64N(10)},
 	}
 	if r.IntN(3) == 0 {
 		config.AllowedFields = append(config.AllowedFields, "podTemplate")
@@ -135,26 +128,6 @@ func (r random) tolerations() any {
 		tolerations = append(tolerations, toleration)
 	}
 	return tolerations
-}
-
-// pod returns containers with GPUs, some of which run before others.
-func (r random) pod() corev1.PodSpec {
-	var pod corev1.PodSpec
-	container := func() corev1.Container {
-		gpus := resource.MustParse(fmt.Sprint(r.IntN(3)))
-		return corev1.Container{Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceName(r.pick("nvidia.com/gpu", "amd.com/gpu", "cpu")): gpus}}}
-	}
-	for range 1 + r.IntN(2) {
-		pod.Containers = append(pod.Containers, container())
-	}
-	for range r.IntN(4) {
-		added := container()
-		if always := corev1.ContainerRestartPolicyAlways; r.IntN(2) == 0 {
-			added.RestartPolicy = &always
-		}
-		pod.InitContainers = append(pod.InitContainers, added)
-	}
-	return pod
 }
 
 // unlistedFields returns the paths of all fields that no entry is a prefix of.
@@ -233,28 +206,4 @@ func unmatchedTolerations(t *testing.T, path string, pod map[string]any, entries
 		}
 	}
 	return unmatched
-}
-
-// gpusOf returns the GPUs that the scheduler reserves for a pod: of each resource, the
-// highest number that its containers have at one time.
-func gpusOf(pod corev1.PodSpec) int64 {
-	var all int64
-	for _, name := range []corev1.ResourceName{"nvidia.com/gpu", "amd.com/gpu"} {
-		of := func(c corev1.Container) int64 {
-			quantity := c.Resources.Limits[name]
-			return quantity.Value()
-		}
-		var sidecars, running, most int64
-		for _, c := range pod.InitContainers {
-			most = max(most, sidecars+of(c))
-			if c.RestartPolicy != nil {
-				sidecars += of(c)
-			}
-		}
-		for _, c := range pod.Containers {
-			running += of(c)
-		}
-		all += max(most, sidecars+running)
-	}
-	return all
 }

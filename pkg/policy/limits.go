@@ -1,19 +1,14 @@
 package policy
 
 import (
-	"fmt"
-	"strings"
-
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	podresources "k8s.io/component-helpers/resource"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// administratorSets ends messages about keys of the administrator.
-const administratorSets = "an administrator sets it in the values of the release"
+// AdministratorSets ends messages about keys of the administrator.
+const AdministratorSets = "an administrator sets it in the values of the release"
 
 const replicasLimit = "server.leases.limits.replicas"
 
@@ -29,6 +24,15 @@ func (b *LeaseBounds) Limits() v1alpha1.Limits {
 	return limits
 }
 
+// CPU returns the limit of the CPU of one replica, or nil if there is none.
+func (b *LeaseBounds) CPU() *resource.Quantity { return b.cpu }
+
+// Memory returns the limit of the memory of one replica, or nil if there is none.
+func (b *LeaseBounds) Memory() *resource.Quantity { return b.memory }
+
+// PodSecurityStandard returns restricted, baseline or privileged.
+func (b *LeaseBounds) PodSecurityStandard() string { return b.config.PodSecurityStandard }
+
 // GrantReplicas clamps the number of replicas of a TritonLease that does not scale. The
 // path is that of the lease. byDefault reports whether the number is the administrator's
 // default.
@@ -40,76 +44,4 @@ func (b *LeaseBounds) GrantReplicas(path *field.Path, asked int64, byDefault boo
 	return granted, []v1alpha1.Adjustment{{
 		Field: path.Child("triton", "replicas").String(), Asked: asked, Default: byDefault, Granted: granted, Limit: replicasLimit,
 	}}
-}
-
-// checkResources returns the number of GPUs of a pod, and refuses a pod that has more than
-// the limits. The numbers are those of the scheduler: the sum of all containers, or the
-// highest number of the init containers, if that is more.
-func (b *LeaseBounds) checkResources(triton *field.Path, template *corev1.PodTemplateSpec) (int64, field.ErrorList) {
-	pod := &corev1.Pod{Spec: template.Spec}
-	var options podresources.PodResourcesOptions
-	// A limit is also a request if the container has no request. A request may be higher only
-	// if there is no limit.
-	most := podresources.PodRequests(pod, options)
-	for name, quantity := range podresources.PodLimits(pod, options) {
-		if quantity.Cmp(most[name]) > 0 {
-			most[name] = quantity
-		}
-	}
-	var reasons field.ErrorList
-	exceeds := func(path *field.Path, total, limit resource.Quantity, key string) {
-		if total.Cmp(limit) > 0 {
-			reasons = append(reasons, field.Invalid(path, total.String(), fmt.Sprintf(
-				"must not exceed server.leases.limits.%s (%s) in all containers of a pod together; %s", key, limit.String(), administratorSets)))
-		}
-	}
-	resources := triton.Child("resources")
-	gpus := sum(most, isGPU)
-	exceeds(resources.Child("limits"), gpus, *resource.NewQuantity(b.config.Limits.GPUs, resource.DecimalSI), "gpus")
-	if b.cpu != nil {
-		exceeds(resources, most[corev1.ResourceCPU], *b.cpu, "cpu")
-	}
-	if b.memory != nil {
-		reasons = append(reasons, requireMemoryLimits(triton, &template.Spec)...)
-		exceeds(resources.Child("limits", "memory"), sum(most, isMemory), *b.memory, "memory")
-	}
-	return gpus.Value(), reasons
-}
-
-// requireMemoryLimits refuses containers that have no memory limit. Without one, a
-// container can use all memory of its node.
-func requireMemoryLimits(triton *field.Path, spec *corev1.PodSpec) field.ErrorList {
-	if spec.Resources != nil && !spec.Resources.Limits.Memory().IsZero() {
-		return nil
-	}
-	var reasons field.ErrorList
-	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for _, container := range containers {
-			if container.Resources.Limits.Memory().IsZero() {
-				reasons = append(reasons, field.Required(triton.Child("resources", "limits", "memory"), fmt.Sprintf(
-					"the container %s needs a memory limit, because there is a server.leases.limits.memory", container.Name)))
-			}
-		}
-	}
-	return reasons
-}
-
-// sum returns the sum of the resources with names that match.
-func sum(list corev1.ResourceList, matches func(name string) bool) resource.Quantity {
-	var total resource.Quantity
-	for name, quantity := range list {
-		if matches(string(name)) {
-			total.Add(quantity)
-		}
-	}
-	return total
-}
-
-// isGPU reports whether a resource is a GPU, or a part of one, which counts as one.
-func isGPU(name string) bool {
-	return strings.Contains(strings.ToLower(name), "gpu") || strings.HasPrefix(name, "nvidia.com/mig-")
-}
-
-func isMemory(name string) bool {
-	return name == string(corev1.ResourceMemory) || strings.HasPrefix(name, corev1.ResourceHugePagesPrefix)
 }

@@ -80,6 +80,6 @@ func (c *secretCheck) named(o object, key string) {
 			name, allowedSecrets)))
 	case !all:
 		c.reasons = append(c.reasons, field.Forbidden(o.path.Child(key), fmt.Sprintf(
-			"a TritonLease may not refer to the secret %q: it is not in %s; %s", name, allowedSecrets, administratorSets)))
+			"a TritonLease may not refer to the secret %q: it is not in %s; %s", name, allowedSecrets, AdministratorSets)))
 	}
 }

@@ -47,5 +47,5 @@ func (b *LeaseBounds) checkTargets(path *field.Path) field.ErrorList {
 		return nil
 	}
 	return field.ErrorList{field.Forbidden(path.Child("target"), fmt.Sprintf(
-		"a TritonLease may not have a target, because %s is %s; %s", allowedTargets, targetsNone, administratorSets))}
+		"a TritonLease may not have a target, because %s is %s; %s", allowedTargets, targetsNone, AdministratorSets))}
 }

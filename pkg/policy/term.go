@@ -43,9 +43,9 @@ func validateTerm(path *field.Path, config LeaseConfig, rateWindow v1alpha1.Dura
 // Interval returns the period before the expiry in which a request renews the lease.
 func (b *LeaseBounds) Interval() time.Duration { return b.config.AutoRenew.Interval.Value() }
 
-// GrantTerm grants how long a lease lasts. The path is that of the lease, such as spec. A duration
-// outside the bounds is clamped and reported as an Adjustment in seconds. The error is a
-// Refusal.
+// GrantTerm grants how long a lease lasts. The path is that of the lease, such as spec. A
+// duration outside the bounds is clamped and reported as an Adjustment in seconds. The
+// error is a Refusal.
 func (b *LeaseBounds) GrantTerm(path *field.Path, request TermRequest) (v1alpha1.Term, []v1alpha1.Adjustment, error) {
 	term := v1alpha1.Term{Duration: b.config.Duration.Default, AutoRenew: b.config.AutoRenew.Default}
 	var adjustments []v1alpha1.Adjustment

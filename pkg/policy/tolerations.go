@@ -15,7 +15,7 @@ func (b *LeaseBounds) checkTolerations(pod podRequest) field.ErrorList {
 	for toleration := range pod.items("tolerations") {
 		if !b.allowsToleration(toleration.value) {
 			reasons = append(reasons, field.Forbidden(toleration.path,
-				"a TritonLease may not have this toleration: no entry of "+allowedTolerations+" matches it; "+administratorSets))
+				"a TritonLease may not have this toleration: no entry of "+allowedTolerations+" matches it; "+AdministratorSets))
 		}
 	}
 	return reasons

@@ -18,7 +18,7 @@ func (b *LeaseBounds) checkVolumes(pod podRequest) field.ErrorList {
 		for _, key := range slices.Sorted(maps.Keys(volume.value)) {
 			if key != "name" && !slices.Contains(b.config.AllowedVolumes, key) {
 				reasons = append(reasons, field.Forbidden(volume.path.Child(key), fmt.Sprintf(
-					"a TritonLease may not have a volume of this type: it is not in %s; %s", allowedVolumes, administratorSets)))
+					"a TritonLease may not have a volume of this type: it is not in %s; %s", allowedVolumes, AdministratorSets)))
 			}
 		}
 	}

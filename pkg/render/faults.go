@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/json"
 
 	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/internal/objectrules"
 	"github.com/triton-leases/tms/pkg/policy"
 )
@@ -71,7 +72,7 @@ func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
 		} else {
 			faults = append(faults, objectrules.Validate(object)...)
 			if deployment, has := object.(*appsv1.Deployment); has && lr.release.Controller {
-				g.shape.pod = lr.bounds.JudgePod(fieldpath.Parse(g.Path).Field(), &deployment.Spec.Template)
+				g.shape.pod = leasepod.Judge(lr.bounds, fieldpath.Parse(g.Path).Field(), &deployment.Spec.Template)
 			}
 		}
 		for _, err := range faults {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/internal/stencil"
-	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // shape is what leases share if their manifests differ only in parameters: names, granted
@@ -27,7 +27,7 @@ type shape struct {
 	// faults are those for which Kubernetes would refuse the objects, and pod is the judgement
 	// of the pods of TritonLeases, once they are checked.
 	faults  []fault
-	pod     policy.LeasePod
+	pod     leasepod.Verdict
 	checked bool
 }
 

@@ -1,23 +1,45 @@
-package policy_test
+package leasepod_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
+	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-func template(t testing.TB, text string) *corev1.PodTemplateSpec {
+var spec = field.NewPath("spec")
+
+func boundsOf(t testing.TB, config policy.LeaseConfig) *policy.LeaseBounds {
+	t.Helper()
+	config.Duration = policy.DurationBounds{Default: "1h", Maximum: "1h"}
+	config.AutoRenew = policy.RenewalBounds{Interval: "1h"}
+	bounds, err := policy.NewLeaseBounds(config, "1m")
+	require.NoError(t, err)
+	return bounds
+}
+
+// judge judges a template of pods.
+func judge(t testing.TB, config policy.LeaseConfig, text string) leasepod.Verdict {
 	t.Helper()
 	template := new(corev1.PodTemplateSpec)
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), template))
-	return template
+	return leasepod.Judge(boundsOf(t, config), spec, template)
 }
 
-func TestJudgePodSecurity(t *testing.T) {
+func messages(reasons field.ErrorList) []string {
+	var all []string
+	for _, reason := range reasons {
+		all = append(all, reason.Error())
+	}
+	return all
+}
+
+func TestSecurity(t *testing.T) {
 	t.Parallel()
 	const restricted = "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: triton, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]"
 	message := func(found, standard string) string {
@@ -37,8 +59,7 @@ func TestJudgePodSecurity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bounds := leaseBounds(t, policy.LeaseConfig{PodSecurityStandard: test.standard})
-			require.Equal(t, test.refused, messages(bounds.JudgePod(spec, template(t, "spec: {"+test.spec+"}")).Refused))
+			require.Equal(t, test.refused, messages(judge(t, policy.LeaseConfig{PodSecurityStandard: test.standard}, "spec: {"+test.spec+"}").Refused))
 		})
 	}
 }
@@ -46,17 +67,17 @@ func TestJudgePodSecurity(t *testing.T) {
 // TestBecomeServer: the pods of a lease must not be taken for those of tms-server.
 func TestBecomeServer(t *testing.T) {
 	t.Parallel()
-	bounds := leaseBounds(t, policy.LeaseConfig{PodSecurityStandard: "privileged"})
+	config := policy.LeaseConfig{PodSecurityStandard: "privileged"}
 	for text, refused := range map[string]bool{
 		"{}": false, "{serviceAccountName: other}": false,
 		"{serviceAccountName: tms-server}": true, "{serviceAccount: tms-server}": true,
 		"{serviceAccountName: other, serviceAccount: tms-server}": false, // Kubernetes ignores serviceAccount
 		"{serviceAccountName: tms-server, serviceAccount: other}": true,
 	} {
-		reasons := bounds.JudgePod(spec, template(t, "spec: "+text)).CheckServiceAccount(spec, "tms-server")
+		reasons := judge(t, config, "spec: "+text).CheckServiceAccount(spec, "tms-server")
 		require.Equal(t, refused, len(reasons) == 1, text)
 	}
-	require.Empty(t, bounds.JudgePod(spec, template(t, "metadata: {labels: {app.kubernetes.io/component: triton}}")).Refused)
-	require.EqualError(t, bounds.JudgePod(spec, template(t, "metadata: {labels: {app.kubernetes.io/component: server}}")).Refused[0],
+	require.Empty(t, judge(t, config, "metadata: {labels: {app.kubernetes.io/component: triton}}").Refused)
+	require.EqualError(t, judge(t, config, "metadata: {labels: {app.kubernetes.io/component: server}}").Refused[0],
 		`spec.triton.podTemplate.metadata.labels[app.kubernetes.io/component]: Invalid value: "server": must not be server: the Service of tms-server selects pods by this label`)
 }

@@ -1,4 +1,4 @@
-package policy
+package leasepod
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
+
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // podChecks are the Pod Security Standards of the newest Kubernetes that is known here.
@@ -18,9 +20,9 @@ var podChecks = func() podsecurity.Evaluator {
 	return checks
 }()
 
-// checkPodSecurity refuses a pod that does not meet server.leases.podSecurityStandard.
-func (b *LeaseBounds) checkPodSecurity(triton *field.Path, template *corev1.PodTemplateSpec) field.ErrorList {
-	standard := api.LevelVersion{Level: api.Level(b.config.PodSecurityStandard), Version: api.LatestVersion()}
+// checkSecurity refuses a pod that does not meet server.leases.podSecurityStandard.
+func checkSecurity(bounds *policy.LeaseBounds, triton *field.Path, template *corev1.PodTemplateSpec) field.ErrorList {
+	standard := api.LevelVersion{Level: api.Level(bounds.PodSecurityStandard()), Version: api.LatestVersion()}
 	var reasons field.ErrorList
 	for _, result := range podChecks.EvaluatePod(standard, &template.ObjectMeta, &template.Spec) {
 		if result.Allowed {
@@ -32,7 +34,7 @@ func (b *LeaseBounds) checkPodSecurity(triton *field.Path, template *corev1.PodT
 		}
 		reasons = append(reasons, field.Forbidden(triton, fmt.Sprintf(
 			"%s: the pod must meet the Pod Security Standard %s, also with the defaults of triton (server.leases.podSecurityStandard); %s",
-			found, standard.Level, administratorSets)))
+			found, standard.Level, policy.AdministratorSets)))
 	}
 	return reasons
 }
