@@ -18,9 +18,11 @@ type LeaseConfig struct {
 	// podTemplate such as podTemplate.spec.dnsConfig, and keys of spec.service such as
 	// service.type.
 	AllowedFields []string `json:"allowedFields,omitempty"`
-	// AllowedSecrets are the secrets that a lease may refer to; * stands for all.
+	// AllowedSecrets are the secrets that a lease may refer to. * stands for all, except in
+	// the namespace of tms-server.
 	AllowedSecrets []string `json:"allowedSecrets,omitempty"`
 	// AllowedVolumes are the types of volumes that a lease may have, such as emptyDir.
+	// Projected volumes may hold tokens of the service account of the pod.
 	AllowedVolumes     []string            `json:"allowedVolumes,omitempty"`
 	AllowedTolerations []AllowedToleration `json:"allowedTolerations,omitempty"`
 	// AllowedTargets is Labelled, All or None.
@@ -38,10 +40,11 @@ type LeaseConfig struct {
 type LimitsConfig struct {
 	// Replicas is the highest number of replicas of a lease that does not scale.
 	Replicas int64 `json:"replicas"`
-	// GPUs is the highest number of GPUs of one replica.
+	// GPUs is the highest number of GPUs of one replica. Resource claims do not count.
 	GPUs int64 `json:"gpus"`
 	// CPU and Memory are quantities of one replica. An absent quantity, or an empty string,
-	// is no limit.
+	// is no limit. CPU bounds requests and limits, but a container may have no CPU limit: CPU
+	// that others need is taken from it. Without a memory limit, a container is refused.
 	CPU    v1alpha1.RawJSON `json:"cpu,omitempty"`
 	Memory v1alpha1.RawJSON `json:"memory,omitempty"`
 }
