@@ -2,6 +2,7 @@ package leasepod
 
 import (
 	"fmt"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -12,19 +13,19 @@ import (
 )
 
 // podChecks are the Pod Security Standards of the newest Kubernetes that is known here.
-var podChecks = func() podsecurity.Evaluator {
+var podChecks = sync.OnceValue(func() podsecurity.Evaluator {
 	checks, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	if err != nil {
 		panic(err) // DefaultChecks are valid
 	}
 	return checks
-}()
+})
 
 // checkSecurity refuses a pod that does not meet server.leases.podSecurityStandard.
 func checkSecurity(bounds *policy.LeaseBounds, triton *field.Path, template *corev1.PodTemplateSpec) field.ErrorList {
 	standard := api.LevelVersion{Level: api.Level(bounds.PodSecurityStandard()), Version: api.LatestVersion()}
 	var reasons field.ErrorList
-	for _, result := range podChecks.EvaluatePod(standard, &template.ObjectMeta, &template.Spec) {
+	for _, result := range podChecks().EvaluatePod(standard, &template.ObjectMeta, &template.Spec) {
 		if result.Allowed {
 			continue
 		}

@@ -206,6 +206,9 @@ func (lr *LeaseRenderer) checkRequest(spec *field.Path, lease *v1alpha1.TritonLe
 	var reasons policy.Refusal
 	if lr.besideServer(lease) {
 		reasons = lr.checkServerName(spec, lr.fullname+"-"+lease.Name)
+		if target := lease.Spec.Target; target != nil && target.IsDeployment() && target.Name == lr.serverName {
+			reasons = append(reasons, field.Forbidden(spec.Child("target", "name"), "a TritonLease may not scale tms-server"))
+		}
 	}
 	request := policy.LeaseRequest{Target: lease.Spec.Target != nil, InReleaseNamespace: lr.besideServer(lease)}
 	request.Triton, _ = value["triton"].(map[string]any)

@@ -168,9 +168,9 @@ func TestBecomeServer(t *testing.T) {
 	const everything = `server: {leases: {allowedFields: [serviceAccountName, podTemplate, env, volumes], allowedSecrets: ["*"], podSecurityStandard: privileged,
 		allowedVolumes: [projected, secret], allowedTargets: All}}`
 	for name, test := range map[string]struct {
-		values, lease, triton string
-		want                  string
-		elsewhere             bool // refused in another namespace too
+		values, lease, triton, target string
+		want                          string
+		elsewhere                     bool // refused in another namespace too
 	}{
 		"its account":               {triton: "{serviceAccountName: tms-server}", want: "spec.triton.serviceAccountName"},
 		"its account in a template": {triton: "{podTemplate: {spec: {serviceAccountName: tms-server}}}", want: "spec.triton.serviceAccountName"},
@@ -183,13 +183,18 @@ func TestBecomeServer(t *testing.T) {
 		"a token of its account":      {triton: "{env: [{name: A, valueFrom: {secretKeyRef: {name: tms-server-token, key: token}}}]}", want: "spec.triton.env[0].valueFrom.secretKeyRef.name"},
 		"the label of its pods":       {triton: "{podTemplate: {metadata: {labels: {app.kubernetes.io/component: server}}}}", want: "spec.triton.podTemplate.metadata.labels[app.kubernetes.io/component]", elsewhere: true},
 		"the names of its objects":    {lease: "server", triton: "{}", want: "spec"},
+		"its Deployment as a target":  {target: "tms-server", want: "spec.target.name"},
 		"with other names of objects": {values: "fullnameOverride: x", triton: "{serviceAccountName: x-server}", want: "spec.triton.serviceAccountName"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lr := controllerOf(t, everything+"\n"+test.values)
 			for namespace, refused := range map[string]bool{"system": true, "vision": test.elsewhere} {
-				lease := tritonLease(t, namespace, "{models: [{name: m, uri: /m}], triton: "+test.triton+"}")
+				text := "{models: [{name: m, uri: /m}], triton: " + test.triton + "}"
+				if test.target != "" {
+					text = "{target: {name: " + test.target + ", selector: {a: b}}, autoscaling: {enable: true}}"
+				}
+				lease := tritonLease(t, namespace, text)
 				if test.lease != "" {
 					lease.Name = test.lease
 				}
