@@ -140,7 +140,7 @@ func spdx(text string) []string {
 	text = strings.Join(strings.Fields(text), " ")
 	var ids []string
 	for _, p := range phrases {
-		if p.phrase.MatchString(text) && !(p.id == "BSD-2-Clause" && slices.Contains(ids, "BSD-3-Clause")) {
+		if p.phrase.MatchString(text) && (p.id != "BSD-2-Clause" || !slices.Contains(ids, "BSD-3-Clause")) {
 			ids = append(ids, p.id)
 		}
 	}
