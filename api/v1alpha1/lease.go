@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -64,11 +64,13 @@ func (t *Target) Workload() string { return t.groupKind() + " " + t.Name }
 func (t *Target) IsDeployment() bool { return t.groupKind() == "apps Deployment" }
 
 func (t *Target) groupKind() string {
-	group, _, hasGroup := strings.Cut(cmp.Or(t.APIVersion, "apps/v1"), "/")
-	if !hasGroup {
-		group = "" // the core group
-	}
-	return group + " " + cmp.Or(t.Kind, "Deployment")
+	kind := t.GroupVersionKind()
+	return kind.Group + " " + kind.Kind
+}
+
+// GroupVersionKind returns the kind of the target. It defaults to that of a Deployment.
+func (t *Target) GroupVersionKind() schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(cmp.Or(t.APIVersion, "apps/v1"), cmp.Or(t.Kind, "Deployment"))
 }
 
 // Map returns the spec as a values file would hold it.

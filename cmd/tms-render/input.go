@@ -11,8 +11,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/cmd/tms-render/internal/collect"
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/fieldpath"
 	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/limitread"
 	"github.com/triton-leases/tms/internal/preview"
 	"github.com/triton-leases/tms/internal/valuesfile"
 	"github.com/triton-leases/tms/pkg/policy"
@@ -96,9 +98,12 @@ func (in *input) apply(set map[helmchart.Setter]*[]string) error {
 		for _, setter := range helmchart.Setters() {
 			for _, argument := range *set[setter] {
 				alone := map[string]any{}
-				err := setter.Apply(values, argument, os.ReadFile)
+				err := setter.Apply(values, argument, readSetFile)
 				if err == nil {
-					err = setter.Apply(alone, argument, os.ReadFile)
+					err = setter.Apply(alone, argument, readSetFile)
+				}
+				if errors.Is(err, helmchart.ErrNoFileName) {
+					err = cli.UsageError{Reason: err}
 				}
 				text, encodeErr := yaml.Marshal(alone)
 				problems = append(problems, err, encodeErr)
@@ -115,17 +120,27 @@ func (in *input) apply(set map[helmchart.Setter]*[]string) error {
 	return nil
 }
 
+// readSetFile reads a file of --set-file.
+func readSetFile(name string) ([]byte, error) { return limitread.File(name, limitread.Values) }
+
 func readFile(name string, stdin io.Reader) ([]byte, error) {
+	const split = "split it, and give each part with -f"
 	if name == "-" {
-		text, err := io.ReadAll(stdin)
+		text, err := limitread.All(stdin, limitread.Values)
+		if errors.Is(err, limitread.ErrTooLarge) {
+			return nil, fmt.Errorf("standard input: %w: write it to files, %s", err, split)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("standard input: %w", err)
 		}
 		return text, nil
 	}
-	text, err := os.ReadFile(name)
+	text, err := limitread.File(name, limitread.Values)
 	if err == nil {
 		return text, nil
+	}
+	if errors.Is(err, limitread.ErrTooLarge) {
+		return nil, fmt.Errorf("%s: %w: %s", name, errors.Unwrap(err), split)
 	}
 	if strings.Contains(name, "://") {
 		return nil, fmt.Errorf("%s: tms-render works offline: download the file and give its name", name)

@@ -34,6 +34,7 @@ type renderOptions struct {
 	valueOptions
 	output      string
 	outputDir   string
+	prune       bool
 	strict      bool
 	chart       string
 	kubeVersion string
@@ -46,7 +47,8 @@ func (o *renderOptions) addFlags(command *cobra.Command) {
 	flags.SortFlags = false
 	o.valueOptions.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "yaml", "output `format`: yaml, or json (a List)")
-	flags.StringVar(&o.outputDir, "output-dir", "", "write the manifests to files in this `directory`, one for each template")
+	flags.StringVar(&o.outputDir, "output-dir", "", "write the manifests to files in this `directory`, one for each template, and remove the files of templates that no longer render anything")
+	flags.BoolVar(&o.prune, "prune", false, "with --output-dir: remove the files of earlier runs even if the input renders no manifests at all")
 	flags.BoolVar(&o.strict, "strict", false, "if there are adjustments or warnings, print no manifests and exit with status 3")
 	flags.StringVar(&o.chart, "chart", "", "render the chart in this `directory` instead of the embedded one")
 	flags.StringVar(&o.kubeVersion, "kube-version", render.DefaultKubeVersion, "Kubernetes `version` to render for")

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/preview"
@@ -28,8 +32,7 @@ func (o *renderOptions) run(s streams) error {
 
 func (o *renderOptions) write(result *render.Result, s streams) error {
 	if o.outputDir != "" {
-		defer showProgress(result, s.err)()
-		return writeFiles(o.outputDir, result, s.out)
+		return o.writeFiles(result, s)
 	}
 	if isFile(s.out) { // the reader of a pipe may write to the same terminal
 		defer showProgress(result, s.err)()
@@ -46,10 +49,31 @@ func (o *renderOptions) write(result *render.Result, s streams) error {
 	return nil
 }
 
+// writeFiles writes the files of --output-dir. SIGINT and SIGTERM end it before it changes
+// the first file, or not at all.
+func (o *renderOptions) writeFiles(result *render.Result, s streams) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	remove := showProgress(result, s.err)
+	kept, err := outputFolder{o.outputDir, o.prune}.write(ctx, result, s.out)
+	remove()
+	if err != nil || len(kept) == 0 {
+		return err
+	}
+	cli.Warn(s.err, []string{fmt.Sprintf("--output-dir: the input renders no manifests, so files of an earlier run stay: remove them with --prune: %s", strings.Join(kept, ", "))})
+	if o.strict {
+		return errStrict
+	}
+	return nil
+}
+
 // check returns a usage error if flags contradict each other.
 func (o *renderOptions) check() error {
 	if err := cli.OneOf("output", o.output, "yaml", "json"); err != nil {
 		return err
+	}
+	if o.prune && o.outputDir == "" {
+		return cli.Usagef("--prune removes files of --output-dir: set --output-dir, or remove --prune")
 	}
 	if o.outputDir != "" && o.output != "yaml" {
 		return cli.Usagef("--output-dir writes yaml: remove --output")

@@ -16,6 +16,8 @@ tms-server would apply for the TritonLeases. Give the values of the tms-server
 release, too. The leases in these values are not rendered. The manifests have no
 ownerReferences, because a lease has a uid only in the cluster.
 
+Each file, and standard input, may have at most 256 MiB.
+
 Manifests go to standard output, warnings and adjustments to standard error. If
 tms-render fails, it prints nothing to standard output.
 
@@ -48,7 +50,10 @@ func newRoot(s streams) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		RunE:              func(*cobra.Command, []string) error { return o.run(s) },
+		PersistentPreRunE: func(command *cobra.Command, _ []string) error {
+			return cli.NotEmpty(command.Flags(), "values", "namespace", "release-name", "lease", "output-dir", "chart", "kube-version", "destination")
+		},
+		RunE: func(*cobra.Command, []string) error { return o.run(s) },
 	}
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)

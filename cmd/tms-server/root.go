@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/internal/controller"
 )
@@ -51,10 +52,13 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use: "tms-server --config FILE", Short: "Reconcile leases of Triton Inference Server", Long: longHelp,
 		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true, Version: version(),
+		PreRunE: func(command *cobra.Command, _ []string) error {
+			return cli.NotEmpty(command.Flags(), "config", "release-name", "release-namespace", "namespaces", "kubeconfig", "tls-cert-file", "tls-private-key-file")
+		},
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
 	flags := root.Flags()
-	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart; tms-server reloads it when it changes")
+	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart, at most 16 MiB; tms-server reloads it when it changes")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the Helm release; the names of the objects of all leases begin with it")
 	flags.StringVar(&o.releaseNamespace, "release-namespace", "default", "namespace of the Helm release, and the default namespace of API requests; release name and namespace together identify the leases of this server")
 	flags.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces to watch (default all)")

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/internal/cli"
+	"github.com/triton-leases/tms/internal/limitread"
 	"github.com/triton-leases/tms/internal/spelling"
 )
 
@@ -72,7 +72,7 @@ func readEndpoints() (*endpoints, error) {
 	if err := checkOwner(info); err != nil {
 		return nil, fmt.Errorf("saved targets: %s: %w", name, err)
 	}
-	text, err := io.ReadAll(file)
+	text, err := limitread.All(file, limitread.Config)
 	if err != nil {
 		return nil, fmt.Errorf("saved targets: %w", err)
 	}

@@ -48,13 +48,11 @@ func (o *options) addFlags(root *cobra.Command) {
 	_ = root.MarkPersistentFlagFilename("token-file")
 }
 
-// check returns an error for wrong combinations of flags. It refuses an empty value,
-// because a script probably expanded a variable that is not set.
+// check returns an error for wrong combinations of flags, and for an empty server, token
+// or file name.
 func (o *options) check(flags *pflag.FlagSet) error {
-	for _, name := range []string{"target", "token", "token-file", "ca-file"} {
-		if flag := flags.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
-			return cli.Usagef("--%s must not be empty", name)
-		}
+	if err := cli.NotEmpty(flags, "target", "token", "token-file", "ca-file"); err != nil {
+		return err
 	}
 	switch {
 	case o.token != "" && o.tokenFile != "":

@@ -66,6 +66,25 @@ func UnknownCommand(command *cobra.Command, argument string) error {
 	return nil
 }
 
+// NotEmpty returns a UsageError if one of the named flags was given an empty value, or a
+// list with one. An empty name is probably a variable of a script that is not set.
+func NotEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		flag := flags.Lookup(name)
+		if flag == nil || !flag.Changed {
+			continue
+		}
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if len(values) == 0 || slices.Contains(values, "") {
+			return Usagef("--%s must not be empty", name)
+		}
+	}
+	return nil
+}
+
 // OneOf returns a UsageError if the value of a flag is not one of the allowed values.
 func OneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {

@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
+	"github.com/triton-leases/tms/internal/limitread"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -57,7 +57,7 @@ func Read(path, release, namespace string) (*Config, error) {
 // be of a half-written file. If the text is invalid, the previous configuration stays in
 // force. Reload returns each error once; InForce returns it until the file is valid.
 func (c *Config) Reload() (changed bool, err error) {
-	text, err := os.ReadFile(c.path)
+	text, err := limitread.File(c.path, limitread.Config)
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	if err != nil {

@@ -1,9 +1,14 @@
 package controller
 
 import (
+	"maps"
+	"slices"
+	"strings"
+
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -12,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/pkg/render"
 )
 
 // Scheme returns a scheme with TritonLease and the built-in kinds. Custom resources of
@@ -60,9 +66,27 @@ func Client() client.Options {
 func trim(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
 		accessor.SetManagedFields(nil)
+		delete(accessor.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	}
-	if autoscaler, ok := object.(*autoscalingv2.HorizontalPodAutoscaler); ok {
-		autoscaler.Status.CurrentMetrics = nil
+	switch object := object.(type) {
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		object.Status.CurrentMetrics = nil
+	case *v1alpha1.TritonLease:
+		trimLease(object)
 	}
 	return object, nil
+}
+
+// trimLease removes the metadata of a lease that tms-server does not read, and a spec that
+// is refused for its size: users could fill the memory of tms-server with them. The API
+// server keeps both: the controller writes only the status of a lease, and the API of leases
+// patches single fields.
+func trimLease(lease *v1alpha1.TritonLease) {
+	const maxAnnotation = 4 << 10 // bytes
+	maps.DeleteFunc(lease.Annotations, func(key, value string) bool {
+		return !strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") || len(value) > maxAnnotation
+	})
+	lease.Labels, lease.OwnerReferences = nil, nil
+	lease.Finalizers = slices.DeleteFunc(lease.Finalizers, func(name string) bool { return name != metav1.FinalizerOrphanDependents })
+	render.DropOversize(lease)
 }

@@ -79,7 +79,9 @@ type environment struct {
 	// writes are the requests since the last call of written.
 	writes []write
 	// fail returns the error of a request, if it is set.
-	fail   func(write) error
+	fail func(write) error
+	// trim is applied to objects that the controller reads from the cache, if it is set.
+	trim   func(client.Object)
 	events *recorder
 	clock  time.Time
 	// metrics answers the custom metrics API.
@@ -141,6 +143,9 @@ func (e *environment) intercepted() client.Client {
 	return interceptor.NewClient(e.cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			err := c.Get(ctx, key, object, options...)
+			if err == nil && e.trim != nil {
+				e.trim(object)
+			}
 			if _, isLease := object.(*v1alpha1.TritonLease); err == nil && !isLease && object.GetLabels()[managedByLabel] != managedBy {
 				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 			}

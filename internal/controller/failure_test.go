@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -86,13 +87,13 @@ func TestFailures(t *testing.T) {
 func TestReadFailures(t *testing.T) {
 	t.Parallel()
 	failing := errors.New("no connection")
-	for name, spec := range map[string]string{"lease": "", "owned": fixed, "live": fixed, "orphans": fixed, "target": target, "same target": target} {
+	for name, spec := range map[string]string{"lease": "", "owned": fixed, "live": fixed, "orphans": fixed, "target": target, "same target": target, "label": target} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnvironment(t, scales, newLease(t, "a", spec))
 			reader := &failingReader{Client: e.Client, fail: name, err: failing}
 			e.Client = reader
-			if name == "live" {
+			if name == "live" || name == "label" {
 				e.live = reader
 			}
 			_, err := e.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("a")})
@@ -114,7 +115,8 @@ type failingReader struct {
 func (f *failingReader) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 	_, isLease := object.(*v1alpha1.TritonLease)
 	_, isDeployment := object.(*appsv1.Deployment)
-	if isLease && f.fail == "lease" || !isLease && (f.fail == "live" || f.fail == "orphans") || isDeployment && f.fail == "target" {
+	_, isMetadata := object.(*metav1.PartialObjectMetadata)
+	if isLease && f.fail == "lease" || !isLease && (f.fail == "live" || f.fail == "orphans" || f.fail == "label" && isMetadata) || isDeployment && f.fail == "target" {
 		return f.err
 	}
 	return f.Client.Get(ctx, key, object, options...)

@@ -212,7 +212,7 @@ func TestAutoRenewOfTarget(t *testing.T) {
 	t.Parallel()
 	lease := newLease(t, "a", target)
 	lease.Spec.Duration, lease.Spec.AutoRenew = new(v1alpha1.Duration("4h")), new(true)
-	e := newEnvironment(t, scales, lease)
+	e := newEnvironment(t, scales, lease, labelled("triton"))
 	e.clock = epoch.Add(3 * time.Hour)
 	e.metrics = func(w http.ResponseWriter, r *http.Request) {
 		require.Equal(t, "app=triton", r.URL.Query().Get("labelSelector"))

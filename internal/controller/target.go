@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,9 +36,21 @@ func scaledWorkload(lease *v1alpha1.TritonLease) string {
 	return lease.Spec.Target.Workload()
 }
 
-// checkTarget refuses a target that something else scales already: an older lease with
+// checkTarget refuses a target that something else scales already, and a target that its
+// owner does not let leases scale.
+func (r *reconciliation) checkTarget(ctx context.Context, terms *policy.Terms) error {
+	if r.lease.Spec.Target == nil {
+		return nil
+	}
+	if err := r.checkScaled(ctx); err != nil || !terms.TargetsNeedLabel() {
+		return err
+	}
+	return r.checkTargetLabel(ctx)
+}
+
+// checkScaled refuses a target that something else scales already: an older lease with
 // the same target, or the lease that owns the Deployment.
-func (r *reconciliation) checkTarget(ctx context.Context) error {
+func (r *reconciliation) checkScaled(ctx context.Context) error {
 	workload := scaledWorkload(r.lease)
 	if workload == "" {
 		return nil
@@ -77,6 +90,34 @@ func (r *reconciliation) checkTargetOwner(ctx context.Context, path *field.Path)
 	r.requeueAfter(pollInterval)
 	r.duplicate = true
 	return policy.Refusal{field.Forbidden(path, fmt.Sprintf("this Deployment belongs to TritonLease %s, which scales it itself", owner.Name))}
+}
+
+// checkTargetLabel refuses a target without the label policy.TargetLabel. It reads only the
+// metadata, and from the API server: the cache holds only the objects of leases. A target
+// that does not exist is refused, too. Otherwise a lease could be granted before its target
+// is created without the label. The lease is checked again after pollInterval.
+func (r *reconciliation) checkTargetLabel(ctx context.Context) error {
+	path, target := field.NewPath("spec"), r.lease.Spec.Target
+	workload := new(metav1.PartialObjectMetadata)
+	workload.SetGroupVersionKind(target.GroupVersionKind())
+	kind := workload.Kind
+	var reason *field.Error
+	switch err := r.live.Get(ctx, client.ObjectKey{Namespace: r.lease.Namespace, Name: target.Name}, workload); {
+	case err == nil && workload.Labels[policy.TargetLabel] == "true":
+		return nil
+	case err == nil:
+		reason = policy.UnlabelledTarget(path, kind, r.lease.Namespace, target.Name)
+	case apierrors.IsNotFound(err):
+		reason = policy.UnreadableTarget(path, fmt.Sprintf("%s %s does not exist", kind, target.Name))
+	case meta.IsNoMatchError(err):
+		reason = policy.UnreadableTarget(path, fmt.Sprintf("the cluster has no kind %s of %s", kind, target.GroupVersionKind().GroupVersion()))
+	case apierrors.IsForbidden(err):
+		reason = policy.UnreadableTarget(path, fmt.Sprintf("tms-server may not read it: %v", err))
+	default:
+		return fmt.Errorf("read the target: %w", err)
+	}
+	r.requeueAfter(pollInterval)
+	return policy.Refusal{reason}
 }
 
 // isOlder orders leases by age, and by name if they were created in the same second.

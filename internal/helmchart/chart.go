@@ -17,6 +17,8 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/ignore"
+
+	"github.com/triton-leases/tms/internal/limitread"
 )
 
 // Chart is a loaded chart. It does not change: its methods are safe for concurrent use.
@@ -61,7 +63,7 @@ func Load(folder fs.FS) (*Chart, error) {
 		if !info.Mode().IsRegular() {
 			return nil
 		}
-		data, err := fs.ReadFile(folder, name)
+		data, err := limitread.FileFS(folder, name, limitread.Config)
 		if err != nil {
 			return err
 		}
@@ -83,7 +85,7 @@ func Load(folder fs.FS) (*Chart, error) {
 
 func ignoreRules(folder fs.FS) (*ignore.Rules, error) {
 	rules := ignore.Empty()
-	text, err := fs.ReadFile(folder, ignore.HelmIgnore)
+	text, err := limitread.FileFS(folder, ignore.HelmIgnore, limitread.Config)
 	if err == nil {
 		rules, err = ignore.Parse(bytes.NewReader(text))
 	}

@@ -1,7 +1,10 @@
 package helmchart
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"helm.sh/helm/v3/pkg/strvals"
 )
@@ -37,6 +40,35 @@ func (s Setter) Usage() string {
 	}
 }
 
+// ErrNoFileName is the error for an argument of SetFile with an empty file name. Helm sets
+// an empty string.
+var ErrNoFileName = errors.New("the file name must not be empty")
+
+// checkFileNames returns ErrNoFileName if an argument of SetFile has an empty file name:
+// Helm's parser does not read a file for it.
+func checkFileNames(argument string) error {
+	values := map[string]any{}
+	if err := strvals.ParseIntoFile(argument, values, func(path []rune) (any, error) { return string(path), nil }); err != nil {
+		return nil //nolint:nilerr // Apply returns it
+	}
+	if hasEmptyString(values) {
+		return ErrNoFileName
+	}
+	return nil
+}
+
+func hasEmptyString(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return value == ""
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(value)), hasEmptyString)
+	case []any:
+		return slices.ContainsFunc(value, hasEmptyString)
+	}
+	return false
+}
+
 // Apply applies one argument of the flag to values. It calls read for the files that
 // SetFile names.
 func (s Setter) Apply(values map[string]any, argument string, read func(path string) ([]byte, error)) error {
@@ -49,10 +81,12 @@ func (s Setter) Apply(values map[string]any, argument string, read func(path str
 	case SetString:
 		err = strvals.ParseIntoString(argument, values)
 	case SetFile:
-		err = strvals.ParseIntoFile(argument, values, func(path []rune) (any, error) {
-			text, err := read(string(path))
-			return string(text), err
-		})
+		if err = checkFileNames(argument); err == nil {
+			err = strvals.ParseIntoFile(argument, values, func(path []rune) (any, error) {
+				text, err := read(string(path))
+				return string(text), err
+			})
+		}
 	case SetLiteral:
 		err = strvals.ParseLiteralInto(argument, values)
 	}

@@ -8,8 +8,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"time"
+
+	"github.com/triton-leases/tms/internal/limitread"
 )
 
 // Option configures a Client.
@@ -151,7 +152,7 @@ func (s *settings) transport(scheme string, config *tls.Config) *http.Transport 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func readCAs(name string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(name)
+	text, err := limitread.File(name, limitread.Config)
 	if err != nil {
 		return nil, fmt.Errorf("CA file: %w", err)
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+
+	"github.com/triton-leases/tms/internal/limitread"
 )
 
 // TokenSource returns the Kubernetes token for a call.
@@ -17,7 +18,7 @@ func staticToken(token string) TokenSource {
 
 func fileToken(name string) TokenSource {
 	return func(context.Context) (string, error) {
-		text, err := os.ReadFile(name)
+		text, err := limitread.File(name, limitread.Config)
 		if err != nil {
 			return "", err
 		}

@@ -29,6 +29,8 @@ var serverRules = map[string]string{
 	"tms.triton-leases.dev/tritonleases/finalizers update":     "owner references that block deletion",
 
 	"apps/deployments get list watch create patch delete":                      "an object of a lease",
+	"apps/replicasets get":                                                     "read the label of a target",
+	"apps/statefulsets get":                                                    "read the label of a target",
 	"/services get list watch create patch delete":                             "an object of a lease",
 	"networking.k8s.io/networkpolicies get list watch create patch delete":     "an object of a lease",
 	"gateway.networking.k8s.io/httproutes get list watch create patch delete":  "an object of a lease",

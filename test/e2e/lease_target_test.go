@@ -10,6 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// labelledTriton is foreignTriton with the label that lets leases scale it.
+func labelledTriton() string {
+	return strings.Replace(foreignTriton, "namespace: NAMESPACE}", `namespace: NAMESPACE, labels: {tms.triton-leases.dev/target: "true"}}`, 1)
+}
+
 // TestLeaseTarget checks that a target lease scales a Deployment that it does not own, and
 // creates only the objects for autoscaling. If two leases have the same target, the younger
 // one is refused until the older one is deleted.
@@ -20,7 +25,12 @@ func TestLeaseTarget(t *testing.T) {
 	const target, autoscales = "triton-legacy", "HorizontalPodAutoscaler PodMonitor PrometheusRule"
 	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(foreignTriton, "NAMESPACE", l.namespace)))
 	const spec = `{target: {name: triton-legacy, selector: {app: triton}, metricsPort: metrics, container: triton}, autoscaling: {enable: true, replicas: {maximum: 3}}}`
+	s.step("a lease may not scale a workload without the label of targets")
 	l.apply("older", spec)
+	l.is("older", "Granted", metav1.ConditionFalse, "Refused", `spec.target.name`, `kubectl label deployment/triton-legacy tms.triton-leases.dev/target=true -n `+l.namespace)
+	l.has("older", "")
+	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(labelledTriton(), "NAMESPACE", l.namespace)))
+	l.is("older", "Granted", metav1.ConditionTrue, "Granted")
 	l.has("older", autoscales)
 	l.is("older", "Ready", metav1.ConditionUnknown, "Target")
 	s.reads(l.namespace, objectName("older"), queueMetric)

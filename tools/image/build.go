@@ -41,11 +41,15 @@ func build(s sources, target string) (v1.Hash, error) {
 			return v1.Hash{}, err
 		}
 		labels = annotations(b)
-		img, err := image(b)
+		found, err := s.licenses(b)
 		if err != nil {
 			return v1.Hash{}, err
 		}
-		text, err := sbom(b)
+		img, err := image(b, found)
+		if err != nil {
+			return v1.Hash{}, err
+		}
+		text, err := sbom(b, found)
 		if err != nil {
 			return v1.Hash{}, err
 		}

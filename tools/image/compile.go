@@ -43,12 +43,8 @@ func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 	if s.git("status", "--porcelain") == nil {
 		stamp = "-buildvcs=true"
 	}
-	cmd := exec.Command("go", "build", "-trimpath", stamp, "-ldflags", "-s -w", "-o", path, s.command)
-	cmd.Dir = s.folder
-	// The environment must not change the binary.
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=",
-		"GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0")
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd := s.goCommand(platform, "build", "-trimpath", stamp, "-ldflags", "-s -w", "-o", path, s.command)
+	cmd.Stdout = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return binary{}, fmt.Errorf("compiling %s for %s: %w", s.command, platform, err)
 	}
@@ -58,6 +54,16 @@ func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 		return binary{}, fmt.Errorf("reading the binary: %w", err)
 	}
 	return binary{path, platform, info}, nil
+}
+
+// goCommand returns a go command in the folder of the module. The environment of this
+// program does not change what it builds.
+func (s sources) goCommand(platform v1.Platform, args ...string) *exec.Cmd {
+	cmd := exec.Command("go", args...)
+	cmd.Dir, cmd.Stderr = s.folder, os.Stderr
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=",
+		"GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0")
+	return cmd
 }
 
 func (s sources) git(args ...string) error {

@@ -19,8 +19,8 @@ const (
 	user = "65532:65532"
 )
 
-// image returns the image of a binary.
-func image(b binary) (v1.Image, error) {
+// image returns the image of a binary, with the license files of what is in it.
+func image(b binary, texts *licenses) (v1.Image, error) {
 	program, err := os.ReadFile(b.path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the binary: %w", err)
@@ -29,7 +29,7 @@ func image(b binary) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	programLayer, err := layer(file{name, 0o755, program})
+	programLayer, err := layer(append(texts.files(), file{name, 0o755, program})...)
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,9 @@ const (
 )
 
 // sbom returns the CycloneDX SBOM of an image: the modules in the build information of the
-// binary, Go's standard library, and the CA certificates. It has no timestamp and no
+// binary, Go's standard library, and the CA certificates, with their licenses. It has no timestamp and no
 // serial number, to be reproducible.
-func sbom(b binary) ([]byte, error) {
+func sbom(b binary, found *licenses) ([]byte, error) {
 	g, err := bin.NewGenerator(b.path, bin.WithIncludeStdlib(true), bin.WithLogger(zerolog.Nop()))
 	if err != nil {
 		return nil, fmt.Errorf("reading the modules of %s: %w", b.path, err)
@@ -50,11 +50,27 @@ func sbom(b binary) ([]byte, error) {
 		PackageURL:  "pkg:golang/" + authorities + "@" + authoritiesVersion,
 	})
 
+	bom.Metadata.Component.Licenses = found.choices(bom.Metadata.Component.Name)
+	for i := range *bom.Components {
+		component := &(*bom.Components)[i]
+		component.Licenses = found.choices(component.Name)
+	}
+
 	var text bytes.Buffer
 	if err := cyclonedx.NewBOMEncoder(&text, cyclonedx.BOMFileFormatJSON).SetPretty(true).Encode(bom); err != nil {
 		return nil, fmt.Errorf("encoding the SBOM: %w", err)
 	}
 	return text.Bytes(), nil
+}
+
+// choices returns the licenses of a module as the SBOM names them. If there are several, each
+// covers a part of the module, or the user has the choice: the license files say which.
+func (l *licenses) choices(module string) *cyclonedx.Licenses {
+	var all cyclonedx.Licenses
+	for _, id := range l.ids[module] {
+		all = append(all, cyclonedx.LicenseChoice{License: &cyclonedx.License{ID: id}})
+	}
+	return &all
 }
 
 // required returns the version of a module with which this program is built.

@@ -41,7 +41,12 @@ func TestSBOMNamesTheModules(t *testing.T) {
 		got := map[string]string{}
 		for _, component := range *bom.Components {
 			got[component.Name] = component.Version
+			require.NotEmpty(t, *component.Licenses, component.Name)
+			for _, choice := range *component.Licenses {
+				require.NotEmpty(t, choice.License.ID, component.Name)
+			}
 		}
+		require.Equal(t, "Apache-2.0", (*bom.Metadata.Component.Licenses)[0].License.ID)
 		require.Equal(t, want, got)
 		require.Len(t, *bom.Components, len(want), "no duplicates")
 	})

@@ -27,6 +27,13 @@ Argument: the root context. Result: YAML.
 - apiGroups: ["apps"]
   resources: ["deployments"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
+{{- if eq .Values.server.leases.allowedTargets "Labelled" }}
+# Read the label of a workload that a lease scales as its target. The target can also be a
+# Deployment. For other kinds, bind a role with this right to the service account.
+- apiGroups: ["apps"]
+  resources: ["replicasets", "statefulsets"]
+  verbs: ["get"]
+{{- end }}
 - apiGroups: [""]
   resources: ["services"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
