@@ -13,6 +13,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
+var source = Source("10.0.0.1:1")
+
 // TestGate checks that all tokens of a user share one limit, and that users do not.
 func TestGate(t *testing.T) {
 	t.Parallel()
@@ -21,8 +23,8 @@ func TestGate(t *testing.T) {
 		for token, name := range map[string]string{"a": "ann", "a2": "ann", "b": "bob"} {
 			s.users[token] = authenticationv1.UserInfo{Username: name}
 		}
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1, Burst: 3, Reviews: 100})
-		admit := func(token string) (context.Context, error) { return gate.Admit(t.Context(), "Bearer "+token) }
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1, Burst: 3, Reviews: 100, ReviewsPerAddress: 100})
+		admit := func(token string) (context.Context, error) { return gate.Admit(t.Context(), source, "Bearer "+token) }
 		for _, token := range []string{"a", "a2", "a"} {
 			ctx, err := admit(token)
 			require.NoError(t, err)
@@ -51,12 +53,12 @@ func TestGateReviews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		s.users["a"] = authenticationv1.UserInfo{Username: "ann"}
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10})
-		_, err := gate.Admit(t.Context(), "Bearer a")
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10, ReviewsPerAddress: 10})
+		_, err := gate.Admit(t.Context(), source, "Bearer a")
 		require.NoError(t, err)
 		invalid := func() (refused int) {
 			for i := range 1000 {
-				_, err := gate.Admit(t.Context(), fmt.Sprintf("Bearer %d-%d", time.Now().UnixNano(), i))
+				_, err := gate.Admit(t.Context(), source, fmt.Sprintf("Bearer %d-%d", time.Now().UnixNano(), i))
 				if connect.CodeOf(err) == connect.CodeResourceExhausted {
 					refused++
 				}
@@ -67,21 +69,21 @@ func TestGateReviews(t *testing.T) {
 		require.Equal(t, 10, s.tokens)
 		time.Sleep(2 * reviewTTL) // the review of ann's token is no longer cached
 		require.Equal(t, 990, invalid())
-		_, err = gate.Admit(t.Context(), "Bearer a")
+		_, err = gate.Admit(t.Context(), source, "Bearer a")
 		require.NoError(t, err)
 		require.Equal(t, 21, s.tokens)
 
 		for range 100 {
-			_, err = gate.Admit(t.Context(), "")
+			_, err = gate.Admit(t.Context(), source, "")
 			require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "a call without a token needs no review")
 		}
 		delete(s.users, "a")
 		time.Sleep(2 * reviewTTL)
-		_, err = gate.Admit(t.Context(), "Bearer a")
+		_, err = gate.Admit(t.Context(), source, "Bearer a")
 		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err))
 		time.Sleep(2 * reviewTTL)
 		require.Equal(t, 990, invalid())
-		_, err = gate.Admit(t.Context(), "Bearer a")
+		_, err = gate.Admit(t.Context(), source, "Bearer a")
 		require.Equal(t, connect.CodeResourceExhausted, connect.CodeOf(err), "a revoked token counts as a new one")
 	})
 }
@@ -96,7 +98,7 @@ func TestConcurrent(t *testing.T) {
 		slow := make(chan bool)
 		s.wait = func() { <-slow }
 		s.allow = func(authorizationv1.SubjectAccessReviewSpec) bool { return true }
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1})
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1, ReviewsPerAddress: 1})
 		leaving, leave := context.WithCancel(t.Context())
 		results := make(chan error, 500)
 		for i := range cap(results) {
@@ -105,7 +107,7 @@ func TestConcurrent(t *testing.T) {
 				ctx = leaving
 			}
 			go func() {
-				ctx, err := gate.Admit(ctx, "Bearer a")
+				ctx, err := gate.Admit(ctx, source, "Bearer a")
 				if err == nil {
 					err = s.Authorize(ctx, Attributes{Verb: "create"})
 				}

@@ -114,7 +114,7 @@ func TestAuthorize(t *testing.T) {
 		}
 		attributes := Attributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"}
 		user := authenticationv1.UserInfo{Username: "ann", UID: "1", Groups: []string{"serving"}, Extra: map[string]authenticationv1.ExtraValue{"k": {"v"}}}
-		ann := context.WithValue(t.Context(), userKey{}, user)
+		ann := withUser(t.Context(), user)
 		for range 3 {
 			require.NoError(t, s.Authorize(ann, attributes))
 		}

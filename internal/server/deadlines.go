@@ -22,12 +22,14 @@ type connectionKey struct{}
 type connection struct {
 	controller *http.ResponseController
 	limit      time.Duration
+	http1      bool
+	header     http.Header // of the response
 }
 
 // middleware sets the deadlines before any of the request is read.
 func (d deadlines) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &connection{http.NewResponseController(w), d.limit}
+		c := &connection{http.NewResponseController(w), d.limit, r.ProtoMajor == 1, w.Header()}
 		// Setting a deadline fails only if the connection is closed, which the next read
 		// reports.
 		_ = c.controller.SetReadDeadline(time.Now().Add(d.limit))
@@ -42,6 +44,18 @@ func (d deadlines) middleware(next http.Handler) http.Handler {
 func (c *connection) requestRead() {
 	_ = c.controller.SetReadDeadline(time.Time{})
 	c.clearWrite()
+}
+
+// refuse prepares a response to a call without reading its request. HTTP/2 then resets the
+// stream. HTTP/1.1 would read the request before it responds: refuse makes it respond at
+// once, then drop what arrives within a second, so that the client can read the response,
+// and close the connection.
+func (c *connection) refuse() {
+	if c.http1 {
+		_ = c.controller.EnableFullDuplex()
+		c.header.Set("Connection", "close")
+		_ = c.controller.SetReadDeadline(time.Now().Add(time.Second))
+	}
 }
 
 // setWrite starts the time in which the client must read a response, and clearWrite ends

@@ -94,15 +94,15 @@ func newCluster(t *testing.T, changes ...func(*Config)) *cluster {
 		change(&config)
 	}
 	c.Service = New(config)
-	c.serve(auth.NewGate(reviewer, auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9}))
+	c.serve(auth.NewGate(reviewer, auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9, ReviewsPerAddress: 1e9}))
 	return c
 }
 
 func (c *cluster) serve(gate *auth.Gate) {
 	listener := memnet.Listen()
 	_, handler := tmsv1connect.NewLeaseServiceHandler(c.Service, connect.WithRequestGate(
-		func(ctx context.Context, _ connect.Spec, _ connect.Peer, header http.Header) (context.Context, error) {
-			return gate.Admit(ctx, header.Get("Authorization"))
+		func(ctx context.Context, _ connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
+			return gate.Admit(ctx, auth.Source(peer.Addr), header.Get("Authorization"))
 		}))
 	server := &http.Server{Handler: handler}
 	ended := make(chan struct{})
