@@ -45,7 +45,7 @@ func (o *apiOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.limits.Burst, "calls-burst", 100, "calls that each user may start at once")
 	flags.Float64Var(&o.limits.Reviews, "token-reviews-per-second", 50, "reviews of new tokens per second, for all callers together")
 	flags.Float64Var(&o.limits.ReviewsPerAddress, "token-reviews-per-second-per-address", 10, "reviews of new tokens per second from each source address")
-	flags.StringSliceVar(&o.audiences, "token-audiences", nil, "audiences of tokens that the API accepts (default that of the Kubernetes API server)")
+	flags.StringArrayVar(&o.audiences, "token-audiences", nil, "audience of tokens that the API accepts (default that of the Kubernetes API server); repeat the flag for several")
 	flags.IntVar(&o.openCalls.PerUser, "open-calls-per-user", 100, "calls that each user may have open at once; a waiting Acquire is an open call")
 	flags.IntVar(&o.openCalls.Maximum, "open-calls", 1000, "calls that may be open at once, for all users together")
 	flags.IntVar(&o.streams, "calls-per-connection", 100, "calls that each connection may have open at once")

@@ -88,6 +88,46 @@ func TestGateReviews(t *testing.T) {
 	})
 }
 
+// TestGateAddresses checks that fresh valid tokens get in while one address sends a hundred
+// invalid tokens a second, for a minute.
+func TestGateAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 10})
+		hostile, friendly := Source("10.0.0.66:1"), Source("10.0.0.7:1")
+		refused := 0
+		for i := range 6000 {
+			_, err := gate.Admit(t.Context(), hostile, fmt.Sprintf("Bearer garbage-%d", i))
+			if connect.CodeOf(err) == connect.CodeResourceExhausted {
+				require.EqualError(t, err, "resource_exhausted: too many new tokens from address 10.0.0.66/32; retry")
+				refused++
+			}
+			if i%20 == 0 { // five fresh tokens a second
+				token := fmt.Sprintf("fresh-%d", i)
+				s.users[token] = authenticationv1.UserInfo{Username: token}
+				_, err := gate.Admit(t.Context(), friendly, "Bearer "+token)
+				require.NoError(t, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.Greater(t, refused, 5000)
+		require.Less(t, s.tokens, 1000, "reviews of the API server")
+	})
+}
+
+// TestSource checks what counts as one source address.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"10.0.0.7:4711": "10.0.0.7/32", "[::ffff:10.0.0.7]:4711": "10.0.0.7/32", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:1": "fe80::/64", "memory": "invalid Prefix", "": "invalid Prefix",
+	} {
+		require.Equal(t, want, Source(address).String(), address)
+	}
+	require.Equal(t, "2001:db8::1", IP("[2001:db8::1]:443").String())
+}
+
 // TestConcurrent checks that concurrent calls of a user share one review, also if the
 // first caller disconnects.
 func TestConcurrent(t *testing.T) {

@@ -29,16 +29,21 @@ type apiServer struct {
 	// down is the error of all responses.
 	down error
 
+	// audiences are those that the API server finds in each token, and asked are those of
+	// the last TokenReview.
+	audiences, asked []string
+
 	tokens, accesses int
 }
 
-func newAPIServer() *apiServer {
+func newAPIServer(audiences ...string) *apiServer {
 	s := &apiServer{users: map[string]authenticationv1.UserInfo{}, allow: func(authorizationv1.SubjectAccessReviewSpec) bool { return false }, wait: func() {}}
 	clients := fake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		s.tokens++
 		s.wait()
 		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
+		s.asked, review.Status.Audiences = review.Spec.Audiences, s.audiences
 		review.Status.User, review.Status.Authenticated = s.users[review.Spec.Token], s.users[review.Spec.Token].Username != ""
 		return true, review, s.down
 	})
@@ -49,7 +54,7 @@ func newAPIServer() *apiServer {
 		review.Status.Allowed = s.allow(review.Spec)
 		return true, review, s.down
 	})
-	s.Reviewer = New(clients)
+	s.Reviewer = New(clients, audiences...)
 	return s
 }
 

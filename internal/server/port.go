@@ -31,7 +31,7 @@ func NewPort(ctx context.Context, name, address string, handler http.Handler, re
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	const timeout = 10 * time.Second
-	return &manager.Server{Name: name, Listener: limited, ShutdownTimeout: new(timeout), Server: &http.Server{
+	return &manager.Server{Name: name, Listener: limited, ShutdownTimeout: new(time.Second), Server: &http.Server{
 		Handler: handler, MaxHeaderBytes: 8 << 10,
 		ReadHeaderTimeout: timeout, ReadTimeout: timeout, WriteTimeout: 3 * timeout, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(logger), slog.LevelDebug), // clients cause these errors
