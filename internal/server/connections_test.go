@@ -2,22 +2,26 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
@@ -254,4 +258,48 @@ func TestPort(t *testing.T) {
 	require.ErrorContains(t, err, "listen on the port of health: ")
 	_, err = NewPort(t.Context(), "health", "127.0.0.1:0", handler, registry, logr.Discard())
 	require.ErrorContains(t, err, "metrics: ")
+}
+
+// TestBusyConnection checks that a connection with an open call is not closed for a new one,
+// with and without TLS, and that it is once the call ends.
+func TestBusyConnection(t *testing.T) {
+	t.Parallel()
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %t", secure), func(t *testing.T) {
+			t.Parallel()
+			config, scheme := unlimited(), "http"
+			config.Connections = ConnectionLimits{Maximum: 1, PerAddress: 1}
+			if secure {
+				scheme, config.CertFile, config.KeyFile = "https", filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+				writeCertificate(t, config.CertFile, config.KeyFile, 1)
+			}
+			server := New(config)
+			end := make(chan struct{})
+			server.Register(&leases{acquire: func(_ context.Context, _ *tmsv1.AcquireRequest, send func(*tmsv1.AcquireResponse) error) error {
+				err := send(new(tmsv1.AcquireResponse))
+				<-end
+				return err
+			}}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			start(t, server, listener)
+			client := func(address string) tmsv1connect.LeaseServiceClient {
+				transport := &http.Transport{DialContext: from(t, address).DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+				t.Cleanup(transport.CloseIdleConnections)
+				return tmsv1connect.NewLeaseServiceClient(&http.Client{Transport: transport}, scheme+"://"+listener.Addr().String())
+			}
+			stream, err := client("127.0.0.2").Acquire(t.Context(), connect.NewRequest(new(tmsv1.AcquireRequest)))
+			require.NoError(t, err)
+			require.True(t, stream.Receive())
+			_, err = status(client("127.0.0.3"), "a")
+			require.Error(t, err)
+			close(end)
+			require.False(t, stream.Receive())
+			require.NoError(t, stream.Err())
+			for err != nil { // the call ends after its last response
+				require.NoError(t, t.Context().Err())
+				_, err = status(client("127.0.0.3"), "a")
+			}
+		})
+	}
 }
