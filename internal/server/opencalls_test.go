@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -39,8 +40,9 @@ func reviewer(wait func()) *auth.Reviewer {
 	return auth.New(clients)
 }
 
-// open starts a call whose request has no end, and returns its response.
-func open(t *testing.T, client *http.Client, path, kind, token string) *http.Response {
+// open starts a call whose request has no end. It returns the HTTP status of the response,
+// and the status of gRPC or else the body.
+func open(t *testing.T, client *http.Client, path, kind, token string) (status int, text string) {
 	t.Helper()
 	body, write := io.Pipe()
 	t.Cleanup(func() { _ = write.Close() })
@@ -52,23 +54,10 @@ func open(t *testing.T, client *http.Client, path, kind, token string) *http.Res
 	}
 	response, err := client.Do(request)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = response.Body.Close() })
-	return response
-}
-
-// code returns the code of a response in the protocol of its call.
-func code(t *testing.T, response *http.Response) string {
-	t.Helper()
-	body, err := io.ReadAll(response.Body)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	received, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	header := response.Header
-	if len(response.Trailer) > 0 {
-		header = response.Trailer
-	}
-	if status := header.Get("Grpc-Status"); status != "" {
-		return status
-	}
-	return string(body)
+	return response.StatusCode, cmp.Or(response.Trailer.Get("Grpc-Status"), response.Header.Get("Grpc-Status"), string(received))
 }
 
 // handlers returns the number of goroutines that handle an HTTP/2 stream of a server.
@@ -97,8 +86,7 @@ func TestStreamsWithoutToken(t *testing.T) {
 						for _, kind := range []string{"application/grpc", "application/grpc-web", "application/connect+proto", "application/proto", "application/json"} {
 							for _, token := range []string{"", "garbage"} {
 								began := time.Now()
-								response := open(t, client, path, kind, token)
-								text := code(t, response)
+								_, text := open(t, client, path, kind, token)
 								if strings.Contains(text, "unauthenticated") || text == "16" {
 									refused++
 								} else if !http2 {
@@ -154,9 +142,9 @@ func TestHealthLimit(t *testing.T) {
 			go open(t, client, check, "application/json", "") // the server waits for the request
 		}
 		synctest.Wait()
-		response := open(t, client, check, "application/json", "")
-		require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
-		require.Contains(t, code(t, response), "resource_exhausted")
+		status, text := open(t, client, check, "application/json", "")
+		require.Equal(t, http.StatusTooManyRequests, status)
+		require.Contains(t, text, "resource_exhausted")
 		require.Equal(t, began, time.Now())
 		time.Sleep(2 * r.limits.ioTimeout) // synctest time
 		response, err := client.Post("http://server"+check, "application/json", strings.NewReader("{}"))
