@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,7 +28,10 @@ type apiOptions struct {
 	noTLS, noAuth     bool
 	maxWait           time.Duration
 	limits            auth.Limits
+	connections       server.ConnectionLimits
+	openCalls         server.CallLimits
 	streams           int
+	audiences         []string
 }
 
 func (o *apiOptions) addFlags(flags *pflag.FlagSet) {
@@ -39,7 +44,13 @@ func (o *apiOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.limits.PerSecond, "calls-per-second", 20, "calls that each user may start per second")
 	flags.IntVar(&o.limits.Burst, "calls-burst", 100, "calls that each user may start at once")
 	flags.Float64Var(&o.limits.Reviews, "token-reviews-per-second", 50, "reviews of new tokens per second, for all callers together")
+	flags.Float64Var(&o.limits.ReviewsPerAddress, "token-reviews-per-second-per-address", 10, "reviews of new tokens per second from each source address")
+	flags.StringArrayVar(&o.audiences, "token-audiences", nil, "audience of tokens that the API accepts (default that of the Kubernetes API server); repeat the flag for several")
+	flags.IntVar(&o.openCalls.PerUser, "open-calls-per-user", 100, "calls that each user may have open at once; a waiting Acquire is an open call")
+	flags.IntVar(&o.openCalls.Maximum, "open-calls", 1000, "calls that may be open at once, for all users together")
 	flags.IntVar(&o.streams, "calls-per-connection", 100, "calls that each connection may have open at once")
+	flags.IntVar(&o.connections.PerAddress, "max-connections-per-address", 100, "connections to the API from each source address; for IPv6, from each /64 network")
+	flags.IntVar(&o.connections.Maximum, "max-connections", 1000, "connections to the API, from all addresses together")
 }
 
 func (o *apiOptions) enabled() bool { return o.address != "0" && o.address != "" }
@@ -68,18 +79,26 @@ func (o *apiOptions) validate() error {
 		{"calls-per-second", o.limits.PerSecond},
 		{"calls-burst", float64(o.limits.Burst)},
 		{"token-reviews-per-second", o.limits.Reviews},
+		{"token-reviews-per-second-per-address", o.limits.ReviewsPerAddress},
+		{"open-calls-per-user", float64(o.openCalls.PerUser)},
+		{"open-calls", float64(o.openCalls.Maximum)},
 		{"calls-per-connection", float64(o.streams)},
+		{"max-connections-per-address", float64(o.connections.PerAddress)},
+		{"max-connections", float64(o.connections.Maximum)},
 	} {
 		if !(flag.value > 0) { // also refuses NaN
 			errs = append(errs, fmt.Errorf("--%s %v: must be greater than 0", flag.name, flag.value))
 		}
+	}
+	if slices.Contains(o.audiences, "") {
+		errs = append(errs, errors.New("--token-audiences: an audience must not be empty"))
 	}
 	return errors.Join(errs...)
 }
 
 // add adds the API to a manager. The namespace is the default of requests, and
 // namespaces are those that the controller watches.
-func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *config.Config, images allowlistName) error {
+func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *config.Config, images allowlistName, audit logr.Logger) error {
 	if !o.enabled() {
 		return nil
 	}
@@ -87,7 +106,7 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace str
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	reviewer := auth.New(clients)
+	reviewer := auth.New(clients, o.audiences...)
 	logger := ctrl.Log.WithName("api")
 	if o.noAuth {
 		reviewer = auth.AllowAll()
@@ -101,8 +120,8 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace str
 		return err
 	}
 	api := server.New(server.Config{
-		Address: o.address, CertFile: o.certFile, KeyFile: o.keyFile, Reviewer: reviewer, Limits: o.limits, Streams: o.streams,
-		Metrics: metrics.Registry,
+		Address: o.address, CertFile: o.certFile, KeyFile: o.keyFile, Reviewer: reviewer, Limits: o.limits,
+		Connections: o.connections, OpenCalls: o.openCalls, Streams: o.streams, Metrics: metrics.Registry, Audit: audit,
 	})
 	api.Register(
 		lease.New(lease.Config{

@@ -32,6 +32,13 @@ func TestValidate(t *testing.T) {
 		"--api-bind-address=:1 " + tls + " --calls-burst=-1":                                "--calls-burst -1: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --token-reviews-per-second=0":                    "--token-reviews-per-second 0: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-per-connection=0":                        "--calls-per-connection 0: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --token-reviews-per-second-per-address=0":        "--token-reviews-per-second-per-address 0: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --open-calls=0":                                  "--open-calls 0: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --open-calls-per-user=0":                         "--open-calls-per-user 0: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --max-connections=0":                             "--max-connections 0: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --max-connections-per-address=-1":                "--max-connections-per-address -1: must be greater than 0",
+		"--api-bind-address=:1 " + tls + " --token-audiences=":                              "--token-audiences: an audience must not be empty",
+		"--api-bind-address=:1 " + tls + " --token-audiences=tms --token-audiences=tms,b":   "",
 		"--api-bind-address=:1 --tls-cert-file=c --acquire-timeout=0s --calls-burst=0":      "--tls-cert-file and --tls-private-key-file must be used together\n--acquire-timeout 0s: must be greater than 0\n--calls-burst 0: must be greater than 0",
 		"--api-bind-address=:1 " + tls + " --calls-per-second=0.5 --calls-per-connection=1": "",
 	} {

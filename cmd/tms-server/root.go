@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -17,11 +21,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/internal/controller"
+	"github.com/triton-leases/tms/internal/server"
 )
 
 const longHelp = `tms-server reconciles TritonLease objects. It grants each lease what the
@@ -103,7 +109,11 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := o.manager(cluster, namespaces, logger)
+	managerOptions, err := o.managerOptions(cluster, namespaces, logger)
+	if err != nil {
+		return err
+	}
+	mgr, err := manager.New(cluster, managerOptions)
 	if err != nil {
 		return err
 	}
@@ -113,15 +123,45 @@ func (o *options) run(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := o.api.add(ctx, mgr, o.releaseNamespace, namespaces.Watched, current, o.allowlist); err != nil {
+	if err := o.api.add(ctx, mgr, o.releaseNamespace, namespaces.Watched, current, o.allowlist, auditLogger()); err != nil {
 		return err
 	}
-	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
-		if err := add("ping", healthz.Ping); err != nil {
+	if err := o.addPorts(ctx, mgr, logger); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// addPorts adds the ports of metrics and of probes to a manager. The manager's own servers
+// do not limit their connections.
+func (o *options) addPorts(ctx context.Context, mgr manager.Manager, logger logr.Logger) error {
+	collected := http.NewServeMux()
+	collected.Handle("/metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, MaxRequestsInFlight: 4}))
+	probes := http.NewServeMux()
+	for _, path := range []string{"/healthz", "/readyz"} {
+		probes.Handle(path, http.StripPrefix(path, new(healthz.Handler))) // ready when the process serves
+	}
+	for _, port := range []struct {
+		name, address string
+		handler       http.Handler
+	}{{"metrics", o.metricsAddress, collected}, {"health", o.probes, probes}} {
+		if port.address == "" || port.address == "0" {
+			continue
+		}
+		added, err := server.NewPort(ctx, port.name, port.address, port.handler, metrics.Registry, logger)
+		if err != nil {
+			return err
+		}
+		if err := mgr.Add(added); err != nil {
 			return err
 		}
 	}
-	return mgr.Start(ctx)
+	return nil
+}
+
+// auditLogger returns the logger of the audit log, which has no level.
+func auditLogger() logr.Logger {
+	return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)).WithName("audit")
 }
 
 func (o *options) logger() (logr.Logger, error) {
@@ -172,15 +212,22 @@ func (o *options) watched(ctx context.Context, cluster *rest.Config, logger logr
 	return namespaces, nil
 }
 
-func (o *options) manager(cluster *rest.Config, namespaces controller.Namespaces, logger logr.Logger) (manager.Manager, error) {
+func (o *options) managerOptions(cluster *rest.Config, namespaces controller.Namespaces, logger logr.Logger) (manager.Options, error) {
 	scheme, err := controller.Scheme()
-	if err != nil {
-		return nil, err
-	}
-	return manager.New(cluster, manager.Options{
+	return manager.Options{
 		Scheme: scheme, Cache: controller.Cache(namespaces, o.allowlist.key()), Client: controller.Client(), Logger: logger,
 		LeaderElection: o.elect, LeaderElectionID: "tms-server." + o.release, LeaderElectionNamespace: o.electionNamespace,
-		LeaderElectionReleaseOnCancel: true, // safe, because the process ends with the manager
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress}, HealthProbeBindAddress: o.probes,
-	})
+		LeaderElectionConfig:          ownConnection(cluster),
+		LeaderElectionReleaseOnCancel: true,                                    // safe, because the process ends with the manager
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // see addPorts
+	}, err
+}
+
+// ownConnection returns a client configuration whose connections no other client uses, so
+// that the renewals of the leader do not wait for other requests. Clients whose
+// configurations are equal share their connections; an own Dial makes it differ.
+func ownConnection(cluster *rest.Config) *rest.Config {
+	own := rest.CopyConfig(cluster)
+	own.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	return own
 }

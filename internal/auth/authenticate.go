@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +18,14 @@ import (
 // anonymous is the user of all calls of a server without authentication.
 var anonymous = authenticationv1.UserInfo{Username: "system:anonymous"}
 
-// errUnauthenticated is the error for a missing token and for an invalid one.
-var errUnauthenticated = connect.NewError(connect.CodeUnauthenticated,
-	errors.New("send a valid Kubernetes token in the header authorization: Bearer <token>"))
+// unauthenticated returns the error for a missing token and for an invalid one.
+func (r *Reviewer) unauthenticated() error {
+	text := "send a valid Kubernetes token in the header authorization: Bearer <token>"
+	if len(r.audiences) > 0 {
+		text += "; its audience must be " + quote(r.audiences[0]) + ", as kubectl create token --audience sets it"
+	}
+	return connect.NewError(connect.CodeUnauthenticated, errors.New(text))
+}
 
 // bearerToken returns the token of the authorization header, and reports whether it has a
 // well-formed one. It refuses a token with a space: Kubernetes reviews only the part before
@@ -43,18 +49,18 @@ func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit
 	}
 	token, ok := bearerToken(authorization)
 	if !ok {
-		return authenticationv1.UserInfo{}, errUnauthenticated
+		return authenticationv1.UserInfo{}, r.unauthenticated()
 	}
 	digest := sha256.Sum256([]byte(token))
 	if status, ok := r.tokens.Get(digest); ok {
-		return userOf(status.(*authenticationv1.TokenReviewStatus))
+		return r.userOf(status.(*authenticationv1.TokenReviewStatus))
 	}
 	ttl := reviewTTL
 	if expires, ok := expiry(token); ok { // the cache must not outlive the token
 		ttl = min(ttl, expires.Sub(r.now()))
 	}
 	if ttl <= 0 {
-		return authenticationv1.UserInfo{}, errUnauthenticated
+		return authenticationv1.UserInfo{}, r.unauthenticated()
 	}
 	status, err := r.review(ctx, "token "+string(digest[:]), func(ctx context.Context) (any, error) {
 		if status, ok := r.tokens.Get(digest); ok { // another review has ended
@@ -70,14 +76,19 @@ func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit
 	if err != nil {
 		return authenticationv1.UserInfo{}, err
 	}
-	return userOf(status.(*authenticationv1.TokenReviewStatus))
+	return r.userOf(status.(*authenticationv1.TokenReviewStatus))
 }
 
 func (r *Reviewer) reviewToken(ctx context.Context, digest [sha256.Size]byte, token string, ttl time.Duration) (*authenticationv1.TokenReviewStatus, error) {
-	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: r.audiences}}
 	review, err := r.client.AuthenticationV1().TokenReviews().Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
 		return nil, unavailable(ctx, err, "create a TokenReview")
+	}
+	// An authenticator that does not know audiences returns none: its answer says nothing
+	// about the audience of the token.
+	if len(r.audiences) > 0 && !slices.ContainsFunc(review.Status.Audiences, func(audience string) bool { return slices.Contains(r.audiences, audience) }) {
+		review.Status = authenticationv1.TokenReviewStatus{}
 	}
 	r.tokens.Add(digest, &review.Status, ttl)
 	if review.Status.Authenticated {
@@ -88,9 +99,9 @@ func (r *Reviewer) reviewToken(ctx context.Context, digest [sha256.Size]byte, to
 	return &review.Status, nil
 }
 
-func userOf(status *authenticationv1.TokenReviewStatus) (authenticationv1.UserInfo, error) {
+func (r *Reviewer) userOf(status *authenticationv1.TokenReviewStatus) (authenticationv1.UserInfo, error) {
 	if !status.Authenticated {
-		return authenticationv1.UserInfo{}, errUnauthenticated
+		return authenticationv1.UserInfo{}, r.unauthenticated()
 	}
 	return status.User, nil
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -19,9 +20,11 @@ type Limits struct {
 	// Burst is the number of calls that one user may start at once.
 	Burst int
 	// Reviews is the number of tokens that are reviewed each second, for all callers
-	// together. It protects the API server from invalid tokens. Tokens that were valid
-	// recently are exempt, so that invalid tokens do not lock out other users.
-	Reviews float64
+	// together, and ReviewsPerAddress for one source address (see Source). They protect the
+	// API server from invalid tokens. Tokens that were valid recently are exempt. A token
+	// beyond ReviewsPerAddress does not count for Reviews, so that invalid tokens from one
+	// address do not lock out other addresses.
+	Reviews, ReviewsPerAddress float64
 }
 
 // Gate authenticates each call and limits its rate before the request is read, so that
@@ -31,21 +34,25 @@ type Gate struct {
 	reviewer *Reviewer
 	limits   Limits
 	users    *cache.LRUExpireCache // *rate.Limiter by name of the user
+	sources  *cache.LRUExpireCache // *rate.Limiter by source
 	reviews  *rate.Limiter
 }
 
 // NewGate returns a Gate.
 func NewGate(reviewer *Reviewer, limits Limits) *Gate {
 	return &Gate{
-		reviewer: reviewer, limits: limits, users: cache.NewLRUExpireCache(cacheSize),
+		reviewer: reviewer, limits: limits, users: cache.NewLRUExpireCache(cacheSize), sources: cache.NewLRUExpireCache(cacheSize),
 		reviews: rate.NewLimiter(rate.Limit(limits.Reviews), max(1, int(limits.Reviews))),
 	}
 }
 
-// Admit authenticates a call and counts it against the limits. It returns ctx with the user
-// of the call, which UserFrom returns.
-func (g *Gate) Admit(ctx context.Context, authorization string) (context.Context, error) {
+// Admit authenticates a call from a source address and counts it against the limits. It
+// returns ctx with the user of the call, which UserFrom returns.
+func (g *Gate) Admit(ctx context.Context, source netip.Prefix, authorization string) (context.Context, error) {
 	user, err := g.reviewer.authenticate(ctx, authorization, func() error {
+		if !limiter(g.sources, source, g.limits.ReviewsPerAddress, max(1, int(g.limits.ReviewsPerAddress))).Allow() {
+			return resourceExhausted("too many new tokens from address " + source.String() + "; retry")
+		}
 		if !g.reviews.Allow() {
 			return resourceExhausted("too many tokens to review; retry")
 		}
@@ -54,36 +61,56 @@ func (g *Gate) Admit(ctx context.Context, authorization string) (context.Context
 	if err != nil {
 		return nil, err
 	}
-	if !g.limiter(user.Username).Allow() {
+	if !limiter(g.users, user.Username, g.limits.PerSecond, g.limits.Burst).Allow() {
 		return nil, resourceExhausted("too many calls of user " + quote(user.Username) + "; retry")
 	}
-	return context.WithValue(ctx, userKey{}, user), nil
+	return context.WithValue(ctx, callerKey{}, caller{user, authorization}), nil
 }
 
 func resourceExhausted(message string) error {
 	return connect.NewError(connect.CodeResourceExhausted, errors.New(message))
 }
 
-// limiter returns the limiter of a user. It is replaced after some time by one with a full
-// burst, so that idle users do not stay in the cache.
-func (g *Gate) limiter(user string) *rate.Limiter {
+// limiter returns the limiter of a key. It is replaced after some time by one with a full
+// burst, so that idle keys do not stay in the cache.
+func limiter(limiters *cache.LRUExpireCache, key any, perSecond float64, burst int) *rate.Limiter {
 	const ttl = 10 * time.Minute
-	if limiter, ok := g.users.Get(user); ok {
+	if limiter, ok := limiters.Get(key); ok {
 		return limiter.(*rate.Limiter)
 	}
-	limiter := rate.NewLimiter(rate.Limit(g.limits.PerSecond), g.limits.Burst)
-	g.users.Add(user, limiter, ttl)
+	limiter := rate.NewLimiter(rate.Limit(perSecond), burst)
+	limiters.Add(key, limiter, ttl)
 	return limiter
 }
 
-type userKey struct{}
+type callerKey struct{}
+
+// caller is the caller of an admitted call.
+type caller struct {
+	user          authenticationv1.UserInfo
+	authorization string
+}
 
 // UserFrom returns the user in ctx, and the anonymous user if there is none.
 func UserFrom(ctx context.Context) authenticationv1.UserInfo {
-	if user, ok := ctx.Value(userKey{}).(authenticationv1.UserInfo); ok {
-		return user
+	if caller, ok := ctx.Value(callerKey{}).(caller); ok {
+		return caller.user
 	}
 	return anonymous
+}
+
+// Recheck authenticates the token of an admitted call again. It returns ctx with the user
+// as the API server now knows it: its groups may have changed.
+func (r *Reviewer) Recheck(ctx context.Context) (context.Context, error) {
+	admitted, _ := ctx.Value(callerKey{}).(caller)
+	user, err := r.Authenticate(ctx, admitted.authorization)
+	if err != nil {
+		return nil, err
+	}
+	if !r.allowAll && (user.Username != admitted.user.Username || user.UID != admitted.user.UID) {
+		return nil, r.unauthenticated()
+	}
+	return context.WithValue(ctx, callerKey{}, caller{user, admitted.authorization}), nil
 }
 
 // quote escapes a name for logs and terminals.

@@ -13,6 +13,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
+var source = Source("10.0.0.1:1")
+
 // TestGate checks that all tokens of a user share one limit, and that users do not.
 func TestGate(t *testing.T) {
 	t.Parallel()
@@ -21,8 +23,8 @@ func TestGate(t *testing.T) {
 		for token, name := range map[string]string{"a": "ann", "a2": "ann", "b": "bob"} {
 			s.users[token] = authenticationv1.UserInfo{Username: name}
 		}
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1, Burst: 3, Reviews: 100})
-		admit := func(token string) (context.Context, error) { return gate.Admit(t.Context(), "Bearer "+token) }
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1, Burst: 3, Reviews: 100, ReviewsPerAddress: 100})
+		admit := func(token string) (context.Context, error) { return gate.Admit(t.Context(), source, "Bearer "+token) }
 		for _, token := range []string{"a", "a2", "a"} {
 			ctx, err := admit(token)
 			require.NoError(t, err)
@@ -51,12 +53,12 @@ func TestGateReviews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		s.users["a"] = authenticationv1.UserInfo{Username: "ann"}
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10})
-		_, err := gate.Admit(t.Context(), "Bearer a")
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10, ReviewsPerAddress: 10})
+		_, err := gate.Admit(t.Context(), source, "Bearer a")
 		require.NoError(t, err)
 		invalid := func() (refused int) {
 			for i := range 1000 {
-				_, err := gate.Admit(t.Context(), fmt.Sprintf("Bearer %d-%d", time.Now().UnixNano(), i))
+				_, err := gate.Admit(t.Context(), source, fmt.Sprintf("Bearer %d-%d", time.Now().UnixNano(), i))
 				if connect.CodeOf(err) == connect.CodeResourceExhausted {
 					refused++
 				}
@@ -67,23 +69,63 @@ func TestGateReviews(t *testing.T) {
 		require.Equal(t, 10, s.tokens)
 		time.Sleep(2 * reviewTTL) // the review of ann's token is no longer cached
 		require.Equal(t, 990, invalid())
-		_, err = gate.Admit(t.Context(), "Bearer a")
+		_, err = gate.Admit(t.Context(), source, "Bearer a")
 		require.NoError(t, err)
 		require.Equal(t, 21, s.tokens)
 
 		for range 100 {
-			_, err = gate.Admit(t.Context(), "")
+			_, err = gate.Admit(t.Context(), source, "")
 			require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "a call without a token needs no review")
 		}
 		delete(s.users, "a")
 		time.Sleep(2 * reviewTTL)
-		_, err = gate.Admit(t.Context(), "Bearer a")
+		_, err = gate.Admit(t.Context(), source, "Bearer a")
 		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err))
 		time.Sleep(2 * reviewTTL)
 		require.Equal(t, 990, invalid())
-		_, err = gate.Admit(t.Context(), "Bearer a")
+		_, err = gate.Admit(t.Context(), source, "Bearer a")
 		require.Equal(t, connect.CodeResourceExhausted, connect.CodeOf(err), "a revoked token counts as a new one")
 	})
+}
+
+// TestGateAddresses checks that fresh valid tokens get in while one address sends a hundred
+// invalid tokens a second, for a minute.
+func TestGateAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 10})
+		hostile, friendly := Source("10.0.0.66:1"), Source("10.0.0.7:1")
+		refused := 0
+		for i := range 6000 {
+			_, err := gate.Admit(t.Context(), hostile, fmt.Sprintf("Bearer garbage-%d", i))
+			if connect.CodeOf(err) == connect.CodeResourceExhausted {
+				require.EqualError(t, err, "resource_exhausted: too many new tokens from address 10.0.0.66/32; retry")
+				refused++
+			}
+			if i%20 == 0 { // five fresh tokens a second
+				token := fmt.Sprintf("fresh-%d", i)
+				s.users[token] = authenticationv1.UserInfo{Username: token}
+				_, err := gate.Admit(t.Context(), friendly, "Bearer "+token)
+				require.NoError(t, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.Greater(t, refused, 5000)
+		require.Less(t, s.tokens, 1000, "reviews of the API server")
+	})
+}
+
+// TestSource checks what counts as one source address.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"10.0.0.7:4711": "10.0.0.7/32", "[::ffff:10.0.0.7]:4711": "10.0.0.7/32", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:1": "fe80::/64", "memory": "invalid Prefix", "": "invalid Prefix",
+	} {
+		require.Equal(t, want, Source(address).String(), address)
+	}
+	require.Equal(t, "2001:db8::1", IP("[2001:db8::1]:443").String())
 }
 
 // TestConcurrent checks that concurrent calls of a user share one review, also if the
@@ -96,7 +138,7 @@ func TestConcurrent(t *testing.T) {
 		slow := make(chan bool)
 		s.wait = func() { <-slow }
 		s.allow = func(authorizationv1.SubjectAccessReviewSpec) bool { return true }
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1})
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1, ReviewsPerAddress: 1})
 		leaving, leave := context.WithCancel(t.Context())
 		results := make(chan error, 500)
 		for i := range cap(results) {
@@ -105,7 +147,7 @@ func TestConcurrent(t *testing.T) {
 				ctx = leaving
 			}
 			go func() {
-				ctx, err := gate.Admit(ctx, "Bearer a")
+				ctx, err := gate.Admit(ctx, source, "Bearer a")
 				if err == nil {
 					err = s.Authorize(ctx, Attributes{Verb: "create"})
 				}

@@ -29,16 +29,21 @@ type apiServer struct {
 	// down is the error of all responses.
 	down error
 
+	// audiences are those that the API server finds in each token, and asked are those of
+	// the last TokenReview.
+	audiences, asked []string
+
 	tokens, accesses int
 }
 
-func newAPIServer() *apiServer {
+func newAPIServer(audiences ...string) *apiServer {
 	s := &apiServer{users: map[string]authenticationv1.UserInfo{}, allow: func(authorizationv1.SubjectAccessReviewSpec) bool { return false }, wait: func() {}}
 	clients := fake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		s.tokens++
 		s.wait()
 		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
+		s.asked, review.Status.Audiences = review.Spec.Audiences, s.audiences
 		review.Status.User, review.Status.Authenticated = s.users[review.Spec.Token], s.users[review.Spec.Token].Username != ""
 		return true, review, s.down
 	})
@@ -49,7 +54,7 @@ func newAPIServer() *apiServer {
 		review.Status.Allowed = s.allow(review.Spec)
 		return true, review, s.down
 	})
-	s.Reviewer = New(clients)
+	s.Reviewer = New(clients, audiences...)
 	return s
 }
 
@@ -59,14 +64,18 @@ func (s *apiServer) username(t *testing.T, token string) string {
 	user, err := s.Authenticate(t.Context(), "Bearer "+token)
 	if err != nil {
 		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "%v", err)
-		require.Equal(t, errUnauthenticated, err, "the same error for all tokens")
+		require.Equal(t, s.unauthenticated(), err, "the same error for all tokens")
 	}
 	return user.Username
 }
 
 // as returns the context of a call of a user.
 func as(ctx context.Context, name string, groups ...string) context.Context {
-	return context.WithValue(ctx, userKey{}, authenticationv1.UserInfo{Username: name, Groups: groups})
+	return withUser(ctx, authenticationv1.UserInfo{Username: name, Groups: groups})
+}
+
+func withUser(ctx context.Context, user authenticationv1.UserInfo) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller{user: user})
 }
 
 // allowGroup returns a decision that allows everything to a group.

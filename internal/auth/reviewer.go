@@ -17,7 +17,7 @@ import (
 const (
 	// reviewTTL is how long the result of a review is cached.
 	reviewTTL = 5 * time.Second
-	// recentlyValidTTL is how long a valid token is exempt from Limits.Reviews.
+	// recentlyValidTTL is how long a valid token is exempt from the limits of reviews.
 	recentlyValidTTL = time.Hour
 	// cacheSize is the largest number of entries of each cache.
 	cacheSize = 4096
@@ -31,6 +31,8 @@ const (
 // the results for a few seconds. It is safe for concurrent use.
 type Reviewer struct {
 	client kubernetes.Interface
+	// audiences are those of which a token must have one. Empty means the API server's.
+	audiences []string
 	// allowAll skips authentication and authorization.
 	allowAll bool
 	now      func() time.Time
@@ -43,10 +45,11 @@ type Reviewer struct {
 	inFlight singleflight.Group
 }
 
-// New returns a Reviewer that asks the API server of client.
-func New(client kubernetes.Interface) *Reviewer {
+// New returns a Reviewer that asks the API server of client. If there are audiences, a
+// token must be for one of them, and otherwise for the API server.
+func New(client kubernetes.Interface, audiences ...string) *Reviewer {
 	return &Reviewer{
-		client: client, now: time.Now,
+		client: client, audiences: audiences, now: time.Now,
 		tokens: cache.NewLRUExpireCache(cacheSize), recentlyValid: cache.NewLRUExpireCache(cacheSize), decisions: cache.NewLRUExpireCache(cacheSize),
 	}
 }

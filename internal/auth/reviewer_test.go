@@ -55,6 +55,64 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// TestAudiences checks that a token must be for one of the audiences, and that the API
+// server must say so.
+func TestAudiences(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		want, found []string
+		valid       bool
+	}{
+		"none asked, none found":          {nil, nil, true},
+		"none asked, one found":           {nil, []string{"https://kubernetes.default.svc"}, true},
+		"one of two":                      {[]string{"tms", "tms2"}, []string{"tms2"}, true},
+		"another":                         {[]string{"tms"}, []string{"https://kubernetes.default.svc"}, false},
+		"an API server without audiences": {[]string{"tms"}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newAPIServer(test.want...)
+			s.users["a"], s.audiences = authenticationv1.UserInfo{Username: "ann"}, test.found
+			require.Equal(t, test.valid, s.username(t, "a") == "ann")
+			require.Equal(t, test.valid, s.username(t, "a") == "ann", "from the cache")
+			require.Equal(t, test.want, s.asked)
+		})
+	}
+	require.EqualError(t, newAPIServer("tms").unauthenticated(), "unauthenticated: send a valid Kubernetes token in the header authorization: Bearer <token>; "+
+		`its audience must be "tms", as kubectl create token --audience sets it`)
+}
+
+// TestRecheck checks that a call that is admitted is checked again, with the groups that
+// its user now has.
+func TestRecheck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		token := ending(time.Now().Add(time.Hour))
+		s.users[token] = authenticationv1.UserInfo{Username: "ann", UID: "1", Groups: []string{"serving"}}
+		ctx, err := NewGate(s.Reviewer, Limits{PerSecond: 1, Burst: 1, Reviews: 1, ReviewsPerAddress: 1}).Admit(t.Context(), source, "Bearer "+token)
+		require.NoError(t, err)
+		s.users[token] = authenticationv1.UserInfo{Username: "ann", UID: "1"}
+		time.Sleep(2 * reviewTTL)
+		checked, err := s.Recheck(ctx)
+		require.NoError(t, err)
+		require.Empty(t, UserFrom(checked).Groups)
+
+		s.users[token] = authenticationv1.UserInfo{Username: "ann", UID: "2"}
+		time.Sleep(2 * reviewTTL)
+		_, err = s.Recheck(ctx)
+		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "another ann")
+		s.users[token] = authenticationv1.UserInfo{Username: "ann", UID: "1"}
+		time.Sleep(time.Hour)
+		_, err = s.Recheck(ctx)
+		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "the token expired")
+		_, err = s.Recheck(t.Context())
+		require.Equal(t, connect.CodeUnauthenticated, connect.CodeOf(err), "a call that did not pass the gate")
+		_, err = AllowAll().Recheck(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 // TestOddTokens checks that the API server decides about a token without a readable expiry.
 func TestOddTokens(t *testing.T) {
 	t.Parallel()
@@ -114,7 +172,7 @@ func TestAuthorize(t *testing.T) {
 		}
 		attributes := Attributes{Verb: "get", Group: "g", Resource: "r", Namespace: "ns", Name: "a"}
 		user := authenticationv1.UserInfo{Username: "ann", UID: "1", Groups: []string{"serving"}, Extra: map[string]authenticationv1.ExtraValue{"k": {"v"}}}
-		ann := context.WithValue(t.Context(), userKey{}, user)
+		ann := withUser(t.Context(), user)
 		for range 3 {
 			require.NoError(t, s.Authorize(ann, attributes))
 		}

@@ -22,18 +22,40 @@ type connectionKey struct{}
 type connection struct {
 	controller *http.ResponseController
 	limit      time.Duration
+	http1      bool
+	header     http.Header // of the response
+	refused    bool
+}
+
+// body is the body of an HTTP/1.1 request. Close reads the rest of a body, so that it must
+// wait until the response to a refused call is written: the server closes it then.
+type body struct {
+	io.ReadCloser
+	connection *connection
+}
+
+// Close implements io.Closer.
+func (b body) Close() error {
+	if b.connection.refused {
+		return nil
+	}
+	return b.ReadCloser.Close()
 }
 
 // middleware sets the deadlines before any of the request is read.
 func (d deadlines) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &connection{http.NewResponseController(w), d.limit}
+		c := &connection{http.NewResponseController(w), d.limit, r.ProtoMajor == 1, w.Header(), false}
 		// Setting a deadline fails only if the connection is closed, which the next read
 		// reports.
 		_ = c.controller.SetReadDeadline(time.Now().Add(d.limit))
 		// The write deadline is later, to leave time for the error of a late request.
 		_ = c.controller.SetWriteDeadline(time.Now().Add(2 * d.limit))
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connectionKey{}, c)))
+		r = r.WithContext(context.WithValue(r.Context(), connectionKey{}, c))
+		if c.http1 {
+			r.Body = body{r.Body, c}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -42,6 +64,19 @@ func (d deadlines) middleware(next http.Handler) http.Handler {
 func (c *connection) requestRead() {
 	_ = c.controller.SetReadDeadline(time.Time{})
 	c.clearWrite()
+}
+
+// refuse prepares a response to a call without reading its request. HTTP/2 then resets the
+// stream. HTTP/1.1 would read the request before it responds: refuse makes it respond at
+// once, then drop what arrives within a second, so that the client can read the response,
+// and close the connection.
+func (c *connection) refuse() {
+	c.refused = true
+	if c.http1 {
+		_ = c.controller.EnableFullDuplex()
+		c.header.Set("Connection", "close")
+		_ = c.controller.SetReadDeadline(time.Now().Add(time.Second))
+	}
 }
 
 // setWrite starts the time in which the client must read a response, and clearWrite ends

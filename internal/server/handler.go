@@ -15,37 +15,41 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
-	"github.com/triton-leases/tms/internal/auth"
 )
 
-// handler returns the HTTP handler of both services, and of health and reflection,
-// which need no token.
+// handler returns the HTTP handler of both services and of reflection, which need a
+// token, and of health, which needs none.
 func (s *Server) handler() (http.Handler, error) {
 	metrics, err := newCallMetrics(s.config.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	bounded := connect.WithHandlerOptions(
-		connect.WithReadMaxBytes(s.limits.requestBytes),
-		// A compressed request can be a thousand times larger than what is sent.
-		connect.WithCompression("gzip", nil, nil),
-	)
+	gates := newGates(s.config)
+	// A compressed request can be a thousand times larger than what is sent.
+	uncompressed := connect.WithCompression("gzip", nil, nil)
 	options := connect.WithHandlerOptions(
-		bounded,
-		connect.WithRequestGate(metrics.gate(auth.NewGate(s.config.Reviewer, s.config.Limits).Admit)),
-		connect.WithInterceptors(deadlines{s.limits.ioTimeout}, metrics),
+		uncompressed,
+		connect.WithReadMaxBytes(s.limits.requestBytes),
+		connect.WithRequestGate(metrics.gate(gates.admit)),
+		connect.WithInterceptors(deadlines{s.limits.ioTimeout}, metrics, auditLog{s.config.Audit}),
 		connect.WithRecover(recoverPanic),
 	)
 	mux := http.NewServeMux()
 	mux.Handle(tmsv1connect.NewLeaseServiceHandler(s.leases, options))
 	mux.Handle(tmsv1connect.NewAllowlistServiceHandler(s.allowlist, options))
 	services := []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName}
-	mux.Handle(grpchealth.NewHandler(&health{grpchealth.NewStaticChecker(services...), s.stopping}, bounded))
 	reflector := grpcreflect.NewStaticReflector(append(services, grpchealth.HealthV1ServiceName)...)
-	mux.Handle(grpcreflect.NewHandlerV1(reflector, bounded))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, bounded))
-	return deadlines{s.limits.ioTimeout}.middleware(metrics.middleware(procedures(), mux)), nil
+	mux.Handle(grpcreflect.NewHandlerV1(reflector, options))
+	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options))
+	path, check := grpchealth.NewHandler(&health{grpchealth.NewStaticChecker(services...), s.stopping},
+		uncompressed, connect.WithReadMaxBytes(healthRequestBytes), connect.WithRequestGate(metrics.gate(gates.admitHealth)))
+	mux.Handle(path+"Check", check) // without Watch, which would be a stream without a token
+	return deadlines{s.limits.ioTimeout}.middleware(endCalls(metrics.middleware(procedures(), mux))), nil
 }
+
+// healthRequestBytes is the size of the largest request to the health service, which
+// contains the name of a service.
+const healthRequestBytes = 4 << 10
 
 // procedures returns the paths of all methods of both services.
 func procedures() map[string]bool {

@@ -46,15 +46,23 @@ type testServer struct {
 	stop func() error
 }
 
-// unlimited are Limits that no test reaches.
-var unlimited = auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9}
+// unlimited returns a Config with limits that no test reaches.
+func unlimited() Config {
+	return Config{
+		Reviewer: auth.AllowAll(), Metrics: prometheus.NewRegistry(), Audit: logr.Discard(), Streams: 100,
+		Limits:      auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9, ReviewsPerAddress: 1e9},
+		Connections: ConnectionLimits{Maximum: 1e9, PerAddress: 1e9}, OpenCalls: CallLimits{Maximum: 1e9, PerUser: 1e9},
+	}
+}
 
 // serve starts a server on a network in memory until the test ends. Each change changes
 // the server first.
 func serve(t *testing.T, served *leases, change ...func(*Server)) *testServer {
 	t.Helper()
+	config := unlimited()
 	registry := prometheus.NewRegistry()
-	server := New(Config{Reviewer: auth.AllowAll(), Limits: unlimited, Streams: 100, Metrics: registry})
+	config.Metrics = registry
+	server := New(config)
 	server.Register(served, tmsv1connect.UnimplementedAllowlistServiceHandler{})
 	for _, c := range change {
 		c(server)

@@ -86,13 +86,16 @@ func codeOf(err error) connect.Code {
 	return connect.CodeUnknown
 }
 
-// gate returns a RequestGateFunc that calls admit with the authorization header. It
-// counts refused calls, for which no interceptor runs.
-func (m *callMetrics) gate(admit func(context.Context, string) (context.Context, error)) connect.RequestGateFunc {
-	return func(ctx context.Context, call connect.Spec, _ connect.Peer, header http.Header) (context.Context, error) {
-		admitted, err := admit(ctx, header.Get("Authorization"))
+// gate returns a RequestGateFunc that calls admit. It counts refused calls, for which no
+// interceptor runs, and responds to them without reading the request.
+func (m *callMetrics) gate(admit connect.RequestGateFunc) connect.RequestGateFunc {
+	return func(ctx context.Context, call connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
+		admitted, err := admit(ctx, call, peer, header)
 		if err != nil {
 			setCode(ctx, call.Procedure, err)
+			if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
+				c.refuse()
+			}
 		}
 		return admitted, err
 	}

@@ -32,10 +32,15 @@ type Config struct {
 	// Reviewer authenticates and authorizes the calls.
 	Reviewer *auth.Reviewer
 	Limits   auth.Limits
-	// Streams is the number of calls that one connection may have open at once.
-	Streams int
-	// Metrics registers the metrics of the calls.
+	// Connections, OpenCalls and Streams limit what is open at once. Streams is the number
+	// of calls of one connection.
+	Connections ConnectionLimits
+	OpenCalls   CallLimits
+	Streams     int
+	// Metrics registers the metrics of the calls and connections.
 	Metrics prometheus.Registerer
+	// Audit gets a line for each call that changes something.
+	Audit logr.Logger
 }
 
 // limits bound what one client can cost.
@@ -52,7 +57,7 @@ type limits struct {
 }
 
 var defaultLimits = limits{
-	requestBytes: 256 << 10, headerBytes: 64 << 10,
+	requestBytes: 256 << 10, headerBytes: 24 << 10, // a token may take 16 KiB
 	ioTimeout: 10 * time.Second, idleTimeout: 2 * time.Minute, shutdownTimeout: 8 * time.Second,
 }
 
@@ -99,9 +104,10 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	logger := log.FromContext(ctx).WithName("api")
 	handler, err := s.handler()
-	if err == nil {
-		listener, err = s.secure(ctx, listener)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
+	secure, err := s.secure(ctx, listener, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -110,14 +116,16 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(s.config.CertFile == "")
 	server := &http.Server{
-		Handler: handler, Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: s.config.Streams},
+		Handler: handler, Protocols: protocols, HTTP2: s.http2(),
+		// ReadHeaderTimeout is also that of the TLS handshake.
 		ReadHeaderTimeout: s.limits.ioTimeout, IdleTimeout: s.limits.idleTimeout, MaxHeaderBytes: s.limits.headerBytes,
+		ConnContext: connContext,
 		BaseContext: func(net.Listener) context.Context { return log.IntoContext(context.WithoutCancel(ctx), logger) },
 		ErrorLog:    slog.NewLogLogger(logr.ToSlogHandler(logger), slog.LevelDebug), // clients cause these errors
 	}
 	logger.Info("serving", "address", listener.Addr().String(), "tls", s.config.CertFile != "")
 	serveErr := make(chan error, 1)
-	go func() { serveErr <- server.Serve(listener) }()
+	go func() { serveErr <- server.Serve(secure) }()
 	select {
 	case err := <-serveErr:
 		return fmt.Errorf("serve: %w", err)
@@ -132,22 +140,36 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// secure returns a listener that uses TLS if there is a certificate. It returns the
-// given listener with an error, so that the caller can close it.
-func (s *Server) secure(ctx context.Context, listener net.Listener) (net.Listener, error) {
+// http2 returns limits for HTTP/2. The buffers are as small as HTTP/2 allows, because
+// requests are small. Pings find connections whose clients are gone while a call waits.
+func (s *Server) http2() *http.HTTP2Config {
+	const smallestBuffer, smallestFrame = 64 << 10, 16 << 10
+	return &http.HTTP2Config{
+		MaxConcurrentStreams: s.config.Streams, MaxReadFrameSize: smallestFrame,
+		MaxReceiveBufferPerConnection: smallestBuffer, MaxReceiveBufferPerStream: smallestBuffer,
+		SendPingTimeout: s.limits.idleTimeout, PingTimeout: s.limits.ioTimeout, WriteByteTimeout: 2 * s.limits.ioTimeout,
+	}
+}
+
+// secure returns a listener with limits that uses TLS if there is a certificate.
+func (s *Server) secure(ctx context.Context, listener net.Listener, logger logr.Logger) (net.Listener, error) {
+	limited, err := limitConnections(listener, s.config.Connections, prometheus.WrapRegistererWith(prometheus.Labels{"port": "api"}, s.config.Metrics), logger)
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
 	if s.config.CertFile == "" {
-		return listener, nil
+		return limited, nil
 	}
 	certificates, err := certwatcher.New(s.config.CertFile, s.config.KeyFile)
 	if err != nil {
-		return listener, fmt.Errorf("certificate: %w", err)
+		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	go func() {
 		if err := certificates.Start(ctx); err != nil {
 			log.FromContext(ctx).Error(err, "watch the certificate")
 		}
 	}()
-	return tls.NewListener(listener, &tls.Config{
+	return tls.NewListener(limited, &tls.Config{
 		GetCertificate: certificates.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 	}), nil
 }

@@ -175,9 +175,9 @@ func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	writeCertificate(t, cert, key, 1)
-	server := New(Config{
-		Reviewer: auth.AllowAll(), Limits: unlimited, Streams: 100, Metrics: prometheus.NewRegistry(), CertFile: cert, KeyFile: key,
-	})
+	config := unlimited()
+	config.CertFile, config.KeyFile = cert, key
+	server := New(config)
 	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -162,7 +162,7 @@ func TestServerRBAC(t *testing.T) {
 }
 
 // clusterScoped are the kinds of tms-server's objects that have no namespace.
-var clusterScoped = []string{"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+var clusterScoped = []string{"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "FlowSchema"}
 
 // TestReleasesShareNothing checks that two releases in one cluster share no object except
 // the CustomResourceDefinition, and that a release for some namespaces can do without
@@ -192,7 +192,7 @@ func TestReleasesShareNothing(t *testing.T) {
 			}
 		}
 	}
-	result := mustRender(t, goPolicy, secret, namespaces, []byte("server: {crd: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
+	result := mustRender(t, goPolicy, secret, namespaces, []byte("server: {crd: {enabled: false}, flowSchema: {enabled: false}, apiService: {clusterRole: {enabled: false}}}"))
 	for document := range result.Documents() {
 		require.NotContains(t, clusterScoped, document.Kind, document.Text)
 	}

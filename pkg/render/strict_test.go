@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -60,6 +61,8 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 			object = new(gatewayv1.HTTPRoute)
 		case "GRPCRoute":
 			object = new(gatewayv1.GRPCRoute)
+		case "FlowSchema":
+			object = new(flowcontrolv1.FlowSchema)
 		case "CustomResourceDefinition":
 			object = new(apiextensionsv1.CustomResourceDefinition)
 		case "Certificate": // not worth the module of cert-manager: test/conform checks the fields

@@ -116,7 +116,7 @@ func (a *api) checkRevoked(scientist *caller) {
 	parts := strings.Split(scientist.token, ".")
 	messages := map[string]bool{}
 	for name, token := range map[string]string{
-		"none": "", "garbage": "garbage", "forged": parts[0] + "." + parts[1] + ".AAAA", "long": strings.Repeat("a", 40<<10),
+		"none": "", "garbage": "garbage", "forged": parts[0] + "." + parts[1] + ".AAAA", "long": strings.Repeat("a", 20<<10),
 		"unsigned": "eyJhbGciOiJub25lIn0." + parts[1] + ".", "foreign": foreign.token, "two": scientist.token + " " + scientist.token,
 	} {
 		for _, method := range []string{"List", "Status", "AllowlistService/List"} {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -179,6 +180,14 @@ func (v *server) leader(ctx context.Context) (leader, time.Time, error) {
 		return "", time.Time{}, err
 	}
 	return leader(ptr.Deref(lock.Spec.HolderIdentity, "")), ptr.Deref(lock.Spec.RenewTime, metav1.MicroTime{}).Time, nil
+}
+
+// leaderLease returns the lock of the leader election.
+func (l *leases) leaderLease() *coordinationv1.Lease {
+	l.Helper()
+	lock, err := l.cluster.Client.CoordinationV1().Leases(l.release.Namespace).Get(l.Context(), "tms-server."+l.release.Name, metav1.GetOptions{})
+	l.must(err)
+	return lock
 }
 
 // waitLeader waits until there is a leader other than the former one, and returns it.

@@ -22,6 +22,7 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 	"github.com/triton-leases/tms/internal/auth"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/server/audit"
 	"github.com/triton-leases/tms/internal/server/violations"
 )
 
@@ -113,6 +114,7 @@ func (s *Service) update(ctx context.Context, images []string, check func() erro
 	if err := s.authorize(ctx, "update"); err != nil {
 		return err
 	}
+	audit.SetImages(ctx, images)
 	if check != nil {
 		if err := check(); err != nil {
 			return err

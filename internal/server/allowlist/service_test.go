@@ -17,6 +17,7 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/server/audit"
 )
 
 // TestAllowlist checks that Append and Remove are idempotent.
@@ -152,4 +153,21 @@ func TestFailures(t *testing.T) {
 	_, err := f.add("a:1")
 	require.Equal(t, connect.CodeFailedPrecondition, connect.CodeOf(err))
 	require.Equal(t, []string{"example.com/triton:values*"}, f.list(), "List works without the ConfigMap")
+}
+
+// TestAuditEntry checks that the audit log has the images of users who may change the list,
+// and no others.
+func TestAuditEntry(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range []bool{true, false} {
+		f := newFixture(t, "")
+		f.allowed = allowed
+		for _, images := range [][]string{{"a:1"}, {"a b"}} {
+			ctx, entry := audit.With(t.Context())
+			_, err := f.Append(ctx, connect.NewRequest(&tmsv1.AppendRequest{Images: images}))
+			valid := images[0] == "a:1"
+			require.Equal(t, allowed && valid, err == nil)
+			require.Equal(t, allowed && valid, len(entry.Images) == 1)
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/auth"
+	"github.com/triton-leases/tms/internal/server/audit"
 	"github.com/triton-leases/tms/internal/server/violations"
 	"github.com/triton-leases/tms/pkg/policy"
 )
@@ -24,6 +25,9 @@ const (
 	requestedByAnnotation = "tms.triton-leases.dev/requested-by"
 	requestIDAnnotation   = "tms.triton-leases.dev/request-id"
 )
+
+// acquireByStep is the step of acquireBy times.
+const acquireByStep = 10 * time.Second
 
 // acquisition is one call of Acquire.
 type acquisition struct {
@@ -48,8 +52,9 @@ func (s *Service) Acquire(ctx context.Context, request *connect.Request[tmsv1.Ac
 	defer cancel()
 	a := &acquisition{Service: s, send: stream.Send}
 	if deadline, ok := ctx.Deadline(); ok && !request.Msg.GetNoWait() {
-		// Objects hold whole seconds: round up, so that the call ends first.
-		acquireBy := metav1.NewTime(deadline.Add(time.Second).Truncate(time.Second))
+		// Round up, so that the call ends first, and so that most repeats of a call have the
+		// same time and do not change the lease.
+		acquireBy := metav1.NewTime(deadline.Add(acquireByStep).Truncate(acquireByStep))
 		a.acquireBy = &acquireBy
 	}
 	changed, unsubscribe := s.Notifier.Subscribe(client.ObjectKeyFromObject(desired))
@@ -58,6 +63,9 @@ func (s *Service) Acquire(ctx context.Context, request *connect.Request[tmsv1.Ac
 	lease, err := a.create(ctx, desired)
 	if err == nil && a.acquireBy != nil {
 		lease, err = a.wait(ctx, lease)
+		if err == nil {
+			err = a.recheck(ctx, lease)
+		}
 	}
 	if err != nil {
 		return err
@@ -70,6 +78,24 @@ func (s *Service) Acquire(ctx context.Context, request *connect.Request[tmsv1.Ac
 		return err
 	}
 	return stream.Send(&tmsv1.AcquireResponse{Lease: acquired, Complete: true})
+}
+
+// recheck returns an error if the caller lost the right to create the lease while it
+// waited, or if their token expired. It then releases the lease.
+func (a *acquisition) recheck(ctx context.Context, lease *v1alpha1.TritonLease) error {
+	ctx, err := a.Reviewer.Recheck(ctx)
+	if err == nil {
+		err = a.authorize(ctx, "create", client.ObjectKey{Namespace: lease.Namespace})
+	}
+	switch connect.CodeOf(err) {
+	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
+		a.release(lease)
+		return err
+	}
+	if err != nil { // the API server did not answer, or the caller disconnected
+		return a.disconnected(lease, err)
+	}
+	return nil
 }
 
 // parseAcquire checks and authorizes a request. It returns the lease that the request
@@ -92,6 +118,7 @@ func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireReques
 	if err := invalid.InvalidArgument(); err != nil {
 		return nil, nil, err
 	}
+	audit.SetLease(ctx, namespace, lease.Name)
 	// Errors after this reveal the bounds and the leases of the namespace.
 	if err := s.authorize(ctx, "create", client.ObjectKey{Namespace: namespace}); err != nil {
 		return nil, nil, err
@@ -100,6 +127,7 @@ func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireReques
 	if lease.Name == "" {
 		lease.Name = generateName(namespace, user, request.GetRequestId())
 	}
+	audit.SetLease(ctx, namespace, lease.Name)
 	lease.Annotations = map[string]string{requestedByAnnotation: user}
 	if id := request.GetRequestId(); id != "" {
 		lease.Annotations[requestIDAnnotation] = id

@@ -16,18 +16,33 @@ import (
 )
 
 // create creates the desired lease, or returns the lease that an earlier call with the
-// same request id created.
+// same request id created. If the cache has such a lease, a read is enough.
 func (a *acquisition) create(ctx context.Context, desired *v1alpha1.TritonLease) (*v1alpha1.TritonLease, error) {
+	if a.Client.Get(ctx, client.ObjectKeyFromObject(desired), new(v1alpha1.TritonLease)) == nil {
+		lease, err := a.attachOnConflict(ctx, desired)
+		if !errors.Is(err, errReleased) { // otherwise the cache is old
+			return lease, err
+		}
+	}
 	lease := desired.DeepCopy()
 	lease.Spec.AcquireBy = a.acquireBy
 	err := a.Client.Create(ctx, lease)
 	if apierrors.IsAlreadyExists(err) {
-		// Conflicts are likely, because the controller updates the lease.
-		err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			lease, err = a.attach(ctx, desired)
-			return err
-		})
+		return a.attachOnConflict(ctx, desired)
 	}
+	if err != nil {
+		return nil, apiServerError(ctx, err)
+	}
+	return lease, nil
+}
+
+// attachOnConflict calls attach again after a conflict. Conflicts are likely, because the
+// controller updates the lease.
+func (a *acquisition) attachOnConflict(ctx context.Context, desired *v1alpha1.TritonLease) (lease *v1alpha1.TritonLease, err error) {
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		lease, err = a.attach(ctx, desired)
+		return err
+	})
 	if err != nil {
 		return nil, apiServerError(ctx, err)
 	}

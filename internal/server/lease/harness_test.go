@@ -1,7 +1,9 @@
 package lease
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -69,6 +71,12 @@ type cluster struct {
 	// allow decides SubjectAccessReviews, and reviewed are their attributes.
 	allow    func(user string, attributes authorizationv1.ResourceAttributes) bool
 	reviewed []authorizationv1.ResourceAttributes
+	// invalidTokens refuses all tokens, and renamed is the user of all tokens if it is not
+	// empty.
+	invalidTokens bool
+	renamed       string
+	// called counts the requests to the API server by verb.
+	called map[string]int
 }
 
 // newCluster returns a cluster in which all users have all rights. Each change changes
@@ -81,7 +89,7 @@ func newCluster(t *testing.T, changes ...func(*Config)) *cluster {
 	require.NoError(t, err)
 	stopping := make(chan struct{})
 	c := &cluster{
-		t: t, fail: map[string]error{}, stop: sync.OnceFunc(func() { close(stopping) }),
+		t: t, fail: map[string]error{}, called: map[string]int{}, stop: sync.OnceFunc(func() { close(stopping) }),
 		allow: func(string, authorizationv1.ResourceAttributes) bool { return true },
 	}
 	c.apiServer = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(new(v1alpha1.TritonLease)).Build(), c.apiServerFuncs())
@@ -94,15 +102,15 @@ func newCluster(t *testing.T, changes ...func(*Config)) *cluster {
 		change(&config)
 	}
 	c.Service = New(config)
-	c.serve(auth.NewGate(reviewer, auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9}))
+	c.serve(auth.NewGate(reviewer, auth.Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 1e9, ReviewsPerAddress: 1e9}))
 	return c
 }
 
 func (c *cluster) serve(gate *auth.Gate) {
 	listener := memnet.Listen()
 	_, handler := tmsv1connect.NewLeaseServiceHandler(c.Service, connect.WithRequestGate(
-		func(ctx context.Context, _ connect.Spec, _ connect.Peer, header http.Header) (context.Context, error) {
-			return gate.Admit(ctx, header.Get("Authorization"))
+		func(ctx context.Context, _ connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
+			return gate.Admit(ctx, auth.Source(peer.Addr), header.Get("Authorization"))
 		}))
 	server := &http.Server{Handler: handler}
 	ended := make(chan struct{})
@@ -123,6 +131,7 @@ func (c *cluster) serve(gate *auth.Gate) {
 func (c *cluster) apiServerFuncs() interceptor.Funcs {
 	call := func(verb string, object client.Object, do func() error) error {
 		c.lock.Lock()
+		c.called[verb]++
 		err := c.fail[verb]
 		if err != nil && verb == "patch" && c.onPatchError != nil {
 			c.onPatchError()
@@ -152,6 +161,7 @@ func (c *cluster) apiServerFuncs() interceptor.Funcs {
 		},
 		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			c.lock.Lock()
+			c.called["get"]++
 			err := c.fail["get"]
 			c.lock.Unlock()
 			if err != nil {
@@ -167,6 +177,9 @@ func (c *cluster) cacheFuncs() interceptor.Funcs {
 	return interceptor.Funcs{Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 		c.lock.Lock()
 		readCache := c.readCache
+		if readCache == nil {
+			c.called["get"]-- // the Get below is one of the cache
+		}
 		c.lock.Unlock()
 		if readCache != nil {
 			return readCache(object.(*v1alpha1.TritonLease))
@@ -180,7 +193,11 @@ func (c *cluster) reviews() *kubernetesfake.Clientset {
 	clients := kubernetesfake.NewClientset()
 	clients.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
-		review.Status = authenticationv1.TokenReviewStatus{Authenticated: true, User: authenticationv1.UserInfo{Username: review.Spec.Token}}
+		c.lock.Lock()
+		defer c.lock.Unlock()
+		review.Status = authenticationv1.TokenReviewStatus{
+			Authenticated: !c.invalidTokens, User: authenticationv1.UserInfo{Username: cmp.Or(c.renamed, review.Spec.Token)},
+		}
 		return true, review, nil
 	})
 	clients.PrependReactor("create", "subjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -201,6 +218,13 @@ func (c *cluster) as(user string) tmsv1connect.LeaseServiceClient {
 
 // cacheMiss is a read of a cache that is empty.
 func cacheMiss(*v1alpha1.TritonLease) error { return notFound }
+
+// requests returns the number of requests to the API server by verb.
+func (c *cluster) requests() map[string]int {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	return maps.Clone(c.called)
+}
 
 // set runs change under the lock.
 func (c *cluster) set(change func()) {

@@ -20,6 +20,7 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/auth"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/server/audit"
 	"github.com/triton-leases/tms/internal/server/violations"
 )
 
@@ -138,6 +139,7 @@ func (s *Service) authorizeLease(ctx context.Context, verb string, request lease
 	if err := invalid.InvalidArgument(); err != nil {
 		return key, err
 	}
+	audit.SetLease(ctx, key.Namespace, key.Name)
 	return key, s.authorize(ctx, verb, key)
 }
 

@@ -144,7 +144,7 @@ func TestAPIServerErrors(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t)
 				c.createLease("default", "existing")
-				c.set(func() { c.fail[verb] = test.err })
+				c.set(func() { c.fail[verb], c.readCache = test.err, cacheMiss })
 				require.EqualError(t, methods[name](c, "ann", "existing"), fmt.Sprintf("%s: %s", test.code, test.message))
 			})
 		}

@@ -112,6 +112,7 @@ func (d *dice) values() object {
 		v["images"] = object{"server": "example.com/server:1"}
 		rest.server(server)
 		rest.maybe(2, server, "apiService", (*dice).apiService)
+		rest.maybe(8, server, "flowSchema", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
 	} else {
 		rest.maybe(8, server, "apiService", func(d *dice) any {
 			api := d.apiService().(object)

@@ -32,6 +32,13 @@ func (d *dice) apiService() any {
 	d.maybe(4, a, "annotations", func(d *dice) any { return object{"note": pick(d, "plain", "{{ .Values }}", "a: b\n---\nc: \"'")} })
 	d.maybe(4, a, "acquireTimeout", func(d *dice) any { return pick[any](d, "90m", "1h1m1s1ms", "0h1ms", nil) })
 	d.maybe(4, a, "callsPerSecond", func(d *dice) any { return pick[any](d, 1, 1000000, nil) })
+	d.maybe(4, a, "openCalls", func(d *dice) any {
+		return pick[any](d, object{"perUser": 1, "maximum": 1000000}, object{"perUser": nil}, nil)
+	})
+	d.maybe(4, a, "connections", func(d *dice) any {
+		return pick[any](d, object{"perAddress": 1, "maximum": 1000000}, object{"maximum": nil}, nil)
+	})
+	d.maybe(4, a, "tokenAudiences", func(d *dice) any { return pick[any](d, []any{"tms", "a,\"b'"}, []any{}, nil) })
 	d.maybe(4, a, "clusterRole", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
 	return a
 }

@@ -127,7 +127,8 @@ func (o options) startServers(e *environment) error {
 			spec.Argv = append(spec.Argv, "--leader-elect", "--leader-elect-namespace=default")
 		}
 		if o.api {
-			spec.Argv = append(spec.Argv, "--api-bind-address="+apiAddress(i), "--insecure-no-tls", "--calls-per-second=10000", "--calls-burst=10000")
+			spec.Argv = append(spec.Argv, "--api-bind-address="+apiAddress(i), "--insecure-no-tls", "--calls-per-second=10000", "--calls-burst=10000",
+				"--open-calls-per-user=10000", "--open-calls=10000", "--max-connections-per-address=10000", "--max-connections=10000")
 		}
 		server, err := e.processes.Start(spec)
 		if err != nil {
