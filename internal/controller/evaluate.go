@@ -20,7 +20,7 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 	objects, err := renderer.TritonLease(r.lease)
 	switch {
 	case err == nil:
-		err = r.checkTarget(ctx, renderer.Terms())
+		err = r.checkTarget(ctx, renderer.Bounds())
 	case !errors.As(err, &refusal):
 		// The templates fail on what the lease says. A retry cannot help.
 		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}

@@ -38,7 +38,7 @@ func scaledWorkload(lease *v1alpha1.TritonLease) string {
 
 // checkTarget refuses a target that something else scales already, and a target that its
 // owner does not let leases scale.
-func (r *reconciliation) checkTarget(ctx context.Context, terms *policy.Terms) error {
+func (r *reconciliation) checkTarget(ctx context.Context, terms *policy.LeaseBounds) error {
 	if r.lease.Spec.Target == nil {
 		return nil
 	}

@@ -221,27 +221,17 @@ podTemplate: {spec: {containers: [{name: triton}, {name: d, image: other}], init
 
 func TestCheckTarget(t *testing.T) {
 	t.Parallel()
-	labelled := map[string]string{policy.TargetLabel: "true"}
-	for allowed, test := range map[string]struct{ lease, workload, withLabel string }{
-		"":         {workload: `spec.target.name: Forbidden: the workload must have the label tms.triton-leases.dev/target: "true", because server.leases.allowedTargets is Labelled`},
-		"Labelled": {workload: `spec.target.name: Forbidden: the workload must have the label tms.triton-leases.dev/target: "true", because server.leases.allowedTargets is Labelled`},
-		"All":      {},
-		"None": {
-			lease:     "spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None; an administrator sets it in the values of the release",
-			workload:  "spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None; an administrator sets it in the values of the release",
-			withLabel: "spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None; an administrator sets it in the values of the release",
-		},
-	} {
+	for allowed, needsLabel := range map[string]bool{"": true, "Labelled": true, "All": false, "None": false} {
 		bounds := leaseBounds(t, policy.LeaseConfig{AllowedTargets: allowed})
-		first := func(reasons field.ErrorList) string {
-			if len(reasons) == 0 {
-				return ""
-			}
-			return reasons[0].Error()
-		}
+		require.Equal(t, needsLabel, bounds.TargetsNeedLabel(), allowed)
 		require.Empty(t, bounds.CheckRequest(spec, policy.LeaseRequest{}, nil))
-		require.Equal(t, test.lease, first(bounds.CheckRequest(spec, policy.LeaseRequest{Target: true}, nil)), allowed)
-		require.Equal(t, test.workload, first(bounds.CheckTarget(spec, map[string]string{policy.TargetLabel: "yes"})), allowed)
-		require.Equal(t, test.withLabel, first(bounds.CheckTarget(spec, labelled)), allowed)
+		reasons := bounds.CheckRequest(spec, policy.LeaseRequest{Target: true}, nil)
+		if allowed != "None" {
+			require.Empty(t, reasons, allowed)
+			continue
+		}
+		require.Len(t, reasons, 1)
+		require.EqualError(t, reasons[0],
+			"spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None; an administrator sets it in the values of the release")
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -28,17 +29,20 @@ const (
 	targetsNone     = "None"
 )
 
-// CheckTarget refuses a workload that a TritonLease may not scale. The path is that of the
-// lease, and the labels are those of the workload.
-func (b *LeaseBounds) CheckTarget(path *field.Path, labels map[string]string) field.ErrorList {
-	if b.config.AllowedTargets == targetsAll || b.config.AllowedTargets == targetsLabelled && labels[TargetLabel] == "true" {
-		return nil
-	}
-	if b.config.AllowedTargets == targetsNone {
-		return b.checkTargets(path)
-	}
-	return field.ErrorList{field.Forbidden(path.Child("target", "name"), fmt.Sprintf(
-		"the workload must have the label %s: \"true\", because %s is %s", TargetLabel, allowedTargets, b.config.AllowedTargets))}
+// TargetsNeedLabel reports whether a TritonLease may scale only workloads with TargetLabel.
+func (b *LeaseBounds) TargetsNeedLabel() bool { return b.config.AllowedTargets == targetsLabelled }
+
+// UnlabelledTarget refuses a target without TargetLabel. The path is that of the lease.
+func UnlabelledTarget(path *field.Path, kind, namespace, name string) *field.Error {
+	return field.Forbidden(path.Child("target", "name"), fmt.Sprintf(
+		"%s %s must have the label %s: \"true\", which lets leases scale it (%s is %s): to set it: kubectl label %s/%s %s=true -n %s",
+		kind, name, TargetLabel, allowedTargets, targetsLabelled, strings.ToLower(kind), name, TargetLabel, namespace))
+}
+
+// UnreadableTarget refuses a target whose label cannot be read for a reason.
+func UnreadableTarget(path *field.Path, reason string) *field.Error {
+	return field.Forbidden(path.Child("target", "name"), fmt.Sprintf(
+		"%s, so the label %s cannot be read (%s is %s)", reason, TargetLabel, allowedTargets, targetsLabelled))
 }
 
 // checkTargets refuses a target if no TritonLease may have one.
