@@ -426,8 +426,8 @@ func valueOf(key string) string {
 func TestAdmissionOfLeases(t *testing.T) {
 	t.Parallel()
 	const (
-		volumes = "spec.triton.volumes: Forbidden: a TritonLease may have only volumes of the types emptyDir, persistentVolumeClaim; an administrator can allow others with server.leases.allowedVolumes"
-		secrets = "spec.triton: Forbidden: it refers to a secret that a TritonLease may not use; an administrator can allow it with server.leases.allowedSecrets"
+		volumes = "spec.triton.volumes: Forbidden: a TritonLease may not have a volume of this type: it is not in server.leases.allowedVolumes (emptyDir, persistentVolumeClaim); an administrator sets it in the values of the release"
+		secrets = "spec.triton: Forbidden: a TritonLease may not refer to this secret: it is not in server.leases.allowedSecrets; an administrator sets it in the values of the release"
 		target  = "spec.target: Forbidden: you may set a target only if you may update its scale subresource"
 		targets = "spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None"
 	)
@@ -510,14 +510,14 @@ func TestAdmissionOfOldLeases(t *testing.T) {
 		require.Empty(t, allowed)
 	}
 	for message, refused := range map[string]string{
-		"spec.triton.command: ":                      change("[sh, -c]", "spec", "triton", "command"),
-		"spec.service.type: ":                        change("LoadBalancer", "spec", "service", "type"),
-		"spec.triton.volumes: ":                      change("[{name: a, hostPath: {path: /etc}}]", "spec", "triton", "volumes"),
-		"spec.triton: ":                              change("[{name: A, valueFrom: {secretKeyRef: {name: b, key: d}}}]", "spec", "triton", "env"),
-		"spec.triton: Forbidden":                     change("[{secretRef: {name: d}}, {secretRef: {name: e}}]", "spec", "triton", "envFrom"),
-		"spec.triton.podTemplate.metadata: ":         change("c", "spec", "triton", "podTemplate", "metadata", "labels", "a"),
-		"spec.triton.podTemplate.spec.hostNetwork: ": change("false", "spec", "triton", "podTemplate", "spec", "hostNetwork"),
-		"spec.target: ":                              change("other", "spec", "target", "name"),
+		"spec.triton.command: ":                       change("[sh, -c]", "spec", "triton", "command"),
+		"spec.service.type: ":                         change("LoadBalancer", "spec", "service", "type"),
+		"spec.triton.volumes: ":                       change("[{name: a, hostPath: {path: /etc}}]", "spec", "triton", "volumes"),
+		"spec.triton: ":                               change("[{name: A, valueFrom: {secretKeyRef: {name: b, key: d}}}]", "spec", "triton", "env"),
+		"spec.triton: Forbidden":                      change("[{secretRef: {name: d}}, {secretRef: {name: e}}]", "spec", "triton", "envFrom"),
+		"spec.triton.podTemplate.metadata.labels.a: ": change("c", "spec", "triton", "podTemplate", "metadata", "labels", "a"),
+		"spec.triton.podTemplate.spec.hostNetwork: ":  change("false", "spec", "triton", "podTemplate", "spec", "hostNetwork"),
+		"spec.target: ":                               change("other", "spec", "target", "name"),
 	} {
 		require.Contains(t, refused, message)
 	}
@@ -538,6 +538,7 @@ func TestAdmissionOfNamespaces(t *testing.T) {
 func TestAdmissionOfLargeLeases(t *testing.T) {
 	t.Parallel()
 	a := newAdmitter(t, nil, []byte("server: {leases: {allowedSecrets: [a], allowedFields: [env, volumes, podTemplate.metadata.annotations]}}"))
+	bounded := newAdmitter(t, nil, []byte("server: {leases: {allowedFields: [], allowedVolumes: []}}"))
 	var env, volumes, annotations strings.Builder
 	for i := range 3000 {
 		fmt.Fprintf(&env, "{name: A%d, valueFrom: {secretKeyRef: {name: a, key: b}}},", i)
@@ -547,5 +548,7 @@ func TestAdmissionOfLargeLeases(t *testing.T) {
 	lease := asObject(t, tritonLease(t, fmt.Sprintf("{%s, triton: {env: [%s], volumes: [%s], podTemplate: {metadata: {annotations: {%s}}}}}",
 		models, &env, &volumes, &annotations)))
 	a.admits("tritonleases", "", nil, lease)
-	a.admits("tritonleases", "", lease, with(t, lease, "1h", "spec", "duration"))
+	for _, a := range []*admitter{a, bounded} {
+		a.admits("tritonleases", "", lease, with(t, lease, "1h", "spec", "duration"))
+	}
 }

@@ -53,12 +53,13 @@ Argument: the root context. Result: YAML.
 {{- end -}}
 {{- $triton := list -}}
 {{- range keys (.Files.Get "files/values.yaml" | fromYaml).triton | sortAlpha -}}
-{{- if not (or (has . $allowed) (and (eq . "podTemplate") $parts)) -}}{{- $triton = append $triton . -}}{{- end -}}
+{{- if not (or (has . $allowed) (eq . "podTemplate")) -}}{{- $triton = append $triton . -}}{{- end -}}
 {{- end -}}
 {{- $service := list -}}
 {{- range list "annotations" "headless" "labels" "type" -}}
 {{- if not (has (printf "service.%s" .) $allowed) -}}{{- $service = append $service . -}}{{- end -}}
 {{- end -}}
+{{- $administrator := "an administrator sets it in the values of the release" -}}
 {{- $secrets := default list $bounds.allowedSecrets -}}
 {{- $volumes := default list $bounds.allowedVolumes -}}
 {{- $targets := default "Labelled" $bounds.allowedTargets -}}
@@ -79,27 +80,26 @@ variables:
     expression: >-
       {{ toJson $triton }}.filter(k, k in variables.triton && variables.triton[?k] != variables.oldTriton[?k]).map(k, 'triton.' + k) +
       {{ toJson $service }}.filter(k, variables.spec.?service[?k].hasValue() && variables.spec.?service[?k] != variables.oldSpec.?service[?k]).map(k, 'service.' + k)
-  {{- if and $parts (not (has "podTemplate" $allowed)) }}
+  {{- if has "podTemplate" $allowed }}
+  - name: refused
+    expression: variables.fields
+  {{- else }}
   - name: parts
     expression: {{ toJson $parts | squote }}
-  # The refused parts of podTemplate. CEL cannot flatten lists.
-  - name: templateFields
+  # The refused parts of podTemplate, to the depth of allowedFields. CEL cannot flatten lists.
+  - name: refused
     expression: >-
+      variables.fields + (variables.template == {} ? variables.triton.filter(k, k == 'podTemplate' && !variables.oldTriton[?k].hasValue()) :
       variables.template.map(a,
       a in variables.parts || variables.template[?a] == variables.oldTemplate[?a] ? '' :
-      type(variables.template[a]) != map || !variables.parts.exists(p, p.startsWith(a + '.')) ? a :
+      type(variables.template[a]) != map || variables.template[a] == {} ? '.' + a :
       variables.template[a].map(b,
       (a + '.' + b) in variables.parts || variables.template[?a][?b] == variables.oldTemplate[?a][?b] ? '' :
-      type(variables.template[a][b]) != map || !variables.parts.exists(p, p.startsWith(a + '.' + b + '.')) ? a + '.' + b :
+      type(variables.template[a][b]) != map || variables.template[a][b] == {} ? '.' + a + '.' + b :
       variables.template[a][b].map(c,
-      (a + '.' + b + '.' + c) in variables.parts || variables.template[?a][?b][?c] == variables.oldTemplate[?a][?b][?c] ? '' : a + '.' + b + '.' + c
-      ).join(' ')).join(' ')).join(' ').split(' ').filter(part, part != '').map(part, 'triton.podTemplate.' + part)
-  {{- else }}
-  - name: templateFields
-    expression: '[]'
+      (a + '.' + b + '.' + c) in variables.parts || variables.template[?a][?b][?c] == variables.oldTemplate[?a][?b][?c] ? '' : '.' + a + '.' + b + '.' + c
+      ).join(' ')).join(' ')).join(' ').split(' ').filter(part, part != '').map(part, 'podTemplate' + part)).map(part, 'triton.' + part)
   {{- end }}
-  - name: refused
-    expression: variables.fields + variables.templateFields
   - name: volumes
     expression: variables.triton.?volumes.orValue([]) + variables.template.?spec.?volumes.orValue([])
   - name: oldVolumes
@@ -125,28 +125,29 @@ validations:
   - expression: variables.refused.size() == 0
     message: the TritonLease sets keys that are not in server.leases.allowedFields
     messageExpression: >-
-      variables.refused.map(k, 'spec.' + k + {{ include "tms.server.admission.fieldMessage" . | squote }}).join('; ')
+      variables.refused.map(k, 'spec.' + k + {{ printf ": Forbidden: a TritonLease may not set it: it is not in server.leases.allowedFields; %s" $administrator | squote }}).join('; ')
     reason: Forbidden
   - expression: >-
-      variables.volumes.all(v, v in variables.oldVolumes || v.all(k, k == 'name' || k in {{ toJson $volumes }}))
-    message: {{ printf "spec.triton.volumes: Forbidden: a TritonLease may have only volumes of the types %s; an administrator can allow others with server.leases.allowedVolumes" (join ", " $volumes | default "(none)") | quote }}
+      variables.volumes == variables.oldVolumes || variables.volumes.all(v, v.all(k, k == 'name' || k in {{ toJson $volumes }}) || v in variables.oldVolumes)
+    message: {{ printf "spec.triton.volumes: Forbidden: a TritonLease may not have a volume of this type: it is not in server.leases.allowedVolumes (%s); %s" (join ", " $volumes) $administrator | quote }}
     reason: Forbidden
   {{- if not (has "*" $secrets) }}
   - expression: >-
-      variables.containers.all(c,
+      variables.containers.all(c, c in variables.oldContainers ||
       c.?env.orValue([]).all(e, !e.?valueFrom.?secretKeyRef.hasValue() || e.valueFrom.secretKeyRef.?name.orValue('') in variables.secrets ||
       variables.oldContainers.exists(o, e in o.?env.orValue([]))) &&
       c.?envFrom.orValue([]).all(e, !e.?secretRef.hasValue() || e.secretRef.?name.orValue('') in variables.secrets ||
       variables.oldContainers.exists(o, e in o.?envFrom.orValue([])))) &&
-      variables.volumes.all(v, v in variables.oldVolumes ||
+      (variables.volumes == variables.oldVolumes || variables.volumes.all(v,
       (!v.?secret.hasValue() || v.secret.?secretName.orValue('') in variables.secrets) &&
-      v.?projected.?sources.orValue([]).all(s, !s.?secret.hasValue() || s.secret.?name.orValue('') in variables.secrets))
-    message: "spec.triton: Forbidden: it refers to a secret that a TritonLease may not use; an administrator can allow it with server.leases.allowedSecrets"
+      v.?projected.?sources.orValue([]).all(s, !s.?secret.hasValue() || s.secret.?name.orValue('') in variables.secrets) ||
+      v in variables.oldVolumes))
+    message: {{ printf "spec.triton: Forbidden: a TritonLease may not refer to this secret: it is not in server.leases.allowedSecrets; %s" $administrator | quote }}
     reason: Forbidden
   {{- end }}
   {{- if eq $targets "None" }}
   - expression: variables.spec.?target == optional.none() || variables.spec.?target == variables.oldSpec.?target
-    message: "spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None; an administrator sets it in the values of the release"
+    message: {{ printf "spec.target: Forbidden: a TritonLease may not have a target, because server.leases.allowedTargets is None; %s" $administrator | quote }}
     reason: Forbidden
   {{- else }}
   # tms-server does not know who wrote a lease. It checks the label of the workload. The
@@ -159,8 +160,4 @@ validations:
     message: "spec.target: Forbidden: you may set a target only if you may update its scale subresource; ask for the right to update deployments/scale, or the scale subresource of the kind of the target"
     reason: Forbidden
   {{- end }}
-{{- end -}}
-
-{{- define "tms.server.admission.fieldMessage" -}}
-: Forbidden: a TritonLease may not set this key; an administrator can allow it with server.leases.allowedFields
 {{- end -}}
