@@ -21,10 +21,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/cel/environment"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
@@ -551,4 +555,49 @@ func TestAdmissionOfLargeLeases(t *testing.T) {
 	for _, a := range []*admitter{a, bounded} {
 		a.admits("tritonleases", "", lease, with(t, lease, "1h", "spec", "duration"))
 	}
+}
+
+// TestOldestVersion compiles the expressions as the oldest Kubernetes that the chart
+// supports does.
+func TestOldestVersion(t *testing.T) {
+	t.Parallel()
+	r, err := renderer()
+	require.NoError(t, err)
+	ci, err := os.ReadFile("../../charts/tms/ci/server-admission-values.yaml")
+	require.NoError(t, err)
+	checked := 0
+	for _, values := range [][]byte{ci, server} {
+		result, err := r.Render(release, values)
+		require.NoError(t, err)
+		for document := range result.Documents() {
+			if document.Kind != "ValidatingAdmissionPolicy" {
+				continue
+			}
+			var p admissionv1.ValidatingAdmissionPolicy
+			require.NoError(t, document.Decode(&p))
+			compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(version.MajorMinor(1, 30)))
+			require.NoError(t, err)
+			options := cel.OptionalVariableDeclarations{HasAuthorizer: true}
+			compiles := func(result cel.CompilationResult) {
+				t.Helper()
+				require.Nil(t, result.Error, result.ExpressionAccessor.GetExpression())
+				checked++
+			}
+			for _, v := range p.Spec.Variables {
+				variable := &validating.Variable{Name: v.Name, Expression: v.Expression}
+				compiles(compiler.CompileAndStoreVariable(variable, options, environment.NewExpressions))
+			}
+			for _, c := range p.Spec.MatchConditions {
+				compiles(compiler.CompileCELExpression((*matchconditions.MatchCondition)(&c), options, environment.NewExpressions))
+			}
+			for _, v := range p.Spec.Validations {
+				compiles(compiler.CompileCELExpression(&validating.ValidationCondition{Expression: v.Expression}, options, environment.NewExpressions))
+				if v.MessageExpression != "" {
+					message := &validating.MessageExpressionCondition{MessageExpression: v.MessageExpression}
+					compiles(compiler.CompileCELExpression(message, options, environment.NewExpressions))
+				}
+			}
+		}
+	}
+	require.Greater(t, checked, 40)
 }
