@@ -601,3 +601,46 @@ func TestOldestVersion(t *testing.T) {
 	}
 	require.Greater(t, checked, 40)
 }
+
+// TestSetups judges TritonLeases under the values of docs/bounds.md, with tms-server and
+// with the policies.
+func TestSetups(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/bounds.md")
+	require.NoError(t, err)
+	_, text, _ := strings.Cut(string(page), "\n## Three set-ups\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	values := map[string]string{}
+	for section := range strings.SplitSeq(text, "\n### ") {
+		heading, rest, _ := strings.Cut(section, "\n")
+		if _, block, found := strings.Cut(rest, "```yaml\n"); found {
+			values[heading], _, _ = strings.Cut(block, "```")
+		}
+	}
+	const (
+		shell   = "command: [sh, -c, 'exec tritonserver \"$@\"', sh]"
+		store   = "envFrom: [{secretRef: {name: model-store}}]"
+		other   = "envFrom: [{secretRef: {name: other}}]"
+		memory  = "resources: {limits: {nvidia.com/gpu: 1, memory: 24Gi}}"
+		node    = "volumes: [{name: a, hostPath: {path: /}}]"
+		sidecar = "podTemplate: {spec: {hostNetwork: true}}"
+	)
+	for heading, allowed := range map[string]map[string]bool{
+		"A trusted team":            {shell: true, store: true, other: true, memory: true, node: false, sidecar: false},
+		"Several teams with quotas": {shell: false, store: true, other: false, memory: true, node: false, sidecar: false},
+		"Strangers":                 {shell: false, store: false, other: false, memory: true, node: false, sidecar: false, "args: [a]": false},
+	} {
+		require.Contains(t, values, heading)
+		lr, a := leaseRenderer(t, []byte(values[heading])), newAdmitter(t, nil, []byte(values[heading]), []byte("server: {namespaces: null}"))
+		for triton, allows := range allowed {
+			lease := tritonLease(t, "{"+models+", triton: {"+triton+"}}")
+			_, err := lr.GrantTritonLease(lease)
+			require.Equal(t, allows, err == nil, "%s: %s: %v", heading, triton, err)
+			if refusal := a.try("tritonleases", "", nil, asObject(t, lease)); allows {
+				require.Empty(t, refusal, "%s: %s", heading, triton)
+			} else if triton != sidecar || heading != "A trusted team" { // only tms-server knows the Pod Security Standard
+				require.NotEmpty(t, refusal, "%s: %s", heading, triton)
+			}
+		}
+	}
+}
