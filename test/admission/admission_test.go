@@ -165,7 +165,7 @@ func leaseRenderer(t *testing.T, values ...[]byte) *render.LeaseRenderer {
 	}
 	r, err := renderer()
 	require.NoError(t, err)
-	lr, err := r.LeaseRenderer(render.Release{Name: release.Name, Namespace: "vision", Controller: true}, input)
+	lr, err := r.LeaseRenderer(render.Release{Name: release.Name, Namespace: release.Namespace, Controller: true}, input)
 	require.NoError(t, err)
 	return lr
 }
