@@ -78,8 +78,8 @@ variables:
     expression: variables.oldTriton.?podTemplate.orValue({})
   - name: fields
     expression: >-
-      {{ toJson $triton }}.filter(k, k in variables.triton && variables.triton[?k] != variables.oldTriton[?k]).map(k, 'triton.' + k) +
-      {{ toJson $service }}.filter(k, variables.spec.?service[?k].hasValue() && variables.spec.?service[?k] != variables.oldSpec.?service[?k]).map(k, 'service.' + k)
+      dyn({{ toJson $triton }}).filter(k, k in variables.triton && variables.triton[?k] != variables.oldTriton[?k]).map(k, 'triton.' + k) +
+      dyn({{ toJson $service }}).filter(k, variables.spec.?service[?k].hasValue() && variables.spec.?service[?k] != variables.oldSpec.?service[?k]).map(k, 'service.' + k)
   {{- if has "podTemplate" $allowed }}
   - name: refused
     expression: variables.fields
