@@ -337,8 +337,10 @@ func TestAdmissionOfScale(t *testing.T) {
 	// Deployments of others, and of a lease of the values.
 	require.Empty(t, try(release.Namespace, "tms-mine", of, 1, 99))
 	require.Contains(t, try("vision", "tms-mine", of, 1, 99), message)
-	for _, other := range []string{"", "app=web", strings.Replace(of, "instance=tms", "instance=other", 1),
-		strings.Replace(of, "name=tms", "name=other", 1), strings.Replace(of, ",tms.triton-leases.dev/lease=resnet50", "", 1)} {
+	for _, other := range []string{
+		"", "app=web", strings.Replace(of, "instance=tms", "instance=other", 1),
+		strings.Replace(of, "name=tms", "name=other", 1), strings.Replace(of, ",tms.triton-leases.dev/lease=resnet50", "", 1),
+	} {
 		require.NotEqual(t, of, other)
 		require.Empty(t, try("vision", "tms-resnet50", other, 1, 99))
 	}
