@@ -529,6 +529,16 @@ func TestAdmissionOfOldLeases(t *testing.T) {
 	}
 }
 
+// TestAdmissionOfMalformedLeases checks that a lease that the expressions cannot read is
+// refused, and may keep its spec.
+func TestAdmissionOfMalformedLeases(t *testing.T) {
+	t.Parallel()
+	a := newAdmitter(t, nil, []byte("server: {leases: {allowedFields: [podTemplate]}}"))
+	lease := asObject(t, tritonLease(t, "{"+models+", triton: {podTemplate: {spec: {volumes: 5}}}}"))
+	a.refuses("resulted in error", "tritonleases", "", nil, lease)
+	a.admits("tritonleases", "", lease, with(t, lease, "{a: b}", "metadata", "labels"))
+}
+
 // TestAdmissionOfNamespaces checks that the policies bind only the namespaces of
 // tms-server.
 func TestAdmissionOfNamespaces(t *testing.T) {
