@@ -162,7 +162,9 @@ func TestServerRBAC(t *testing.T) {
 }
 
 // clusterScoped are the kinds of tms-server's objects that have no namespace.
-var clusterScoped = []string{"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "FlowSchema"}
+var clusterScoped = []string{
+	"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "FlowSchema", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+}
 
 // TestReleasesShareNothing checks that two releases in one cluster share no object except
 // the CustomResourceDefinition, and that a release for some namespaces can do without
@@ -171,9 +173,10 @@ func TestReleasesShareNothing(t *testing.T) {
 	t.Parallel()
 	namespaces := []byte("server: {namespaces: [vision, a]}")
 	secret := withAPI("{secretName: mine}")
+	admission := []byte("server: {admissionPolicy: {enabled: true}}")
 	names := map[string]string{}
 	for _, release := range []render.Release{{Name: "tms", Namespace: "a"}, {Name: "tms", Namespace: "b"}, {Name: "other", Namespace: "a"}} {
-		for _, more := range [][]byte{nil, namespaces, secret} {
+		for _, more := range [][]byte{nil, namespaces, secret, admission} {
 			result, err := goPolicy.Render(release, withServer, more)
 			require.NoError(t, err)
 			for document := range result.Documents() {

@@ -5,6 +5,7 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/require"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -65,6 +66,10 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 			object = new(flowcontrolv1.FlowSchema)
 		case "CustomResourceDefinition":
 			object = new(apiextensionsv1.CustomResourceDefinition)
+		case "ValidatingAdmissionPolicy":
+			object = new(admissionv1.ValidatingAdmissionPolicy)
+		case "ValidatingAdmissionPolicyBinding":
+			object = new(admissionv1.ValidatingAdmissionPolicyBinding)
 		case "Certificate": // not worth the module of cert-manager: test/conform checks the fields
 			object = new(unstructured.Unstructured)
 		default:

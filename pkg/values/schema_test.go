@@ -235,7 +235,7 @@ func TestAllowedFields(t *testing.T) {
 	require.NoError(t, err)
 	notByDefault := []string{
 		"command", "dnsPolicy", "hostIPC", "initContainers", "lifecycle", "podAnnotations", "podLabels", "podSecurityContext", "podTemplate",
-		"priorityClassName", "resourceClaims", "runtimeClassName", "schedulerName", "securityContext", "serviceAccountName",
+		"priorityClassName", "resourceClaims", "runtimeClassName", "schedulerName", "securityContext", "serviceAccountName", "strategy", "terminationGracePeriodSeconds",
 	}
 	require.ElementsMatch(t, append(slices.Collect(maps.Keys(triton)), "service.headless"), append(v.Server.Leases.AllowedFields, notByDefault...))
 }

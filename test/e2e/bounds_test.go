@@ -90,11 +90,11 @@ leases:
 	s.stays(other, busy, 1, 5*time.Second)
 }
 
-// foreignTriton is a Triton that no lease deployed.
+// foreignTriton is a Triton that no lease deployed, and that leases may have as a target.
 const foreignTriton = `
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: triton-legacy, namespace: NAMESPACE}
+metadata: {name: triton-legacy, namespace: NAMESPACE, labels: {tms.triton-leases.dev/target: "true"}}
 spec:
   selector: {matchLabels: {app: triton}}
   template:

@@ -33,9 +33,11 @@ type tritonLease struct {
 		Conditions               []metav1.Condition
 		Replicas, WantedReplicas int32
 		RenewedAt, ExpiresAt     *metav1.Time
+		Budget                   *struct{ GPUs, Charged, Used int64 }
 		Granted                  *struct {
 			Autoscaled, AutoRenew    bool
 			MinReplicas, MaxReplicas int64
+			Replicas, GPUs           int64
 			Duration                 string
 			Adjustments              []struct {
 				Field, Limit, Unit string

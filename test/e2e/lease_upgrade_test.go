@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/triton-leases/tms/test/e2e/helm"
 )
@@ -82,4 +84,53 @@ func TestLeaseUpgrade(t *testing.T) {
 	if l.mustGet("resnet50").UID != uid {
 		s.fatal("the lease was replaced")
 	}
+}
+
+// TestLeaseUpgradeBounds upgrades from bounds that are as wide as before there were bounds
+// to the defaults. A lease that no longer fits says so, and keeps running.
+func TestLeaseUpgradeBounds(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t, "lease-upgrade-bounds")
+	l := s.ownLeases(3, formerFields, `server: {leases: {podSecurityStandard: privileged, allowedSecrets: ["*"], allowedTolerations: [{}], allowedTargets: All,
+  limits: {replicas: 2000, gpus: 2000}}}`)
+	l.apply("old", "{"+vision+", triton: {replicas: 12, podLabels: {team: vision}, schedulerName: default-scheduler, tolerations: [{key: spot, operator: Exists}]}}")
+	l.apply("simple", "{"+vision+"}")
+	s.becomes(l.namespace, objectName("old"), 12)
+	for _, name := range []string{"old", "simple"} {
+		l.is(name, "Granted", metav1.ConditionTrue, "Granted")
+		l.serves(name)
+	}
+	simpleUnchanged := l.snapshotPods("simple")
+	pods, err := l.pods("old")
+	s.must(err)
+	before := map[types.UID]bool{}
+	for _, pod := range pods {
+		before[pod.UID] = true
+	}
+
+	l.values = l.values[:2] // without the wide bounds
+	l.configure("{}")
+	const sentence = "spec.triton.podLabels: " + notAllowed
+	l.is("old", "Granted", metav1.ConditionFalse, "Refused", sentence, "spec.triton.schedulerName", "spec.triton.tolerations[0]")
+	l.hasEvent("old", "Refused", sentence)
+	l.is("old", "Ready", metav1.ConditionTrue, "Serving")
+	l.is("simple", "Granted", metav1.ConditionTrue, "Granted")
+	s.consistently("the old lease keeps its pods", 10*time.Second, func() (bool, string) {
+		pods, err := l.pods("old")
+		for _, pod := range pods {
+			if !before[pod.UID] || pod.Status.ContainerStatuses[0].RestartCount > 0 {
+				return false, pod.Name + " is new, or restarted"
+			}
+		}
+		return err == nil && len(pods) >= 10, fmt.Sprint(len(pods), " pods ", err)
+	})
+	simpleUnchanged()
+	l.quiet(5 * time.Second)
+
+	s.step("the owner corrects the lease")
+	l.patch("old", `{"triton":{"podLabels":null,"schedulerName":null,"tolerations":null}}`)
+	l.is("old", "Granted", metav1.ConditionTrue, "Adjusted", "spec.triton.replicas: asked 12, granted 10 (server.leases.limits.replicas)")
+	s.becomes(l.namespace, objectName("old"), 10)
+	l.delete("old")
+	l.gone("old")
 }
