@@ -12,7 +12,7 @@ import (
 
 const (
 	// Values is the largest file of values or TritonLeases in bytes. 100,000 leases
-	// like those of examples/fleet.yaml have about 50 MB.
+	// like those of examples/fleet.yaml have about 30 MB.
 	Values = 256 << 20
 	// Config is the largest file in bytes that configures a process: the values of
 	// tms-server, a file of a chart, saved targets, a token, or certificates. A ConfigMap
