@@ -38,12 +38,12 @@ func bearerToken(authorization string) (string, bool) {
 
 // Authenticate returns the user of the token in the authorization header.
 func (r *Reviewer) Authenticate(ctx context.Context, authorization string) (authenticationv1.UserInfo, error) {
-	return r.authenticate(ctx, authorization, func() error { return nil })
+	return r.authenticate(ctx, authorization, nil)
 }
 
-// authenticate is Authenticate with a limit: it calls limit before it reviews a token that
-// is neither cached nor recently valid, and returns the error of limit.
-func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit func() error) (authenticationv1.UserInfo, error) {
+// authenticate is Authenticate with a limit, which may be nil. It counts tokens that are
+// neither cached nor recently valid.
+func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit *reviews) (authenticationv1.UserInfo, error) {
 	if r.allowAll {
 		return anonymous, nil
 	}
@@ -66,12 +66,17 @@ func (r *Reviewer) authenticate(ctx context.Context, authorization string, limit
 		if status, ok := r.tokens.Get(digest); ok { // another review has ended
 			return status, nil
 		}
-		if _, ok := r.recentlyValid.Get(digest); !ok {
-			if err := limit(); err != nil {
+		_, recent := r.recentlyValid.Get(digest)
+		if !recent {
+			if err := limit.allow(); err != nil {
 				return nil, err
 			}
 		}
-		return r.reviewToken(ctx, digest, token, ttl)
+		status, err := r.reviewToken(ctx, digest, token, ttl)
+		if err == nil && !recent && !status.Authenticated {
+			limit.invalid()
+		}
+		return status, err
 	})
 	if err != nil {
 		return authenticationv1.UserInfo{}, err

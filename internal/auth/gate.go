@@ -22,10 +22,14 @@ type Limits struct {
 	// Reviews is the number of tokens that are reviewed each second, for all callers
 	// together, and ReviewsPerAddress for one source address (see Source). They protect the
 	// API server from invalid tokens. Tokens that were valid recently are exempt. A token
-	// beyond ReviewsPerAddress does not count for Reviews, so that invalid tokens from one
-	// address do not lock out other addresses.
+	// beyond ReviewsPerAddress does not count for Reviews, and an invalid one counts
+	// invalidCost times for its address, so that invalid tokens from a few addresses do not
+	// lock out other addresses.
 	Reviews, ReviewsPerAddress float64
 }
+
+// invalidCost is how many new tokens an invalid token counts as for its address.
+const invalidCost = 10
 
 // Gate authenticates each call and limits its rate before the request is read, so that
 // the server does not decode requests of unknown callers. Admit is for a
@@ -49,15 +53,7 @@ func NewGate(reviewer *Reviewer, limits Limits) *Gate {
 // Admit authenticates a call from a source address and counts it against the limits. It
 // returns ctx with the user of the call, which UserFrom returns.
 func (g *Gate) Admit(ctx context.Context, source netip.Prefix, authorization string) (context.Context, error) {
-	user, err := g.reviewer.authenticate(ctx, authorization, func() error {
-		if !limiter(g.sources, source, g.limits.ReviewsPerAddress, max(1, int(g.limits.ReviewsPerAddress))).Allow() {
-			return resourceExhausted("too many new tokens from address " + source.String() + "; retry")
-		}
-		if !g.reviews.Allow() {
-			return resourceExhausted("too many tokens to review; retry")
-		}
-		return nil
-	})
+	user, err := g.reviewer.authenticate(ctx, authorization, &reviews{g, source})
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +61,39 @@ func (g *Gate) Admit(ctx context.Context, source netip.Prefix, authorization str
 		return nil, resourceExhausted("too many calls of user " + quote(user.Username) + "; retry")
 	}
 	return context.WithValue(ctx, callerKey{}, caller{user, authorization}), nil
+}
+
+// reviews limits the reviews of tokens from one source. A nil reviews has no limit.
+type reviews struct {
+	gate   *Gate
+	source netip.Prefix
+}
+
+// allow returns an error if no token may be reviewed.
+func (r *reviews) allow() error {
+	if r == nil {
+		return nil
+	}
+	if !r.limiter().Allow() {
+		return resourceExhausted("too many new tokens from address " + r.source.String() + "; retry")
+	}
+	if !r.gate.reviews.Allow() {
+		return resourceExhausted("too many tokens to review; retry")
+	}
+	return nil
+}
+
+// invalid counts a token that allow allowed and that is invalid.
+func (r *reviews) invalid() {
+	if r != nil {
+		limiter := r.limiter()
+		limiter.ReserveN(time.Now(), min(invalidCost-1, limiter.Burst())) // later tokens wait
+	}
+}
+
+func (r *reviews) limiter() *rate.Limiter {
+	perSecond := r.gate.limits.ReviewsPerAddress
+	return limiter(r.gate.sources, r.source, perSecond, max(1, int(perSecond)))
 }
 
 func resourceExhausted(message string) error {

@@ -53,7 +53,7 @@ func TestGateReviews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		s.users["a"] = authenticationv1.UserInfo{Username: "ann"}
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10, ReviewsPerAddress: 10})
+		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 10, ReviewsPerAddress: 1e9})
 		_, err := gate.Admit(t.Context(), source, "Bearer a")
 		require.NoError(t, err)
 		invalid := func() (refused int) {
@@ -88,32 +88,39 @@ func TestGateReviews(t *testing.T) {
 	})
 }
 
-// TestGateAddresses checks that fresh valid tokens get in while one address sends a hundred
-// invalid tokens a second, for a minute.
+// TestGateAddresses checks that fresh valid tokens get in while some addresses send a hundred
+// invalid tokens a second each, for a minute.
 func TestGateAddresses(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newAPIServer()
-		gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 10})
-		hostile, friendly := Source("10.0.0.66:1"), Source("10.0.0.7:1")
-		refused := 0
-		for i := range 6000 {
-			_, err := gate.Admit(t.Context(), hostile, fmt.Sprintf("Bearer garbage-%d", i))
-			if connect.CodeOf(err) == connect.CodeResourceExhausted {
-				require.EqualError(t, err, "resource_exhausted: too many new tokens from address 10.0.0.66/32; retry")
-				refused++
+	for _, addresses := range []int{1, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newAPIServer()
+			gate := NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 10})
+			friendly := Source("10.0.0.7:1")
+			for i := range 6000 {
+				for address := range addresses {
+					hostile := Source(fmt.Sprintf("10.0.1.%d:1", address))
+					_, err := gate.Admit(t.Context(), hostile, fmt.Sprintf("Bearer garbage-%d-%d", address, i))
+					if connect.CodeOf(err) != connect.CodeUnauthenticated {
+						require.EqualError(t, err, fmt.Sprintf("resource_exhausted: too many new tokens from address 10.0.1.%d/32; retry", address))
+					}
+				}
+				if i%20 == 0 { // five fresh tokens a second
+					token := fmt.Sprintf("fresh-%d", i)
+					s.users[token] = authenticationv1.UserInfo{Username: token}
+					_, err := gate.Admit(t.Context(), friendly, "Bearer "+token)
+					require.NoError(t, err)
+				}
+				time.Sleep(10 * time.Millisecond)
 			}
-			if i%20 == 0 { // five fresh tokens a second
-				token := fmt.Sprintf("fresh-%d", i)
-				s.users[token] = authenticationv1.UserInfo{Username: token}
-				_, err := gate.Admit(t.Context(), friendly, "Bearer "+token)
-				require.NoError(t, err)
+			require.Less(t, s.tokens, 6000/20+addresses*65, "reviews of the API server")
+			gate = NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 0.5})
+			for i, want := range []connect.Code{connect.CodeUnauthenticated, connect.CodeResourceExhausted} {
+				_, err := gate.Admit(t.Context(), friendly, fmt.Sprintf("Bearer garbage-%d", i))
+				require.Equal(t, want, connect.CodeOf(err), "a burst of one")
 			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		require.Greater(t, refused, 5000)
-		require.Less(t, s.tokens, 1000, "reviews of the API server")
-	})
+		})
+	}
 }
 
 // TestSource checks what counts as one source address.
