@@ -1,9 +1,7 @@
 package valuesfile
 
 import (
-	"fmt"
 	"math"
-	"strconv"
 
 	yamlv2 "go.yaml.in/yaml/v2"
 )
@@ -19,26 +17,14 @@ type converter struct {
 func (c *converter) object(items yamlv2.MapSlice) map[string]any {
 	object := make(map[string]any, len(items))
 	for _, item := range items {
-		object[c.key(item.Key)] = c.value(item.Value)
+		key, isString := item.Key.(string)
+		c.suspicious = c.suspicious || !isString
+		object[key] = c.value(item.Value)
 	}
 	if len(object) < len(items) {
 		c.suspicious = true
 	}
 	return object
-}
-
-func (c *converter) key(key any) string {
-	if text, isString := key.(string); isString {
-		return text
-	}
-	c.suspicious = true
-	switch key := key.(type) {
-	case float64:
-		// sigs.k8s.io/yaml formats it with these arguments
-		return strconv.FormatFloat(key, 'g', -1, 32)
-	default:
-		return fmt.Sprint(key)
-	}
 }
 
 func (c *converter) value(value any) any {

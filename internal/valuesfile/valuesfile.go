@@ -59,22 +59,21 @@ type ignored struct{}
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (ignored) UnmarshalYAML(func(any) error) error { return nil }
 
-// convert returns the values of a document. If a key or number is suspicious,
-// checkSyntax decides whether it is an error: 7 is a valid key.
+// convert returns the values of a document. If a key or number is suspicious, or if there
+// may be a merge key, which a MapSlice does not apply, checkSyntax and Helm's reader decide:
+// 7 is a valid key.
 func convert(document mapping, text []byte) (map[string]any, error) {
 	var c converter
 	values := c.object(yamlv2.MapSlice(document))
-	hasMerge := bytes.Contains(text, []byte("<<"))
-	if c.suspicious || hasMerge {
-		if err := checkSyntax(text); err != nil {
-			return nil, err
-		}
+	if !c.suspicious && !bytes.Contains(text, []byte("<<")) {
+		return values, nil
 	}
-	if hasMerge { // a MapSlice does not apply merge keys
-		values = nil
-		if err := yaml.Unmarshal(text, &values); err != nil {
-			return nil, explain(err, text)
-		}
+	if err := checkSyntax(text); err != nil {
+		return nil, err
+	}
+	values = nil
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		return nil, explain(err, text)
 	}
 	return values, nil
 }
