@@ -28,7 +28,8 @@ type Limits struct {
 	Reviews, ReviewsPerAddress float64
 }
 
-// invalidCost is how many new tokens an invalid token counts as for its address.
+// invalidCost is how many new tokens an invalid token counts as for its address. The burst
+// of an address is as many seconds, so that a few invalid tokens at once do no harm.
 const invalidCost = 10
 
 // Gate authenticates each call and limits its rate before the request is read, so that
@@ -93,7 +94,7 @@ func (r *reviews) invalid() {
 
 func (r *reviews) limiter() *rate.Limiter {
 	perSecond := r.gate.limits.ReviewsPerAddress
-	return limiter(r.gate.sources, r.source, perSecond, max(1, int(perSecond)))
+	return limiter(r.gate.sources, r.source, perSecond, max(1, int(invalidCost*perSecond)))
 }
 
 func resourceExhausted(message string) error {

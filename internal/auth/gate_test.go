@@ -89,9 +89,11 @@ func TestGateReviews(t *testing.T) {
 }
 
 // TestGateAddresses checks that fresh valid tokens get in while some addresses send a hundred
-// invalid tokens a second each, for a minute.
+// invalid tokens a second each, for a minute. Many addresses together have a burst, which
+// takes seconds.
 func TestGateAddresses(t *testing.T) {
 	t.Parallel()
+	const settled = 1000 // ten seconds
 	for _, addresses := range []int{1, 20} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newAPIServer()
@@ -101,11 +103,11 @@ func TestGateAddresses(t *testing.T) {
 				for address := range addresses {
 					hostile := Source(fmt.Sprintf("10.0.1.%d:1", address))
 					_, err := gate.Admit(t.Context(), hostile, fmt.Sprintf("Bearer garbage-%d-%d", address, i))
-					if connect.CodeOf(err) != connect.CodeUnauthenticated {
+					if connect.CodeOf(err) != connect.CodeUnauthenticated && (addresses == 1 || i >= settled) {
 						require.EqualError(t, err, fmt.Sprintf("resource_exhausted: too many new tokens from address 10.0.1.%d/32; retry", address))
 					}
 				}
-				if i%20 == 0 { // five fresh tokens a second
+				if i%20 == 0 && (addresses == 1 || i >= settled) { // five fresh tokens a second
 					token := fmt.Sprintf("fresh-%d", i)
 					s.users[token] = authenticationv1.UserInfo{Username: token}
 					_, err := gate.Admit(t.Context(), friendly, "Bearer "+token)
@@ -113,8 +115,8 @@ func TestGateAddresses(t *testing.T) {
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
-			require.Less(t, s.tokens, 6000/20+addresses*65, "reviews of the API server")
-			gate = NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 0.5})
+			require.Less(t, s.tokens, 6000/20+addresses*75, "reviews of the API server")
+			gate = NewGate(s.Reviewer, Limits{PerSecond: 1e9, Burst: 1e9, Reviews: 50, ReviewsPerAddress: 0.1})
 			for i, want := range []connect.Code{connect.CodeUnauthenticated, connect.CodeResourceExhausted} {
 				_, err := gate.Admit(t.Context(), friendly, fmt.Sprintf("Bearer garbage-%d", i))
 				require.Equal(t, want, connect.CodeOf(err), "a burst of one")
