@@ -20,8 +20,8 @@ type Budget struct {
 const budgetKey = "server.leases.budget"
 
 // Budget returns the budget of a namespace, and whether there is one.
-func (t *Terms) Budget(namespace string) (Budget, bool) {
-	config := t.config.Budget
+func (b *LeaseBounds) Budget(namespace string) (Budget, bool) {
+	config := b.config.Budget
 	gpus, key := config.GPUs, budgetKey+".gpus"
 	if own, ok := config.Namespaces[namespace]; ok {
 		gpus, key = own.GPUs, budgetKey+".namespaces."+namespace+".gpus"
@@ -33,9 +33,9 @@ func (t *Terms) Budget(namespace string) (Budget, bool) {
 }
 
 // BudgetNamespaces returns the namespaces that the configuration names, sorted.
-func (t *Terms) BudgetNamespaces() []string {
+func (b *LeaseBounds) BudgetNamespaces() []string {
 	var names []string
-	for name := range t.config.Budget.Namespaces {
+	for name := range b.config.Budget.Namespaces {
 		names = append(names, name)
 	}
 	slices.Sort(names)

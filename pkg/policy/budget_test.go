@@ -154,7 +154,7 @@ func TestBudget(t *testing.T) {
 	four, two := int64(4), int64(2)
 	config := terms("1h", "2h", true)
 	config.Budget = policy.BudgetConfig{GPUs: &four, Namespaces: map[string]policy.NamespaceBudget{"vision": {GPUs: &two}, "free": {}}}
-	bounds, err := policy.NewTerms(config, "1m")
+	bounds, err := policy.NewLeaseBounds(config, "1m")
 	require.NoError(t, err)
 	budget, ok := bounds.Budget("other")
 	require.True(t, ok)
