@@ -7,6 +7,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
 const (
@@ -20,8 +22,8 @@ const replicasOwner = client.FieldOwner(managedBy + "-replicas")
 
 // keepReplicas keeps the current replicas of a Deployment when autoscaling is switched
 // on or off. A lease that is not autoscaled and sets no number starts with the default;
-// after that, users may scale its Deployment.
-func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step) error {
+// after that, users may scale its Deployment, as far as its charge allows.
+func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant v1alpha1.Grant) error {
 	var deployment, autoscaler *step
 	for _, s := range steps {
 		switch s.kind.Kind {
@@ -53,7 +55,11 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step) error 
 	if replicas == nil {
 		return nil
 	}
-	if err := unstructured.SetNestedField(deployment.desired.object.Object, int64(*replicas), "spec", "replicas"); err != nil {
+	kept := int64(*replicas)
+	if r.charge != nil && grant.GPUs > 0 {
+		kept = min(kept, grant.Replicas) // what its charge allows
+	}
+	if err := unstructured.SetNestedField(deployment.desired.object.Object, kept, "spec", "replicas"); err != nil {
 		return fmt.Errorf("keep the replicas: %w", err)
 	}
 	if err := deployment.desired.setDigest(); err != nil {

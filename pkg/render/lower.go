@@ -37,7 +37,11 @@ func (lr *LeaseRenderer) SetReplicas(g *GrantedLease, replicas int64, limit, rea
 		adjustment.Granted, adjustment.Limit, adjustment.Reason = replicas, limit, reason
 		g.Grant.Adjustments = ReplaceAdjustment(g.Grant.Adjustments, adjustment)
 	}
-	lr.addShape(g, g.value)
+	shaped := *g
+	isTerm := func(a v1alpha1.Adjustment) bool { return a.Unit != "" } // the manifests do not have the term
+	shaped.Grant.Adjustments = slices.DeleteFunc(slices.Clone(g.Grant.Adjustments), isTerm)
+	lr.addShape(&shaped, g.value)
+	g.shape, g.parameters = shaped.shape, shaped.parameters
 }
 
 // ReplaceAdjustment returns the adjustments with one more, or with one that replaces that
