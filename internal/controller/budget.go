@@ -225,7 +225,8 @@ func (r *reconciler) rebalance(ctx context.Context, namespace string) (reconcile
 	used := int64(0)
 	for i, allocation := range policy.Allocate(current.GPUs, claims) {
 		used += claims[i].Held
-		if allocation.GPUs != claims[i].Held && leases[i].Status.Installation != "" {
+		differs := allocation.GPUs != claims[i].Held || allocation.Refused != (len(leases[i].Status.Refusals) > 0)
+		if differs && leases[i].Status.Installation != "" {
 			changed = append(changed, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(leases[i])})
 		}
 	}

@@ -56,7 +56,10 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		return nil
 	}
 	kept := int64(*replicas)
-	if r.charge != nil && grant.GPUs > 0 {
+	switch {
+	case r.deployment() != nil && len(r.ownedOf(autoscalerKind)) == 0:
+		kept = grant.Replicas // see keepGranted
+	case r.charge != nil && grant.GPUs > 0:
 		kept = min(kept, grant.Replicas) // what its charge allows
 	}
 	if err := unstructured.SetNestedField(deployment.desired.object.Object, kept, "spec", "replicas"); err != nil {
