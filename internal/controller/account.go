@@ -68,7 +68,9 @@ func (a *account) leases(ctx context.Context, r *reconciler, namespace string) (
 			return nil, fmt.Errorf("list leases: %w", err)
 		}
 		for i := range stored.Items {
-			a.newer[stored.Items[i].Name] = &stored.Items[i]
+			if lease := &stored.Items[i]; lease.Status.Installation == r.installation {
+				a.newer[lease.Name] = lease
+			}
 		}
 		a.complete = true
 	}

@@ -115,6 +115,7 @@ func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease
 		claimed.Status.Granted = &v1alpha1.Granted{Grant: granted.Grant, Term: granted.Term}
 	}
 	if err := r.Status().Update(ctx, claimed); err != nil {
+		r.notClaimed = true
 		return err
 	}
 	if r.charge != nil {

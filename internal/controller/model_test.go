@@ -455,8 +455,6 @@ func (m *model) check() {
 				m.fail("%s can use %d GPUs", key, m.uses(lease))
 			case hasBudget && status.Budget != nil && status.Budget.GPUs != budget:
 				m.fail("%s shows a budget of %d GPUs", key, status.Budget.GPUs)
-			case !hasBudget && status.Budget != nil:
-				m.fail("%s shows a budget", key)
 			}
 			if !runs || granted.Status == metav1.ConditionFalse {
 				m.checkRefused(lease, granted, budget-charged, hasBudget)

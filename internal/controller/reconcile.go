@@ -47,6 +47,8 @@ type reconciliation struct {
 	duplicate bool
 	// charge is nil if the namespace has no budget.
 	charge *charge
+	// notClaimed reports whether the status could not be written before the objects.
+	notClaimed bool
 	// changed reports whether the status describes an earlier spec.
 	changed bool
 	result  reconcile.Result
@@ -73,7 +75,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	deleted, err := rec.reconcileLease(ctx)
-	if rec.status.Installation == "" { // it could not be claimed
+	if rec.notClaimed || rec.status.Installation == "" {
 		return resultOf(client.IgnoreNotFound(err))
 	}
 	if !deleted {
