@@ -543,7 +543,11 @@ func (m *model) checkGranted(lease *v1alpha1.TritonLease, deployment *appsv1.Dep
 // lease is lost, and each lease has what it asks for or says why not.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	const sequences, shards = 1000, 4
+	const shards = 4
+	sequences := uint64(1000)
+	if testing.Short() {
+		sequences = 100
+	}
 	for shard := range uint64(shards) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
@@ -556,7 +560,7 @@ func TestModel(t *testing.T) {
 
 func (m *model) run(seed uint64) {
 	m.note("seed %d", seed)
-	for range 5 {
+	for range 3 {
 		for range 1 + m.r.IntN(3) {
 			m.step()
 			m.someReconciles()
