@@ -103,13 +103,13 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	installation := client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release}
 	if err := controller.Setup(ctx, mgr, controller.Options{
-		Configuration: current, Namespaces: namespaces, Allowlist: o.allowlist.key(),
-		Installation: client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release},
+		Configuration: current, Namespaces: namespaces, Allowlist: o.allowlist.key(), Installation: installation,
 	}); err != nil {
 		return err
 	}
-	if err := o.api.add(ctx, mgr, o.releaseNamespace, namespaces.Watched, current, o.allowlist); err != nil {
+	if err := o.api.add(ctx, mgr, installation, namespaces.Watched, current, o.allowlist); err != nil {
 		return err
 	}
 	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {

@@ -6,11 +6,18 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
+
+// Counts reports whether a lease counts against the budgets of an installation. A lease that
+// belongs to none yet does: as far as this installation knows, it will claim the lease.
+func Counts(lease *v1alpha1.TritonLease, installation string) bool {
+	return lease.Status.Installation == "" || lease.Status.Installation == installation
+}
 
 // Request is what the spec of a lease asks for. The zero value is that of a refused lease.
 type Request struct {
@@ -113,6 +120,20 @@ func ClaimOf(renderer *render.LeaseRenderer, lease *v1alpha1.TritonLease, reques
 		claim.Minimum = min(claim.Minimum, claim.Maximum)
 	}
 	return claim
+}
+
+// Fit lowers a granted lease to what the budget of its namespace allows. The claims are
+// those of the namespace, and own is the index of that of the lease. It returns the refusal
+// of a lease if not even its minimum fits.
+func Fit(renderer *render.LeaseRenderer, current policy.Budget, granted *render.GrantedLease, claims []policy.Claim, allocations []policy.Allocation, own int) policy.Refusal {
+	claim, allocation := claims[own], allocations[own]
+	switch {
+	case allocation.Refused:
+		return policy.Refusal{current.Refuse(field.NewPath("spec"), claim, granted.Grant.Autoscaled, current.OthersUse(claims, allocations, own))}
+	case allocation.Replicas < claim.Maximum:
+		renderer.SetReplicas(granted, allocation.Replicas, current.Key, current.OthersUse(claims, allocations, own))
+	}
+	return nil
 }
 
 // Requests caches what leases ask for: to grant a lease takes longer than all the rest. It

@@ -108,11 +108,9 @@ func (a *account) leases(ctx context.Context, r *reconciler, namespace string) (
 			leases = append(leases, lease)
 		}
 	}
-	// Leases of other installations are not charged here. A lease that nobody claimed yet
-	// will be claimed by this installation, as far as it knows.
 	ours := leases[:0]
 	for _, lease := range leases {
-		if lease.Status.Installation == "" || lease.Status.Installation == r.installation {
+		if budget.Counts(lease, r.installation) {
 			ours = append(ours, lease)
 		}
 	}

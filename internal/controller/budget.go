@@ -10,7 +10,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -79,15 +78,11 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 		r.status.Budget = c.status(c.reserved)
 	}
 	var refusal policy.Refusal
-	switch {
-	case granted == nil:
-	case allocation.Refused:
-		othersUse := current.OthersUse(claims, allocations, own)
-		refusal = policy.Refusal{current.Refuse(field.NewPath("spec"), claim, granted.Grant.Autoscaled, othersUse)}
-		r.requeueAfter(pollInterval)
-	case allocation.Replicas < request.Maximum:
-		renderer.SetReplicas(granted, allocation.Replicas, current.Key, current.OthersUse(claims, allocations, own))
-		r.requeueAfter(pollInterval)
+	if granted != nil {
+		refusal = budget.Fit(renderer, current, granted, claims, allocations, own)
+		if allocation.Refused || allocation.Replicas < request.Maximum {
+			r.requeueAfter(pollInterval)
+		}
 	}
 	if len(refusal) > 0 {
 		granted = nil

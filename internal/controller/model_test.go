@@ -58,6 +58,10 @@ type model struct {
 	charged map[string]int64
 	// problem is what checkCharge found, in another goroutine than that of the test.
 	problem string
+	// used is what the objects of each lease could use at the last write, and byUsers
+	// reports whether users write.
+	used    map[string]int64
+	byUsers bool
 }
 
 // modelQueue adds to the leases that are due.
@@ -82,7 +86,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	require.NoError(t, err)
 	m := &model{
 		t: t, r: rand.New(rand.NewPCG(seed, 0)), store: newStore(scheme), configuration: configuration(t, modelConfigurations[seed%4]),
-		due: map[client.ObjectKey]bool{}, charged: map[string]int64{},
+		due: map[client.ObjectKey]bool{}, charged: map[string]int64{}, used: map[string]int64{},
 	}
 	m.written = m.checkCharge
 	m.elect()
@@ -191,7 +195,8 @@ func heldOf(lease *v1alpha1.TritonLease) int64 {
 }
 
 // checkCharge checks after each write that no charge was added beyond the budget.
-func (m *model) checkCharge(string) {
+func (m *model) checkCharge(key string) {
+	m.checkUse(key)
 	for _, namespace := range tenants {
 		budget, ok := m.budget(namespace)
 		sum := int64(0)
@@ -202,6 +207,29 @@ func (m *model) checkCharge(string) {
 			m.problem = fmt.Sprintf("namespace %s: the charge is raised to %d of %d GPUs", namespace, sum, budget)
 		}
 		m.charged[namespace] = sum
+	}
+}
+
+// checkUse checks that the controller lets no object of a lease use more than the lease is
+// charged. While a Deployment gets other GPUs, its HorizontalPodAutoscaler may still have the
+// earlier replicas.
+func (m *model) checkUse(key string) {
+	kind, name, _ := strings.Cut(key, " ")
+	namespace, name, _ := strings.Cut(name, "/")
+	name = strings.TrimPrefix(name, "tms-")
+	lease, ok := m.objects["TritonLease "+namespace+"/"+name].(*v1alpha1.TritonLease)
+	_, scales := m.objects[autoscalerKind+" "+namespace+"/tms-"+name]
+	if _, hasBudget := m.budget(namespace); !ok || !hasBudget {
+		return
+	}
+	uses := m.uses(lease)
+	before := m.used[namespace+"/"+name]
+	m.used[namespace+"/"+name] = uses
+	if uses == 0 || kind == "TritonLease" || kind == deploymentKind && scales || m.byUsers || metav1.GetControllerOf(m.objects[deploymentKind+" "+namespace+"/tms-"+name]).UID != lease.UID {
+		return
+	}
+	if uses > before && uses > heldOf(lease) {
+		m.problem = fmt.Sprintf("%s: the lease may use %d GPUs and is charged %d", key, uses, heldOf(lease))
 	}
 }
 
@@ -229,6 +257,8 @@ func pick[T any](m *model, all []T) T { return all[m.r.IntN(len(all))] }
 func (m *model) step() {
 	m.store.lock.Lock()
 	defer m.store.lock.Unlock()
+	m.byUsers = true
+	defer func() { m.byUsers = false }()
 	namespace, name := pick(m, tenants), pick(m, leaseNames)
 	key := "TritonLease " + namespace + "/" + name
 	lease, _ := m.objects[key].(*v1alpha1.TritonLease)

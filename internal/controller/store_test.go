@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,7 +160,7 @@ type mortality struct {
 	takesPart bool
 }
 
-// begin locks the store, and reports whether a write takes effect, and its error.
+// begin reports whether a write takes effect, and its error.
 func (p process) begin() (effective bool, err error) {
 	if p.dead {
 		return false, errDead
@@ -187,6 +188,7 @@ func notFound(key string) error {
 }
 
 func (p process) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	goruntime.Gosched() // to other reconciliations
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	if p.dead {
@@ -216,6 +218,7 @@ func assign(from, to client.Object) error {
 }
 
 func (p process) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	goruntime.Gosched() // to other reconciliations
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	if p.dead {
@@ -237,6 +240,7 @@ func (p process) List(_ context.Context, list client.ObjectList, options ...clie
 }
 
 func (p process) Apply(_ context.Context, config runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+	goruntime.Gosched() // to other reconciliations
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	effective, err := p.begin()
@@ -304,6 +308,7 @@ func conflict(key string) error {
 }
 
 func (p process) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	goruntime.Gosched() // to other reconciliations
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	effective, err := p.begin()
@@ -331,6 +336,7 @@ func (p process) Patch(_ context.Context, object client.Object, patch client.Pat
 }
 
 func (p process) Delete(_ context.Context, object client.Object, options ...client.DeleteOption) error {
+	goruntime.Gosched() // to other reconciliations
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	effective, err := p.begin()
@@ -370,6 +376,7 @@ func (w statusWriter) Patch(context.Context, client.Object, client.Patch, ...cli
 }
 
 func (w statusWriter) Update(_ context.Context, object client.Object, _ ...client.SubResourceUpdateOption) error {
+	goruntime.Gosched()
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	effective, err := w.begin()
