@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"math"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -37,10 +38,16 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		return nil
 	}
 	if autoscaler != nil {
-		if autoscaler.live != nil {
+		most := int64(math.MaxInt32)
+		if r.charge != nil && grant.GPUs > 0 {
+			most = grant.MaxReplicas // as the autoscaler will do, but before the pods get other GPUs
+		}
+		replicas := deployment.live.(*appsv1.Deployment).Spec.Replicas
+		if replicas == nil || autoscaler.live != nil && int64(*replicas) <= most {
 			return nil // the autoscaler already has them
 		}
-		return r.holdReplicas(ctx, deployment)
+		// An autoscaler never scales a Deployment that has 0 replicas.
+		return r.holdReplicas(ctx, deployment, max(min(int64(*replicas), most), 1))
 	}
 	if r.lease.Spec.Triton != nil && r.lease.Spec.Triton.Replicas != nil {
 		return nil
@@ -75,13 +82,8 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 
 // holdReplicas makes replicasOwner a manager of spec.replicas, before fieldOwner gives
 // the field up.
-func (r *reconciliation) holdReplicas(ctx context.Context, deployment *step) error {
-	replicas := deployment.live.(*appsv1.Deployment).Spec.Replicas
-	if replicas == nil {
-		return nil
-	}
-	// An autoscaler never scales a Deployment that has 0 replicas.
-	held := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": max(int64(*replicas), 1)}}}
+func (r *reconciliation) holdReplicas(ctx context.Context, deployment *step, replicas int64) error {
+	held := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": replicas}}}
 	held.SetGroupVersionKind(deployment.kind.GroupVersionKind)
 	held.SetNamespace(deployment.live.GetNamespace())
 	held.SetName(deployment.live.GetName())

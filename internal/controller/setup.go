@@ -84,7 +84,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 			return err
 		}
 	}
-	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), options.Configuration)); err != nil {
+	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), options.Configuration, r.installation)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return mgr.Add(w)
