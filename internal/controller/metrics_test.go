@@ -62,7 +62,7 @@ func TestMetrics(t *testing.T) {
 		"tms_budget_gpus namespace=idle":                                  1,
 		"tms_budget_gpus_charged namespace=ns":                            3,
 		"tms_budget_gpus_charged namespace=idle":                          0,
-		"tms_lease_limit resource=cpu":                                    0.5,
+		"tms_lease_limit resource=cpu":                                    1.5,
 		"tms_lease_limit resource=gpus":                                   8,
 		"tms_lease_limit resource=replicas":                               10,
 	}, gather(t, c))
@@ -73,7 +73,7 @@ func TestMetrics(t *testing.T) {
 	c.Reader = &failingReader{Client: e.Client, fail: "same target", err: errors.New("not synced")} // fails to list leases
 	require.Equal(t, map[string]float64{
 		"tms_configuration_last_reload_successful ":                0,
-		"tms_lease_limit resource=cpu":                             0.5,
+		"tms_lease_limit resource=cpu":                             1.5,
 		"tms_lease_limit resource=gpus":                            8,
 		"tms_lease_limit resource=replicas":                        10,
 		"tms_configuration_last_reload_success_timestamp_seconds ": float64(since.Unix()),
