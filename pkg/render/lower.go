@@ -23,7 +23,11 @@ func (lr *LeaseRenderer) SetReplicas(g *GrantedLease, replicas int64, limit, rea
 	} else {
 		triton, _ := g.value["triton"].(map[string]any)
 		_, asks := triton["replicas"]
-		adjustment = v1alpha1.Adjustment{Field: path.Child("triton", "replicas").String(), Asked: g.Grant.Replicas, Default: !asks}
+		byDefault := lr.decoded.Triton.Replicas // users may also scale the Deployment
+		adjustment = v1alpha1.Adjustment{
+			Field: path.Child("triton", "replicas").String(), Asked: g.Grant.Replicas,
+			Default: !asks && byDefault != nil && g.Grant.Replicas == *byDefault,
+		}
 		g.Grant.Replicas = replicas
 		triton = maps.Clone(triton) // the cache of shapes has the original
 		if triton == nil {
