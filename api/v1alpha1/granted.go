@@ -97,6 +97,8 @@ type Adjustment struct {
 	Unit string `json:"unit,omitempty"`
 	// Limit is the path of the bound that decided.
 	Limit string `json:"limit"`
+	// Reason says why the bound decided, if that depends on other leases: they use a budget.
+	Reason string `json:"reason,omitempty"`
 }
 
 // String returns the sentence that warnings, NOTES.txt and annotations show.
@@ -105,7 +107,11 @@ func (a Adjustment) String() string {
 	if a.Default {
 		origin = "default"
 	}
-	return fmt.Sprintf("%s: %s %d%s, granted %d%s (%s)", a.Field, origin, a.Asked, a.Unit, a.Granted, a.Unit, a.Limit)
+	limit := a.Limit
+	if a.Reason != "" {
+		limit += ": " + a.Reason
+	}
+	return fmt.Sprintf("%s: %s %d%s, granted %d%s (%s)", a.Field, origin, a.Asked, a.Unit, a.Granted, a.Unit, limit)
 }
 
 // Term is how long a lease lasts.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -98,7 +99,7 @@ func (o *apiOptions) validate() error {
 
 // add adds the API to a manager. The namespace is the default of requests, and
 // namespaces are those that the controller watches.
-func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace string, namespaces []string, current *config.Config, images allowlistName, audit logr.Logger) error {
+func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, installation client.ObjectKey, namespaces []string, current *config.Config, images allowlistName, audit logr.Logger) error {
 	if !o.enabled() {
 		return nil
 	}
@@ -126,7 +127,7 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, namespace str
 	api.Register(
 		lease.New(lease.Config{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Notifier: notifier, Reviewer: reviewer, Configuration: current,
-			Namespace: namespace, Namespaces: namespaces, MaxWait: o.maxWait, Stopping: api.Stopping(),
+			Installation: installation.String(), Namespace: installation.Namespace, Namespaces: namespaces, MaxWait: o.maxWait, Stopping: api.Stopping(),
 		}),
 		allowlist.New(allowlist.Config{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Reviewer: reviewer, Configuration: current, ConfigMap: images.key(),

@@ -117,13 +117,13 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	installation := client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release}
 	if err := controller.Setup(ctx, mgr, controller.Options{
-		Configuration: current, Namespaces: namespaces, Allowlist: o.allowlist.key(),
-		Installation: client.ObjectKey{Namespace: o.releaseNamespace, Name: o.release},
+		Configuration: current, Namespaces: namespaces, Allowlist: o.allowlist.key(), Installation: installation,
 	}); err != nil {
 		return err
 	}
-	if err := o.api.add(ctx, mgr, o.releaseNamespace, namespaces.Watched, current, o.allowlist, auditLogger()); err != nil {
+	if err := o.api.add(ctx, mgr, installation, namespaces.Watched, current, o.allowlist, auditLogger()); err != nil {
 		return err
 	}
 	if err := o.addPorts(ctx, mgr, logger); err != nil {

@@ -44,6 +44,15 @@ func describeLease(w io.Writer, lease *tmsv1.Lease) error {
 	d.line("Address", orDash(lease.GetAddress()))
 	d.line("Replicas", fmt.Sprintf("%d of %d serve, %d wanted", replicas.GetReady(), replicas.GetCurrent(), replicas.GetWanted()))
 	d.line("Scales", scaling(granted))
+	if granted.GetGpus() > 0 {
+		d.line("GPUs", fmt.Sprintf("%d for each replica", granted.GetGpus()))
+	}
+	if budget := lease.GetBudget(); budget != nil {
+		d.line("Budget", fmt.Sprintf("%d GPUs charged, %d of %d GPUs of the namespace used", budget.GetCharged(), budget.GetUsed(), budget.GetGpus()))
+	}
+	if limits := lease.GetLimits(); limits != nil {
+		d.line("Limits", limitsText(limits))
+	}
 	d.line("Duration", duration(granted))
 	d.line("Created", orDash(formatTime(lease.GetCreatedAt())))
 	d.line("Expires", orNever(formatTime(lease.GetExpiresAt())))
@@ -74,6 +83,19 @@ func scaling(granted *tmsv1.Grant) string {
 		return "no"
 	}
 	return fmt.Sprintf("%d to %d replicas", granted.GetMinReplicas(), granted.GetMaxReplicas())
+}
+
+// limitsText returns the limits of one replica, and the number of replicas of a lease that
+// does not scale.
+func limitsText(limits *tmsv1.Limits) string {
+	parts := []string{fmt.Sprintf("%d replicas without autoscaling", limits.GetReplicas()), fmt.Sprintf("%d GPUs", limits.GetGpus())}
+	if limits.GetCpus() != "" {
+		parts = append(parts, limits.GetCpus()+" CPUs")
+	}
+	if limits.GetMemory() != "" {
+		parts = append(parts, limits.GetMemory()+" memory")
+	}
+	return strings.Join(parts, ", ")
 }
 
 func duration(granted *tmsv1.Grant) string {

@@ -13,7 +13,7 @@ import (
 // are added at the end.
 const leaseColumns = `Columns of -z: id, namespace, state, models (comma-separated), replicas that serve,
 replicas that exist, replicas wanted, minimum, maximum, expiry time, address, creation
-time.`
+time, GPUs that are charged to the budget of the namespace.`
 
 func newLease(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lease", Short: "Acquire and manage leases"}

@@ -67,7 +67,7 @@ func newRoot(o *options, s streams) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
-	root.AddCommand(newLease(o, s), newAllowlist(o, s), newTarget(o, s), newVersion(o, s), newPool())
+	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")
 	for _, command := range root.Commands() {
 		if command.HasSubCommands() {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -82,6 +83,14 @@ func replicaBounds(granted *tmsv1.Grant) (minimum, maximum string) {
 	return fmt.Sprint(granted.GetMinReplicas()), fmt.Sprint(granted.GetMaxReplicas())
 }
 
+// chargedGPUs returns an empty string for a lease that no budget applies to.
+func chargedGPUs(lease *tmsv1.Lease) string {
+	if lease.GetBudget() == nil {
+		return ""
+	}
+	return fmt.Sprint(lease.GetBudget().GetCharged())
+}
+
 // porcelainLeases prints leases for scripts. leaseColumns documents the columns.
 func porcelainLeases(w io.Writer, leases ...*tmsv1.Lease) error {
 	t := newTable(w, true)
@@ -91,15 +100,20 @@ func porcelainLeases(w io.Writer, leases ...*tmsv1.Lease) error {
 		t.row(
 			lease.GetId(), lease.GetNamespace(), stateName(lease.GetState()), modelNames(lease),
 			fmt.Sprint(replicas.GetReady()), fmt.Sprint(replicas.GetCurrent()), fmt.Sprint(replicas.GetWanted()), minimum, maximum,
-			formatTime(lease.GetExpiresAt()), lease.GetAddress(), formatTime(lease.GetCreatedAt()),
+			formatTime(lease.GetExpiresAt()), lease.GetAddress(), formatTime(lease.GetCreatedAt()), chargedGPUs(lease),
 		)
 	}
 	return t.flush()
 }
 
-// listLeases prints leases for people. The column REPLICAS is serving/wanted.
+// listLeases prints leases for people. The column REPLICAS is serving/wanted. The column
+// GPUS is what leases are charged; it is left out if no budget applies to any of them.
 func listLeases(w io.Writer, leases []*tmsv1.Lease, namespaces bool) error {
 	header := []string{"ID", "MODELS", "STATE", "REPLICAS", "MIN", "MAX", "EXPIRES"}
+	budgets := slices.ContainsFunc(leases, func(l *tmsv1.Lease) bool { return l.GetBudget() != nil })
+	if budgets {
+		header = append(header, "GPUS")
+	}
 	if namespaces {
 		header = append([]string{"NAMESPACE"}, header...)
 	}
@@ -110,6 +124,9 @@ func listLeases(w io.Writer, leases []*tmsv1.Lease, namespaces bool) error {
 			lease.GetId(), modelNames(lease), stateName(lease.GetState()),
 			fmt.Sprintf("%d/%d", lease.GetReplicas().GetReady(), lease.GetReplicas().GetWanted()),
 			minimum, maximum, orNever(formatTime(lease.GetExpiresAt())),
+		}
+		if budgets {
+			cells = append(cells, chargedGPUs(lease))
 		}
 		if namespaces {
 			cells = append([]string{lease.GetNamespace()}, cells...)

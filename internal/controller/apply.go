@@ -37,7 +37,7 @@ func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objec
 		return err
 	}
 	delete(unwanted, autoscalerKind)
-	if err := r.keepReplicas(ctx, steps); err != nil {
+	if err := r.keepReplicas(ctx, steps, objects.Lease.Grant); err != nil {
 		return err
 	}
 	var failures []error // one object that fails does not delay the others

@@ -25,6 +25,10 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 	granted := new(v1alpha1.Granted)
 	if !r.duplicate { // a lease must not scale what another lease scales
 		granted.Grant = renderer.ClampReplicas(r.status.Granted.Grant)
+		if deployment := r.deployment(); r.status.Granted.Autoscaled && !granted.Autoscaled && deployment != nil && deployment.Spec.Replicas != nil {
+			granted.Replicas = int64(*deployment.Spec.Replicas) // it keeps them
+		}
+		r.charge.lowerGranted(&granted.Grant)
 	}
 	requested := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
 	term, adjustments, err := renderer.Bounds().GrantTerm(spec, requested)
@@ -38,13 +42,17 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 	granted.Adjustments = append(slices.DeleteFunc(granted.Adjustments, isTerm), adjustments...)
 	r.status.Granted = granted
 	autoscaler := r.autoscaler()
-	if autoscaler == nil {
+	switch {
+	case granted.Autoscaled && autoscaler == nil:
 		return nil
+	case granted.Autoscaled:
+		return r.setReplicaBounds(ctx, autoscaler, granted.Grant)
+	case autoscaler != nil:
+		if err := r.pruneAutoscaler(ctx); err != nil {
+			return err
+		}
 	}
-	if !granted.Autoscaled {
-		return r.pruneAutoscaler(ctx)
-	}
-	return r.setReplicaBounds(ctx, autoscaler, granted.Grant)
+	return r.lowerReplicas(ctx, granted.Grant)
 }
 
 // pruneAutoscaler deletes the autoscaler of a lease that may not scale.
@@ -70,6 +78,21 @@ func (r *reconciliation) setReplicaBounds(ctx context.Context, autoscaler *autos
 	autoscaler.Spec.MinReplicas, autoscaler.Spec.MaxReplicas = &minimum, maximum
 	if err := r.Patch(ctx, autoscaler, client.MergeFrom(before), fieldOwner); err != nil {
 		return fmt.Errorf("%s %s: %w", autoscalerKind, autoscaler.Name, err)
+	}
+	return nil
+}
+
+// lowerReplicas lowers the replicas of the Deployment of a lease that does not scale to
+// those of its grant.
+func (r *reconciliation) lowerReplicas(ctx context.Context, grant v1alpha1.Grant) error {
+	deployment := r.deployment()
+	if grant.Autoscaled || r.duplicate || deployment == nil || deployment.Spec.Replicas == nil || int64(*deployment.Spec.Replicas) <= grant.Replicas {
+		return nil
+	}
+	before := deployment.DeepCopy()
+	deployment.Spec.Replicas = new(int32(grant.Replicas))
+	if err := r.Patch(ctx, deployment, client.MergeFrom(before), fieldOwner); err != nil {
+		return fmt.Errorf("%s %s: %w", deploymentKind, deployment.Name, err)
 	}
 	return nil
 }

@@ -16,24 +16,39 @@ import (
 // evaluate grants or refuses the lease, and writes the result to the status. It returns nil
 // objects if the lease is refused: its existing objects stay as they are.
 func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (*render.Objects, error) {
-	var refusal policy.Refusal
-	objects, err := renderer.TritonLease(r.lease)
-	switch {
-	case err == nil:
-		err = r.checkTarget(ctx, renderer.Bounds())
-	case !errors.As(err, &refusal):
-		// The templates fail on what the lease says. A retry cannot help.
-		err = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
+	granted, err := renderer.GrantTritonLease(r.lease)
+	refusal := refusalOf(err)
+	if len(refusal) == 0 {
+		if err := r.checkTarget(ctx, renderer.Bounds()); errors.As(err, &refusal) {
+			granted = nil
+		} else if err != nil {
+			return nil, err
+		}
 	}
-	if errors.As(err, &refusal) {
-		r.refuse(refusal)
-		return nil, nil
-	}
+	unaffordable, err := r.reserve(ctx, renderer, granted)
 	if err != nil {
 		return nil, err
 	}
-	r.grant(objects)
-	return objects, nil
+	refusal = append(refusal, unaffordable...)
+	if len(refusal) == 0 {
+		objects, err := renderer.Objects(granted)
+		if err == nil {
+			r.grant(objects)
+			return objects, nil
+		}
+		refusal = refusalOf(err)
+	}
+	r.refuse(refusal)
+	return nil, nil
+}
+
+// refusalOf returns the reasons of an error of a LeaseRenderer. Templates that fail do so
+// because of what the lease says: a retry cannot help.
+func refusalOf(err error) (refusal policy.Refusal) {
+	if err != nil && !errors.As(err, &refusal) {
+		refusal = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}
+	}
+	return refusal
 }
 
 // maxModelNames bounds the bytes of the model names that kubectl get prints.

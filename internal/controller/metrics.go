@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/budget"
 	"github.com/triton-leases/tms/internal/config"
 )
 
@@ -16,24 +18,33 @@ type collector struct {
 	client.Reader
 	configuration *config.Config
 
-	leases, reloaded, reloadedAt *prometheus.Desc
+	installation string
+	requests     budget.Requests
+
+	leases, reloaded, reloadedAt, budgets, charged, limits *prometheus.Desc
 }
 
-func newCollector(reader client.Reader, configuration *config.Config) *collector {
+func newCollector(reader client.Reader, configuration *config.Config, installation string) *collector {
 	return &collector{
-		Reader: reader, configuration: configuration,
+		Reader: reader, configuration: configuration, installation: installation,
 		leases: prometheus.NewDesc("tms_leases",
 			"TritonLeases, by the status and the reason of each of their conditions.", []string{"condition", "status", "reason"}, nil),
 		reloaded: prometheus.NewDesc("tms_configuration_last_reload_successful",
 			"Whether the last read of the configuration succeeded: 0 if it is invalid or cannot be read.", nil, nil),
 		reloadedAt: prometheus.NewDesc("tms_configuration_last_reload_success_timestamp_seconds",
 			"When the configuration in force was read.", nil, nil),
+		budgets: prometheus.NewDesc("tms_budget_gpus",
+			"GPU budget of a namespace that has leases, or a budget of its own.", []string{"namespace"}, nil),
+		charged: prometheus.NewDesc("tms_budget_gpus_charged",
+			"GPUs that the leases of a namespace are charged.", []string{"namespace"}, nil),
+		limits: prometheus.NewDesc("tms_lease_limit",
+			"Limit of one lease: replicas without autoscaling; GPUs, CPUs and bytes of memory of one replica.", []string{"resource"}, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.leases, c.reloaded, c.reloadedAt} {
+	for _, desc := range []*prometheus.Desc{c.leases, c.reloaded, c.reloadedAt, c.budgets, c.charged, c.limits} {
 		descs <- desc
 	}
 }
@@ -47,6 +58,8 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	metrics <- prometheus.MustNewConstMetric(c.reloaded, prometheus.GaugeValue, successful)
 	metrics <- prometheus.MustNewConstMetric(c.reloadedAt, prometheus.GaugeValue, float64(since.Unix()))
+
+	c.collectLimits(metrics)
 
 	const timeout = 5 * time.Second // a read waits until the cache is synced
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -63,5 +76,47 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for labels, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(c.leases, prometheus.GaugeValue, float64(count), labels[:]...)
+	}
+	c.collectBudgets(metrics, all.Items)
+}
+
+// collectLimits sends the limits that are set.
+func (c *collector) collectLimits(metrics chan<- prometheus.Metric) {
+	limits := c.configuration.LeaseRenderer().Bounds().Limits()
+	send := func(name string, value float64) {
+		metrics <- prometheus.MustNewConstMetric(c.limits, prometheus.GaugeValue, value, name)
+	}
+	send("replicas", float64(limits.Replicas))
+	send("gpus", float64(limits.GPUs))
+	for name, text := range map[string]string{"cpu": limits.CPU, "memory": limits.Memory} {
+		if quantity, err := resource.ParseQuantity(text); err == nil {
+			send(name, quantity.AsApproximateFloat64())
+		}
+	}
+}
+
+// collectBudgets sends the budgets, and what leases are charged.
+func (c *collector) collectBudgets(metrics chan<- prometheus.Metric, all []v1alpha1.TritonLease) {
+	renderer := c.configuration.LeaseRenderer()
+	byNamespace := map[string][]*v1alpha1.TritonLease{}
+	for _, namespace := range renderer.Bounds().BudgetNamespaces() {
+		byNamespace[namespace] = nil
+	}
+	for i := range all {
+		if lease := &all[i]; budget.Counts(lease, c.installation) {
+			byNamespace[lease.Namespace] = append(byNamespace[lease.Namespace], lease)
+		}
+	}
+	for namespace, leases := range byNamespace {
+		current, ok := renderer.Bounds().Budget(namespace)
+		if !ok {
+			continue
+		}
+		charged := int64(0)
+		for _, claim := range c.requests.Claims(renderer, namespace, leases) {
+			charged += claim.Held
+		}
+		metrics <- prometheus.MustNewConstMetric(c.budgets, prometheus.GaugeValue, float64(current.GPUs), namespace)
+		metrics <- prometheus.MustNewConstMetric(c.charged, prometheus.GaugeValue, float64(charged), namespace)
 	}
 }

@@ -38,15 +38,16 @@ func gather(t *testing.T, c prometheus.Collector) map[string]float64 {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "values.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(scales), 0o600))
+	const budgeted = `server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}, leases: {limits: {cpu: 1500m}, budget: {gpus: 4, namespaces: {idle: {gpus: 1}}}}}`
+	require.NoError(t, os.WriteFile(file, []byte(budgeted), 0o600))
 	read, err := config.Read(file, "tms", "system")
 	require.NoError(t, err)
 	since, _ := read.InForce()
-	e := newEnvironment(t, scales, newLease(t, "a", scaled), newLease(t, "b", fixed), newLease(t, "c", contradiction))
+	e := newEnvironment(t, budgeted, newLease(t, "a", `{models: [{name: m, uri: /m}], triton: {resources: {limits: {nvidia.com/gpu: 1}}}, autoscaling: {enable: true, replicas: {maximum: 3}}}`), newLease(t, "b", fixed), newLease(t, "c", contradiction))
 	for _, name := range []string{"a", "b", "c"} {
 		e.reconcile(name)
 	}
-	c := newCollector(e.Client, read)
+	c := newCollector(e.Client, read, e.installation)
 	require.Equal(t, map[string]float64{
 		"tms_configuration_last_reload_successful ":                       1,
 		"tms_configuration_last_reload_success_timestamp_seconds ":        float64(since.Unix()),
@@ -57,6 +58,13 @@ func TestMetrics(t *testing.T) {
 		"tms_leases condition=Granted reason=Refused status=False":        1,
 		"tms_leases condition=Ready reason=Refused status=False":          1,
 		"tms_leases condition=Ready reason=Starting status=False":         2,
+		"tms_budget_gpus namespace=ns":                                    4,
+		"tms_budget_gpus namespace=idle":                                  1,
+		"tms_budget_gpus_charged namespace=ns":                            3,
+		"tms_budget_gpus_charged namespace=idle":                          0,
+		"tms_lease_limit resource=cpu":                                    1.5,
+		"tms_lease_limit resource=gpus":                                   8,
+		"tms_lease_limit resource=replicas":                               10,
 	}, gather(t, c))
 
 	require.NoError(t, os.Remove(file))
@@ -65,6 +73,9 @@ func TestMetrics(t *testing.T) {
 	c.Reader = &failingReader{Client: e.Client, fail: "same target", err: errors.New("not synced")} // fails to list leases
 	require.Equal(t, map[string]float64{
 		"tms_configuration_last_reload_successful ":                0,
+		"tms_lease_limit resource=cpu":                             1.5,
+		"tms_lease_limit resource=gpus":                            8,
+		"tms_lease_limit resource=replicas":                        10,
 		"tms_configuration_last_reload_success_timestamp_seconds ": float64(since.Unix()),
 	}, gather(t, c))
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// specChanged reports whether the spec of a lease changed, or the lease was released by
-// its installation. All other changes of the status are the controller's own.
+// specChanged reports whether the spec of a lease changed, another lease has its name now,
+// or the lease was released by its installation. All other changes of the status are the controller's own.
 func specChanged(e event.UpdateEvent) bool {
 	before, wasLease := e.ObjectOld.(*v1alpha1.TritonLease)
 	after, isLease := e.ObjectNew.(*v1alpha1.TritonLease)
-	return !wasLease || !isLease || before.Generation != after.Generation ||
+	return !wasLease || !isLease || before.UID != after.UID || before.Generation != after.Generation ||
 		before.Status.Installation != after.Status.Installation && after.Status.Installation == ""
 }
 

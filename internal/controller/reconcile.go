@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,6 +30,9 @@ type reconciler struct {
 	recorder      events.EventRecorder
 	requests      requestRates
 	now           func() time.Time
+	accounts      accounts
+	// queue is that of the controller, once it is started.
+	queue atomic.Pointer[queue]
 }
 
 // reconciliation is the state of one Reconcile call.
@@ -41,7 +45,13 @@ type reconciliation struct {
 	startedAt time.Time
 	// duplicate reports whether another lease already scales the target.
 	duplicate bool
-	result    reconcile.Result
+	// charge is nil if the namespace has no budget.
+	charge *charge
+	// notClaimed reports whether the status could not be written before the objects.
+	notClaimed bool
+	// changed reports whether the status describes an earlier spec.
+	changed bool
+	result  reconcile.Result
 	// pendingEvents are recorded after the status is written.
 	pendingEvents []pendingEvent
 }
@@ -49,20 +59,30 @@ type reconciliation struct {
 // Reconcile implements reconcile.Reconciler.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	lease := new(v1alpha1.TritonLease)
-	if err := r.Get(ctx, request.NamespacedName, lease); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	if err := r.Get(ctx, request.NamespacedName, lease); apierrors.IsNotFound(err) {
+		return r.rebalance(ctx, request.Namespace)
+	} else if err != nil {
+		return reconcile.Result{}, err
 	}
-	rec := &reconciliation{reconciler: r, lease: lease, startedAt: r.now()}
+	rec := &reconciliation{
+		reconciler: r, lease: lease, status: lease.Status.DeepCopy(), startedAt: r.now(),
+		changed: lease.Status.ObservedGeneration != lease.Generation,
+	}
 	if !lease.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, rec.deleteOwned(ctx)
 	}
-	if claimed, err := rec.claim(ctx); !claimed {
-		return resultOf(err)
+	if lease.Status.Installation != "" && lease.Status.Installation != r.installation {
+		return reconcile.Result{}, nil
 	}
-	rec.status = rec.lease.Status.DeepCopy()
 	deleted, err := rec.reconcileLease(ctx)
+	if rec.notClaimed || rec.status.Installation == "" {
+		return resultOf(client.IgnoreNotFound(err))
+	}
 	if !deleted {
 		err = errors.Join(err, rec.updateStatus(ctx))
+	}
+	if err == nil && !deleted {
+		err = rec.rebalanceAfter(ctx)
 	}
 	if err != nil {
 		return resultOf(err)
@@ -77,22 +97,6 @@ func resultOf(err error) (reconcile.Result, error) {
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	return reconcile.Result{}, err
-}
-
-// claim reports whether the lease belongs to this installation, and claims a lease
-// that belongs to none. It comes before any object is applied: two installations that
-// watch one namespace would otherwise revert each other's changes.
-func (r *reconciliation) claim(ctx context.Context) (bool, error) {
-	if r.lease.Status.Installation != "" {
-		return r.lease.Status.Installation == r.installation, nil
-	}
-	claimed := r.lease.DeepCopy()
-	claimed.Status.Installation = r.installation
-	if err := r.Status().Update(ctx, claimed); err != nil {
-		return false, client.IgnoreNotFound(err)
-	}
-	r.lease = claimed
-	return true, nil
 }
 
 // reconcileLease applies a granted lease, or clamps what a refused one was granted before.
@@ -131,6 +135,9 @@ func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.O
 		// The cache is behind, or another client just created an object of this name.
 		// The next reconciliation reads the current state.
 		return err
+	}
+	if err == nil {
+		r.settle()
 	}
 	r.observe(objects, err)
 	if errors.As(err, new(nameConflict)) {

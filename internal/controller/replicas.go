@@ -3,10 +3,13 @@ package controller
 import (
 	"context"
 	"fmt"
+	"math"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
 const (
@@ -20,8 +23,8 @@ const replicasOwner = client.FieldOwner(managedBy + "-replicas")
 
 // keepReplicas keeps the current replicas of a Deployment when autoscaling is switched
 // on or off. A lease that is not autoscaled and sets no number starts with the default;
-// after that, users may scale its Deployment.
-func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step) error {
+// after that, users may scale its Deployment, as far as its charge allows.
+func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant v1alpha1.Grant) error {
 	var deployment, autoscaler *step
 	for _, s := range steps {
 		switch s.kind.Kind {
@@ -35,10 +38,16 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step) error 
 		return nil
 	}
 	if autoscaler != nil {
-		if autoscaler.live != nil {
+		most := int64(math.MaxInt32)
+		if r.charge != nil && grant.GPUs > 0 {
+			most = grant.MaxReplicas // as the autoscaler will do, but before the pods get other GPUs
+		}
+		replicas := deployment.live.(*appsv1.Deployment).Spec.Replicas
+		if replicas == nil || autoscaler.live != nil && int64(*replicas) <= most {
 			return nil // the autoscaler already has them
 		}
-		return r.holdReplicas(ctx, deployment)
+		// An autoscaler never scales a Deployment that has 0 replicas.
+		return r.holdReplicas(ctx, deployment, max(min(int64(*replicas), most), 1))
 	}
 	if r.lease.Spec.Triton != nil && r.lease.Spec.Triton.Replicas != nil {
 		return nil
@@ -53,7 +62,14 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step) error 
 	if replicas == nil {
 		return nil
 	}
-	if err := unstructured.SetNestedField(deployment.desired.object.Object, int64(*replicas), "spec", "replicas"); err != nil {
+	kept := int64(*replicas)
+	switch {
+	case r.deployment() != nil && len(r.ownedOf(autoscalerKind)) == 0:
+		kept = grant.Replicas // see keepGranted
+	case r.charge != nil && grant.GPUs > 0:
+		kept = min(kept, grant.Replicas) // what its charge allows
+	}
+	if err := unstructured.SetNestedField(deployment.desired.object.Object, kept, "spec", "replicas"); err != nil {
 		return fmt.Errorf("keep the replicas: %w", err)
 	}
 	if err := deployment.desired.setDigest(); err != nil {
@@ -66,13 +82,8 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step) error 
 
 // holdReplicas makes replicasOwner a manager of spec.replicas, before fieldOwner gives
 // the field up.
-func (r *reconciliation) holdReplicas(ctx context.Context, deployment *step) error {
-	replicas := deployment.live.(*appsv1.Deployment).Spec.Replicas
-	if replicas == nil {
-		return nil
-	}
-	// An autoscaler never scales a Deployment that has 0 replicas.
-	held := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": max(int64(*replicas), 1)}}}
+func (r *reconciliation) holdReplicas(ctx context.Context, deployment *step, replicas int64) error {
+	held := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": replicas}}}
 	held.SetGroupVersionKind(deployment.kind.GroupVersionKind)
 	held.SetNamespace(deployment.live.GetNamespace())
 	held.SetName(deployment.live.GetName())

@@ -65,6 +65,9 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := c.Watch(source.Kind(mgr.GetCache(), client.Object(new(v1alpha1.TritonLease)), new(handler.EnqueueRequestForObject), predicate.Predicate(predicate.Funcs{UpdateFunc: specChanged}))); err != nil {
 		return fmt.Errorf("watch leases: %w", err)
 	}
+	if err := c.Watch(source.Func(func(_ context.Context, q queue) error { r.queue.Store(&q); return nil })); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
 	reconcileAll := make(chan event.GenericEvent)
 	if err := c.Watch(source.Channel(reconcileAll, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
 		return fmt.Errorf("watch the configuration: %w", err)
@@ -81,7 +84,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 			return err
 		}
 	}
-	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), options.Configuration)); err != nil {
+	if err := metrics.Registry.Register(newCollector(mgr.GetClient(), options.Configuration, r.installation)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return mgr.Add(w)

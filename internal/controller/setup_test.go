@@ -143,7 +143,7 @@ func TestSetup(t *testing.T) {
 		Configuration: current, Installation: client.ObjectKey{Namespace: "system", Name: "tms"},
 		Allowlist: client.ObjectKey{Namespace: "system", Name: "images"},
 	}))
-	t.Cleanup(func() { metrics.Registry.Unregister(newCollector(cluster, current)) })
+	t.Cleanup(func() { metrics.Registry.Unregister(newCollector(cluster, current, "system/tms")) })
 	require.ElementsMatch(t, []string{
 		"TritonLease by target", "Deployment by owner", "Service by owner", "NetworkPolicy by owner", "PodDisruptionBudget by owner", "HorizontalPodAutoscaler by owner",
 	}, informers.indexed)

@@ -31,6 +31,9 @@ func (r *reconciliation) updateStatus(ctx context.Context) error {
 			return client.IgnoreNotFound(err)
 		}
 		r.lease = changed
+		if r.charge != nil {
+			r.charge.account.wrote(changed)
+		}
 	}
 	r.recordPending()
 	return nil

@@ -68,6 +68,8 @@ func Render(renderer *render.Renderer, release render.Release, input *render.Inp
 		return nil, err
 	}
 	refused = append(refused, more...)
+	more, notes := fitBudgets(lr, all)
+	refused = append(refused, more...)
 	if len(refused) > 0 {
 		return nil, join(nil, refused)
 	}
@@ -79,7 +81,7 @@ func Render(renderer *render.Renderer, release render.Release, input *render.Inp
 	if err != nil {
 		return nil, err
 	}
-	result.Warnings = slices.Concat(defaults.Warnings, warnings(all))
+	result.Warnings = slices.Concat(defaults.Warnings, warnings(all), notes)
 	return result, nil
 }
 

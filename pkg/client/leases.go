@@ -52,6 +52,12 @@ func (c *Client) Status(ctx context.Context, request *tmsv1.StatusRequest) (*tms
 	return response.GetLease(), nil
 }
 
+// Quota returns the GPU budget of a namespace, or of all namespaces if it is "-", and what
+// the leases use of it.
+func (c *Client) Quota(ctx context.Context, request *tmsv1.QuotaRequest) (*tmsv1.QuotaResponse, error) {
+	return call(ctx, c, tmsv1connect.LeaseServiceQuotaProcedure, request, c.leases.Quota)
+}
+
 // List iterates over the leases of a namespace, or of all namespaces if it is "-", sorted
 // by namespace and id. It begins at page_token, and requests pages of page_size leases
 // as it reaches them. An error has a nil lease and ends the iteration. Each iteration

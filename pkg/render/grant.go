@@ -40,6 +40,8 @@ type GrantedLease struct {
 
 	shape      *shape
 	parameters []string
+	// value is the spec of a TritonLease.
+	value map[string]any
 }
 
 // String returns the name of the lease, with the namespace of a TritonLease before it.
@@ -196,7 +198,7 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	if len(refused) > 0 {
 		return nil, refused
 	}
-	granted.Grant.GPUs = granted.shape.pod.GPUs
+	granted.Grant.GPUs, granted.value = granted.shape.pod.GPUs, value
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
 	return granted, nil
 }

@@ -75,6 +75,7 @@ func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 		parameters[grant.threshold(i)] = strconv.FormatInt(m.Threshold, 10)
 	}
 	for i, adjustment := range g.Grant.Adjustments {
+		adjustment.Reason = "" // it changes with other leases, and the manifests must not
 		parameters[grant.adjustment(i)] = adjustment.String()
 	}
 	m := masker{placeholders: lr.placeholders, parameters: parameters, known: map[string]string{}}

@@ -1064,6 +1064,246 @@ func (x *ListResponse) GetNextPageToken() string {
 	return ""
 }
 
+// QuotaRequest is the request of Quota.
+type QuotaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The namespace. If it is empty, the server uses its default. "-" means all namespaces.
+	Namespace     string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotaRequest) Reset() {
+	*x = QuotaRequest{}
+	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotaRequest) ProtoMessage() {}
+
+func (x *QuotaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotaRequest.ProtoReflect.Descriptor instead.
+func (*QuotaRequest) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *QuotaRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+// QuotaResponse is the response of Quota.
+type QuotaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The namespaces that have a budget, sorted. With "-": those that have leases, or a
+	// budget of their own.
+	Namespaces    []*NamespaceQuota `protobuf:"bytes,1,rep,name=namespaces,proto3" json:"namespaces,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotaResponse) Reset() {
+	*x = QuotaResponse{}
+	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotaResponse) ProtoMessage() {}
+
+func (x *QuotaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotaResponse.ProtoReflect.Descriptor instead.
+func (*QuotaResponse) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *QuotaResponse) GetNamespaces() []*NamespaceQuota {
+	if x != nil {
+		return x.Namespaces
+	}
+	return nil
+}
+
+// NamespaceQuota is the GPU budget of one namespace, in GPUs.
+type NamespaceQuota struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The namespace.
+	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// The budget.
+	Gpus int64 `protobuf:"varint,2,opt,name=gpus,proto3" json:"gpus,omitempty"`
+	// What the leases are charged together. It may exceed a budget that the administrator
+	// lowered: a lease that runs keeps its smallest number of replicas.
+	Used int64 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	// What is left for other leases.
+	Left int64 `protobuf:"varint,4,opt,name=left,proto3" json:"left,omitempty"`
+	// The leases that are charged, the oldest first: the order in which they are served.
+	Charges       []*Charge `protobuf:"bytes,5,rep,name=charges,proto3" json:"charges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamespaceQuota) Reset() {
+	*x = NamespaceQuota{}
+	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamespaceQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamespaceQuota) ProtoMessage() {}
+
+func (x *NamespaceQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamespaceQuota.ProtoReflect.Descriptor instead.
+func (*NamespaceQuota) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *NamespaceQuota) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *NamespaceQuota) GetGpus() int64 {
+	if x != nil {
+		return x.Gpus
+	}
+	return 0
+}
+
+func (x *NamespaceQuota) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *NamespaceQuota) GetLeft() int64 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+func (x *NamespaceQuota) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+// Charge is what one lease is charged.
+type Charge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the lease.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The charge, in GPUs.
+	Charged int64 `protobuf:"varint,2,opt,name=charged,proto3" json:"charged,omitempty"`
+	// When the lease was created.
+	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Charge) Reset() {
+	*x = Charge{}
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Charge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Charge) ProtoMessage() {}
+
+func (x *Charge) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Charge.ProtoReflect.Descriptor instead.
+func (*Charge) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Charge) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Charge) GetCharged() int64 {
+	if x != nil {
+		return x.Charged
+	}
+	return 0
+}
+
+func (x *Charge) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
 // Lease is the state of a lease.
 type Lease struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1089,14 +1329,19 @@ type Lease struct {
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// The reasons why the lease is refused. A lease can serve although a change of it is
 	// refused.
-	Refusals      []*Refusal `protobuf:"bytes,11,rep,name=refusals,proto3" json:"refusals,omitempty"`
+	Refusals []*Refusal `protobuf:"bytes,11,rep,name=refusals,proto3" json:"refusals,omitempty"`
+	// The administrator's limits for each lease. Not set until the lease is reconciled.
+	Limits *Limits `protobuf:"bytes,12,opt,name=limits,proto3" json:"limits,omitempty"`
+	// The GPU budget of the namespace. Not set if there is none, or if the lease has no
+	// GPUs.
+	Budget        *Budget `protobuf:"bytes,13,opt,name=budget,proto3" json:"budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1353,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1366,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{15}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Lease) GetNamespace() string {
@@ -1201,6 +1446,159 @@ func (x *Lease) GetRefusals() []*Refusal {
 	return nil
 }
 
+func (x *Lease) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Lease) GetBudget() *Budget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+// Limits are the most that one lease may have.
+type Limits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The largest number of replicas of a lease that does not scale.
+	Replicas int64 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// The largest number of GPUs of one replica.
+	Gpus int64 `protobuf:"varint,2,opt,name=gpus,proto3" json:"gpus,omitempty"`
+	// The CPUs of one replica, a Kubernetes quantity. Empty means no limit.
+	Cpus string `protobuf:"bytes,3,opt,name=cpus,proto3" json:"cpus,omitempty"`
+	// The memory of one replica, a Kubernetes quantity. Empty means no limit.
+	Memory        string `protobuf:"bytes,4,opt,name=memory,proto3" json:"memory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limits) Reset() {
+	*x = Limits{}
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limits) ProtoMessage() {}
+
+func (x *Limits) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limits.ProtoReflect.Descriptor instead.
+func (*Limits) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Limits) GetReplicas() int64 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
+}
+
+func (x *Limits) GetGpus() int64 {
+	if x != nil {
+		return x.Gpus
+	}
+	return 0
+}
+
+func (x *Limits) GetCpus() string {
+	if x != nil {
+		return x.Cpus
+	}
+	return ""
+}
+
+func (x *Limits) GetMemory() string {
+	if x != nil {
+		return x.Memory
+	}
+	return ""
+}
+
+// Budget is the GPU budget of a namespace, in GPUs.
+type Budget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The budget.
+	Gpus int64 `protobuf:"varint,1,opt,name=gpus,proto3" json:"gpus,omitempty"`
+	// What the lease is charged: its largest number of replicas times the GPUs of one
+	// replica.
+	Charged int64 `protobuf:"varint,2,opt,name=charged,proto3" json:"charged,omitempty"`
+	// What all leases of the namespace are charged. It may be some seconds old. Quota
+	// returns the current number.
+	Used          int64 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Budget) Reset() {
+	*x = Budget{}
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Budget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Budget) ProtoMessage() {}
+
+func (x *Budget) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Budget.ProtoReflect.Descriptor instead.
+func (*Budget) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Budget) GetGpus() int64 {
+	if x != nil {
+		return x.Gpus
+	}
+	return 0
+}
+
+func (x *Budget) GetCharged() int64 {
+	if x != nil {
+		return x.Charged
+	}
+	return 0
+}
+
+func (x *Budget) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
 // ModelStatus is the state of one model of a lease.
 type ModelStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1215,7 +1613,7 @@ type ModelStatus struct {
 
 func (x *ModelStatus) Reset() {
 	*x = ModelStatus{}
-	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1625,7 @@ func (x *ModelStatus) String() string {
 func (*ModelStatus) ProtoMessage() {}
 
 func (x *ModelStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1638,7 @@ func (x *ModelStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelStatus.ProtoReflect.Descriptor instead.
 func (*ModelStatus) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{16}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ModelStatus) GetModel() *Model {
@@ -1272,7 +1670,7 @@ type Replicas struct {
 
 func (x *Replicas) Reset() {
 	*x = Replicas{}
-	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	mi := &file_tms_v1_lease_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1682,7 @@ func (x *Replicas) String() string {
 func (*Replicas) ProtoMessage() {}
 
 func (x *Replicas) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	mi := &file_tms_v1_lease_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1695,7 @@ func (x *Replicas) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replicas.ProtoReflect.Descriptor instead.
 func (*Replicas) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{17}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Replicas) GetCurrent() int32 {
@@ -1337,7 +1735,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1747,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1760,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Refusal) GetField() string {
@@ -1406,14 +1804,18 @@ type Grant struct {
 	// does not expire.
 	Duration *durationpb.Duration `protobuf:"bytes,7,opt,name=duration,proto3" json:"duration,omitempty"`
 	// True if the lease is renewed automatically while it serves requests.
-	AutoRenew     bool `protobuf:"varint,8,opt,name=auto_renew,json=autoRenew,proto3" json:"auto_renew,omitempty"`
+	AutoRenew bool `protobuf:"varint,8,opt,name=auto_renew,json=autoRenew,proto3" json:"auto_renew,omitempty"`
+	// The number of replicas of a lease that does not scale.
+	Replicas int64 `protobuf:"varint,10,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// The number of GPUs of one replica.
+	Gpus          int64 `protobuf:"varint,11,opt,name=gpus,proto3" json:"gpus,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1827,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1840,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Grant) GetAutoscaled() bool {
@@ -1497,6 +1899,20 @@ func (x *Grant) GetAutoRenew() bool {
 	return false
 }
 
+func (x *Grant) GetReplicas() int64 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
+}
+
+func (x *Grant) GetGpus() int64 {
+	if x != nil {
+		return x.Gpus
+	}
+	return 0
+}
+
 // MetricGrant is a metric in effect.
 type MetricGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1510,7 +1926,7 @@ type MetricGrant struct {
 
 func (x *MetricGrant) Reset() {
 	*x = MetricGrant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1938,7 @@ func (x *MetricGrant) String() string {
 func (*MetricGrant) ProtoMessage() {}
 
 func (x *MetricGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1951,7 @@ func (x *MetricGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricGrant.ProtoReflect.Descriptor instead.
 func (*MetricGrant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MetricGrant) GetMetric() string {
@@ -1579,7 +1995,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	mi := &file_tms_v1_lease_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +2007,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	mi := &file_tms_v1_lease_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +2020,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Adjustment) GetField() string {
@@ -1669,7 +2085,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	mi := &file_tms_v1_lease_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +2097,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	mi := &file_tms_v1_lease_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +2110,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Warning) GetField() string {
@@ -1779,7 +2195,24 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"]\n" +
 	"\fListResponse\x12%\n" +
 	"\x06leases\x18\x01 \x03(\v2\r.tms.v1.LeaseR\x06leases\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\",\n" +
+	"\fQuotaRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\"G\n" +
+	"\rQuotaResponse\x126\n" +
+	"\n" +
+	"namespaces\x18\x01 \x03(\v2\x16.tms.v1.NamespaceQuotaR\n" +
+	"namespaces\"\x94\x01\n" +
+	"\x0eNamespaceQuota\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
+	"\x04gpus\x18\x02 \x01(\x03R\x04gpus\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\x03R\x04used\x12\x12\n" +
+	"\x04left\x18\x04 \x01(\x03R\x04left\x12(\n" +
+	"\acharges\x18\x05 \x03(\v2\x0e.tms.v1.ChargeR\acharges\"m\n" +
+	"\x06Charge\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\acharged\x18\x02 \x01(\x03R\acharged\x129\n" +
+	"\n" +
+	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x85\x04\n" +
 	"\x05Lease\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12#\n" +
@@ -1794,7 +2227,18 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12+\n" +
-	"\brefusals\x18\v \x03(\v2\x0f.tms.v1.RefusalR\brefusals\"\\\n" +
+	"\brefusals\x18\v \x03(\v2\x0f.tms.v1.RefusalR\brefusals\x12&\n" +
+	"\x06limits\x18\f \x01(\v2\x0e.tms.v1.LimitsR\x06limits\x12&\n" +
+	"\x06budget\x18\r \x01(\v2\x0e.tms.v1.BudgetR\x06budget\"d\n" +
+	"\x06Limits\x12\x1a\n" +
+	"\breplicas\x18\x01 \x01(\x03R\breplicas\x12\x12\n" +
+	"\x04gpus\x18\x02 \x01(\x03R\x04gpus\x12\x12\n" +
+	"\x04cpus\x18\x03 \x01(\tR\x04cpus\x12\x16\n" +
+	"\x06memory\x18\x04 \x01(\tR\x06memory\"J\n" +
+	"\x06Budget\x12\x12\n" +
+	"\x04gpus\x18\x01 \x01(\x03R\x04gpus\x12\x18\n" +
+	"\acharged\x18\x02 \x01(\x03R\acharged\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\x03R\x04used\"\\\n" +
 	"\vModelStatus\x12#\n" +
 	"\x05model\x18\x01 \x01(\v2\r.tms.v1.ModelR\x05model\x12(\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x12.tms.v1.ModelStateR\x05state\"R\n" +
@@ -1805,7 +2249,7 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\aRefusal\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xdb\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x8b\x03\n" +
 	"\x05Grant\x12\x1e\n" +
 	"\n" +
 	"autoscaled\x18\x01 \x01(\bR\n" +
@@ -1817,7 +2261,10 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\bwarnings\x18\t \x03(\v2\x0f.tms.v1.WarningR\bwarnings\x125\n" +
 	"\bduration\x18\a \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x1d\n" +
 	"\n" +
-	"auto_renew\x18\b \x01(\bR\tautoRenewJ\x04\b\x06\x10\a\"I\n" +
+	"auto_renew\x18\b \x01(\bR\tautoRenew\x12\x1a\n" +
+	"\breplicas\x18\n" +
+	" \x01(\x03R\breplicas\x12\x12\n" +
+	"\x04gpus\x18\v \x01(\x03R\x04gpusJ\x04\b\x06\x10\a\"I\n" +
 	"\vMetricGrant\x12\x16\n" +
 	"\x06metric\x18\x03 \x01(\tR\x06metric\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x03R\tthresholdJ\x04\b\x01\x10\x02\"\xb5\x01\n" +
@@ -1848,13 +2295,14 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\x13MODEL_STATE_PENDING\x10\x01\x12\x17\n" +
 	"\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n" +
 	"\x11MODEL_STATE_READY\x10\x03\x12\x16\n" +
-	"\x12MODEL_STATE_FAILED\x10\x042\xaa\x02\n" +
+	"\x12MODEL_STATE_FAILED\x10\x042\xe0\x02\n" +
 	"\fLeaseService\x12<\n" +
 	"\aAcquire\x12\x16.tms.v1.AcquireRequest\x1a\x17.tms.v1.AcquireResponse0\x01\x12:\n" +
 	"\aRelease\x12\x16.tms.v1.ReleaseRequest\x1a\x17.tms.v1.ReleaseResponse\x124\n" +
 	"\x05Renew\x12\x14.tms.v1.RenewRequest\x1a\x15.tms.v1.RenewResponse\x127\n" +
 	"\x06Status\x12\x15.tms.v1.StatusRequest\x1a\x16.tms.v1.StatusResponse\x121\n" +
-	"\x04List\x12\x13.tms.v1.ListRequest\x1a\x14.tms.v1.ListResponseB/Z-github.com/triton-leases/tms/api/tms/v1;tmsv1b\x06proto3"
+	"\x04List\x12\x13.tms.v1.ListRequest\x1a\x14.tms.v1.ListResponse\x124\n" +
+	"\x05Quota\x12\x14.tms.v1.QuotaRequest\x1a\x15.tms.v1.QuotaResponseB/Z-github.com/triton-leases/tms/api/tms/v1;tmsv1b\x06proto3"
 
 var (
 	file_tms_v1_lease_proto_rawDescOnce sync.Once
@@ -1869,7 +2317,7 @@ func file_tms_v1_lease_proto_rawDescGZIP() []byte {
 }
 
 var file_tms_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_tms_v1_lease_proto_goTypes = []any{
 	(State)(0),                    // 0: tms.v1.State
 	(ModelState)(0),               // 1: tms.v1.ModelState
@@ -1888,56 +2336,69 @@ var file_tms_v1_lease_proto_goTypes = []any{
 	(*StatusResponse)(nil),        // 14: tms.v1.StatusResponse
 	(*ListRequest)(nil),           // 15: tms.v1.ListRequest
 	(*ListResponse)(nil),          // 16: tms.v1.ListResponse
-	(*Lease)(nil),                 // 17: tms.v1.Lease
-	(*ModelStatus)(nil),           // 18: tms.v1.ModelStatus
-	(*Replicas)(nil),              // 19: tms.v1.Replicas
-	(*Refusal)(nil),               // 20: tms.v1.Refusal
-	(*Grant)(nil),                 // 21: tms.v1.Grant
-	(*MetricGrant)(nil),           // 22: tms.v1.MetricGrant
-	(*Adjustment)(nil),            // 23: tms.v1.Adjustment
-	(*Warning)(nil),               // 24: tms.v1.Warning
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*QuotaRequest)(nil),          // 17: tms.v1.QuotaRequest
+	(*QuotaResponse)(nil),         // 18: tms.v1.QuotaResponse
+	(*NamespaceQuota)(nil),        // 19: tms.v1.NamespaceQuota
+	(*Charge)(nil),                // 20: tms.v1.Charge
+	(*Lease)(nil),                 // 21: tms.v1.Lease
+	(*Limits)(nil),                // 22: tms.v1.Limits
+	(*Budget)(nil),                // 23: tms.v1.Budget
+	(*ModelStatus)(nil),           // 24: tms.v1.ModelStatus
+	(*Replicas)(nil),              // 25: tms.v1.Replicas
+	(*Refusal)(nil),               // 26: tms.v1.Refusal
+	(*Grant)(nil),                 // 27: tms.v1.Grant
+	(*MetricGrant)(nil),           // 28: tms.v1.MetricGrant
+	(*Adjustment)(nil),            // 29: tms.v1.Adjustment
+	(*Warning)(nil),               // 30: tms.v1.Warning
+	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
 }
 var file_tms_v1_lease_proto_depIdxs = []int32{
 	3,  // 0: tms.v1.AcquireRequest.spec:type_name -> tms.v1.LeaseSpec
 	4,  // 1: tms.v1.LeaseSpec.models:type_name -> tms.v1.Model
 	5,  // 2: tms.v1.LeaseSpec.resources:type_name -> tms.v1.Resources
 	6,  // 3: tms.v1.LeaseSpec.autoscaling:type_name -> tms.v1.Autoscaling
-	25, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
+	31, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
 	7,  // 5: tms.v1.Autoscaling.metrics:type_name -> tms.v1.MetricRequest
-	17, // 6: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
-	26, // 7: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
-	17, // 8: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
-	17, // 9: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
-	0,  // 10: tms.v1.Lease.state:type_name -> tms.v1.State
-	18, // 11: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
-	19, // 12: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
-	21, // 13: tms.v1.Lease.granted:type_name -> tms.v1.Grant
-	26, // 14: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
-	26, // 15: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 16: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
-	4,  // 17: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
-	1,  // 18: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
-	22, // 19: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
-	23, // 20: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
-	24, // 21: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
-	25, // 22: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
-	2,  // 23: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
-	9,  // 24: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
-	11, // 25: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
-	13, // 26: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
-	15, // 27: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
-	8,  // 28: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
-	10, // 29: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
-	12, // 30: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
-	14, // 31: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
-	16, // 32: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
-	28, // [28:33] is the sub-list for method output_type
-	23, // [23:28] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	21, // 6: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
+	32, // 7: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
+	21, // 8: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
+	21, // 9: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
+	19, // 10: tms.v1.QuotaResponse.namespaces:type_name -> tms.v1.NamespaceQuota
+	20, // 11: tms.v1.NamespaceQuota.charges:type_name -> tms.v1.Charge
+	32, // 12: tms.v1.Charge.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 13: tms.v1.Lease.state:type_name -> tms.v1.State
+	24, // 14: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
+	25, // 15: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
+	27, // 16: tms.v1.Lease.granted:type_name -> tms.v1.Grant
+	32, // 17: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
+	32, // 18: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
+	26, // 19: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
+	22, // 20: tms.v1.Lease.limits:type_name -> tms.v1.Limits
+	23, // 21: tms.v1.Lease.budget:type_name -> tms.v1.Budget
+	4,  // 22: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
+	1,  // 23: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
+	28, // 24: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
+	29, // 25: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
+	30, // 26: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
+	31, // 27: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
+	2,  // 28: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
+	9,  // 29: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
+	11, // 30: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
+	13, // 31: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
+	15, // 32: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
+	17, // 33: tms.v1.LeaseService.Quota:input_type -> tms.v1.QuotaRequest
+	8,  // 34: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
+	10, // 35: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
+	12, // 36: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
+	14, // 37: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
+	16, // 38: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
+	18, // 39: tms.v1.LeaseService.Quota:output_type -> tms.v1.QuotaResponse
+	34, // [34:40] is the sub-list for method output_type
+	28, // [28:34] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_tms_v1_lease_proto_init() }
@@ -1955,7 +2416,7 @@ func file_tms_v1_lease_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tms_v1_lease_proto_rawDesc), len(file_tms_v1_lease_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

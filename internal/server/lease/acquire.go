@@ -132,14 +132,18 @@ func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireReques
 	if id := request.GetRequestId(); id != "" {
 		lease.Annotations[requestIDAnnotation] = id
 	}
-	granted, err := s.grant(lease)
+	granted, err := s.grant(ctx, lease)
 	return lease, granted, err
 }
 
 // grant returns what the policy grants to a lease, or the same refusal as the controller,
 // before the lease is created.
-func (s *Service) grant(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) {
-	objects, err := s.Configuration.LeaseRenderer().TritonLease(lease)
+func (s *Service) grant(ctx context.Context, lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) {
+	renderer := s.Configuration.LeaseRenderer()
+	granted, err := renderer.GrantTritonLease(lease)
+	if err == nil {
+		err = s.fit(ctx, renderer, lease, granted)
+	}
 	var refusal policy.Refusal
 	if errors.As(err, &refusal) {
 		return nil, policyError(refusal)
@@ -147,7 +151,7 @@ func (s *Service) grant(lease *v1alpha1.TritonLease) (*v1alpha1.Granted, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &v1alpha1.Granted{Grant: objects.Lease.Grant, Term: objects.Lease.Term}, nil
+	return &v1alpha1.Granted{Grant: granted.Grant, Term: granted.Term}, nil
 }
 
 // generateName returns a name for a lease without one. Calls of one user with the same

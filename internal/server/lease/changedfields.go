@@ -27,6 +27,12 @@ func changedFields(sent, current *tmsv1.Lease) *tmsv1.Lease {
 	if proto.Equal(sent.GetGranted(), current.GetGranted()) {
 		changed.Granted = nil
 	}
+	if proto.Equal(sent.GetLimits(), current.GetLimits()) {
+		changed.Limits = nil
+	}
+	if proto.Equal(sent.GetBudget(), current.GetBudget()) {
+		changed.Budget = nil
+	}
 	if slices.EqualFunc(sent.GetRefusals(), current.GetRefusals(), func(a, b *tmsv1.Refusal) bool { return proto.Equal(a, b) }) {
 		changed.Refusals = nil
 	}

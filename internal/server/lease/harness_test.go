@@ -36,6 +36,7 @@ const values = `
 server:
   allowlist: [example.com/triton:1]
   autoscaling: {enable: true, replicas: {limits: {maximum: 5}}, metrics: {queueTime: {enabled: true}}}
+  leases: {budget: {namespaces: {small: {gpus: 4}, idle: {gpus: 1}}}}
 `
 
 // configuration returns the configuration of all tests, which is read only once.
@@ -96,7 +97,7 @@ func newCluster(t *testing.T, changes ...func(*Config)) *cluster {
 	reviewer := auth.New(c.reviews())
 	config := Config{
 		Client: interceptor.NewClient(c.apiServer, c.cacheFuncs()), APIReader: c.apiServer, Notifier: &Notifier{subscribers: map[client.ObjectKey]map[chan struct{}]bool{}},
-		Reviewer: reviewer, Configuration: current, Namespace: "default", MaxWait: time.Hour, Stopping: stopping,
+		Reviewer: reviewer, Configuration: current, Installation: "system/tms", Namespace: "default", MaxWait: time.Hour, Stopping: stopping,
 	}
 	for _, change := range changes {
 		change(&config)

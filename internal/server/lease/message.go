@@ -25,6 +25,12 @@ func toProto(lease *v1alpha1.TritonLease) *tmsv1.Lease {
 		Granted:   grantToProto(status.Granted),
 		Refusals:  refusals,
 	}
+	if limits := status.Limits; limits != nil {
+		result.Limits = &tmsv1.Limits{Replicas: limits.Replicas, Gpus: limits.GPUs, Cpus: limits.CPU, Memory: limits.Memory}
+	}
+	if shown := status.Budget; shown != nil {
+		result.Budget = &tmsv1.Budget{Gpus: shown.GPUs, Charged: shown.Charged, Used: shown.Used}
+	}
 	for _, model := range lease.Spec.Models {
 		result.Models = append(result.Models, &tmsv1.ModelStatus{
 			Model: &tmsv1.Model{Name: model.Name, Uri: model.URI}, State: modelState(state, status.Replicas),
@@ -95,6 +101,7 @@ func grantToProto(granted *v1alpha1.Granted) *tmsv1.Grant {
 	}
 	result := &tmsv1.Grant{
 		Autoscaled: granted.Autoscaled, MinReplicas: granted.MinReplicas, MaxReplicas: granted.MaxReplicas,
+		Replicas: granted.Replicas, Gpus: granted.GPUs,
 		Duration: durationpb.New(granted.Duration.Value()), AutoRenew: granted.AutoRenew,
 	}
 	for _, metric := range granted.Metrics {

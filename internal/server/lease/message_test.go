@@ -74,7 +74,7 @@ func fullLease() *v1alpha1.TritonLease {
 	lease.Status.ExpiresAt = new(metav1.NewTime(at.Add(time.Hour)))
 	lease.Status.Granted = &v1alpha1.Granted{
 		Grant: v1alpha1.Grant{
-			Autoscaled: true, MinReplicas: 1, MaxReplicas: 5, Warnings: []v1alpha1.Warning{{Field: "spec.autoscaling.metrics.gpuUtilization", Message: "no GPU for metadata.name"}},
+			Autoscaled: true, MinReplicas: 1, MaxReplicas: 5, Replicas: 6, GPUs: 2, Warnings: []v1alpha1.Warning{{Field: "spec.autoscaling.metrics.gpuUtilization", Message: "no GPU for metadata.name"}},
 			Metrics: []v1alpha1.MetricThreshold{{Metric: v1alpha1.CPUUtilization, Threshold: 80}, {Metric: v1alpha1.GPUUtilization, Threshold: 70}, {Metric: v1alpha1.QueueTime, Threshold: 5000}},
 			Adjustments: []v1alpha1.Adjustment{
 				{Field: "spec.autoscaling.replicas.maximum", Asked: 100, Granted: 5, Limit: "server.autoscaling.replicas.limits.maximum"},
@@ -85,6 +85,8 @@ func fullLease() *v1alpha1.TritonLease {
 		},
 		Term: v1alpha1.Term{Duration: "1h", AutoRenew: true},
 	}
+	lease.Status.Limits = &v1alpha1.Limits{Replicas: 10, GPUs: 8, CPU: "4", Memory: "8Gi"}
+	lease.Status.Budget = &v1alpha1.Budget{GPUs: 16, Charged: 10, Used: 12}
 	lease.Status.Refusals = []v1alpha1.Refusal{{Field: "spec.image", Reason: "FieldValueForbidden", Message: "Forbidden: registry/metadata.name:1 is not allowed"}}
 	return lease
 }
@@ -98,7 +100,7 @@ func TestToProto(t *testing.T) {
 		"namespace": "ns", "id": "a", "state": "STATE_SERVING", "message": "1 of 1 replicas serve", "address": "tms-a.default.svc",
 		"createdAt": "2027-01-15T08:00:00Z", "expiresAt": "2027-01-15T09:00:00Z", "replicas": {"current": 3, "ready": 2, "wanted": 4},
 		"models": [{"model": {"name": "m", "uri": "/m"}, "state": "MODEL_STATE_READY"}, {"model": {"name": "n", "uri": "/n"}, "state": "MODEL_STATE_READY"}],
-		"granted": {"autoscaled": true, "minReplicas": 1, "maxReplicas": 5, "duration": "3600s", "autoRenew": true,
+		"granted": {"autoscaled": true, "minReplicas": 1, "maxReplicas": 5, "replicas": 6, "gpus": 2, "duration": "3600s", "autoRenew": true,
 			"warnings": [{"field": "spec.autoscaling.metrics.gpuUtilization", "message": "no GPU for metadata.name"}],
 			"metrics": [{"metric": "cpuUtilization", "threshold": 80}, {"metric": "gpuUtilization", "threshold": 70}, {"metric": "queueTime", "threshold": 5000}],
 			"adjustments": [
@@ -110,6 +112,7 @@ func TestToProto(t *testing.T) {
 					"message": "spec.autoscaling.min_replicas: asked 2, granted 1 (spec.autoscaling.max_replicas)"},
 				{"field": "spec.duration", "asked": 100, "granted": 60, "unit": "s", "limit": "server.leases.duration.maximum",
 					"message": "spec.duration: asked 100s, granted 60s (server.leases.duration.maximum)"}]},
+		"limits": {"replicas": 10, "gpus": 8, "cpus": "4", "memory": "8Gi"}, "budget": {"gpus": 16, "charged": 10, "used": 12},
 		"refusals": [{"field": "spec.triton_image", "reason": "FieldValueForbidden", "message": "Forbidden: registry/metadata.name:1 is not allowed"}]}`), want))
 	lease := fullLease()
 	before := lease.DeepCopy()
@@ -132,6 +135,8 @@ func TestChangedFields(t *testing.T) {
 		"granted":  func(now, want *tmsv1.Lease) { now.Granted.MaxReplicas, want.Granted = 1, now.GetGranted() },
 		"expires":  func(now, want *tmsv1.Lease) { now.ExpiresAt = timestamppb.Now(); want.ExpiresAt = now.GetExpiresAt() },
 		"refusals": func(now, want *tmsv1.Lease) { now.Refusals[0].Field = "a"; want.Refusals = now.GetRefusals() },
+		"limits":   func(now, want *tmsv1.Lease) { now.Limits.Gpus = 1; want.Limits = now.GetLimits() },
+		"budget":   func(now, want *tmsv1.Lease) { now.Budget.Used = 1; want.Budget = now.GetBudget() },
 		"a model":  func(now, want *tmsv1.Lease) { now.Models[1].State = 4; want.Models = now.GetModels()[1:] },
 	} {
 		now, want := proto.CloneOf(sent), proto.CloneOf(same)

@@ -19,6 +19,7 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/auth"
+	"github.com/triton-leases/tms/internal/budget"
 	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/internal/server/audit"
 	"github.com/triton-leases/tms/internal/server/violations"
@@ -34,6 +35,8 @@ type Config struct {
 	// Reviewer authorizes the calls.
 	Reviewer      *auth.Reviewer
 	Configuration *config.Config
+	// Installation is the installation of the controller, as namespace/release.
+	Installation string
 	// Namespace is the namespace of requests without one.
 	Namespace string
 	// Namespaces are the namespaces that the controller watches. Empty means all.
@@ -48,7 +51,8 @@ type Config struct {
 // Service implements tmsv1connect.LeaseServiceHandler.
 type Service struct {
 	Config
-	now func() time.Time
+	now      func() time.Time
+	requests budget.Requests
 }
 
 var _ tmsv1connect.LeaseServiceHandler = (*Service)(nil)

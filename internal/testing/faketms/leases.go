@@ -112,3 +112,29 @@ func (s *Server) List(_ context.Context, r *connect.Request[tmsv1.ListRequest]) 
 	}
 	return connect.NewResponse(response), nil
 }
+
+// Quota implements tmsv1connect.LeaseServiceHandler. The budget of each namespace with
+// leases is 16 GPUs.
+func (s *Server) Quota(_ context.Context, r *connect.Request[tmsv1.QuotaRequest]) (*connect.Response[tmsv1.QuotaResponse], error) {
+	if err := s.record("Quota", r.Msg, r.Header()); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const budget = 16
+	response := new(tmsv1.QuotaResponse)
+	for _, lease := range s.leases {
+		if r.Msg.Namespace != "-" && lease.Namespace != cmp.Or(r.Msg.Namespace, "default") || lease.Budget == nil {
+			continue
+		}
+		i := slices.IndexFunc(response.Namespaces, func(q *tmsv1.NamespaceQuota) bool { return q.Namespace == lease.Namespace })
+		if i < 0 {
+			i = len(response.Namespaces)
+			response.Namespaces = append(response.Namespaces, &tmsv1.NamespaceQuota{Namespace: lease.Namespace, Gpus: budget, Left: budget})
+		}
+		quota := response.Namespaces[i]
+		quota.Used, quota.Left = quota.Used+lease.Budget.Charged, quota.Left-lease.Budget.Charged
+		quota.Charges = append(quota.Charges, &tmsv1.Charge{Id: lease.Id, Charged: lease.Budget.Charged, CreatedAt: lease.CreatedAt})
+	}
+	return connect.NewResponse(response), nil
+}

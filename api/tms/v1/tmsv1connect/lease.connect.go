@@ -49,6 +49,8 @@ const (
 	LeaseServiceStatusProcedure = "/tms.v1.LeaseService/Status"
 	// LeaseServiceListProcedure is the fully-qualified name of the LeaseService's List RPC.
 	LeaseServiceListProcedure = "/tms.v1.LeaseService/List"
+	// LeaseServiceQuotaProcedure is the fully-qualified name of the LeaseService's Quota RPC.
+	LeaseServiceQuotaProcedure = "/tms.v1.LeaseService/Quota"
 )
 
 // LeaseServiceClient is a client for the tms.v1.LeaseService service.
@@ -62,7 +64,8 @@ type LeaseServiceClient interface {
 	//
 	// Errors:
 	// INVALID_ARGUMENT: the request is malformed or contradicts itself.
-	// FAILED_PRECONDITION: the administrator's bounds forbid the request.
+	// FAILED_PRECONDITION: the administrator's bounds forbid the request, or the smallest
+	// number of replicas does not fit in what is left of the GPU budget of the namespace.
 	// ALREADY_EXISTS: another lease has this name.
 	// RESOURCE_EXHAUSTED: the user makes too many calls.
 	// DEADLINE_EXCEEDED: the lease did not serve in time.
@@ -82,6 +85,9 @@ type LeaseServiceClient interface {
 	// List returns the leases of a namespace, or of all namespaces. Needs the right to
 	// list tritonleases there.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
+	// Quota returns the GPU budgets of a namespace, or of all namespaces, and what the
+	// leases use of them. Needs the right to list tritonleases there.
+	Quota(context.Context, *connect.Request[v1.QuotaRequest]) (*connect.Response[v1.QuotaResponse], error)
 }
 
 // NewLeaseServiceClient constructs a client for the tms.v1.LeaseService service. By default, it
@@ -125,6 +131,12 @@ func NewLeaseServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(leaseServiceMethods.ByName("List")),
 			connect.WithClientOptions(opts...),
 		),
+		quota: connect.NewClient[v1.QuotaRequest, v1.QuotaResponse](
+			httpClient,
+			baseURL+LeaseServiceQuotaProcedure,
+			connect.WithSchema(leaseServiceMethods.ByName("Quota")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -135,6 +147,7 @@ type leaseServiceClient struct {
 	renew   *connect.Client[v1.RenewRequest, v1.RenewResponse]
 	status  *connect.Client[v1.StatusRequest, v1.StatusResponse]
 	list    *connect.Client[v1.ListRequest, v1.ListResponse]
+	quota   *connect.Client[v1.QuotaRequest, v1.QuotaResponse]
 }
 
 // Acquire calls tms.v1.LeaseService.Acquire.
@@ -162,6 +175,11 @@ func (c *leaseServiceClient) List(ctx context.Context, req *connect.Request[v1.L
 	return c.list.CallUnary(ctx, req)
 }
 
+// Quota calls tms.v1.LeaseService.Quota.
+func (c *leaseServiceClient) Quota(ctx context.Context, req *connect.Request[v1.QuotaRequest]) (*connect.Response[v1.QuotaResponse], error) {
+	return c.quota.CallUnary(ctx, req)
+}
+
 // LeaseServiceHandler is an implementation of the tms.v1.LeaseService service.
 type LeaseServiceHandler interface {
 	// Acquire creates a lease and waits until it serves. The server sends a response
@@ -173,7 +191,8 @@ type LeaseServiceHandler interface {
 	//
 	// Errors:
 	// INVALID_ARGUMENT: the request is malformed or contradicts itself.
-	// FAILED_PRECONDITION: the administrator's bounds forbid the request.
+	// FAILED_PRECONDITION: the administrator's bounds forbid the request, or the smallest
+	// number of replicas does not fit in what is left of the GPU budget of the namespace.
 	// ALREADY_EXISTS: another lease has this name.
 	// RESOURCE_EXHAUSTED: the user makes too many calls.
 	// DEADLINE_EXCEEDED: the lease did not serve in time.
@@ -193,6 +212,9 @@ type LeaseServiceHandler interface {
 	// List returns the leases of a namespace, or of all namespaces. Needs the right to
 	// list tritonleases there.
 	List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error)
+	// Quota returns the GPU budgets of a namespace, or of all namespaces, and what the
+	// leases use of them. Needs the right to list tritonleases there.
+	Quota(context.Context, *connect.Request[v1.QuotaRequest]) (*connect.Response[v1.QuotaResponse], error)
 }
 
 // NewLeaseServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -232,6 +254,12 @@ func NewLeaseServiceHandler(svc LeaseServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(leaseServiceMethods.ByName("List")),
 		connect.WithHandlerOptions(opts...),
 	)
+	leaseServiceQuotaHandler := connect.NewUnaryHandler(
+		LeaseServiceQuotaProcedure,
+		svc.Quota,
+		connect.WithSchema(leaseServiceMethods.ByName("Quota")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/tms.v1.LeaseService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case LeaseServiceAcquireProcedure:
@@ -244,6 +272,8 @@ func NewLeaseServiceHandler(svc LeaseServiceHandler, opts ...connect.HandlerOpti
 			leaseServiceStatusHandler.ServeHTTP(w, r)
 		case LeaseServiceListProcedure:
 			leaseServiceListHandler.ServeHTTP(w, r)
+		case LeaseServiceQuotaProcedure:
+			leaseServiceQuotaHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -271,4 +301,8 @@ func (UnimplementedLeaseServiceHandler) Status(context.Context, *connect.Request
 
 func (UnimplementedLeaseServiceHandler) List(context.Context, *connect.Request[v1.ListRequest]) (*connect.Response[v1.ListResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tms.v1.LeaseService.List is not implemented"))
+}
+
+func (UnimplementedLeaseServiceHandler) Quota(context.Context, *connect.Request[v1.QuotaRequest]) (*connect.Response[v1.QuotaResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tms.v1.LeaseService.Quota is not implemented"))
 }
