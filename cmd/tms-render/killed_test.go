@@ -46,7 +46,7 @@ func TestKilledOutput(t *testing.T) {
 	wanted := map[string]map[string]string{}
 	var whole time.Duration // of one run
 	for i, name := range variants {
-		text := fleet(0, 2000, "s3://"+name)
+		text := fleet(0, 500, "s3://"+name)
 		if i == 1 { // it has an hpa.yaml, which is stale in the other
 			text = "server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}\n" + text +
 				"  scaled: {models: [{name: m, uri: /m}], autoscaling: {enable: true}}\n"

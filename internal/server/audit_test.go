@@ -102,5 +102,5 @@ func TestActs(t *testing.T) {
 	for procedure := range acts {
 		require.Contains(t, procedures(), procedure)
 	}
-	require.Len(t, procedures(), len(acts)+3, "all but Status and the two Lists; decide whether a new one changes something")
+	require.Len(t, procedures(), len(acts)+4, "all but Status, Quota and the two Lists; decide whether a new one changes something")
 }
