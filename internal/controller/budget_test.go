@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -281,29 +284,41 @@ func TestLaggingCache(t *testing.T) {
 	}
 }
 
-// TestRaceForBudget: of many leases that are reconciled at once, as many get GPUs as the
-// budget has.
+// TestRaceForBudget: of many leases that are created and reconciled at once, as many get
+// GPUs as the budget has, also if younger ones are reconciled before the cache shows older
+// ones.
 func TestRaceForBudget(t *testing.T) {
 	t.Parallel()
-	m := newModel(t, 3) // with a budget of 2 GPUs
-	var keys []client.ObjectKey
-	for i := range 20 {
-		lease := newLease(t, fmt.Sprint("lease-", i), fixedGPUs(1))
-		lease.Namespace = "one"
-		m.put(lease)
-		keys = append(keys, client.ObjectKeyFromObject(lease))
-	}
-	for _, k := range keys {
-		m.syncOne("TritonLease " + k.String())
-	}
-	m.reconcileAll(keys)
-	charged := int64(0)
-	for _, object := range m.objects {
-		if lease, ok := object.(*v1alpha1.TritonLease); ok {
-			charged += chargeOf(lease)
+	for range 20 {
+		m := newModel(t, 3) // with a budget of 2 GPUs
+		var group sync.WaitGroup
+		for i := range 20 {
+			lease := newLease(t, fmt.Sprint("lease-", 99-i), fixedGPUs(1))
+			lease.Namespace = "one"
+			m.put(lease)
 		}
+		for _, k := range m.behind() {
+			group.Go(func() {
+				m.store.lock.Lock()
+				m.sync(k)
+				m.store.lock.Unlock()
+				_, err := m.Reconcile(t.Context(), reconcile.Request{NamespacedName: keyOfLease(k)})
+				assert.NoError(t, err)
+			})
+		}
+		group.Wait()
+		charged := int64(0)
+		for _, object := range m.objects {
+			if lease, ok := object.(*v1alpha1.TritonLease); ok {
+				charged += chargeOf(lease)
+			}
+		}
+		require.EqualValues(t, 2, charged)
 	}
-	require.EqualValues(t, 2, charged)
+}
+
+func keyOfLease(key string) client.ObjectKey {
+	return client.ObjectKey{Namespace: "one", Name: strings.TrimPrefix(key, "TritonLease one/")}
 }
 
 // TestCrashBeforeStatus: if the leader dies after it applied the objects of a lease, and the
@@ -315,7 +330,7 @@ func TestCrashBeforeStatus(t *testing.T) {
 	lease.Namespace = "two"
 	m.put(lease)
 	m.syncOne("TritonLease two/a")
-	m.mortality.writes = 3                                     // the claim, the Deployment, the status
+	m.mortality.writes = 3 // the claim, the Deployment, the status
 	m.reconcileAll([]client.ObjectKey{{Namespace: "two", Name: "a"}})
 	require.EqualValues(t, 8, chargeOf(m.leases("two")[0]))
 	m.configuration = configuration(t, modelConfigurations[5]) // no GPUs in this namespace
