@@ -291,6 +291,7 @@ func TestRaceForBudget(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		m := newModel(t, 3) // with a budget of 2 GPUs
+		m.slow = time.Millisecond
 		var group sync.WaitGroup
 		for i := range 20 {
 			lease := newLease(t, fmt.Sprint("lease-", 99-i), fixedGPUs(1))

@@ -39,6 +39,8 @@ type store struct {
 	now     time.Time
 	// written is called after each write, with the lock held.
 	written func(key string)
+	// slow is how long a write of a status takes.
+	slow time.Duration
 }
 
 func newStore(scheme *runtime.Scheme) *store {
@@ -385,7 +387,7 @@ func (w statusWriter) Patch(context.Context, client.Object, client.Patch, ...cli
 }
 
 func (w statusWriter) Update(_ context.Context, object client.Object, _ ...client.SubResourceUpdateOption) error {
-	goruntime.Gosched()
+	time.Sleep(w.slow)
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	effective, err := w.begin()
