@@ -50,7 +50,7 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 		return nil, err
 	}
 	current, hasBudget := renderer.Bounds().Budget(r.lease.Namespace)
-	if !hasBudget {
+	if !hasBudget || granted != nil && request.GPUs == 0 && budget.Held(r.lease, request) == 0 {
 		return nil, r.claim(ctx, nil)
 	}
 	a := r.accounts.of(r.lease.Namespace)

@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -254,4 +258,85 @@ func TestScaledByHand(t *testing.T) {
 	scale(0)
 	require.EqualValues(t, 0, e.lease("a").Status.Budget.Charged)
 	require.EqualValues(t, 0, *e.deploymentOf("a").Spec.Replicas)
+}
+
+// TestLaggingCache: a lease does not get GPUs that another lease got in a write that the
+// cache does not show, also if an earlier leader made it.
+func TestLaggingCache(t *testing.T) {
+	t.Parallel()
+	for _, newLeader := range []bool{false, true} {
+		m := newModel(t, 1) // with a budget of 8 GPUs
+		for _, name := range []string{"a", "b"} {
+			lease := newLease(t, name, `{models: [{name: m, uri: /m}], triton: {replicas: 4, resources: {limits: {nvidia.com/gpu: 2}}}}`)
+			lease.Namespace = "one"
+			m.put(lease)
+		}
+		m.syncOne("TritonLease one/b")
+		m.reconcileAll([]client.ObjectKey{{Namespace: "one", Name: "b"}})
+		if newLeader {
+			m.elect()
+		}
+		m.syncOne("TritonLease one/a")
+		require.Nil(t, m.cache["TritonLease one/b"].(*v1alpha1.TritonLease).Status.Budget)
+		m.reconcileAll([]client.ObjectKey{{Namespace: "one", Name: "a"}})
+		require.EqualValues(t, 0, chargeOf(m.leases("one")[0]), "the new leader: %t", newLeader)
+		require.EqualValues(t, 8, chargeOf(m.leases("one")[1]))
+	}
+}
+
+// TestRaceForBudget: of many leases that are created and reconciled at once, as many get
+// GPUs as the budget has, also if younger ones are reconciled before the cache shows older
+// ones.
+func TestRaceForBudget(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		m := newModel(t, 3) // with a budget of 2 GPUs
+		m.slow = time.Millisecond
+		var group sync.WaitGroup
+		for i := range 20 {
+			lease := newLease(t, fmt.Sprint("lease-", 99-i), fixedGPUs(1))
+			lease.Namespace = "one"
+			m.put(lease)
+		}
+		for _, k := range m.behind() {
+			group.Go(func() {
+				m.store.lock.Lock()
+				m.sync(k)
+				m.store.lock.Unlock()
+				_, err := m.Reconcile(t.Context(), reconcile.Request{NamespacedName: keyOfLease(k)})
+				assert.NoError(t, err)
+			})
+		}
+		group.Wait()
+		charged := int64(0)
+		for _, object := range m.objects {
+			if lease, ok := object.(*v1alpha1.TritonLease); ok {
+				charged += chargeOf(lease)
+			}
+		}
+		require.EqualValues(t, 2, charged)
+	}
+}
+
+func keyOfLease(key string) client.ObjectKey {
+	return client.ObjectKey{Namespace: "one", Name: strings.TrimPrefix(key, "TritonLease one/")}
+}
+
+// TestCrashBeforeStatus: if the leader dies after it applied the objects of a lease, and the
+// lease no longer fits when the next one starts, the lease runs on and is charged.
+func TestCrashBeforeStatus(t *testing.T) {
+	t.Parallel()
+	m := newModel(t, 1)
+	lease := newLease(t, "a", `{models: [{name: m, uri: /m}], triton: {replicas: 4, resources: {limits: {nvidia.com/gpu: 2}}}}`)
+	lease.Namespace = "two"
+	m.put(lease)
+	m.syncOne("TritonLease two/a")
+	m.mortality.writes = 3 // the claim, the Deployment, the status
+	m.reconcileAll([]client.ObjectKey{{Namespace: "two", Name: "a"}})
+	require.EqualValues(t, 8, chargeOf(m.leases("two")[0]))
+	m.configuration = configuration(t, modelConfigurations[5]) // no GPUs in this namespace
+	m.reconciler.configuration = m.configuration
+	m.rest()
+	m.check()
+	require.EqualValues(t, 2, chargeOf(m.leases("two")[0]), "one replica")
 }

@@ -58,10 +58,10 @@ type model struct {
 	charged map[string]int64
 	// problem is what checkCharge found, in another goroutine than that of the test.
 	problem string
-	// used is what the objects of each lease could use at the last write, and byUsers
-	// reports whether users write.
-	used    map[string]int64
-	byUsers bool
+	// used is what the objects of each lease could use at the last write, and held is what
+	// the lease held. byUsers reports whether users write.
+	used, held map[string]int64
+	byUsers    bool
 }
 
 // modelQueue adds to the leases that are due.
@@ -86,7 +86,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	require.NoError(t, err)
 	m := &model{
 		t: t, r: rand.New(rand.NewPCG(seed, 0)), store: newStore(scheme), configuration: configuration(t, modelConfigurations[seed%4]),
-		due: map[client.ObjectKey]bool{}, charged: map[string]int64{}, used: map[string]int64{},
+		due: map[client.ObjectKey]bool{}, charged: map[string]int64{}, used: map[string]int64{}, held: map[string]int64{},
 	}
 	m.written = m.checkCharge
 	m.elect()
@@ -225,6 +225,11 @@ func (m *model) checkUse(key string) {
 	uses := m.uses(lease)
 	before := m.used[namespace+"/"+name]
 	m.used[namespace+"/"+name] = uses
+	held := m.held[namespace+"/"+name]
+	m.held[namespace+"/"+name] = heldOf(lease)
+	if kind == "TritonLease" && uses <= held && uses > heldOf(lease) && !m.byUsers {
+		m.problem = fmt.Sprintf("%s: the charge is lowered to %d, but the lease may use %d GPUs", key, heldOf(lease), uses)
+	}
 	if uses == 0 || kind == "TritonLease" || kind == deploymentKind && scales || m.byUsers || metav1.GetControllerOf(m.objects[deploymentKind+" "+namespace+"/tms-"+name]).UID != lease.UID {
 		return
 	}
@@ -306,6 +311,9 @@ func (m *model) step() {
 	case action < 14:
 		m.mortality.writes, m.mortality.takesPart = 1+m.r.IntN(4), m.r.IntN(2) == 0
 		m.note("the leader dies at write %d (it takes effect: %t)", m.mortality.writes, m.mortality.takesPart)
+	case action < 15 && m.r.IntN(2) == 0:
+		m.mortality.refusals = 1 + m.r.IntN(3)
+		m.note("the API server refuses the next %d objects", m.mortality.refusals)
 	case action < 15:
 		if deployment, ok := m.objects["Deployment "+namespace+"/tms-"+name].(*appsv1.Deployment); ok {
 			deployment = deployment.DeepCopy()
@@ -356,7 +364,7 @@ func (m *model) reconcileAll(keys []client.ObjectKey) {
 		group.Go(func() {
 			result, err := m.Reconcile(m.t.Context(), reconcile.Request{NamespacedName: key})
 			again := err != nil || result.RequeueAfter == time.Second
-			if err != nil && !apierrors.IsConflict(err) && !errors.Is(err, errDead) {
+			if err != nil && !apierrors.IsConflict(err) && !errors.Is(err, errDead) && !errors.Is(err, errRefused) {
 				failures.Store(key, err)
 			}
 			m.store.lock.Lock()

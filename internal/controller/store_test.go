@@ -39,6 +39,8 @@ type store struct {
 	now     time.Time
 	// written is called after each write, with the lock held.
 	written func(key string)
+	// slow is how long a write of a status takes.
+	slow time.Duration
 }
 
 func newStore(scheme *runtime.Scheme) *store {
@@ -141,7 +143,10 @@ func (s *store) behind() []string {
 	return slices.Sorted(maps.Keys(stale))
 }
 
-var errDead = errors.New("this process is dead")
+var (
+	errDead    = errors.New("this process is dead")
+	errRefused = errors.New("a webhook refuses it")
+)
 
 // process is the client of one process. Its other methods are not called.
 type process struct {
@@ -158,6 +163,8 @@ type mortality struct {
 	// writes until it dies: that write takes effect or not, and the process does not know.
 	writes    int
 	takesPart bool
+	// refusals is how many objects the API server refuses to apply.
+	refusals int
 }
 
 // begin reports whether a write takes effect, and its error.
@@ -246,6 +253,10 @@ func (p process) Apply(_ context.Context, config runtime.ApplyConfiguration, _ .
 	effective, err := p.begin()
 	if !effective {
 		return err
+	}
+	if p.refusals > 0 {
+		p.refusals--
+		return errRefused
 	}
 	content := config.(interface{ UnstructuredContent() map[string]any }).UnstructuredContent()
 	kind := content["kind"].(string)
@@ -376,7 +387,7 @@ func (w statusWriter) Patch(context.Context, client.Object, client.Patch, ...cli
 }
 
 func (w statusWriter) Update(_ context.Context, object client.Object, _ ...client.SubResourceUpdateOption) error {
-	goruntime.Gosched()
+	time.Sleep(w.slow)
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	effective, err := w.begin()

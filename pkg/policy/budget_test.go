@@ -50,7 +50,8 @@ func TestAllocate(t *testing.T) {
 			{Name: "a", Created: at(1), GPUs: 1, Minimum: 1, Maximum: 6, Held: 6, Floor: 1}, {Name: "b", Created: at(2), GPUs: 1, Minimum: 5, Maximum: 6, Held: 6, Floor: 5},
 		}, []policy.Allocation{granted(3, 3), granted(5, 5)}},
 		"a running minimum that does not fit is refused and charged": {3, []policy.Claim{
-			{Name: "a", Created: at(1), GPUs: 1, Minimum: 2, Maximum: 6, Held: 6, Floor: 2}, {Name: "b", Created: at(2), GPUs: 1, Minimum: 2, Maximum: 6, Held: 6, Floor: 2},
+			{Name: "a", Created: at(1), GPUs: 1, Minimum: 2, Maximum: 6, Held: 6, Floor: 2},
+			{Name: "b", Created: at(2), GPUs: 1, Minimum: 2, Maximum: 6, Held: 6, Floor: 2},
 			{Name: "c", Created: at(0), GPUs: 1, Minimum: 1, Maximum: 1},
 		}, []policy.Allocation{granted(2, 2), refused(2), refused(0)}},
 		"a part of a replica goes to a younger lease": {5, []policy.Claim{
