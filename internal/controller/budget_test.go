@@ -298,8 +298,10 @@ func TestRaceForBudget(t *testing.T) {
 			lease.Namespace = "one"
 			m.put(lease)
 		}
-		for _, k := range m.behind() {
+		stale := m.behind()
+		for i, k := range stale {
 			group.Go(func() {
+				time.Sleep(time.Duration(len(stale)-i) * m.slow / 5) // the oldest last
 				m.store.lock.Lock()
 				m.sync(k)
 				m.store.lock.Unlock()
