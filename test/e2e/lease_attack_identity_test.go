@@ -190,5 +190,6 @@ var fieldValues = map[string]string{
 	"lifecycle": "{preStop: {sleep: {seconds: 1}}}", "podAnnotations": "{a: b}", "podLabels": "{a: b}", "podSecurityContext": "{runAsUser: 2000}",
 	"priorityClassName": "system-cluster-critical", "resourceClaims": "[{name: gpu, resourceClaimName: gpu}]", "runtimeClassName": "other",
 	"schedulerName": "other", "securityContext": "{privileged: true}", "serviceAccountName": "tms-server",
+	"strategy": "{type: Recreate}", "terminationGracePeriodSeconds": "86400",
 	"service.type": "NodePort", "service.annotations": "{a: b}", "service.labels": "{a: b}", "service.headless": "false",
 }

@@ -48,7 +48,7 @@ func TestLeaseRights(t *testing.T) {
 		"get secrets", "list secrets", "get configmaps", "list configmaps", "create pods", "list pods", "delete pods", "create pods/exec",
 		"create serviceaccounts/token", "deletecollection deployments.apps", "update leases.coordination.k8s.io", "create roles.rbac.authorization.k8s.io",
 		"create rolebindings.rbac.authorization.k8s.io", "impersonate users", "list nodes", "list namespaces", "create jobs.batch",
-		"create clusterroles.rbac.authorization.k8s.io", "patch customresourcedefinitions.apiextensions.k8s.io", "get replicasets.apps", "* *",
+		"create clusterroles.rbac.authorization.k8s.io", "patch customresourcedefinitions.apiextensions.k8s.io", "list replicasets.apps", "* *",
 	} {
 		verb, resource, _ := strings.Cut(right, " ")
 		for _, namespace := range []string{l.namespace, elsewhere.namespace, "kube-system"} {

@@ -94,7 +94,7 @@ func (l *leases) shows(name string, columns ...string) {
 	out, err := l.cluster.Kubectl(l.Context(), "", "get", "tl", name, "-n", l.namespace)
 	l.must(err)
 	header, row, _ := strings.Cut(strings.TrimSpace(out.Stdout), "\n")
-	if got := strings.Fields(header); strings.Join(got, " ") != "NAME MODELS READY REPLICAS MIN MAX EXPIRES AGE" {
+	if got := strings.Fields(header); strings.Join(got, " ") != "NAME MODELS READY REPLICAS MIN MAX GPUS EXPIRES AGE" {
 		l.fatal("kubectl get tl has the columns %v", got)
 	}
 	got := strings.Fields(row)

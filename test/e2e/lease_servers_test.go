@@ -37,9 +37,9 @@ func TestLeaseServers(t *testing.T) {
 	}
 	l.apply("before", "{"+vision+"}")
 	l.serves("before")
-	s.step("a lease with the name of the server is a conflict")
+	s.step("a lease with the name of the server is refused")
 	l.apply("server", scaled(2))
-	l.is("server", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-server", "PodDisruptionBudget tms-server", "PodMonitor tms-server")
+	l.is("server", "Granted", metav1.ConditionFalse, "Refused", "the name of the lease's objects must not be that of tms-server")
 	l.delete("server")
 
 	evict := func(name string) error {

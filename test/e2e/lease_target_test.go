@@ -10,11 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// labelledTriton is foreignTriton with the label that lets leases scale it.
-func labelledTriton() string {
-	return strings.Replace(foreignTriton, "namespace: NAMESPACE}", `namespace: NAMESPACE, labels: {tms.triton-leases.dev/target: "true"}}`, 1)
-}
-
 // TestLeaseTarget checks that a target lease scales a Deployment that it does not own, and
 // creates only the objects for autoscaling. If two leases have the same target, the younger
 // one is refused until the older one is deleted.
@@ -23,13 +18,14 @@ func TestLeaseTarget(t *testing.T) {
 	s := newScenario(t, "lease-target")
 	l := s.leases()
 	const target, autoscales = "triton-legacy", "HorizontalPodAutoscaler PodMonitor PrometheusRule"
-	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(foreignTriton, "NAMESPACE", l.namespace)))
+	triton := strings.ReplaceAll(foreignTriton, "NAMESPACE", l.namespace)
+	s.must(h.Cluster.Apply(s.Context(), strings.Replace(triton, `, labels: {tms.triton-leases.dev/target: "true"}`, "", 1)))
 	const spec = `{target: {name: triton-legacy, selector: {app: triton}, metricsPort: metrics, container: triton}, autoscaling: {enable: true, replicas: {maximum: 3}}}`
 	s.step("a lease may not scale a workload without the label of targets")
 	l.apply("older", spec)
 	l.is("older", "Granted", metav1.ConditionFalse, "Refused", `spec.target.name`, `kubectl label deployment/triton-legacy tms.triton-leases.dev/target=true -n `+l.namespace)
 	l.has("older", "")
-	s.must(h.Cluster.Apply(s.Context(), strings.ReplaceAll(labelledTriton(), "NAMESPACE", l.namespace)))
+	s.must(h.Cluster.Apply(s.Context(), triton))
 	l.is("older", "Granted", metav1.ConditionTrue, "Granted")
 	l.has("older", autoscales)
 	l.is("older", "Ready", metav1.ConditionUnknown, "Target")
@@ -74,7 +70,7 @@ func TestLeaseTarget(t *testing.T) {
 	_, err = h.Cluster.Kubectl(s.Context(), "", "label", "deployment", target, "tms.triton-leases.dev/target-", "-n", l.namespace)
 	s.must(err)
 	l.patch("younger", `{"duration":"1h"}`)
-	l.is("younger", "Granted", metav1.ConditionFalse, "Refused", "spec.target.name: Forbidden: the workload must have the label tms.triton-leases.dev/target")
+	l.is("younger", "Granted", metav1.ConditionFalse, "Refused", "spec.target.name: Forbidden: Deployment triton-legacy must have the label tms.triton-leases.dev/target")
 	_, err = h.Cluster.Kubectl(s.Context(), "", "label", "deployment", target, "tms.triton-leases.dev/target=true", "-n", l.namespace)
 	s.must(err)
 	l.is("younger", "Granted", metav1.ConditionTrue, "Granted")
