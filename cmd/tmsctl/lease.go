@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/cli"
 )
 
 // leaseColumns documents the columns of porcelainLeases. Scripts count them: new columns
@@ -111,19 +110,13 @@ func newList(o *options, s streams) *cobra.Command {
 		Use: "list", Short: "List leases", Args: exactArgs(),
 		Long: "List leases.\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if all && o.namespace != "" {
-				return cli.Usagef("--namespace and --all-namespaces cannot be used together")
-			}
-			c, err := o.connect()
+			c, namespace, err := o.connectToList(all)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
-			request := &tmsv1.ListRequest{Namespace: o.namespace, PageSize: 500}
-			if all {
-				request.Namespace = "-"
-			}
+			request := &tmsv1.ListRequest{Namespace: namespace, PageSize: 500}
 			response := new(tmsv1.ListResponse)
 			for lease, err := range c.List(ctx, request) {
 				if err != nil {

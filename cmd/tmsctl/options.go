@@ -98,6 +98,22 @@ func (o *options) connect(more ...client.Option) (*client.Client, error) {
 	return c, nil
 }
 
+// connectToList returns a client and the namespace of a request that lists: "-", which means
+// all namespaces, with --all-namespaces.
+func (o *options) connectToList(all bool) (*client.Client, string, error) {
+	if all && o.namespace != "" {
+		return nil, "", cli.Usagef("--namespace and --all-namespaces cannot be used together")
+	}
+	c, err := o.connect()
+	if err != nil {
+		return nil, "", err
+	}
+	if all {
+		return c, "-", nil
+	}
+	return c, o.namespace, nil
+}
+
 // tokenOption returns nil if no token is configured.
 func (o *options) tokenOption(selected endpoint) client.Option {
 	switch token := cmp.Or(o.token, os.Getenv("TMSCTL_TOKEN")); {

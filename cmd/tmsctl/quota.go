@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
-	"github.com/triton-leases/tms/internal/cli"
 )
 
 func newQuota(o *options, s streams) *cobra.Command {
@@ -22,20 +21,13 @@ their creation.
 Columns of -z: namespace, budget, used, left, leases with their GPUs (comma-separated, the
 oldest first).`,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if all && o.namespace != "" {
-				return cli.Usagef("--namespace and --all-namespaces cannot be used together")
-			}
-			c, err := o.connect()
+			c, namespace, err := o.connectToList(all)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
-			request := &tmsv1.QuotaRequest{Namespace: o.namespace}
-			if all {
-				request.Namespace = "-"
-			}
-			response, err := c.Quota(ctx, request)
+			response, err := c.Quota(ctx, &tmsv1.QuotaRequest{Namespace: namespace})
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 // Counts reports whether a lease counts against the budgets of an installation. A lease that
-// belongs to none yet does: as far as this installation knows, it will claim the lease.
+// belongs to no installation yet counts, because this installation may claim it.
 func Counts(lease *v1alpha1.TritonLease, installation string) bool {
 	return lease.Status.Installation == "" || lease.Status.Installation == installation
 }
@@ -50,9 +50,9 @@ func replicas(grant v1alpha1.Grant) (minimum, maximum int64) {
 	return min(grant.Replicas, 1), grant.Replicas
 }
 
-// KeptReplicas returns the replicas that a lease asks for that does not scale and names no
-// number: those that it was granted last, or asked for before they were lowered. It reports
-// false if they are not known.
+// KeptReplicas returns what a lease with Request.Keeps asks for, and what it was granted last.
+// It asks for what it was granted, or for the number before the budget lowered it. known is
+// false if no number was granted.
 func KeptReplicas(lease *v1alpha1.TritonLease) (asked, granted int64, known bool) {
 	before := lease.Status.Granted
 	if before == nil || before.Autoscaled || before.Replicas == 0 && lease.Status.Budget == nil {
@@ -66,8 +66,8 @@ func KeptReplicas(lease *v1alpha1.TritonLease) (asked, granted int64, known bool
 	return before.Replicas, before.Replicas, true
 }
 
-// Held returns what a lease is charged, in GPUs. The status of a lease that was granted
-// without a budget does not say so: it holds what it was granted.
+// Held returns what a lease is charged, in GPUs. If the status has no charge, because there
+// was no budget, the lease holds what it was granted.
 func Held(lease *v1alpha1.TritonLease, request Request) int64 {
 	granted := lease.Status.Granted
 	switch {
@@ -136,8 +136,8 @@ func Fit(renderer *render.LeaseRenderer, current policy.Budget, granted *render.
 	return nil
 }
 
-// Requests caches what leases ask for: to grant a lease takes longer than all the rest. It
-// is safe for concurrent use.
+// Requests caches what leases ask for, because to grant a lease takes longer than the rest of
+// Claims. It is safe for concurrent use.
 type Requests struct {
 	lock     sync.Mutex
 	renderer *render.LeaseRenderer

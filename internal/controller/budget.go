@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/budget"
+	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -140,8 +140,8 @@ func (r *reconciliation) settle() {
 	}
 }
 
-// keepGranted sets the number of replicas that a lease asks for that does not scale and
-// names none: those of its Deployment, which users may scale.
+// keepGranted sets the replicas in the request of a lease that does not scale and names no
+// number: it asks for those of its Deployment, which users may scale.
 func (r *reconciliation) keepGranted(ctx context.Context, granted *render.GrantedLease, request *budget.Request) error {
 	deployment := r.deployment()
 	if !request.Keeps || deployment == nil || deployment.Spec.Replicas == nil {
@@ -168,20 +168,14 @@ func (r *reconciliation) keepGranted(ctx context.Context, granted *render.Grante
 	return nil
 }
 
-// adoptGranted completes the grant of a refused lease that an earlier version wrote: with
-// the GPUs and the replicas of its Deployment.
+// adoptGranted adds the GPUs and the replicas of its Deployment to the grant of a refused
+// lease. An earlier version, which did not record them, wrote the grant.
 func (r *reconciliation) adoptGranted() {
 	granted, deployment := r.status.Granted, r.deployment()
 	if granted == nil || granted.GPUs > 0 || r.lease.Status.Limits != nil || deployment == nil {
 		return
 	}
-	for i := range deployment.Spec.Template.Spec.Containers {
-		for name, quantity := range deployment.Spec.Template.Spec.Containers[i].Resources.Limits {
-			if strings.HasPrefix(string(name), "nvidia.com/") {
-				granted.GPUs += quantity.Value()
-			}
-		}
-	}
+	granted.GPUs = leasepod.GPUs(&deployment.Spec.Template.Spec)
 	if !granted.Autoscaled && deployment.Spec.Replicas != nil {
 		granted.Replicas = int64(*deployment.Spec.Replicas)
 	}
@@ -230,8 +224,8 @@ func (r *reconciler) rebalance(ctx context.Context, namespace string) (reconcile
 	return reconcile.Result{RequeueAfter: r.showUsed(a, leases, used)}, nil
 }
 
-// usedPeriod is how often the leases of a namespace show at most what all of them use. One
-// change of one lease changes the status of all.
+// usedPeriod is the shortest time between two updates of what all leases of a namespace use,
+// because each update writes the status of all of them.
 const usedPeriod = 30 * time.Second
 
 // showUsed enqueues the leases that show another number of GPUs in use. It returns when to

@@ -42,8 +42,8 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 	return nil, nil
 }
 
-// refusalOf returns the reasons of an error of a LeaseRenderer. Templates that fail do so
-// because of what the lease says: a retry cannot help.
+// refusalOf returns the reasons of an error of a LeaseRenderer. If a template fails, the
+// spec of the lease is the cause, and a retry cannot help: the lease is refused.
 func refusalOf(err error) (refusal policy.Refusal) {
 	if err != nil && !errors.As(err, &refusal) {
 		refusal = policy.Refusal{field.Invalid(field.NewPath("spec"), field.OmitValueType{}, err.Error())}

@@ -1,6 +1,7 @@
 // Package controller reconciles TritonLeases: it applies the objects of each granted
-// lease and writes the lease's status. It keeps no state between two calls, so any
-// replica of tms-server can continue where another one stopped.
+// lease and writes the lease's status. All state is in the cluster, so any replica of
+// tms-server can continue where another one stopped. For budgets, it remembers its own
+// writes until its cache shows them: see account.
 package controller
 
 import (
@@ -47,7 +48,7 @@ type reconciliation struct {
 	duplicate bool
 	// charge is nil if the namespace has no budget.
 	charge *charge
-	// notClaimed reports whether the status could not be written before the objects.
+	// notClaimed reports whether claim failed to write the status. Then no object is applied.
 	notClaimed bool
 	// changed reports whether the status describes an earlier spec.
 	changed bool

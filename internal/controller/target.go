@@ -38,11 +38,11 @@ func scaledWorkload(lease *v1alpha1.TritonLease) string {
 
 // checkTarget refuses a target that something else scales already, and a target that its
 // owner does not let leases scale.
-func (r *reconciliation) checkTarget(ctx context.Context, terms *policy.LeaseBounds) error {
+func (r *reconciliation) checkTarget(ctx context.Context, bounds *policy.LeaseBounds) error {
 	if r.lease.Spec.Target == nil {
 		return nil
 	}
-	if err := r.checkScaled(ctx); err != nil || !terms.TargetsNeedLabel() {
+	if err := r.checkScaled(ctx); err != nil || !bounds.TargetsNeedLabel() {
 		return err
 	}
 	return r.checkTargetLabel(ctx)

@@ -1,5 +1,5 @@
-// Package leasepod judges the rendered pods of a TritonLease by the bounds of the
-// administrator: their resources, their security, and that they are not taken for those of
+// Package leasepod checks the rendered pods of a TritonLease against the bounds of the
+// administrator: their resources, their security, and that no Service takes them for pods of
 // tms-server.
 package leasepod
 
@@ -13,7 +13,7 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// Verdict is the judgement of the pods of a TritonLease.
+// Verdict is the result of Judge.
 type Verdict struct {
 	// GPUs is the number of GPUs of one pod.
 	GPUs int64
@@ -23,10 +23,10 @@ type Verdict struct {
 	Refused field.ErrorList
 }
 
-// componentLabel is the label that tells the pods of leases from those of tms-server.
+// componentLabel distinguishes the pods of leases from those of tms-server.
 const componentLabel = "app.kubernetes.io/component"
 
-// Judge judges the template of the pods of a TritonLease. The path is that of the lease.
+// Judge checks the template of the pods of a TritonLease. The path is that of the lease.
 func Judge(bounds *policy.LeaseBounds, path *field.Path, template *corev1.PodTemplateSpec) Verdict {
 	triton := path.Child("triton")
 	verdict := Verdict{ServiceAccount: cmp.Or(template.Spec.ServiceAccountName, template.Spec.DeprecatedServiceAccount)}

@@ -16,16 +16,7 @@ import (
 // the limits. The numbers are those of the scheduler: the sum of all containers, or the
 // highest number of the init containers, if that is more.
 func checkResources(bounds *policy.LeaseBounds, triton *field.Path, template *corev1.PodTemplateSpec) (int64, field.ErrorList) {
-	pod := &corev1.Pod{Spec: template.Spec}
-	var options podresources.PodResourcesOptions
-	// A limit is also a request if the container has no request. A request may be higher only
-	// if there is no limit.
-	most := podresources.PodRequests(pod, options)
-	for name, quantity := range podresources.PodLimits(pod, options) {
-		if quantity.Cmp(most[name]) > 0 {
-			most[name] = quantity
-		}
-	}
+	most := highest(&template.Spec)
 	var reasons field.ErrorList
 	exceeds := func(path *field.Path, total, limit resource.Quantity, key string) {
 		if total.Cmp(limit) > 0 {
@@ -44,6 +35,27 @@ func checkResources(bounds *policy.LeaseBounds, triton *field.Path, template *co
 		exceeds(resources.Child("limits", "memory"), sum(most, isMemory), *limit, "memory")
 	}
 	return gpus.Value(), reasons
+}
+
+// highest returns the higher one of the request and the limit of each resource of a pod. A
+// limit is also a request if the container has no request. A request can be higher than the
+// sum of the limits, because containers may have no limit.
+func highest(spec *corev1.PodSpec) corev1.ResourceList {
+	pod := &corev1.Pod{Spec: *spec}
+	var options podresources.PodResourcesOptions
+	most := podresources.PodRequests(pod, options)
+	for name, quantity := range podresources.PodLimits(pod, options) {
+		if quantity.Cmp(most[name]) > 0 {
+			most[name] = quantity
+		}
+	}
+	return most
+}
+
+// GPUs returns the number of GPUs of a pod, as the scheduler counts them.
+func GPUs(spec *corev1.PodSpec) int64 {
+	gpus := sum(highest(spec), isGPU)
+	return gpus.Value()
 }
 
 // requireMemoryLimits refuses containers that have no memory limit. Without one, a
@@ -75,7 +87,8 @@ func sum(list corev1.ResourceList, matches func(name string) bool) resource.Quan
 	return total
 }
 
-// isGPU reports whether a resource is a GPU, or a part of one, which counts as one.
+// isGPU reports whether a resource is a GPU, or a part of one, which counts as one. The
+// ValidatingAdmissionPolicy of Deployments has the same rule in CEL.
 func isGPU(name string) bool {
 	return strings.Contains(strings.ToLower(name), "gpu") || strings.HasPrefix(name, "nvidia.com/mig-")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
-// podChecks are the Pod Security Standards of the newest Kubernetes that is known here.
+// podChecks are the Pod Security Standards of the library's version of Kubernetes.
 var podChecks = sync.OnceValue(func() podsecurity.Evaluator {
 	checks, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	if err != nil {

@@ -29,7 +29,7 @@ func File(name string, maximum int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closing(file, name, maximum)
+	return readAndClose(file, name, maximum)
 }
 
 // FileFS reads a file of a file system as File does.
@@ -38,10 +38,11 @@ func FileFS(folder fs.FS, name string, maximum int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closing(file, name, maximum)
+	return readAndClose(file, name, maximum)
 }
 
-func closing(file fs.File, name string, maximum int64) ([]byte, error) {
+// readAndClose reads a file as File does, and closes it.
+func readAndClose(file fs.File, name string, maximum int64) ([]byte, error) {
 	defer func() { _ = file.Close() }()
 	text, err := All(file, maximum)
 	if err != nil && !errors.As(err, new(*fs.PathError)) {

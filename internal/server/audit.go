@@ -11,8 +11,8 @@ import (
 	"github.com/triton-leases/tms/internal/server/audit"
 )
 
-// acts are the calls that change something, and their names in the audit log.
-var acts = map[string]string{
+// auditedCalls are the names in the audit log of the calls that change something, by procedure.
+var auditedCalls = map[string]string{
 	tmsv1connect.LeaseServiceAcquireProcedure:    "acquire",
 	tmsv1connect.LeaseServiceReleaseProcedure:    "release",
 	tmsv1connect.LeaseServiceRenewProcedure:      "renew",
@@ -20,10 +20,10 @@ var acts = map[string]string{
 	tmsv1connect.AllowlistServiceRemoveProcedure: "allowlist remove",
 }
 
-// auditLog is a connect.Interceptor that logs each act with its user and result.
+// auditLog is a connect.Interceptor that logs each of auditedCalls with its user and result.
 type auditLog struct{ logger logr.Logger }
 
-func (a auditLog) write(ctx context.Context, act string, entry *audit.Entry, peer connect.Peer, err error) {
+func (a auditLog) write(ctx context.Context, name string, entry *audit.Entry, peer connect.Peer, err error) {
 	result := "ok"
 	if err != nil {
 		result = codeOf(err).String()
@@ -39,19 +39,19 @@ func (a auditLog) write(ctx context.Context, act string, entry *audit.Entry, pee
 	if len(entry.Images) > 0 {
 		fields = append(fields, "images", entry.Images)
 	}
-	a.logger.Info(act, fields...)
+	a.logger.Info(name, fields...)
 }
 
 // WrapUnary implements connect.Interceptor.
 func (a auditLog) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
-		act, ok := acts[request.Spec().Procedure]
+		name, ok := auditedCalls[request.Spec().Procedure]
 		if !ok {
 			return next(ctx, request)
 		}
 		ctx, entry := audit.With(ctx)
 		response, err := next(ctx, request)
-		a.write(ctx, act, entry, request.Peer(), err)
+		a.write(ctx, name, entry, request.Peer(), err)
 		return response, err
 	}
 }
@@ -59,13 +59,13 @@ func (a auditLog) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 // WrapStreamingHandler implements connect.Interceptor.
 func (a auditLog) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, stream connect.StreamingHandlerConn) error {
-		act, ok := acts[stream.Spec().Procedure]
+		name, ok := auditedCalls[stream.Spec().Procedure]
 		if !ok {
 			return next(ctx, stream)
 		}
 		ctx, entry := audit.With(ctx)
 		err := next(ctx, stream)
-		a.write(ctx, act, entry, stream.Peer(), err)
+		a.write(ctx, name, entry, stream.Peer(), err)
 		return err
 	}
 }

@@ -16,7 +16,7 @@ import (
 // CallLimits limit the calls that are open at once.
 type CallLimits struct {
 	// Maximum limits all calls, PerUser those of one user. They also limit the calls with a
-	// token that is not checked yet, where a source address counts as a user.
+	// token that is not checked yet. For these, a source address counts as a user.
 	Maximum, PerUser int
 }
 

@@ -72,8 +72,8 @@ type Allocation struct {
 // budget, the youngest lose first, but none falls below its floor. After that, the leases
 // that ask for more than they hold are served by age, only from what no lease holds: the
 // GPUs that a lease is about to give up are free in the next call, when it no longer holds
-// them. Therefore one lease after another can take its allocation, in any order, and the
-// budget is never exceeded on the way.
+// them. Therefore the leases can take their allocations one after another, in any order, and
+// never exceed the budget together.
 //
 // A lease that does not fit does not hold back younger ones that do.
 func Allocate(budget int64, claims []Claim) []Allocation {
@@ -86,7 +86,7 @@ func Allocate(budget int64, claims []Claim) []Allocation {
 		left -= kept[i]
 		free -= c.Held
 	}
-	slices.SortFunc(order, func(i, j int) int { return compareAge(claims[i], claims[j]) })
+	slices.SortFunc(order, func(i, j int) int { return CompareAge(claims[i], claims[j]) })
 	for _, i := range order {
 		more := min(claims[i].Held, claims[i].wanted()) - kept[i]
 		if more > left {
@@ -123,8 +123,8 @@ func Allocate(budget int64, claims []Claim) []Allocation {
 
 func (c Claim) wanted() int64 { return c.Maximum * c.GPUs }
 
-// compareAge orders claims by creation time, and by name if they are of the same second.
-func compareAge(a, b Claim) int {
+// CompareAge orders claims by creation time, and by name if they are of the same second.
+func CompareAge(a, b Claim) int {
 	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Name, b.Name))
 }
 

@@ -2,8 +2,8 @@ package policy
 
 import "k8s.io/apimachinery/pkg/util/validation/field"
 
-// checkContainerImages refuses images of containers that are not in the list. The image of
-// the Triton container is that of the lease.
+// checkContainerImages refuses images of containers that are not in the list. The first of
+// pod.containers is the pod itself, which has no image.
 func checkContainerImages(pod podRequest, images Allowlist) field.ErrorList {
 	var reasons field.ErrorList
 	for _, container := range pod.containers[1:] {

@@ -11,8 +11,8 @@ import (
 const allowedFields = "server.leases.allowedFields"
 
 // checkFields refuses keys of a lease that no entry of server.leases.allowedFields covers.
-// An entry allows a key and every key below it. A key of podTemplate with other keys below
-// it is only as good as those.
+// An entry allows a key and every key below it. In podTemplate, each value without keys below
+// it needs an entry that covers it.
 func (b *LeaseBounds) checkFields(path *field.Path, request LeaseRequest) field.ErrorList {
 	var reasons field.ErrorList
 	refuse := func(path *field.Path) {
@@ -38,8 +38,8 @@ func (b *LeaseBounds) checkFields(path *field.Path, request LeaseRequest) field.
 	return reasons
 }
 
-// leaves calls visit with the path and the keys of each value that is no map, or an empty
-// one, in the order of the keys.
+// leaves calls visit with the path and the keys of each value that is not a map, or an empty
+// map, in the order of the keys.
 func leaves(path *field.Path, keys []string, value any, visit func(*field.Path, []string)) {
 	object, _ := value.(map[string]any)
 	if len(object) == 0 {

@@ -43,8 +43,9 @@ type LimitsConfig struct {
 	// GPUs is the highest number of GPUs of one replica. Resource claims do not count.
 	GPUs int64 `json:"gpus"`
 	// CPU and Memory are quantities of one replica. An absent quantity, or an empty string,
-	// is no limit. CPU bounds requests and limits, but a container may have no CPU limit: CPU
-	// that others need is taken from it. Without a memory limit, a container is refused.
+	// is no limit. CPU bounds requests and limits. A container may have no CPU limit, because
+	// it then gets only CPU that others do not request. With Memory, each container needs a
+	// memory limit.
 	CPU    v1alpha1.RawJSON `json:"cpu,omitempty"`
 	Memory v1alpha1.RawJSON `json:"memory,omitempty"`
 }

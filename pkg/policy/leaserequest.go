@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// LeaseRequest is what a TritonLease says about its pods, as JSON decodes it. What has
-// another type than Kubernetes wants is not checked: the objects of the lease are refused.
+// LeaseRequest is the part of a TritonLease that describes its pods, as JSON decodes it.
+// CheckRequest skips values of a wrong type: the checks of the rendered objects refuse them.
 type LeaseRequest struct {
 	// Triton and Service are spec.triton and spec.service.
 	Triton, Service map[string]any
@@ -17,8 +17,8 @@ type LeaseRequest struct {
 	InReleaseNamespace bool
 }
 
-// CheckRequest refuses what a TritonLease may not say. The path is that of the lease, and
-// images are those that it may have.
+// CheckRequest refuses what a TritonLease may not set. The path is that of the lease, and
+// images are those that its containers may have.
 func (b *LeaseBounds) CheckRequest(path *field.Path, request LeaseRequest, images Allowlist) field.ErrorList {
 	reasons := b.checkFields(path, request)
 	if request.Target {

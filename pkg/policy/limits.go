@@ -7,7 +7,7 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// AdministratorSets ends messages about keys of the administrator.
+// AdministratorSets is the end of messages that name a key of the administrator.
 const AdministratorSets = "an administrator sets it in the values of the release"
 
 const replicasLimit = "server.leases.limits.replicas"

@@ -10,8 +10,8 @@ import (
 
 const allowedVolumes = "server.leases.allowedVolumes"
 
-// checkVolumes refuses volumes of types that are not allowed. A key of a volume other than
-// its name is its type, also if it is null.
+// checkVolumes refuses volumes of types that are not allowed. Each key of a volume except
+// name is a type, even if its value is null.
 func (b *LeaseBounds) checkVolumes(pod podRequest) field.ErrorList {
 	var reasons field.ErrorList
 	for volume := range pod.items("volumes") {

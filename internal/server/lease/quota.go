@@ -1,11 +1,9 @@
 package lease
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -74,9 +72,7 @@ func (s *Service) countedLeases(ctx context.Context, namespace string) (map[stri
 func (s *Service) quota(namespace string, current policy.Budget, leases []*v1alpha1.TritonLease) *tmsv1.NamespaceQuota {
 	quota := &tmsv1.NamespaceQuota{Namespace: namespace, Gpus: current.GPUs}
 	claims := s.requests.Claims(s.Configuration.LeaseRenderer(), namespace, leases)
-	slices.SortFunc(claims, func(a, b policy.Claim) int {
-		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(claims, policy.CompareAge)
 	for _, claim := range claims {
 		if claim.Held > 0 {
 			quota.Used += claim.Held
