@@ -50,7 +50,8 @@ golden: ## rewrite the golden files and the expectations of scripts
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
 
-fuzz: ## fuzz the policy, the chart against Go, the shapes and the parsers; FUZZTIME (60s) for each
+fuzz: ## fuzz the policy, the chart against Go, the shapes, the parsers and the controller; FUZZTIME (60s) for each
+	go test ./internal/controller -count=1 -run '^TestModel$$' -sequences 1000
 	go test ./pkg/policy -run '^$$' -fuzz FuzzGrant -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzAgreement -fuzztime $(FUZZTIME)
 	go test ./pkg/render -run '^$$' -fuzz FuzzGrantedAgain -fuzztime $(FUZZTIME)

@@ -3,6 +3,7 @@ package controller
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -576,20 +577,19 @@ func (m *model) checkGranted(lease *v1alpha1.TritonLease, deployment *appsv1.Dep
 	}
 }
 
+// sequences is the number of sequences of TestModel. make fuzz runs more of them.
+var sequences = flag.Uint64("sequences", 200, "number of sequences of TestModel")
+
 // TestModel runs random sequences of what tenants, administrators and crashes do. After
 // each step the controller comes to rest, and the invariants hold: no budget is exceeded, no
 // lease is lost, and each lease has what it asks for or says why not.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	const shards = 4
-	sequences := uint64(1000)
-	if testing.Short() {
-		sequences = 100
-	}
 	for shard := range uint64(shards) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
-			for seed := shard; seed < sequences; seed += shards {
+			for seed := shard; seed < *sequences; seed += shards {
 				newModel(t, seed).run(seed)
 			}
 		})
