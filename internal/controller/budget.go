@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/budget"
+	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -124,20 +124,32 @@ func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease
 }
 
 // settle lowers the charge of a lease whose objects are applied. A HorizontalPodAutoscaler
-// lowers the replicas of its Deployment itself, a little later.
+// lowers the replicas of its Deployment itself, a little later. Pods with more GPUs run until
+// the Deployment has replaced them, which is never if the new ones do not become ready.
 func (r *reconciliation) settle() {
 	c := r.charge
 	if c == nil || r.status.Budget == nil {
 		return
 	}
 	charged := c.next
-	if granted, deployment := r.status.Granted, r.deployment(); granted != nil && granted.Autoscaled && deployment != nil && deployment.Spec.Replicas != nil {
+	switch granted, deployment := r.status.Granted, r.deployment(); {
+	case granted == nil || deployment == nil:
+	case !rolledOut(deployment, granted.GPUs):
+		charged = c.reserved
+	case granted.Autoscaled && deployment.Spec.Replicas != nil:
 		charged = max(charged, min(c.reserved, int64(*deployment.Spec.Replicas)*granted.GPUs))
 	}
 	r.status.Budget = c.status(charged)
 	if charged == 0 && (r.status.Granted == nil || r.status.Granted.GPUs == 0) && len(r.status.Refusals) == 0 {
 		r.status.Budget = nil
 	}
+}
+
+// rolledOut reports whether all pods of a Deployment, as it was before the objects were
+// applied, have at most this number of GPUs.
+func rolledOut(deployment *appsv1.Deployment, gpus int64) bool {
+	status := deployment.Status
+	return leasepod.GPUs(&deployment.Spec.Template) <= gpus && status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas >= status.Replicas
 }
 
 // keepGranted sets the number of replicas that a lease asks for that does not scale and
@@ -175,13 +187,7 @@ func (r *reconciliation) adoptGranted() {
 	if granted == nil || granted.GPUs > 0 || r.lease.Status.Limits != nil || deployment == nil {
 		return
 	}
-	for i := range deployment.Spec.Template.Spec.Containers {
-		for name, quantity := range deployment.Spec.Template.Spec.Containers[i].Resources.Limits {
-			if strings.HasPrefix(string(name), "nvidia.com/") {
-				granted.GPUs += quantity.Value()
-			}
-		}
-	}
+	granted.GPUs = leasepod.GPUs(&deployment.Spec.Template)
 	if !granted.Autoscaled && deployment.Spec.Replicas != nil {
 		granted.Replicas = int64(*deployment.Spec.Replicas)
 	}

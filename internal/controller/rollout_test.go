@@ -1,0 +1,58 @@
+package controller
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+)
+
+// TestBudgetRollout: pods of an earlier spec may have more GPUs. They run until Kubernetes
+// has replaced them, which is never if the new ones do not become ready. Their lease is
+// charged for them until then.
+func TestBudgetRollout(t *testing.T) {
+	t.Parallel()
+	const large, small = `{models: [{name: m, uri: /m}], triton: {replicas: 1, resources: {limits: {amd.com/gpu: 8}}}}`,
+		`{models: [{name: m, uri: /m}], triton: {replicas: 1, args: [--broken]}}`
+	e := newEnvironment(t, budgeted(8), newLease(t, "a", large), younger(t, "b", fixedGPUs(8), 1))
+	status := func(s appsv1.DeploymentStatus, generation int64) {
+		t.Helper()
+		deployment := e.deploymentOf("a")
+		before := deployment.DeepCopy()
+		deployment.Generation = generation
+		require.NoError(t, e.cluster.Patch(t.Context(), deployment, client.MergeFrom(before)))
+		before = deployment.DeepCopy()
+		deployment.Status = s
+		require.NoError(t, e.cluster.Status().Patch(t.Context(), deployment, client.MergeFrom(before)))
+	}
+	charged := func(want int64) {
+		t.Helper()
+		e.reconcile("a")
+		require.NotNil(t, e.lease("a").Status.Budget)
+		require.Equal(t, want, e.lease("a").Status.Budget.Charged)
+		e.reconcile("b")
+		require.Equal(t, want == 0, len(e.lease("b").Status.Refusals) == 0)
+	}
+	charged(8)
+	status(appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1}, 1)
+	charged(8)
+
+	e.editSpec("a", small)
+	charged(8)
+	status(appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1}, 2)
+	charged(8)
+	status(appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 2, UpdatedReplicas: 1}, 2)
+	charged(8)
+
+	e.editSpec("a", `{models: [{name: m, uri: /m}], triton: {command: [sh]}}`)
+	charged(8)
+	require.Equal(t, "False", string(e.lease("a").Status.Conditions[0].Status))
+	status(appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 1, UpdatedReplicas: 1}, 2)
+	e.reconcile("a")
+	require.Zero(t, e.lease("a").Status.Budget.Charged)
+	e.reconcile("b")
+	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("b", v1alpha1.ConditionGranted))
+}
