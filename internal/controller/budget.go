@@ -46,7 +46,7 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	request := budget.RequestOf(r.lease, granted)
 	if granted == nil {
 		r.adoptGranted()
-	} else if err := r.keepGranted(ctx, granted, &request); err != nil {
+	} else if err := r.keepGranted(ctx, renderer.Bounds(), granted, &request); err != nil {
 		return nil, err
 	}
 	current, hasBudget := renderer.Bounds().Budget(r.lease.Namespace)
@@ -154,7 +154,7 @@ func rolledOut(deployment *appsv1.Deployment, gpus int64) bool {
 
 // keepGranted sets the number of replicas that a lease asks for that does not scale and
 // names none: those of its Deployment, which users may scale.
-func (r *reconciliation) keepGranted(ctx context.Context, granted *render.GrantedLease, request *budget.Request) error {
+func (r *reconciliation) keepGranted(ctx context.Context, bounds *policy.LeaseBounds, granted *render.GrantedLease, request *budget.Request) error {
 	deployment := r.deployment()
 	if !request.Keeps || deployment == nil || deployment.Spec.Replicas == nil {
 		return nil
@@ -174,9 +174,8 @@ func (r *reconciliation) keepGranted(ctx context.Context, granted *render.Grante
 		asked = live
 	}
 	isReplicas := func(a v1alpha1.Adjustment) bool { return a.Field == "spec.triton.replicas" }
-	granted.Grant.Adjustments = slices.DeleteFunc(granted.Grant.Adjustments, isReplicas)
-	granted.Grant.Replicas = asked
-	request.Minimum, request.Maximum = min(asked, 1), asked
+	granted.Grant.Adjustments = append(slices.DeleteFunc(granted.Grant.Adjustments, isReplicas), request.Keep(bounds, asked)...)
+	granted.Grant.Replicas = request.Maximum
 	return nil
 }
 

@@ -23,7 +23,7 @@ const replicasOwner = client.FieldOwner(managedBy + "-replicas")
 
 // keepReplicas keeps the current replicas of a Deployment when autoscaling is switched
 // on or off. A lease that is not autoscaled and sets no number starts with the default;
-// after that, users may scale its Deployment, as far as its charge allows.
+// after that, users may scale its Deployment, as far as the limit and its charge allow.
 func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant v1alpha1.Grant) error {
 	var deployment, autoscaler *step
 	for _, s := range steps {
@@ -68,6 +68,8 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		kept = grant.Replicas // see keepGranted
 	case r.charge != nil && grant.GPUs > 0:
 		kept = min(kept, grant.Replicas) // what its charge allows
+	default:
+		kept = min(kept, r.status.Limits.Replicas)
 	}
 	if err := unstructured.SetNestedField(deployment.desired.object.Object, kept, "spec", "replicas"); err != nil {
 		return fmt.Errorf("keep the replicas: %w", err)

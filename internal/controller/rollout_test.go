@@ -56,3 +56,29 @@ func TestBudgetRollout(t *testing.T) {
 	e.reconcile("b")
 	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("b", v1alpha1.ConditionGranted))
 }
+
+// TestKeptReplicasLimit: a lease that names no number of replicas does not keep more than
+// the limit, whether users or its autoscaler scaled its Deployment.
+func TestKeptReplicasLimit(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"no budget": scales, "budget": budgeted(100)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const scaled, keeps = `{models: [{name: m, uri: /m}], triton: {resources: {limits: {nvidia.com/gpu: 1}}}, autoscaling: {enable: true}}`,
+				`{models: [{name: m, uri: /m}], triton: {resources: {limits: {nvidia.com/gpu: 1}}}}`
+			e := newEnvironment(t, text, newLease(t, "a", scaled), newLease(t, "b", keeps))
+			e.reconcile("a")
+			e.reconcile("b")
+			e.setReplicas("a", 30)
+			e.setReplicas("b", 30)
+			e.editSpec("a", keeps)
+			for range 2 {
+				e.reconcile("a")
+				e.reconcile("b")
+				require.LessOrEqual(t, e.replicas("a"), int32(10))
+				require.EqualValues(t, 10, e.replicas("b"))
+			}
+			require.Equal(t, "True Adjusted: spec.triton.replicas: asked 30, granted 10 (server.leases.limits.replicas)", e.condition("b", v1alpha1.ConditionGranted))
+		})
+	}
+}
