@@ -64,10 +64,15 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	if own < 0 || isNewer(leases[own], r.lease) {
 		return nil, apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("tritonleases").GroupResource(), r.lease.Name, errors.New("the cache is behind"))
 	}
-	claims[own] = budget.ClaimOf(renderer, r.lease, request)
+	claim := budget.ClaimOf(renderer, r.lease, request)
+	before := claim.Held
+	if r.lease.Status.Granted == nil {
+		claim.Held = max(claim.Held, claims[own].Held) // of a Deployment that it adopts
+	}
+	claims[own] = claim
 	allocations := policy.Allocate(current.GPUs, claims)
-	claim, allocation := claims[own], allocations[own]
-	c := &charge{account: a, budget: current, before: claim.Held, reserved: max(claim.Held, allocation.GPUs), next: allocation.GPUs}
+	allocation := allocations[own]
+	c := &charge{account: a, budget: current, before: before, reserved: max(claim.Held, allocation.GPUs), next: allocation.GPUs}
 	for i := range claims {
 		if i != own {
 			c.others += claims[i].Held

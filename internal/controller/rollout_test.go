@@ -82,3 +82,29 @@ func TestKeptReplicasLimit(t *testing.T) {
 		})
 	}
 }
+
+// TestBudgetOrphans: a Deployment that outlives its lease is charged, also with what its
+// autoscaler may add, until a lease of the name adopts it.
+func TestBudgetOrphans(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, budgeted(8), newLease(t, "a", scaledGPUs(1, 8)))
+	e.reconcile("a")
+	for _, object := range []client.Object{e.deploymentOf("a"), e.autoscalerOf("a")} {
+		object.SetOwnerReferences(nil)
+		e.update(object)
+	}
+	require.NoError(t, e.cluster.Delete(t.Context(), e.lease("a")))
+	e.reconcile("a")
+	require.NoError(t, e.cluster.Create(t.Context(), younger(t, "b", fixedGPUs(1), 1)))
+	e.reconcile("b")
+	require.Contains(t, e.condition("b", v1alpha1.ConditionGranted), "8 of 8 GPUs are used by a (8)")
+
+	// The new lease has what it adopts before the older one.
+	require.NoError(t, e.cluster.Create(t.Context(), younger(t, "a", fixedGPUs(7), 2)))
+	e.reconcile("a")
+	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("a", v1alpha1.ConditionGranted))
+	e.reconcile("a")
+	require.EqualValues(t, 7, e.lease("a").Status.Budget.Charged)
+	e.reconcile("b")
+	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("b", v1alpha1.ConditionGranted))
+}
