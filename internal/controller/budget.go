@@ -86,7 +86,8 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	if granted != nil {
 		refusal = budget.Fit(renderer, current, granted, claims, allocations, own)
 		if allocation.Refused || allocation.Replicas < request.Maximum {
-			r.requeueAfter(pollInterval)
+			// In case that no change wakes it: each call reads all leases of the namespace.
+			r.requeueAfter(pollInterval * time.Duration(1+len(leases)/100))
 		}
 	}
 	if len(refusal) > 0 {
@@ -231,7 +232,10 @@ func (r *reconciler) rebalance(ctx context.Context, namespace string) (reconcile
 	used := int64(0)
 	for i, allocation := range policy.Allocate(current.GPUs, claims) {
 		used += claims[i].Held
-		differs := allocation.GPUs != claims[i].Held || allocation.Refused != (len(leases[i].Status.Refusals) > 0)
+		// Leases that the policy refuses have no claim: to enqueue them all each time would be
+		// a way to keep tms-server busy.
+		asks := claims[i].GPUs > 0 && claims[i].Maximum > 0
+		differs := allocation.GPUs != claims[i].Held || asks && allocation.Refused != (len(leases[i].Status.Refusals) > 0)
 		if differs && leases[i].Status.Installation != "" {
 			changed = append(changed, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(leases[i])})
 		}

@@ -108,3 +108,19 @@ func TestBudgetOrphans(t *testing.T) {
 	e.reconcile("b")
 	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("b", v1alpha1.ConditionGranted))
 }
+
+// TestBudgetRefusedByPolicy: a change of a charge does not enqueue leases that no budget can
+// help.
+func TestBudgetRefusedByPolicy(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, budgeted(4), newLease(t, "a", fixedGPUs(4)), newLease(t, "b", `{models: [{name: m, uri: /m}], image: forbidden}`),
+		younger(t, "c", fixedGPUs(2), 1))
+	q := withQueue(e)
+	for _, name := range []string{"a", "b", "c"} {
+		e.reconcile(name)
+	}
+	q.queued()
+	e.editSpec("a", fixedGPUs(1))
+	e.reconcile("a")
+	require.Equal(t, []string{"c"}, q.queued())
+}
