@@ -46,8 +46,12 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		if replicas == nil || autoscaler.live != nil && int64(*replicas) <= most {
 			return nil // the autoscaler already has them
 		}
-		// An autoscaler never scales a Deployment that has 0 replicas.
-		return r.holdReplicas(ctx, deployment, max(min(int64(*replicas), most), 1))
+		if *replicas == 0 {
+			// An autoscaler never scales a Deployment that has 0 replicas. No pod of the earlier
+			// template may start, which may have more GPUs.
+			return deployment.setReplicas(1)
+		}
+		return r.holdReplicas(ctx, deployment, min(int64(*replicas), most))
 	}
 	if r.lease.Spec.Triton != nil && r.lease.Spec.Triton.Replicas != nil {
 		return nil
@@ -71,14 +75,19 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 	default:
 		kept = min(kept, r.status.Limits.Replicas)
 	}
-	if err := unstructured.SetNestedField(deployment.desired.object.Object, kept, "spec", "replicas"); err != nil {
+	return deployment.setReplicas(kept)
+}
+
+// setReplicas sets the replicas of the Deployment that will be applied.
+func (s *step) setReplicas(replicas int64) error {
+	if err := unstructured.SetNestedField(s.desired.object.Object, replicas, "spec", "replicas"); err != nil {
 		return fmt.Errorf("keep the replicas: %w", err)
 	}
-	if err := deployment.desired.setDigest(); err != nil {
+	if err := s.desired.setDigest(); err != nil {
 		return err
 	}
 	// If a user scaled the Deployment in the meantime, this makes it a write conflict.
-	deployment.desired.object.SetResourceVersion(deployment.live.GetResourceVersion())
+	s.desired.object.SetResourceVersion(s.live.GetResourceVersion())
 	return nil
 }
 

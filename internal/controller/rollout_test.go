@@ -124,3 +124,22 @@ func TestBudgetRefusedByPolicy(t *testing.T) {
 	e.reconcile("a")
 	require.Equal(t, []string{"c"}, q.queued())
 }
+
+// TestWakeWithoutOldPods: a Deployment with 0 replicas that begins to scale starts no pod of
+// its earlier template, for which its lease is not charged.
+func TestWakeWithoutOldPods(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, budgeted(8), newLease(t, "a", fixedGPUs(0)))
+	e.reconcile("a")
+	e.written()
+	e.editSpec("a", `{models: [{name: m, uri: /m}], autoscaling: {enable: true}}`)
+	e.reconcile("a")
+	writes := 0
+	for _, w := range e.written() {
+		if w == "apply Deployment tms-a" {
+			writes++
+		}
+	}
+	require.Equal(t, 1, writes)
+	require.EqualValues(t, 1, e.replicas("a"))
+}
