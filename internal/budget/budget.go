@@ -41,6 +41,14 @@ func RequestOf(lease *v1alpha1.TritonLease, granted *render.GrantedLease) Reques
 	return Request{Granted: true, GPUs: granted.Grant.GPUs, Minimum: minimum, Maximum: maximum, Keeps: keeps}
 }
 
+// Keep sets the replicas of a lease that keeps those that it asks for here. A number above
+// the limit is clamped and reported.
+func (r *Request) Keep(bounds *policy.LeaseBounds, asked int64) []v1alpha1.Adjustment {
+	replicas, adjustments := bounds.GrantReplicas(field.NewPath("spec"), asked, false)
+	r.Minimum, r.Maximum = min(replicas, 1), replicas
+	return adjustments
+}
+
 // replicas returns the fewest and the most replicas of a grant. A lease that does not scale
 // gets fewer replicas if its number does not fit, but one at least.
 func replicas(grant v1alpha1.Grant) (minimum, maximum int64) {
@@ -172,7 +180,7 @@ func (r *Requests) Claims(renderer *render.LeaseRenderer, namespace string, leas
 		now[lease.UID] = c
 		request := c.request
 		if asked, _, ok := KeptReplicas(lease); ok && request.Keeps {
-			request.Minimum, request.Maximum = min(asked, 1), asked
+			request.Keep(renderer.Bounds(), asked)
 		}
 		claims[i] = ClaimOf(renderer, lease, request)
 	}

@@ -126,6 +126,9 @@ func isNewer(a, b *v1alpha1.TritonLease) bool {
 // claims returns the leases of a namespace and their claims. The caller holds the lock.
 func (a *account) claims(ctx context.Context, r *reconciler, renderer *render.LeaseRenderer, namespace string) ([]*v1alpha1.TritonLease, []policy.Claim, error) {
 	leases, err := a.leases(ctx, r, namespace)
+	if err == nil {
+		leases, err = r.withOrphans(ctx, namespace, leases, renderer.Bounds().Limits().GPUs)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

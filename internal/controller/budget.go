@@ -46,7 +46,7 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	request := budget.RequestOf(r.lease, granted)
 	if granted == nil {
 		r.adoptGranted()
-	} else if err := r.keepGranted(ctx, granted, &request); err != nil {
+	} else if err := r.keepGranted(ctx, renderer.Bounds(), granted, &request); err != nil {
 		return nil, err
 	}
 	current, hasBudget := renderer.Bounds().Budget(r.lease.Namespace)
@@ -64,10 +64,15 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	if own < 0 || isNewer(leases[own], r.lease) {
 		return nil, apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("tritonleases").GroupResource(), r.lease.Name, errors.New("the cache is behind"))
 	}
-	claims[own] = budget.ClaimOf(renderer, r.lease, request)
+	claim := budget.ClaimOf(renderer, r.lease, request)
+	before := claim.Held
+	if r.lease.Status.Granted == nil {
+		claim.Held = max(claim.Held, claims[own].Held) // of a Deployment that it adopts
+	}
+	claims[own] = claim
 	allocations := policy.Allocate(current.GPUs, claims)
-	claim, allocation := claims[own], allocations[own]
-	c := &charge{account: a, budget: current, before: claim.Held, reserved: max(claim.Held, allocation.GPUs), next: allocation.GPUs}
+	allocation := allocations[own]
+	c := &charge{account: a, budget: current, before: before, reserved: max(claim.Held, allocation.GPUs), next: allocation.GPUs}
 	for i := range claims {
 		if i != own {
 			c.others += claims[i].Held
@@ -81,7 +86,8 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	if granted != nil {
 		refusal = budget.Fit(renderer, current, granted, claims, allocations, own)
 		if allocation.Refused || allocation.Replicas < request.Maximum {
-			r.requeueAfter(pollInterval)
+			// In case that no change wakes it: each call reads all leases of the namespace.
+			r.requeueAfter(pollInterval * time.Duration(1+len(leases)/100))
 		}
 	}
 	if len(refusal) > 0 {
@@ -124,14 +130,19 @@ func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease
 }
 
 // settle lowers the charge of a lease whose objects are applied. A HorizontalPodAutoscaler
-// lowers the replicas of its Deployment itself, a little later.
+// lowers the replicas of its Deployment itself, a little later. Pods with more GPUs run until
+// the Deployment has replaced them, which is never if the new ones do not become ready.
 func (r *reconciliation) settle() {
 	c := r.charge
 	if c == nil || r.status.Budget == nil {
 		return
 	}
 	charged := c.next
-	if granted, deployment := r.status.Granted, r.deployment(); granted != nil && granted.Autoscaled && deployment != nil && deployment.Spec.Replicas != nil {
+	switch granted, deployment := r.status.Granted, r.deployment(); {
+	case granted == nil || deployment == nil:
+	case !rolledOut(deployment, granted.GPUs):
+		charged = c.reserved
+	case granted.Autoscaled && deployment.Spec.Replicas != nil:
 		charged = max(charged, min(c.reserved, int64(*deployment.Spec.Replicas)*granted.GPUs))
 	}
 	r.status.Budget = c.status(charged)
@@ -140,9 +151,16 @@ func (r *reconciliation) settle() {
 	}
 }
 
+// rolledOut reports whether all pods of a Deployment, as it was before the objects were
+// applied, have at most this number of GPUs.
+func rolledOut(deployment *appsv1.Deployment, gpus int64) bool {
+	status := deployment.Status
+	return leasepod.GPUs(&deployment.Spec.Template) <= gpus && status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas >= status.Replicas
+}
+
 // keepGranted sets the replicas in the request of a lease that does not scale and names no
 // number: it asks for those of its Deployment, which users may scale.
-func (r *reconciliation) keepGranted(ctx context.Context, granted *render.GrantedLease, request *budget.Request) error {
+func (r *reconciliation) keepGranted(ctx context.Context, bounds *policy.LeaseBounds, granted *render.GrantedLease, request *budget.Request) error {
 	deployment := r.deployment()
 	if !request.Keeps || deployment == nil || deployment.Spec.Replicas == nil {
 		return nil
@@ -162,9 +180,8 @@ func (r *reconciliation) keepGranted(ctx context.Context, granted *render.Grante
 		asked = live
 	}
 	isReplicas := func(a v1alpha1.Adjustment) bool { return a.Field == "spec.triton.replicas" }
-	granted.Grant.Adjustments = slices.DeleteFunc(granted.Grant.Adjustments, isReplicas)
-	granted.Grant.Replicas = asked
-	request.Minimum, request.Maximum = min(asked, 1), asked
+	granted.Grant.Adjustments = append(slices.DeleteFunc(granted.Grant.Adjustments, isReplicas), request.Keep(bounds, asked)...)
+	granted.Grant.Replicas = request.Maximum
 	return nil
 }
 
@@ -175,7 +192,7 @@ func (r *reconciliation) adoptGranted() {
 	if granted == nil || granted.GPUs > 0 || r.lease.Status.Limits != nil || deployment == nil {
 		return
 	}
-	granted.GPUs = leasepod.GPUs(&deployment.Spec.Template.Spec)
+	granted.GPUs = leasepod.GPUs(&deployment.Spec.Template)
 	if !granted.Autoscaled && deployment.Spec.Replicas != nil {
 		granted.Replicas = int64(*deployment.Spec.Replicas)
 	}
@@ -215,7 +232,10 @@ func (r *reconciler) rebalance(ctx context.Context, namespace string) (reconcile
 	used := int64(0)
 	for i, allocation := range policy.Allocate(current.GPUs, claims) {
 		used += claims[i].Held
-		differs := allocation.GPUs != claims[i].Held || allocation.Refused != (len(leases[i].Status.Refusals) > 0)
+		// Leases that the policy refuses have no claim: to enqueue them all each time would be
+		// a way to keep tms-server busy.
+		asks := claims[i].GPUs > 0 && claims[i].Maximum > 0
+		differs := allocation.GPUs != claims[i].Held || asks && allocation.Refused != (len(leases[i].Status.Refusals) > 0)
 		if differs && leases[i].Status.Installation != "" {
 			changed = append(changed, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(leases[i])})
 		}

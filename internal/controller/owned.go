@@ -25,10 +25,14 @@ const (
 )
 
 func indexOwner(object client.Object) []string {
-	if owner := metav1.GetControllerOf(object); owner != nil && owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
+	switch owner := metav1.GetControllerOf(object); {
+	case owner == nil:
+		return []string{noOwner}
+	case owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/"):
 		return []string{string(owner.UID)}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // listOwned reads the objects that the lease owns.

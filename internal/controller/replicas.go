@@ -23,7 +23,7 @@ const replicasOwner = client.FieldOwner(managedBy + "-replicas")
 
 // keepReplicas keeps the current replicas of a Deployment when autoscaling is switched
 // on or off. A lease that is not autoscaled and sets no number starts with the default;
-// after that, users may scale its Deployment, as far as its charge allows.
+// after that, users may scale its Deployment, as far as the limit and its charge allow.
 func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant v1alpha1.Grant) error {
 	var deployment, autoscaler *step
 	for _, s := range steps {
@@ -46,8 +46,12 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		if replicas == nil || autoscaler.live != nil && int64(*replicas) <= most {
 			return nil // the autoscaler already has them
 		}
-		// An autoscaler never scales a Deployment that has 0 replicas.
-		return r.holdReplicas(ctx, deployment, max(min(int64(*replicas), most), 1))
+		if *replicas == 0 {
+			// An autoscaler never scales a Deployment that has 0 replicas. No pod of the earlier
+			// template may start, which may have more GPUs.
+			return deployment.setReplicas(1)
+		}
+		return r.holdReplicas(ctx, deployment, min(int64(*replicas), most))
 	}
 	if r.lease.Spec.Triton != nil && r.lease.Spec.Triton.Replicas != nil {
 		return nil
@@ -68,15 +72,22 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		kept = grant.Replicas // see keepGranted
 	case r.charge != nil && grant.GPUs > 0:
 		kept = min(kept, grant.Replicas) // what its charge allows
+	default:
+		kept = min(kept, r.status.Limits.Replicas)
 	}
-	if err := unstructured.SetNestedField(deployment.desired.object.Object, kept, "spec", "replicas"); err != nil {
+	return deployment.setReplicas(kept)
+}
+
+// setReplicas sets the replicas of the Deployment that will be applied.
+func (s *step) setReplicas(replicas int64) error {
+	if err := unstructured.SetNestedField(s.desired.object.Object, replicas, "spec", "replicas"); err != nil {
 		return fmt.Errorf("keep the replicas: %w", err)
 	}
-	if err := deployment.desired.setDigest(); err != nil {
+	if err := s.desired.setDigest(); err != nil {
 		return err
 	}
 	// If a user scaled the Deployment in the meantime, this makes it a write conflict.
-	deployment.desired.object.SetResourceVersion(deployment.live.GetResourceVersion())
+	s.desired.object.SetResourceVersion(s.live.GetResourceVersion())
 	return nil
 }
 

@@ -76,6 +76,9 @@ func (s *store) put(object client.Object) {
 	} else if specOf(before) != specOf(object) || before.GetDeletionTimestamp().IsZero() != object.GetDeletionTimestamp().IsZero() {
 		object.SetGeneration(before.GetGeneration() + 1)
 	}
+	if deployment, ok := object.(*appsv1.Deployment); ok {
+		deployment.Status.ObservedGeneration = deployment.Generation // its pods are replaced at once
+	}
 	s.objects[key] = object
 	s.changed(key)
 }

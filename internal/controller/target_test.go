@@ -195,5 +195,5 @@ func TestIndexes(t *testing.T) {
 	deployment.OwnerReferences[0].APIVersion = "example.com/v1"
 	require.Empty(t, indexOwner(deployment))
 	deployment.OwnerReferences[0].Controller = nil
-	require.Empty(t, indexOwner(deployment))
+	require.Equal(t, []string{noOwner}, indexOwner(deployment))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	podresources "k8s.io/component-helpers/resource"
@@ -16,7 +17,7 @@ import (
 // the limits. The numbers are those of the scheduler: the sum of all containers, or the
 // highest number of the init containers, if that is more.
 func checkResources(bounds *policy.LeaseBounds, triton *field.Path, template *corev1.PodTemplateSpec) (int64, field.ErrorList) {
-	most := highest(&template.Spec)
+	most := resourcesOf(template)
 	var reasons field.ErrorList
 	exceeds := func(path *field.Path, total, limit resource.Quantity, key string) {
 		if total.Cmp(limit) > 0 {
@@ -37,25 +38,29 @@ func checkResources(bounds *policy.LeaseBounds, triton *field.Path, template *co
 	return gpus.Value(), reasons
 }
 
-// highest returns the higher one of the request and the limit of each resource of a pod. A
-// limit is also a request if the container has no request. A request can be higher than the
-// sum of the limits, because containers may have no limit.
-func highest(spec *corev1.PodSpec) corev1.ResourceList {
-	pod := &corev1.Pod{Spec: *spec}
-	var options podresources.PodResourcesOptions
-	most := podresources.PodRequests(pod, options)
-	for name, quantity := range podresources.PodLimits(pod, options) {
-		if quantity.Cmp(most[name]) > 0 {
-			most[name] = quantity
+// GPUs returns the number of GPUs of one pod.
+func GPUs(template *corev1.PodTemplateSpec) int64 {
+	gpus := sum(resourcesOf(template), isGPU)
+	return gpus.Value()
+}
+
+// resourcesOf returns the most that a pod may have of each resource.
+func resourcesOf(template *corev1.PodTemplateSpec) corev1.ResourceList {
+	pod := &corev1.Pod{Spec: template.Spec}
+	most := corev1.ResourceList{}
+	// A limit is also a request if the container has no request. A request may be higher only
+	// if there is no limit. Kubernetes before 1.34 drops the resources of the pod itself.
+	for _, podLevel := range []bool{true, false} {
+		options := podresources.PodResourcesOptions{SkipPodLevelResources: !podLevel}
+		for _, list := range []corev1.ResourceList{podresources.PodRequests(pod, options), podresources.PodLimits(pod, options)} {
+			for name, quantity := range list {
+				if quantity.Cmp(most[name]) > 0 {
+					most[name] = quantity
+				}
+			}
 		}
 	}
 	return most
-}
-
-// GPUs returns the number of GPUs of a pod, as the scheduler counts them.
-func GPUs(spec *corev1.PodSpec) int64 {
-	gpus := sum(highest(spec), isGPU)
-	return gpus.Value()
 }
 
 // requireMemoryLimits refuses containers that have no memory limit. Without one, a
@@ -87,10 +92,12 @@ func sum(list corev1.ResourceList, matches func(name string) bool) resource.Quan
 	return total
 }
 
-// isGPU reports whether a resource is a GPU, or a part of one, which counts as one. The
-// ValidatingAdmissionPolicy of Deployments has the same rule in CEL.
+// isGPU reports whether a resource is a GPU, or a part of one, which counts as one. A device
+// of a DeviceClass counts, whatever the name of the class. The ValidatingAdmissionPolicy of
+// Deployments has the same rule in CEL.
 func isGPU(name string) bool {
-	return strings.Contains(strings.ToLower(name), "gpu") || strings.HasPrefix(name, "nvidia.com/mig-")
+	return strings.Contains(strings.ToLower(name), "gpu") || strings.HasPrefix(name, "nvidia.com/mig-") ||
+		strings.HasPrefix(name, resourcev1.ResourceDeviceClassPrefix)
 }
 
 func isMemory(name string) bool {

@@ -41,6 +41,8 @@ func TestResources(t *testing.T) {
 		"an init container after sidecar": {spec: triton + "], initContainers: [{name: a, restartPolicy: Always, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 1}}}, {name: b, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 8}}}]", refused: []string{tooMany("9")}},
 		"a GPU that is only requested":    {spec: "containers: [{name: triton, resources: {requests: {nvidia.com/gpu: 9}, limits: {memory: 1Gi}}}]", refused: []string{tooMany("9")}},
 		"several kinds of GPUs":           {spec: "containers: [{name: triton, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 1, nvidia.com/gpu.shared: 1, nvidia.com/mig-1g.5gb: 1, amd.com/gpu: 1, gpu.intel.com/i915: 1, example.com/GPU-x: 1, example.com/fpga: 7}}}]", gpus: 6},
+		"devices of classes":              {spec: "containers: [{name: triton, resources: {limits: {memory: 1Gi, deviceclass.resource.kubernetes.io/h100: 9}}}]", refused: []string{tooMany("9")}},
+		"a low CPU request of the pod":    {spec: "resources: {requests: {cpu: 1}}, containers: [{name: triton, resources: {requests: {cpu: 17}, limits: {memory: 1Gi}}}]", refused: []string{invalid("", "17", "cpu", "16")}},
 		"more GPUs than an integer":       {spec: "containers: [{name: triton, resources: {limits: {memory: 1Gi, nvidia.com/gpu: 1e30}}}]", refused: []string{tooMany("1e30")}},
 		"no GPUs":                         {limits: &policy.LimitsConfig{}, spec: "containers: [{name: triton, resources: {limits: {nvidia.com/gpu: 1}}}]", refused: []string{invalid(".limits", "1", "gpus", "0")}},
 		"no limits but of GPUs":           {limits: &policy.LimitsConfig{CPU: v1alpha1.Raw("")}, spec: "containers: [{name: triton, resources: {limits: {cpu: 1e9}, requests: {memory: 1e15}}}]"},

@@ -92,6 +92,11 @@ type RenewalBounds struct {
 	Interval v1alpha1.Duration `json:"interval"`
 }
 
+const (
+	standardRestricted = "restricted"
+	standardPrivileged = "privileged"
+)
+
 // LeaseBounds is a valid LeaseConfig. Its methods are pure, and safe for concurrent use.
 type LeaseBounds struct {
 	config LeaseConfig
@@ -120,7 +125,7 @@ func NewLeaseBounds(config LeaseConfig, rateWindow v1alpha1.Duration) (*LeaseBou
 		return nil, Refusal(reasons)
 	}
 	b.config.AllowedTargets = cmp.Or(config.AllowedTargets, targetsLabelled)
-	b.config.PodSecurityStandard = cmp.Or(config.PodSecurityStandard, "restricted")
+	b.config.PodSecurityStandard = cmp.Or(config.PodSecurityStandard, standardRestricted)
 	return b, nil
 }
 

@@ -101,6 +101,23 @@ podTemplate: {spec: {volumes: [{name: f, image: {reference: a}}, {name: g, empty
 	}, refusedFields(t, reasons, "server.leases.allowedVolumes"))
 }
 
+func TestCheckVariables(t *testing.T) {
+	t.Parallel()
+	request := tritonRequest(t, `
+env: [{name: NVIDIA_VISIBLE_DEVICES, value: all}, {name: CUDA_VISIBLE_DEVICES, value: "0"}]
+initContainers: [{name: a, env: [{name: AMD_VISIBLE_DEVICES, valueFrom: {configMapKeyRef: {name: a, key: k}}}]}]
+podTemplate: {spec: {containers: [{name: triton, env: [{name: A}, {name: NVIDIA_IMEX_CHANNELS}]}]}}`)
+	config := every()
+	for standard, refused := range map[string][]string{
+		"":           {"spec.triton.env[0].name", "spec.triton.initContainers[0].env[0].name", "spec.triton.podTemplate.spec.containers[0].env[1].name"},
+		"baseline":   {"spec.triton.env[0].name", "spec.triton.initContainers[0].env[0].name", "spec.triton.podTemplate.spec.containers[0].env[1].name"},
+		"privileged": {},
+	} {
+		config.PodSecurityStandard = standard
+		require.Equal(t, refused, refusedFields(t, leaseBounds(t, config).CheckRequest(spec, request, policy.Allowlist{""}), "GPUs that the limits"))
+	}
+}
+
 const secrets = `
 env:
 - {name: A, value: a}

@@ -274,6 +274,7 @@ func TestAdmissionOfDeployments(t *testing.T) {
 		"{containers: [{name: a, resources: {limits: {nvidia.com/gpu: '5'}}}]}":                                                                                                 false,
 		"{containers: [{name: a, resources: {limits: {nvidia.com/gpu.shared: '3'}}}, {name: b, resources: {limits: {nvidia.com/mig-1g.5gb: '1'}}}]}":                            true,
 		"{containers: [{name: a, resources: {limits: {amd.com/gpu: '3'}}}, {name: b, resources: {limits: {nvidia.com/mig-1g.5gb: '1', nvidia.com/gpu: '1'}}}]}":                 false,
+		"{containers: [{name: a, resources: {limits: {deviceclass.resource.kubernetes.io/h100: '5'}}}]}":                                                                        false,
 		"{containers: [{name: a, resources: {limits: {cpu: '99', memory: 9Gi}}}, {name: b, resources: {requests: {cpu: 100m}}}, {name: c}]}":                                    true,
 		"{containers: [{name: a, resources: {limits: {nvidia.com/gpu: '3'}}}], initContainers: [{name: i, resources: {limits: {nvidia.com/gpu: '4'}}}]}":                        true,
 		"{containers: [{name: a}], initContainers: [{name: i}, {name: j, resources: {limits: {nvidia.com/gpu: '5'}}}]}":                                                         false,
