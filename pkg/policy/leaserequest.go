@@ -30,7 +30,7 @@ func (b *LeaseBounds) CheckRequest(path *field.Path, request LeaseRequest, image
 		reasons = append(reasons, b.checkSecrets(pod, request.InReleaseNamespace)...)
 		reasons = append(reasons, b.checkTolerations(pod)...)
 		reasons = append(reasons, b.checkVariables(pod)...)
-		reasons = append(reasons, checkContainerImages(pod, images)...)
+		reasons = append(reasons, checkImages(pod, images)...)
 	}
 	return reasons
 }

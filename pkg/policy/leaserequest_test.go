@@ -95,7 +95,7 @@ volumes:
 - {name: d, emptyDir: {}, nfs: null}
 - {name: e}
 - text
-podTemplate: {spec: {volumes: [{name: f, image: {reference: a}}, {name: g, emptyDir: {}}]}}`), nil)
+podTemplate: {spec: {volumes: [{name: f, image: {reference: a}}, {name: g, emptyDir: {}}]}}`), policy.Allowlist{"a"})
 	require.Equal(t, []string{
 		"spec.triton.volumes[2].hostPath", "spec.triton.volumes[3].nfs", "spec.triton.podTemplate.spec.volumes[0].image",
 	}, refusedFields(t, reasons, "server.leases.allowedVolumes"))
@@ -225,14 +225,18 @@ func TestCheckTolerations(t *testing.T) {
 	}
 }
 
-func TestCheckContainerImages(t *testing.T) {
+func TestCheckImages(t *testing.T) {
 	t.Parallel()
-	reasons := leaseBounds(t, every()).CheckRequest(spec, tritonRequest(t, `
+	config := every()
+	config.AllowedVolumes = append(config.AllowedVolumes, "image")
+	reasons := leaseBounds(t, config).CheckRequest(spec, tritonRequest(t, `
 initContainers: [{name: a, image: mine}, {name: b, image: other}, {name: c}]
-podTemplate: {spec: {containers: [{name: triton}, {name: d, image: other}], initContainers: [{image: other}], ephemeralContainers: [{image: other}]}}`), policy.Allowlist{"mine"})
+volumes: [{name: a, image: {reference: mine}}, {name: b, image: {reference: other}}]
+podTemplate: {spec: {volumes: [{name: c, image: {reference: other}}], containers: [{name: triton}, {name: d, image: other}], initContainers: [{image: other}], ephemeralContainers: [{image: other}]}}`), policy.Allowlist{"mine"})
 	require.Equal(t, []string{
-		"spec.triton.initContainers[1].image", "spec.triton.podTemplate.spec.initContainers[0].image",
+		"spec.triton.initContainers[1].image", "spec.triton.volumes[1].image.reference", "spec.triton.podTemplate.spec.initContainers[0].image",
 		"spec.triton.podTemplate.spec.containers[1].image", "spec.triton.podTemplate.spec.ephemeralContainers[0].image",
+		"spec.triton.podTemplate.spec.volumes[0].image.reference",
 	}, refusedFields(t, reasons, "images.triton or in server.allowlist"))
 }
 
