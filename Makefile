@@ -39,7 +39,7 @@ test: ## run the tests; they need only Go
 
 # The race detector makes rendering slow, so only tests of concurrent code use it.
 race: ## run the tests of concurrent code with the race detector
-	go test -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/server/... ./internal/valuesfile ./pkg/client
+	go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/server/... ./internal/valuesfile ./pkg/client
 	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts

@@ -578,7 +578,7 @@ func (m *model) checkGranted(lease *v1alpha1.TritonLease, deployment *appsv1.Dep
 }
 
 // sequences is the number of sequences of TestModel. make fuzz runs more of them.
-var sequences = flag.Uint64("sequences", 200, "number of sequences of TestModel")
+var sequences = flag.Uint64("sequences", 200, "number of sequences of TestModel, of which -short runs a tenth")
 
 // TestModel runs random sequences of what tenants, administrators and crashes do. After
 // each step the controller comes to rest, and the invariants hold: no budget is exceeded, no
@@ -586,10 +586,14 @@ var sequences = flag.Uint64("sequences", 200, "number of sequences of TestModel"
 func TestModel(t *testing.T) {
 	t.Parallel()
 	const shards = 4
+	total := *sequences
+	if testing.Short() {
+		total /= 10
+	}
 	for shard := range uint64(shards) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
-			for seed := shard; seed < *sequences; seed += shards {
+			for seed := shard; seed < total; seed += shards {
 				newModel(t, seed).run(seed)
 			}
 		})
