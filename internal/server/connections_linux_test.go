@@ -145,12 +145,9 @@ func hasLabel(metric *dto.Metric, value string) bool {
 	return false
 }
 
-// from returns a dialer with a source address of the loopback network.
-func from(t *testing.T, address string) *net.Dialer {
-	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux accepts all addresses of 127.0.0.0/8")
-	}
+// from returns a dialer with a source address of the loopback network. Only Linux accepts
+// all addresses of 127.0.0.0/8.
+func from(address string) *net.Dialer {
 	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 }
 
@@ -159,7 +156,7 @@ func from(t *testing.T, address string) *net.Dialer {
 func silent(t *testing.T, address string, to net.Addr, n int, closed *atomic.Int64) {
 	t.Helper()
 	for range n {
-		conn, err := from(t, address).DialContext(t.Context(), "tcp", to.String())
+		conn, err := from(address).DialContext(t.Context(), "tcp", to.String())
 		if err != nil { // the server was faster
 			closed.Add(1)
 			continue
@@ -212,7 +209,7 @@ func TestSilentConnections(t *testing.T) {
 	perConnection := (int64(memory()) - int64(before)) / int64(config.Connections.Maximum)
 	require.Less(t, perConnection, int64(bytesEach))
 
-	transport := &http.Transport{DialContext: from(t, "127.0.0.200").DialContext, DisableKeepAlives: true}
+	transport := &http.Transport{DialContext: from("127.0.0.200").DialContext, DisableKeepAlives: true}
 	client := tmsv1connect.NewLeaseServiceClient(&http.Client{Transport: transport}, "http://"+listener.Addr().String())
 	for range 20 {
 		lease, err := status(client, "a")
@@ -237,7 +234,7 @@ func TestPort(t *testing.T) {
 	for i := range 10 {
 		silent(t, fmt.Sprintf("127.0.1.%d", 1+i), port.Listener.Addr(), 20, &closed)
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: from(t, "127.0.0.200").DialContext, DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DialContext: from("127.0.0.200").DialContext, DisableKeepAlives: true}}
 	for range 10 {
 		request := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://"+port.Listener.Addr().String(), nil)
 		request.RequestURI = ""
@@ -284,7 +281,7 @@ func TestBusyConnection(t *testing.T) {
 			require.NoError(t, err)
 			start(t, server, listener)
 			client := func(address string) tmsv1connect.LeaseServiceClient {
-				transport := &http.Transport{DialContext: from(t, address).DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+				transport := &http.Transport{DialContext: from(address).DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 				t.Cleanup(transport.CloseIdleConnections)
 				return tmsv1connect.NewLeaseServiceClient(&http.Client{Transport: transport}, scheme+"://"+listener.Addr().String())
 			}
