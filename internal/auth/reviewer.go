@@ -31,7 +31,8 @@ const (
 // the results for a few seconds. It is safe for concurrent use.
 type Reviewer struct {
 	client kubernetes.Interface
-	// audiences are those of which a token must have one. Empty means the API server's.
+	// audiences are the accepted audiences: a token needs at least one of them. If it is
+	// empty, a token needs an audience of the API server.
 	audiences []string
 	// allowAll skips authentication and authorization.
 	allowAll bool

@@ -578,7 +578,7 @@ func (m *model) checkGranted(lease *v1alpha1.TritonLease, deployment *appsv1.Dep
 }
 
 // sequences is the number of sequences of TestModel. make fuzz runs more of them.
-var sequences = flag.Uint64("sequences", 200, "number of sequences of TestModel, of which -short runs a tenth")
+var sequences = flag.Uint64("sequences", 200, "number of sequences that TestModel runs; with -short it runs a tenth of them")
 
 // TestModel runs random sequences of what tenants, administrators and crashes do. After
 // each step the controller comes to rest, and the invariants hold: no budget is exceeded, no

@@ -31,7 +31,8 @@ func TestRandomPods(t *testing.T) {
 	require.Less(t, refused, 1700)
 }
 
-// randomPod returns containers with GPUs, some of which run before others.
+// randomPod returns a pod with containers, init containers and sidecars that have limits of
+// GPUs or CPUs.
 func randomPod(random *rand.Rand) corev1.PodSpec {
 	var pod corev1.PodSpec
 	container := func() corev1.Container {

@@ -182,8 +182,8 @@ func otherVolumes(t *testing.T, path string, pod map[string]any, types []string)
 	return others
 }
 
-// unmatchedTolerations returns the paths of tolerations that tolerate a taint of which no
-// single entry allows all.
+// unmatchedTolerations returns the paths of the tolerations that are not allowed. A
+// toleration is allowed if one entry matches all taints that it tolerates.
 func unmatchedTolerations(t *testing.T, path string, pod map[string]any, entries []policy.AllowedToleration) []string {
 	var taints []corev1.Taint
 	for _, key := range []string{"a", "b", "c", "other"} {
