@@ -5,6 +5,8 @@ package stencil
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
+	"hash"
 	"regexp"
 	"strconv"
 	"strings"
@@ -88,6 +90,17 @@ func (s *Stencil) Append(to []byte, parameters []string) []byte {
 		to = append(to, parameters[index]...)
 	}
 	return append(to, s.pieces[len(s.pieces)-1]...)
+}
+
+// Hash writes to a hash what the stencil consists of. It does not depend on the prefix of the
+// placeholders.
+func (s *Stencil) Hash(to hash.Hash) {
+	for i, piece := range s.pieces {
+		_, _ = fmt.Fprintf(to, "%d %s", len(piece), piece) // never fails
+		if i < len(s.parameters) {
+			_, _ = fmt.Fprintf(to, " %d ", s.parameters[i])
+		}
+	}
 }
 
 // Restore returns the text that Cut was called with.

@@ -29,6 +29,8 @@ type shape struct {
 	faults  []fault
 	pod     leasepod.Verdict
 	checked bool
+	// fingerprint is that of yaml, once it was asked for.
+	fingerprint *Fingerprint
 }
 
 // grantShape is a grant without its numbers and the texts of its adjustments.
