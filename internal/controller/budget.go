@@ -51,7 +51,7 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	}
 	current, hasBudget := renderer.Bounds().Budget(r.lease.Namespace)
 	if !hasBudget || granted != nil && request.GPUs == 0 && budget.Held(r.lease, request) == 0 {
-		return nil, r.claim(ctx, nil)
+		return nil, r.claim(ctx, granted)
 	}
 	a := r.accounts.of(r.lease.Namespace)
 	a.lock.Lock()
@@ -105,8 +105,11 @@ func (c *charge) status(charged int64) *v1alpha1.Budget {
 // would otherwise revert each other's changes. granted is nil if the lease is refused.
 func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease) error {
 	increase := r.charge != nil && granted != nil && r.charge.reserved > r.charge.before
-	if r.lease.Status.Installation != "" && !increase {
-		return nil
+	if !increase {
+		isNew := r.lease.Status.Installation == ""
+		if !isNew || granted != nil || r.lease.Status.Granted == nil {
+			return nil // claimNew claims a granted lease, and refuse one without objects
+		}
 	}
 	claimed := r.lease.DeepCopy()
 	claimed.Status.Installation = r.installation
@@ -127,6 +130,19 @@ func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease
 	r.lease = claimed.DeepCopy()
 	r.lease.Status.Granted = before
 	return nil
+}
+
+// claimNew claims a granted lease that belongs to no installation yet. It writes the whole
+// status, as it is once the objects exist.
+func (r *reconciliation) claimNew(ctx context.Context, objects *render.Objects) error {
+	if r.status.Installation != "" {
+		return nil
+	}
+	r.status.Installation = r.installation
+	r.observe(objects, nil)
+	err := r.updateStatus(ctx)
+	r.notClaimed = err != nil
+	return err
 }
 
 // settle lowers the charge of a lease whose objects are applied. A HorizontalPodAutoscaler

@@ -65,7 +65,7 @@ func Client() client.Options {
 // trim removes fields that are large or change often, and that the controller does not read.
 func trim(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
-		accessor.SetManagedFields(nil)
+		accessor.SetManagedFields(withoutFields(accessor.GetManagedFields()))
 		delete(accessor.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	}
 	switch object := object.(type) {
@@ -75,6 +75,14 @@ func trim(object any) (any, error) {
 		trimLease(object)
 	}
 	return object, nil
+}
+
+// withoutFields returns the entries that hasUpdated looks for, without their fields.
+func withoutFields(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	if !slices.ContainsFunc(entries, isOwnUpdate) {
+		return nil
+	}
+	return []metav1.ManagedFieldsEntry{{Manager: managedBy, Operation: metav1.ManagedFieldsOperationUpdate}}
 }
 
 // trimLease removes the metadata of a lease that tms-server does not read, and a spec that

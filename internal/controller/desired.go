@@ -23,22 +23,15 @@ const appliedAnnotation = "tms.triton-leases.dev/applied"
 type desired struct {
 	kind   *watchedKind
 	owner  types.UID
-	object *unstructured.Unstructured
+	object client.Object
 	digest string
 }
 
 // newDesired returns a rendered object in the form that is applied: with the lease as
-// its owner, and without the fields that the API server sets.
+// its owner. It keeps the rendered object.
 func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLease) (*desired, error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(rendered)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", k.Kind, err)
-	}
-	d := &desired{kind: k, owner: lease.UID, object: &unstructured.Unstructured{Object: content}}
-	unstructured.RemoveNestedField(content, "status")
-	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
-	d.object.SetGroupVersionKind(k.GroupVersionKind)
-	d.object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
+	rendered.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
+	d := &desired{kind: k, owner: lease.UID, object: rendered}
 	return d, d.setDigest()
 }
 
@@ -46,17 +39,31 @@ func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLe
 func (d *desired) setDigest() error {
 	annotations := d.object.GetAnnotations()
 	delete(annotations, appliedAnnotation)
-	if len(annotations) == 0 {
-		annotations = nil
-	}
-	d.object.SetAnnotations(annotations)
-	text, err := json.Marshal(d.object.Object) // sorts the keys of maps
+	text, err := json.Marshal(d.object) // sorts the keys of maps
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", d.kind.Kind, err)
 	}
 	sum := sha256.Sum256(text)
 	d.digest = hex.EncodeToString(sum[:8])
-	return unstructured.SetNestedField(d.object.Object, d.digest, "metadata", "annotations", appliedAnnotation)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[appliedAnnotation] = d.digest
+	d.object.SetAnnotations(annotations)
+	return nil
+}
+
+// content returns the object as it is applied: without the fields that the API server sets.
+func (d *desired) content() (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(d.object)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", d.kind.Kind, err)
+	}
+	unstructured.RemoveNestedField(content, "status")
+	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
+	object := &unstructured.Unstructured{Object: content}
+	object.SetGroupVersionKind(d.kind.GroupVersionKind)
+	return object, nil
 }
 
 // state is how a live object differs from the desired one.
@@ -77,12 +84,15 @@ func (d *desired) compare(live client.Object) (state, error) {
 	if err != nil {
 		return outdated, fmt.Errorf("decode %s: %w", d.kind.Kind, err)
 	}
-	wanted := d.object.DeepCopy().Object
-	for _, key := range []string{"apiVersion", "kind"} { // typed objects from the cache do not have them
-		delete(wanted, key)
+	wanted, err := d.content()
+	if err != nil {
+		return outdated, err
 	}
-	unstructured.RemoveNestedField(wanted, "metadata", "ownerReferences") // there may be others beside ours
-	if !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted) {
+	for _, key := range []string{"apiVersion", "kind"} { // typed objects from the cache do not have them
+		delete(wanted.Object, key)
+	}
+	unstructured.RemoveNestedField(wanted.Object, "metadata", "ownerReferences") // there may be others beside ours
+	if !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted.Object) {
 		return drifted, nil
 	}
 	return upToDate, nil

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -95,7 +96,7 @@ func newEnvironment(t *testing.T, text string, objects ...client.Object) *enviro
 	require.NoError(t, err)
 	kinds, err := newWatchedKinds(scheme)
 	require.NoError(t, err)
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithReturnManagedFields().
 		WithStatusSubresource(new(v1alpha1.TritonLease)).WithIndex(new(v1alpha1.TritonLease), targetIndex, indexTarget)
 	for _, k := range kinds {
 		k.watched.Store(true)
@@ -151,6 +152,12 @@ func (e *environment) intercepted() client.Client {
 			}
 			return err
 		},
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if err := record("create", object); err != nil {
+				return err
+			}
+			return c.Create(ctx, object, options...)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, config runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			if err := record("apply", config.(runtime.Object)); err != nil {
 				return err
@@ -158,7 +165,11 @@ func (e *environment) intercepted() client.Client {
 			return c.Apply(ctx, config, options...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			if err := record("patch", object); err != nil {
+			verb := "patch"
+			if patch.Type() == types.JSONPatchType {
+				verb = "take over"
+			}
+			if err := record(verb, object); err != nil {
 				return err
 			}
 			return c.Patch(ctx, object, patch, options...)

@@ -32,6 +32,7 @@ type reconciler struct {
 	requests      requestRates
 	now           func() time.Time
 	accounts      accounts
+	reconciled    reconciledInputs
 	// queue is that of the controller, once it is started.
 	queue atomic.Pointer[queue]
 }
@@ -50,6 +51,12 @@ type reconciliation struct {
 	charge *charge
 	// notClaimed reports whether claim failed to write the status. Then no object is applied.
 	notClaimed bool
+	// inputs are those of a granted lease, and complete reports whether nothing is left to do
+	// for them once the status is written.
+	inputs   inputs
+	complete bool
+	// isNew reports whether the lease belonged to no installation yet.
+	isNew bool
 	// changed reports whether the status describes an earlier spec.
 	changed bool
 	result  reconcile.Result
@@ -61,13 +68,14 @@ type reconciliation struct {
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	lease := new(v1alpha1.TritonLease)
 	if err := r.Get(ctx, request.NamespacedName, lease); apierrors.IsNotFound(err) {
+		r.reconciled.remove(request.NamespacedName)
 		return r.rebalance(ctx, request.Namespace)
 	} else if err != nil {
 		return reconcile.Result{}, err
 	}
 	rec := &reconciliation{
 		reconciler: r, lease: lease, status: lease.Status.DeepCopy(), startedAt: r.now(),
-		changed: lease.Status.ObservedGeneration != lease.Generation,
+		isNew: lease.Status.Installation == "", changed: lease.Status.ObservedGeneration != lease.Generation,
 	}
 	if !lease.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, rec.deleteOwned(ctx)
@@ -80,7 +88,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return resultOf(client.IgnoreNotFound(err))
 	}
 	if !deleted {
-		err = errors.Join(err, rec.updateStatus(ctx))
+		err = errors.Join(err, client.IgnoreNotFound(rec.updateStatus(ctx)))
+	}
+	if err == nil && rec.complete {
+		r.reconciled.add(lease, rec.inputs)
 	}
 	if err == nil && !deleted {
 		err = rec.rebalanceAfter(ctx)
@@ -110,11 +121,11 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 		return false, err
 	}
 	renderer := r.configuration.LeaseRenderer()
-	objects, err := r.evaluate(ctx, renderer)
+	objects, refused, err := r.evaluate(ctx, renderer)
 	if err != nil {
 		return false, err
 	}
-	if objects == nil {
+	if refused {
 		if err := r.clampGranted(ctx, renderer); err != nil {
 			return false, err
 		}
@@ -122,7 +133,15 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	if deleted, err := r.reconcileTerm(ctx, renderer.Bounds().Interval()); deleted || err != nil {
 		return deleted, err
 	}
-	return false, r.reconcileObjects(ctx, objects)
+	if objects == nil && !refused {
+		return false, nil // nothing is left to do
+	}
+	before := r.result
+	if err := r.reconcileObjects(ctx, objects); err != nil {
+		return false, err
+	}
+	r.complete = !refused && r.result == before
+	return false, nil
 }
 
 // reconcileObjects applies the objects of a granted lease and observes the result.
@@ -130,6 +149,9 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.Objects) error {
 	var err error
 	if objects != nil {
+		if err := r.claimNew(ctx, objects); err != nil {
+			return err
+		}
 		err = r.applyObjects(ctx, objects)
 	}
 	if apierrors.IsConflict(err) {
