@@ -81,6 +81,9 @@ func (d *desired) compare(live client.Object) (state, error) {
 		return outdated, nil
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err == nil {
+		content, err = unpackSpec(content)
+	}
 	if err != nil {
 		return outdated, fmt.Errorf("decode %s: %w", d.kind.Kind, err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -80,9 +81,7 @@ type environment struct {
 	// writes are the requests since the last call of written.
 	writes []write
 	// fail returns the error of a request, if it is set.
-	fail func(write) error
-	// trim is applied to objects that the controller reads from the cache, if it is set.
-	trim   func(client.Object)
+	fail   func(write) error
 	events *recorder
 	clock  time.Time
 	// metrics answers the custom metrics API.
@@ -144,13 +143,22 @@ func (e *environment) intercepted() client.Client {
 	return interceptor.NewClient(e.cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			err := c.Get(ctx, key, object, options...)
-			if err == nil && e.trim != nil {
-				e.trim(object)
+			if err == nil {
+				_, err = trim(object)
 			}
 			if _, isLease := object.(*v1alpha1.TritonLease); err == nil && !isLease && object.GetLabels()[managedByLabel] != managedBy {
 				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 			}
 			return err
+		},
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if err := c.List(ctx, list, options...); err != nil {
+				return err
+			}
+			return meta.EachListItem(list, func(object runtime.Object) error {
+				_, err := trim(object)
+				return err
+			})
 		},
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if err := record("create", object); err != nil {

@@ -1,7 +1,11 @@
 package controller
 
 import (
+	"maps"
+	"reflect"
+
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
@@ -19,9 +23,24 @@ func specChanged(e event.UpdateEvent) bool {
 
 // contentChanged reports whether more than the resource version of an object changed.
 func contentChanged(e event.UpdateEvent) bool {
-	before, after := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew.DeepCopyObject().(client.Object)
-	for _, object := range []client.Object{before, after} {
-		object.SetResourceVersion("")
+	return !equality.Semantic.DeepEqual(withoutVersion(e.ObjectOld), withoutVersion(e.ObjectNew))
+}
+
+// withoutVersion returns a shallow copy of an object of the cache, without its resource
+// version.
+func withoutVersion(object client.Object) client.Object {
+	if custom, ok := object.(*unstructured.Unstructured); ok {
+		content, metadata := maps.Clone(custom.Object), map[string]any{}
+		if before, ok := content["metadata"].(map[string]any); ok {
+			metadata = maps.Clone(before)
+		}
+		delete(metadata, "resourceVersion")
+		content["metadata"] = metadata
+		return &unstructured.Unstructured{Object: content}
 	}
-	return !equality.Semantic.DeepEqual(before, after)
+	copied := reflect.New(reflect.TypeOf(object).Elem())
+	copied.Elem().Set(reflect.ValueOf(object).Elem())
+	shallow := copied.Interface().(client.Object)
+	shallow.SetResourceVersion("")
+	return shallow
 }

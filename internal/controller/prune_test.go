@@ -1,9 +1,9 @@
 package controller
 
 import (
+	"errors"
 	"slices"
 	"strings"
-	"errors"
 	"testing"
 	"time"
 
