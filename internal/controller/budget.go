@@ -16,7 +16,6 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/budget"
-	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -171,7 +170,7 @@ func (r *reconciliation) settle() {
 // applied, have at most this number of GPUs.
 func rolledOut(deployment *appsv1.Deployment, gpus int64) bool {
 	status := deployment.Status
-	return leasepod.GPUs(&deployment.Spec.Template) <= gpus && status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas >= status.Replicas
+	return gpusOf(deployment) <= gpus && status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas >= status.Replicas
 }
 
 // keepGranted sets the replicas in the request of a lease that does not scale and names no
@@ -208,7 +207,7 @@ func (r *reconciliation) adoptGranted() {
 	if granted == nil || granted.GPUs > 0 || r.lease.Status.Limits != nil || deployment == nil {
 		return
 	}
-	granted.GPUs = leasepod.GPUs(&deployment.Spec.Template)
+	granted.GPUs = gpusOf(deployment)
 	if !granted.Autoscaled && deployment.Spec.Replicas != nil {
 		granted.Replicas = int64(*deployment.Spec.Replicas)
 	}

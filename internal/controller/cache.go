@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,11 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/json"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,51 +62,26 @@ func Client() client.Options {
 	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
 }
 
-// trim removes fields that are large or change often, and that the controller does not read.
+// trim removes fields that are large or change often, and that the controller does not
+// read, and packs the objects of leases.
 func trim(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
 		accessor.SetManagedFields(withoutFields(accessor.GetManagedFields()))
 		delete(accessor.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	}
 	switch object := object.(type) {
-	case *autoscalingv2.HorizontalPodAutoscaler:
-		object.Status.CurrentMetrics = nil
 	case *v1alpha1.TritonLease:
 		trimLease(object)
-	case *unstructured.Unstructured:
-		return object, packSpec(object)
+		return object, nil
+	case *corev1.ConfigMap: // the allowlist
+		return object, nil
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		object.Status.CurrentMetrics = nil
+		return object, pack(object)
+	case client.Object:
+		return object, pack(object)
 	}
 	return object, nil
-}
-
-// packSpec replaces the spec of a custom resource by its JSON, which takes a tenth of the
-// memory. unpackSpec reverts it.
-func packSpec(object *unstructured.Unstructured) error {
-	spec, ok := object.Object["spec"].(map[string]any)
-	if !ok {
-		return nil // it is packed already, or has none
-	}
-	text, err := json.Marshal(spec)
-	if err != nil {
-		return fmt.Errorf("pack the spec: %w", err)
-	}
-	object.Object["spec"] = string(text)
-	return nil
-}
-
-// unpackSpec returns the content of an object with its spec, if packSpec packed it.
-func unpackSpec(content map[string]any) (map[string]any, error) {
-	text, ok := content["spec"].(string)
-	if !ok {
-		return content, nil
-	}
-	var spec map[string]any
-	if err := json.Unmarshal([]byte(text), &spec); err != nil {
-		return nil, fmt.Errorf("unpack the spec: %w", err)
-	}
-	content = maps.Clone(content) // the cache has the original
-	content["spec"] = spec
-	return content, nil
 }
 
 // withoutFields returns the entries that hasUpdated looks for, without their fields.

@@ -80,10 +80,7 @@ func (d *desired) compare(live client.Object) (state, error) {
 	if live.GetAnnotations()[appliedAnnotation] != d.digest {
 		return outdated, nil
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
-	if err == nil {
-		content, err = unpackSpec(content)
-	}
+	content, err := contentOf(live)
 	if err != nil {
 		return outdated, fmt.Errorf("decode %s: %w", d.kind.Kind, err)
 	}

@@ -1,11 +1,7 @@
 package controller
 
 import (
-	"maps"
-	"reflect"
-
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
@@ -26,21 +22,8 @@ func contentChanged(e event.UpdateEvent) bool {
 	return !equality.Semantic.DeepEqual(withoutVersion(e.ObjectOld), withoutVersion(e.ObjectNew))
 }
 
-// withoutVersion returns a shallow copy of an object of the cache, without its resource
-// version.
 func withoutVersion(object client.Object) client.Object {
-	if custom, ok := object.(*unstructured.Unstructured); ok {
-		content, metadata := maps.Clone(custom.Object), map[string]any{}
-		if before, ok := content["metadata"].(map[string]any); ok {
-			metadata = maps.Clone(before)
-		}
-		delete(metadata, "resourceVersion")
-		content["metadata"] = metadata
-		return &unstructured.Unstructured{Object: content}
-	}
-	copied := reflect.New(reflect.TypeOf(object).Elem())
-	copied.Elem().Set(reflect.ValueOf(object).Elem())
-	shallow := copied.Interface().(client.Object)
-	shallow.SetResourceVersion("")
-	return shallow
+	object = shallowCopy(object)
+	object.SetResourceVersion("")
+	return object
 }
