@@ -256,7 +256,7 @@ func (r *reconciler) rebalance(ctx context.Context, namespace string) (reconcile
 		}
 	}
 	r.enqueue(ownedPriority, changed...)
-	return reconcile.Result{RequeueAfter: r.showUsed(a, leases, used)}, nil
+	return reconcile.Result{RequeueAfter: r.showUsed(a, leases, used), Priority: new(handler.LowPriority)}, nil
 }
 
 // usedPeriod is the shortest time between two updates of what all leases of a namespace use,

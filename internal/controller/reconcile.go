@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -173,10 +174,13 @@ func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.O
 // the controller does not watch.
 const pollInterval = 30 * time.Second
 
-// requeueAfter reconciles the lease again after a delay. The shortest delay counts.
+// requeueAfter reconciles the lease again after a delay. The shortest delay counts. While
+// the lease waits in the queue, a later request for it can raise its priority, but not lower
+// it: with the priority of now, a new lease would have to wait for all that are reconciled
+// again.
 func (r *reconciliation) requeueAfter(delay time.Duration) {
 	delay = max(delay, time.Millisecond) // 0 would mean never
 	if r.result.RequeueAfter == 0 || delay < r.result.RequeueAfter {
-		r.result.RequeueAfter = delay
+		r.result = reconcile.Result{RequeueAfter: delay, Priority: new(handler.LowPriority)}
 	}
 }

@@ -168,12 +168,19 @@ type mortality struct {
 	takesPart bool
 	// refusals is how many objects the API server refuses to apply.
 	refusals int
+	// fail returns the error of a write, if it is set.
+	fail func() error
 }
 
 // begin reports whether a write takes effect, and its error.
 func (p process) begin() (effective bool, err error) {
 	if p.dead {
 		return false, errDead
+	}
+	if p.fail != nil {
+		if err := p.fail(); err != nil {
+			return false, err
+		}
 	}
 	if p.writes > 0 {
 		if p.writes--; p.writes == 0 {
