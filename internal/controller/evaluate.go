@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
@@ -25,6 +26,13 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 		} else if err != nil {
 			return nil, false, err
 		}
+	}
+	tooMany, err := r.count(ctx, renderer.Bounds(), granted != nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(tooMany) > 0 {
+		granted, refusal = nil, tooMany
 	}
 	unaffordable, err := r.reserve(ctx, renderer, granted)
 	if err != nil {
@@ -105,6 +113,9 @@ const (
 // refuse writes the refusal to the status. What was granted before stays there.
 func (r *reconciliation) refuse(refusal policy.Refusal) {
 	r.status.Installation = r.installation
+	if r.status.Granted == nil {
+		r.uncount(client.ObjectKeyFromObject(r.lease))
+	}
 	r.setCondition(v1alpha1.ConditionGranted, metav1.ConditionFalse, "Refused", refusal.Error())
 	r.recordCondition(v1alpha1.ConditionGranted)
 	r.status.Refusals = refusal[:min(len(refusal), maxRefusals)].Data()

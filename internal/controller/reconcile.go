@@ -34,6 +34,7 @@ type reconciler struct {
 	now           func() time.Time
 	accounts      accounts
 	reconciled    reconciledInputs
+	counts        counts
 	// queue is that of the controller, once it is started.
 	queue atomic.Pointer[queue]
 }
@@ -70,6 +71,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	lease := new(v1alpha1.TritonLease)
 	if err := r.Get(ctx, request.NamespacedName, lease); apierrors.IsNotFound(err) {
 		r.reconciled.remove(request.NamespacedName)
+		r.uncount(request.NamespacedName)
 		return r.rebalance(ctx, request.Namespace)
 	} else if err != nil {
 		return reconcile.Result{}, err
@@ -82,6 +84,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, rec.deleteOwned(ctx)
 	}
 	if lease.Status.Installation != "" && lease.Status.Installation != r.installation {
+		r.uncount(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	deleted, err := rec.reconcileLease(ctx)
