@@ -32,6 +32,9 @@ func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objec
 	if err := r.addOrphans(ctx, unwanted, steps, objects.Lease.ObjectName); err != nil {
 		return err
 	}
+	if err := r.keepMonitors(ctx, objects, unwanted); err != nil {
+		return err
+	}
 	// The autoscaler goes first: it would override the replicas of the Deployment.
 	if err := r.pruneAll(ctx, autoscalerKind, unwanted[autoscalerKind]); err != nil {
 		return err

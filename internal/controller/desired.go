@@ -22,23 +22,26 @@ const appliedAnnotation = "tms.triton-leases.dev/applied"
 // desired is an object as the lease should have it.
 type desired struct {
 	kind   *watchedKind
-	owner  types.UID
+	owner  types.UID // of the lease; empty for a shared monitor
 	object *unstructured.Unstructured
 	digest string
 }
 
-// newDesired returns a rendered object in the form that is applied: with the lease as
-// its owner, and without the fields that the API server sets.
+// newDesired returns a rendered object in the form that is applied: with the lease as its
+// owner, and without the fields that the API server sets. The lease of a shared monitor is nil.
 func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLease) (*desired, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(rendered)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", k.Kind, err)
 	}
-	d := &desired{kind: k, owner: lease.UID, object: &unstructured.Unstructured{Object: content}}
+	d := &desired{kind: k, object: &unstructured.Unstructured{Object: content}}
 	unstructured.RemoveNestedField(content, "status")
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 	d.object.SetGroupVersionKind(k.GroupVersionKind)
-	d.object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
+	if lease != nil {
+		d.owner = lease.UID
+		d.object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
+	}
 	return d, d.setDigest()
 }
 
@@ -82,7 +85,7 @@ func (d *desired) compare(live client.Object) (state, error) {
 		delete(wanted, key)
 	}
 	unstructured.RemoveNestedField(wanted, "metadata", "ownerReferences") // there may be others beside ours
-	if !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted) {
+	if d.owner != "" && !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted) {
 		return drifted, nil
 	}
 	return upToDate, nil
