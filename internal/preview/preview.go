@@ -81,6 +81,9 @@ func Render(renderer *render.Renderer, release render.Release, input *render.Inp
 	if err != nil {
 		return nil, err
 	}
+	if err := result.AddMonitoring(); err != nil {
+		return nil, err
+	}
 	result.Warnings = slices.Concat(defaults.Warnings, warnings(all), notes)
 	return result, nil
 }

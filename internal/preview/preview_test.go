@@ -62,7 +62,7 @@ func TestRenderMatchesController(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../charts/tms/ci/*-values.yaml")
 	require.NoError(t, err)
-	compared := 0
+	compared, shared := 0, 0
 	for _, file := range files {
 		var all struct {
 			Leases map[string]map[string]any `json:"leases"`
@@ -85,10 +85,11 @@ func TestRenderMatchesController(t *testing.T) {
 			for _, text := range given {
 				require.NoError(t, input.Add(text))
 			}
-			objects := map[string]map[string]any{} // by lease, and by kind and name
+			objects := map[string]map[string]any{} // by lease (none for shared monitoring), and by kind and name
 			for _, namespace := range []string{"inference", "vision"} {
-				lr, err := renderer.LeaseRenderer(render.Release{Name: "tms", Namespace: "any", Controller: true}, &input)
+				lr, err := renderer.LeaseRenderer(render.Release{Name: release.Name, Namespace: release.Namespace, Controller: true}, &input)
 				require.NoError(t, err)
+				var needs render.MonitoringNeeds
 				for name, spec := range all.Leases {
 					lease := &v1alpha1.TritonLease{}
 					lease.Name, lease.Namespace = name, namespace
@@ -97,6 +98,15 @@ func TestRenderMatchesController(t *testing.T) {
 					made, err := lr.TritonLease(lease)
 					require.NoError(t, err)
 					objects[namespace+"/"+name] = kinds(made)
+					needs.Add(lease, &v1alpha1.Granted{Grant: made.Lease.Grant, Term: made.Lease.Term})
+				}
+				if lr.SharesMonitors() {
+					monitoring, err := lr.Monitoring(namespace, needs)
+					require.NoError(t, err)
+					objects[namespace+"/"] = kinds(&render.Objects{
+						PodMonitor: monitoring.PodMonitor, PrometheusRule: monitoring.PrometheusRule, MetricsRule: monitoring.MetricsRule,
+					})
+					shared += len(objects[namespace+"/"])
 				}
 			}
 			if len(all.Leases) == 0 {
@@ -104,7 +114,7 @@ func TestRenderMatchesController(t *testing.T) {
 			}
 			result, err := previewOf(t, nil, append(given, []byte(manifests.String()))...)
 			require.NoError(t, err)
-			require.Len(t, result.Leases, len(objects))
+			require.Len(t, result.Leases, 2*len(all.Leases))
 			var order []string
 			for document := range result.Documents() {
 				var object struct {
@@ -131,6 +141,7 @@ func TestRenderMatchesController(t *testing.T) {
 		}
 	}
 	require.Greater(t, compared, 200)
+	require.Greater(t, shared, 20)
 }
 
 func manifestOf(t testing.TB, namespace, name string, spec any) string {

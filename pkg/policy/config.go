@@ -85,6 +85,9 @@ func (b ThresholdBounds) band(metric Metric) Band {
 
 // Prometheus is how Prometheus finds and scrapes leases.
 type Prometheus struct {
+	// Monitors is empty for the default: MonitorsPerLease for leases in values, and
+	// MonitorsShared for TritonLeases.
+	Monitors         Monitors          `json:"monitors,omitempty"`
 	PodMonitorLabels map[string]string `json:"podMonitorLabels,omitempty"`
 	RuleLabels       map[string]string `json:"ruleLabels,omitempty"`
 	// RuleLables is a spelling of RuleLabels in the documentation of NVIDIA TMS. RuleLabels
@@ -96,6 +99,18 @@ type Prometheus struct {
 	RateWindow v1alpha1.Duration `json:"rateWindow"`
 	Alerts     Alerts            `json:"alerts"`
 }
+
+// Monitors tells whether leases share their PodMonitor and PrometheusRules. A lease with a
+// target always has its own.
+type Monitors string
+
+// The values of Monitors.
+const (
+	MonitorsPerLease Monitors = "perLease"
+	MonitorsShared   Monitors = "shared"
+	// MonitorsBoth renders both, for the step from one to the other.
+	MonitorsBoth Monitors = "both"
+)
 
 // Alerts configures the alerts of autoscaled leases.
 type Alerts struct {

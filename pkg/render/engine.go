@@ -8,6 +8,7 @@ import (
 
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/stencil"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // grantsKey is the key of the values from which templates read the grants. The chart's
@@ -37,11 +38,11 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	for i, s := range missing {
 		name := lr.placeholders.At(firstShapeName + i)
 		specs[name] = s.spec
-		grants[name] = lr.grantValue(s.grant, name)
+		grants[name] = lr.grantValue(s, name)
 	}
 	release := lr.release
 	release.Namespace = lr.placeholders.At(namespaceParameter)
-	texts, err := lr.run(lr.renderer.perLease, release, specs, grants)
+	texts, err := lr.run(lr.renderer.perLease, release, specs, grants, nil)
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,11 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 	if lr.decoded.Server.Enabled {
 		chart = lr.renderer.withServer
 	}
-	texts, err := lr.run(chart, lr.release, specs, grants)
+	var monitors map[string]any
+	if lr.SharesMonitors() {
+		monitors = lr.sharedValue(needsOf(leases))
+	}
+	texts, err := lr.run(chart, lr.release, specs, grants, monitors)
 	if err != nil {
 		return nil, err
 	}
@@ -125,23 +130,22 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 
 // grantValue returns the grant of the lease with a name for the templates, with
 // placeholders, as _grants.tpl documents it.
-func (lr *LeaseRenderer) grantValue(grant grantShape, name string) map[string]any {
-	parameter := lr.placeholders.At
+func (lr *LeaseRenderer) grantValue(s *shape, name string) map[string]any {
+	parameter, grant := lr.placeholders.At, s.grant
 	path := leasesKey + "." + name
 	if lr.release.Controller {
 		path = "spec"
 	}
 	value := map[string]any{
 		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "renewed": grant.Renewed, "connectionAge": grant.ConnectionAge,
+		"ownMonitors": lr.MonitorsPerLease() || s.hasTarget(),
 		"minReplicas": parameter(minReplicasParameter), "maxReplicas": parameter(maxReplicasParameter),
 	}
 	metrics := make([]any, len(grant.Metrics))
 	for i, name := range grant.Metrics {
-		metric := lr.metrics[name]
-		metrics[i] = map[string]any{
-			"name": name, "series": metric.Series, "unit": string(metric.Unit), "waiting": metric.Waiting, "query": metric.Query,
-			"threshold": parameter(grant.threshold(i)),
-		}
+		metric := metricValue(lr.metrics[name])
+		metric["threshold"] = parameter(grant.threshold(i))
+		metrics[i] = metric
 	}
 	adjustments := make([]any, grant.Adjustments)
 	for i := range adjustments {
@@ -151,8 +155,16 @@ func (lr *LeaseRenderer) grantValue(grant grantShape, name string) map[string]an
 	return value
 }
 
-// run runs Helm's engine over the templates of a chart.
-func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, specs, grants map[string]any) (map[string]string, error) {
+// metricValue returns a metric for the templates, without the threshold.
+func metricValue(metric policy.Metric) map[string]any {
+	return map[string]any{
+		"name": string(metric.Name), "series": metric.Series, "unit": string(metric.Unit), "waiting": metric.Waiting, "query": metric.Query,
+	}
+}
+
+// run runs Helm's engine over the templates of a chart. shared is what sharedValue returns,
+// or nil if no monitors are shared.
+func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, specs, grants, shared map[string]any) (map[string]string, error) {
 	ruleLabels := make(map[string]any, len(lr.ruleLabels))
 	for key, value := range lr.ruleLabels {
 		ruleLabels[key] = value
@@ -161,7 +173,7 @@ func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, specs, gra
 	values := maps.Clone(lr.values)
 	values[leasesKey] = specs
 	values[grantsKey] = map[string]any{
-		"leases": grants, "ruleLabels": ruleLabels,
+		"leases": grants, "shared": shared, "ruleLabels": ruleLabels,
 		"rateWindowMicroseconds": strconv.FormatInt(window.Microseconds(), 10),
 		"halfRateWindow":         strconv.FormatInt(window.Milliseconds()/2, 10) + "ms",
 	}

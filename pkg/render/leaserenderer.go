@@ -33,6 +33,7 @@ type LeaseRenderer struct {
 
 	placeholders stencil.Placeholders
 	shapes       *shapeCache
+	monitoring   *monitoringCache
 	// namesMounts reports whether the defaults in triton name a path below mountPath.
 	namesMounts bool
 }
@@ -75,7 +76,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 	lr := &LeaseRenderer{
 		renderer: r, release: release, values: accepted, decoded: decoded,
 		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
-		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.shapeCacheBytes},
+		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.shapeCacheBytes}, monitoring: new(monitoringCache),
 		namesMounts: namesMount(accepted["triton"]),
 	}
 	if release.Controller {

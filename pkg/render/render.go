@@ -14,6 +14,7 @@ package render
 import (
 	"cmp"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/triton-leases/tms/charts"
@@ -40,9 +41,10 @@ type Options struct {
 type Renderer struct {
 	chart *helmchart.Chart
 	// perLease has the templates of kinds. shared has the other templates but those of
-	// tms-server, which withServer also has. All have the helpers that they need, and lack
-	// the chart's policy templates.
+	// tms-server, which withServer also has. monitoring has monitoringTemplates. All have the
+	// helpers that they need, and lack the chart's policy templates.
 	perLease, shared, withServer *helmchart.Chart
+	monitoring                   *helmchart.Chart
 	schema                       *schema.Schema // nil if the chart has none
 	foreign                      bool           // the chart is not the embedded one
 	shapeCacheBytes              int
@@ -82,6 +84,9 @@ func New(options Options) (*Renderer, error) {
 	r.perLease = r.chart.Select(func(name string) bool { return ofKind[name] || isHelper(name) && !isServer(name) })
 	r.shared = r.chart.Select(func(name string) bool { return isShared(name) && !isServer(name) })
 	r.withServer = r.chart.Select(isShared)
+	r.monitoring = r.chart.Select(func(name string) bool {
+		return slices.Contains(monitoringTemplates, name) || isHelper(name) && !isServer(name)
+	})
 	return r, nil
 }
 

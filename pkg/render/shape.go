@@ -33,6 +33,9 @@ type shape struct {
 	fingerprint *Fingerprint
 }
 
+// hasTarget reports whether the lease scales a workload that TMS does not deploy.
+func (s *shape) hasTarget() bool { return s.spec["target"] != nil }
+
 // grantShape is a grant without its numbers and the texts of its adjustments.
 type grantShape struct {
 	Autoscaled, Renewed, ConnectionAge bool

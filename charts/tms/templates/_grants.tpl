@@ -7,6 +7,7 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
     renewed                 true if tms-server renews the lease while it serves requests
     connectionAge           true if the Triton of the image is known to have the option
                             --grpc-max-connection-age
+    ownMonitors             true if the lease has its own PodMonitor and PrometheusRules
     minReplicas             digits
     maxReplicas             digits
     metrics                 the metrics in effect, each with
@@ -19,6 +20,12 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
       threshold               digits
     adjustments             one sentence for each number that differs from the request
                             or the default
+  shared                  the PodMonitor and the PrometheusRules that leases share, or empty:
+    name                    their name
+    path                    the path of a lease, in messages
+    autoscaled, renewed     true if one of these leases is
+    metrics                 the metrics in effect for any of them, as above but without
+                            threshold
   ruleLabels              the labels of PrometheusRules
   rateWindowMicroseconds  digits
   halfRateWindow          half of the rate window, as a duration of PromQL

@@ -90,6 +90,26 @@ labels:
 {{- end -}}
 
 {{/*
+tms.sharedMetadata: the metadata of every object that belongs to all leases of the
+namespace.
+Arguments: root (the root context), name (the name of the object), labels (more labels, or
+nil). Result: YAML.
+*/}}
+{{- define "tms.sharedMetadata" -}}
+name: {{ .name | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
+labels:
+  app.kubernetes.io/name: {{ include "tms.name" .root | quote }}
+  app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+  app.kubernetes.io/component: "triton"
+  {{- include "tms.releaseLabels" .root | nindent 2 }}
+  {{- include "tms.chartLabels" .root | nindent 2 }}
+  {{- with include "tms.moreLabels" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/*
 tms.moreLabels: the labels of an object that the values name: commonLabels, and labels
 for its kind, which override them. An empty value removes a label.
 Arguments: root (the root context), labels (those for the kind, or nil). Result: YAML, or

@@ -17,6 +17,7 @@ Arguments: policy, valid. Result: nothing.
 {{- $policy := .policy -}}
 {{- $valid := .valid -}}
 {{- $fullname := include "tms.fullname" $policy.root -}}
+{{- $monitors := default "perLease" (default dict $policy.config.prometheus).monitors -}}
 {{- $targets := dict -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
 {{- if $spec.models -}}
@@ -25,7 +26,8 @@ Arguments: policy, valid. Result: nothing.
 {{- end -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
 {{- $path := printf "leases.%s" $name -}}
-{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "autoscaled" false "adjustments" list -}}
+{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "autoscaled" false "adjustments" list
+  "ownMonitors" (or (ne $monitors "shared") (not (not $spec.target))) -}}
 {{- $_ := set $policy.grants.leases $name $grant -}}
 {{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
 {{- include "tms.policy.name" $lease -}}
@@ -50,6 +52,43 @@ Arguments: policy, valid. Result: nothing.
 {{- with concat $grant.adjustments $lease.warnings -}}
 {{- $_ := set $policy.grants "warnings" (concat $policy.grants.warnings .) -}}
 {{- end -}}
+{{- end -}}
+{{- if ne $monitors "perLease" -}}
+{{- include "tms.policy.share" $policy -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.share: sets what the leases that share a PodMonitor need together. A lease with
+a target has its own.
+Argument: the policy. Result: nothing.
+*/}}
+{{- define "tms.policy.share" -}}
+{{- $policy := . -}}
+{{- $scraped := false -}}
+{{- $autoscaled := false -}}
+{{- $used := dict -}}
+{{- range $name, $spec := .root.Values.leases -}}
+{{- if not $spec.target -}}
+{{- $grant := get $policy.grants.leases $name -}}
+{{- $scraped = true -}}
+{{- $autoscaled = or $autoscaled $grant.autoscaled -}}
+{{- range $grant.metrics -}}
+{{- $_ := set $used .name true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $metrics := list -}}
+{{- range .metrics -}}
+{{- if hasKey $used .name -}}
+{{- $metrics = append $metrics (dict
+  "name" .name "series" (default "" .series) "unit" .unit "waiting" (default false .waiting) "query" (default "" .query)) -}}
+{{- end -}}
+{{- end -}}
+{{- if or $autoscaled (and $scraped (default dict .root.Values.metrics).enabled) -}}
+{{- $_ := set .grants "shared" (dict
+  "name" (printf "%s.leases" (include "tms.fullname" .root)) "path" "leases.{{ $labels.tms_lease }}"
+  "autoscaled" $autoscaled "renewed" false "metrics" $metrics) -}}
 {{- end -}}
 {{- end -}}
 

@@ -25,6 +25,12 @@ func (d *dice) config() object {
 			"alerts":             object{"enabled": !d.sometimes(3)},
 		}
 	})
+	prometheus, _ := c["prometheus"].(object)
+	if prometheus == nil {
+		prometheus = object{}
+	}
+	d.maybe(2, prometheus, "monitors", func(d *dice) any { return pick(d, "", "perLease", "shared", "shared", "both") })
+	c["prometheus"] = prometheus
 	return c
 }
 

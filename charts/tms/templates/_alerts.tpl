@@ -1,0 +1,135 @@
+{{/*
+tms.alerts: the alerts of autoscaled leases.
+Arguments: root (the root context), grant, shared and lease (see tms.ruleGroups), pods (see
+tms.rulePods), window (the rate window). Result: YAML, a list.
+
+In a shared PrometheusRule the series have the label tms_lease. The HorizontalPodAutoscalers
+do not: it is cut from their names. Another release in the namespace can have autoscalers
+with such names, so the alerts also ask which leases have series of this PodMonitor.
+*/}}
+{{- define "tms.alerts" -}}
+{{- $shared := .shared -}}
+{{- $grant := .grant -}}
+{{- $lease := .lease -}}
+{{- $pods := .pods -}}
+{{- $namespace := .root.Release.Namespace -}}
+{{- $fullname := include "tms.fullname" .root -}}
+{{- $autoscaler := ternary "{{ $labels.horizontalpodautoscaler }}" $grant.name $shared -}}
+{{- $hpa := ternary (printf "namespace=%q,horizontalpodautoscaler=~%q" $namespace (printf "%s-.+" $fullname))
+  (printf "namespace=%q,horizontalpodautoscaler=%q" $namespace $grant.name) $shared -}}
+- alert: TMSLeaseMetricsMissing
+  expr: |-
+    absent_over_time(nv_inference_request_success{ {{- $pods -}} }[{{ .window }}])
+  for: 5m
+  labels:
+    severity: warning
+    {{- if not $shared }}
+    tms_lease: {{ $lease | quote }}
+    {{- end }}
+  annotations:
+    summary: Prometheus reads no Triton metrics of {{ ternary (printf "the leases in namespace %s" $namespace) (printf "lease %s" $lease) $shared }}.
+    description: >-
+      No Triton series has come from the pods of PodMonitor {{ $namespace }}/{{ $grant.name }}
+      for 5 minutes, so {{ ternary "its leases" "the lease" $shared }} cannot scale by the metrics of Triton. See whether the pods run, then compare
+      the labels of the PodMonitor with .spec.podMonitorSelector of the Prometheus, and the labels of the
+      namespace with its .spec.podMonitorNamespaceSelector.
+{{- if $shared }}
+{{- /* One lease, while others have series. A lease with its own PodMonitor has an alert of
+       its own. The last part are the leases of other shared PodMonitors. */}}
+- alert: TMSLeaseMetricsMissing
+  expr: |-
+    label_replace(
+      group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $hpa -}} ,metric_name=~"tms_.+"}),
+      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $fullname }}-(.+)"
+    )
+    unless on (namespace)
+    absent_over_time(nv_inference_request_success{ {{- $pods -}} }[{{ .window }}])
+    unless on (namespace, tms_lease)
+    group by (namespace, tms_lease) (present_over_time(nv_inference_request_success{ {{- $pods -}} }[{{ .window }}]))
+    unless on (namespace, horizontalpodautoscaler)
+    label_replace(
+      group by (namespace, job) (up{namespace={{ $namespace | quote }},job=~"{{ $namespace }}/[^.]+"}),
+      "horizontalpodautoscaler", "$1", "job", ".+/(.+)"
+    )
+    unless on (namespace, horizontalpodautoscaler)
+    label_join(
+      label_replace(
+        group by (namespace, job, tms_lease) (up{namespace={{ $namespace | quote }},job=~"{{ $namespace }}/[^.]+[.](.+[.])?leases",job!="{{ $namespace }}/{{ $grant.name }}"}),
+        "fullname", "$1", "job", ".+/([^.]+)[.].+"
+      ),
+      "horizontalpodautoscaler", "-", "fullname", "tms_lease"
+    )
+  for: 5m
+  labels:
+    severity: warning
+    tms_lease: {{ $lease | quote }}
+  annotations:
+    summary: Prometheus reads no Triton metrics of lease {{ $lease }}.
+    description: >-
+      No Triton series has come from the pods of lease {{ $lease }} for 5 minutes, so HorizontalPodAutoscaler
+      {{ $namespace }}/{{ $autoscaler }} cannot scale it by the metrics of Triton. Prometheus reads
+      those of other leases of PodMonitor {{ $namespace }}/{{ $grant.name }}. See whether the pods of the lease run, and
+      whether Prometheus reaches their port for metrics.
+{{- end }}
+- alert: TMSLeaseRequestsRejected
+  expr: |-
+    sum by (namespace{{ if $shared }}, tms_lease{{ end }}) (rate(nv_inference_request_failure{ {{- $pods -}} ,reason="REJECTED"}[{{ .window }}])) > 0
+  for: 1m
+  labels:
+    severity: warning
+    tms_lease: {{ $lease | quote }}
+  annotations:
+    summary: Triton rejects requests of lease {{ $lease }}.
+    description: >-
+      Triton has rejected requests of lease {{ $lease }} in namespace {{ $namespace }} for a minute,
+      because they waited in a model's queue for as long as its queue policy allows. Let the lease scale
+      earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.
+{{- range $grant.metrics }}
+{{- if .waiting }}
+{{- $atMaximum := include "tms.atMaximum" (dict "hpa" $hpa "series" .series) }}
+- alert: TMSLeaseAtMaximum
+  expr: |-
+    {{- if $shared }}
+    label_replace(
+      {{- $atMaximum | nindent 6 -}},
+      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $fullname }}-(.+)"
+    )
+    and on (namespace, tms_lease)
+    group by (namespace, tms_lease) (nv_inference_request_success{ {{- $pods -}} })
+    {{- else }}
+    {{- $atMaximum | nindent 4 }}
+    {{- end }}
+  for: 10m
+  labels:
+    severity: warning
+    tms_lease: {{ $lease | quote }}
+    tms_metric: {{ .name }}
+  annotations:
+    summary: Lease {{ $lease }} is at its maximum, and {{ .name }} is still above its threshold.
+    description: >-
+      HorizontalPodAutoscaler {{ $namespace }}/{{ $autoscaler }} has had its maximum of
+      {{ if $shared }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ .name }} is above its threshold
+      {{- if $shared }}: it is
+      {{ `{{ printf "%.0f" $value }}` }} {{ .unit }}. Raise {{ else }} of
+      {{ .threshold }} {{ .unit }}. Raise {{ end }}{{ $grant.path }}.autoscaling.replicas.maximum. If
+      server.autoscaling.replicas.limits.maximum is the bound, raise it too.
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+tms.atMaximum: HorizontalPodAutoscalers with their maximum of replicas and a metric above
+its threshold. The metric is the value that the HorizontalPodAutoscaler itself read: to read
+the series of the pods costs Prometheus all series of the namespace for each lease.
+Arguments: hpa (the selector of the HorizontalPodAutoscalers), series. Result: PromQL.
+*/}}
+{{- define "tms.atMaximum" -}}
+{{- $metric := printf "%s,metric_name=%q,metric_target_type=\"average\"" .hpa .series -}}
+max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_target_metric{ {{- $metric -}} })
+>
+max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $metric -}} })
+and
+max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_current_replicas{ {{- .hpa -}} })
+>=
+max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_max_replicas{ {{- .hpa -}} })
+{{- end -}}
