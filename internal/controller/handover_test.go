@@ -123,6 +123,20 @@ func TestHandoverToOwn(t *testing.T) {
 	e.isQuiet("a", "b", "plain", "new")
 }
 
+// TestHandoverToOwnEarly checks that the shared monitors stay also if the lease was new when
+// the form changed.
+func TestHandoverToOwnEarly(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, monitors("shared"), newLease(t, "a", scaled))
+	e.reconcile("a")
+	e.monitor()
+	e.clock = e.clock.Add(sinceCreation / 2)
+	e.switchTo("perLease")
+	e.reconcile("a")
+	require.Equal(t, e.handover(), e.monitor().RequeueAfter)
+	require.Equal(t, sharedKinds, e.objects(sharedName))
+}
+
 // TestHandoverOfRefused checks that the shared monitors stay while a refused lease, to which
 // nothing is applied, scales by them, and go with the last lease.
 func TestHandoverOfRefused(t *testing.T) {

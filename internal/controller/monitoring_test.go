@@ -346,3 +346,22 @@ func TestMonitoringEvents(t *testing.T) {
 	m.enqueueNamespaces(t.Context(), event.GenericEvent{}, q)
 	require.Empty(t, q.enqueued())
 }
+
+// TestMonitorEvents checks which changes of monitors reconcile the shared ones.
+func TestMonitorEvents(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, monitors("both"), newLease(t, "a", scaled))
+	e.reconcile("a")
+	e.monitor()
+	filter := (&monitoring{e.reconciler}).sharedPredicate()
+	for name, isShared := range map[string]bool{sharedName: true, "tms-a": false} {
+		object := e.sharedMonitor("PodMonitor", name)
+		relabelled, same := object.DeepCopy(), object.DeepCopy()
+		relabelled.SetLabels(map[string]string{managedByLabel: managedBy})
+		same.SetResourceVersion("1")
+		require.Equal(t, isShared, filter.Create(event.CreateEvent{Object: object}), name)
+		require.Equal(t, isShared, filter.Delete(event.DeleteEvent{Object: object}), name)
+		require.Equal(t, isShared, filter.Update(event.UpdateEvent{ObjectOld: object, ObjectNew: relabelled}), name)
+		require.False(t, filter.Update(event.UpdateEvent{ObjectOld: object, ObjectNew: same}), name)
+	}
+}

@@ -96,9 +96,14 @@ func (m *monitoring) sharedSource(mgr manager.Manager, k *watchedKind) source.So
 	enqueue := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: object.GetNamespace()}}}
 	})
+	return source.Kind(mgr.GetCache(), k.newObject(), enqueue, m.sharedPredicate())
+}
+
+// sharedPredicate accepts changes of the shared monitors, and not of those of leases.
+func (m *monitoring) sharedPredicate() predicate.Predicate {
 	shared := predicate.NewPredicateFuncs(m.isShared)
 	shared.UpdateFunc = func(e event.UpdateEvent) bool {
 		return (m.isShared(e.ObjectOld) || m.isShared(e.ObjectNew)) && contentChanged(e)
 	}
-	return source.Kind(mgr.GetCache(), k.newObject(), enqueue, predicate.Predicate(shared))
+	return shared
 }
