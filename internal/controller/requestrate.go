@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// requestRate is the recorded series of charts/tms/templates/prometheusrule.yaml that
+// requestRate is the recorded series of charts/tms/templates/_rules.tpl that
 // counts the requests of leases with autoRenew.
 const requestRate = "tms_request_rate"
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Metric is a metric that leases scale by. A new metric needs a row in this file, a
-// recording rule in the chart (templates/prometheusrule.yaml), bounds in values.yaml and
+// recording rule in the chart (templates/_rules.tpl), bounds in values.yaml and
 // values.schema.json, and cases in test/conform.
 type Metric struct {
 	Name v1alpha1.MetricName `json:"name"`

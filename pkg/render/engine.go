@@ -106,7 +106,8 @@ func (lr *LeaseRenderer) allJSON(s *shape) ([]*stencil.Stencil, error) {
 
 // renderShared renders the documents that do not belong to one lease. Their templates may
 // read only name and autoscaled of a grant, and only the part of a spec that is not a
-// parameter.
+// parameter. The monitors that leases share are among them: the templates get what the
+// leases need together.
 func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {

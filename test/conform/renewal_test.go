@@ -5,7 +5,6 @@ package conform
 import (
 	"testing"
 
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/require"
 )
 
@@ -14,17 +13,16 @@ import (
 func TestRenewal(t *testing.T) {
 	lease := []byte(`{apiVersion: tms.triton-leases.dev/v1alpha1, kind: TritonLease, metadata: {name: resnet50, namespace: inference},
   spec: {autoRenew: true, models: [{name: a, uri: /models}]}}`)
-	for document := range previewed(t, nil, lease).Documents() {
-		if document.Kind == "PrometheusRule" {
-			var rule monitoringv1.PrometheusRule
-			require.NoError(t, document.Decode(&rule))
-			require.Len(t, rule.Spec.Groups, 1)
-			folder := writeRules(t, rule.Spec)
-			stdout, stderr, err := run(nil, tool(t, "promtool"), "check", "rules", "--lint=all", "--lint-fatal", folder+"/rules.yaml")
-			require.NoError(t, err, "%s %s", stdout, stderr)
-			test(t, folder, read(t, "testdata/renewal/requests.test.yaml"))
-			return
-		}
+	own := sharedRules(t, "tms-resnet50", previewed(t, []byte(monitors("perLease")), lease))
+	for _, form := range []form{
+		ownForm("resnet50", own),
+		sharedForm(t, "resnet50", "tms.inference.leases", previewed(t, nil, lease)), // the default
+	} {
+		require.Len(t, form.rules, 1)
+		require.Len(t, form.rules["rules.yaml"].Groups, 1)
+		folder := form.write(t)
+		stdout, stderr, err := run(nil, tool(t, "promtool"), "check", "rules", "--lint=all", "--lint-fatal", folder+"/rules.yaml")
+		require.NoError(t, err, "%s %s", stdout, stderr)
+		test(t, folder, form.cases(t, read(t, "testdata/renewal/requests.test.yaml")))
 	}
-	require.Fail(t, "no PrometheusRule")
 }

@@ -4,6 +4,7 @@ package conform
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,27 +13,12 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/require"
-	"sigs.k8s.io/yaml"
-
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// rules writes the rendered PrometheusRule of a lease as a rule file of Prometheus,
-// and returns the folder of the file.
-func rules(t testing.TB, file, lease string) string {
-	t.Helper()
-	objects, err := renderer(t).Lease(release, lease, read(t, file))
-	require.NoError(t, err)
-	return writeRules(t, objects.PrometheusRule.Spec)
-}
-
 func writeRules(t testing.TB, spec monitoringv1.PrometheusRuleSpec) string {
 	t.Helper()
-	text, err := yaml.Marshal(spec)
-	require.NoError(t, err)
-	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules.yaml"), text, 0o644))
-	return folder
+	return form{rules: map[string]*monitoringv1.PrometheusRuleSpec{"rules.yaml": &spec}}.write(t)
 }
 
 // TestRulesAreValid checks the rules of every PrometheusRule with promtool: the operator
@@ -58,10 +44,21 @@ func TestRulesAreValid(t *testing.T) {
 // against the rules of the lease resnet50 in the chart's ci values. The recorded
 // series are correct in cases in which those of other systems are wrong.
 func TestSignals(t *testing.T) {
-	for _, file := range glob(t, "testdata/*.test.yaml") {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			test(t, rules(t, chart+"/ci/queue-time-values.yaml", "resnet50"), read(t, file))
-		})
+	runCases(t, formsOf(t, "queue-time-values.yaml", "resnet50"), glob(t, "testdata/*.test.yaml"))
+}
+
+// runCases runs files of cases against both forms of rules.
+func runCases(t *testing.T, forms []form, files []string) {
+	for _, form := range forms {
+		for _, file := range files {
+			t.Run(form.name+"/"+filepath.Base(file), func(t *testing.T) {
+				cases := read(t, file)
+				if filepath.Base(file) != "peers.test.yaml" { // its expressions read all series
+					cases = form.cases(t, cases)
+				}
+				test(t, form.write(t), cases)
+			})
+		}
 	}
 }
 
@@ -93,19 +90,52 @@ func TestSignalsSeeBreakage(t *testing.T) {
 	})
 }
 
-// TestLanguageModels runs testdata/language-model against the rules of the lease trtllm.
-func TestLanguageModels(t *testing.T) {
-	objects, err := renderer(t).Lease(release, "trtllm", read(t, chart+"/ci/language-model-values.yaml"))
-	require.NoError(t, err)
-	for _, file := range glob(t, "testdata/language-model/*.test.yaml") {
+// TestSharedMonitors runs testdata/shared against the rules that several leases of a
+// namespace share.
+func TestSharedMonitors(t *testing.T) {
+	for _, file := range glob(t, "testdata/shared/*.test.yaml") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			folder := writeRules(t, objects.PrometheusRule.Spec)
-			own, err := yaml.Marshal(objects.MetricsRule.Spec)
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(folder, "own.yaml"), own, 0o644))
-			test(t, folder, read(t, file))
+			test(t, severalLeases(t).write(t), read(t, file))
 		})
 	}
+}
+
+// severalLeases returns the rules that the leases of shared-monitors-values.yaml share.
+func severalLeases(t testing.TB) form {
+	t.Helper()
+	result, err := renderer(t).Render(release, read(t, chart+"/ci/shared-monitors-values.yaml"))
+	require.NoError(t, err)
+	return form{rules: sharedRules(t, "tms.leases", result), translate: strings.NewReplacer()}
+}
+
+// TestSharedMonitorsSeeBreakage is TestSignalsSeeBreakage for shared rules.
+func TestSharedMonitorsSeeBreakage(t *testing.T) {
+	rules := severalLeases(t)
+	for _, change := range []change{
+		{",job=\"inference/tms.leases\"", ""},
+		{"by (namespace, tms_lease) (rate(nv_inference_request_failure", "by (namespace) (rate(nv_inference_request_failure"},
+		{"and on (namespace, tms_lease)", "or on (namespace, tms_lease)"},
+		{"and on (namespace, tms_lease)\ngroup by (namespace, tms_lease) (nv_inference_request_success{namespace=\"inference\",job=\"inference/tms.leases\"})", ""},
+		{"\"tms-(.+)\"", "\"(.+)\""},
+		{"max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_target", "kube_horizontalpodautoscaler_status_target"},
+		{"metric_name=\"tms_avg_request_queue_duration\",", ""},
+		{">=", ">"},
+		{"unless on (namespace)\n", "unless on (pod)\n"},
+		{"unless on (namespace, tms_lease)", "unless on (pod, tms_lease)"},
+		{"present_over_time", "absent_over_time"},
+		{"job=~\"inference/[^.]+\"", "job=~\"none\""},
+		{"[.](.+[.])?leases", "[.]leases"},
+		{"[.](.+[.])?leases", "[.](.+[.])leases"},
+		{",metric_name=~\"tms_.+\"", ""},
+		{"=~\"tms-.+\"", "=~\".+\""},
+	} {
+		rules.breaks(t, glob(t, "testdata/shared/*.test.yaml"), change)
+	}
+}
+
+// TestLanguageModels runs testdata/language-model against the rules of the lease trtllm.
+func TestLanguageModels(t *testing.T) {
+	runCases(t, formsOf(t, "language-model-values.yaml", "trtllm"), glob(t, "testdata/language-model/*.test.yaml"))
 }
 
 // TestLanguageModelsSeeBreakage is TestSignalsSeeBreakage for the lease trtllm.
@@ -135,32 +165,47 @@ func TestLanguageModelsSeeBreakage(t *testing.T) {
 // change replaces a part of the rules.
 type change struct{ from, to string }
 
-// breaks checks that for each change of the rules of a lease some case fails.
+// breaks checks, in both forms, that for each change of the rules of a lease some case fails.
 func breaks(t *testing.T, values, lease string, files []string, changes []change) {
-	objects, err := renderer(t).Lease(release, lease, read(t, chart+"/ci/"+values))
-	require.NoError(t, err)
-	for _, change := range changes {
-		spec := *objects.PrometheusRule.Spec.DeepCopy()
-		changed := false
-		for g := range spec.Groups {
-			for r := range spec.Groups[g].Rules {
-				expr := &spec.Groups[g].Rules[r].Expr
-				broken := strings.ReplaceAll(expr.StrVal, change.from, change.to)
-				changed = changed || broken != expr.StrVal
-				expr.StrVal = broken
+	for _, form := range formsOf(t, values, lease) {
+		t.Run(form.name, func(t *testing.T) {
+			t.Parallel()
+			for _, change := range changes {
+				form.breaks(t, files, change)
 			}
-		}
-		require.True(t, changed, "the rules do not contain %q", change.from)
-		folder := writeRules(t, spec)
-		failed := false
-		for _, cases := range files {
-			file := filepath.Join(folder, "cases.yaml")
-			require.NoError(t, os.WriteFile(file, read(t, cases), 0o644))
-			_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
-			failed = failed || err != nil
-		}
-		require.True(t, failed, "no case fails with %q in place of %q", change.to, change.from)
+		})
 	}
+}
+
+func (f form) breaks(t *testing.T, files []string, change change) {
+	// The rules of a shared PodMonitor do not select by lease.
+	translate := func(text string) string {
+		return strings.NewReplacer(`",tms_lease="trtllm`, "", `",tms_lease="resnet50`, "").Replace(f.translate.Replace(text))
+	}
+	from, to := translate(change.from), translate(change.to)
+	broken := f
+	broken.rules = maps.Clone(f.rules)
+	spec := f.rules["rules.yaml"].DeepCopy()
+	broken.rules["rules.yaml"] = spec
+	changed := false
+	for g := range spec.Groups {
+		for r := range spec.Groups[g].Rules {
+			expr := &spec.Groups[g].Rules[r].Expr
+			text := strings.ReplaceAll(expr.StrVal, from, to)
+			changed = changed || text != expr.StrVal
+			expr.StrVal = text
+		}
+	}
+	require.True(t, changed, "the rules do not contain %q", from)
+	folder := broken.write(t)
+	failed := false
+	for _, cases := range files {
+		file := filepath.Join(folder, "cases.yaml")
+		require.NoError(t, os.WriteFile(file, f.cases(t, read(t, cases)), 0o644))
+		_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
+		failed = failed || err != nil
+	}
+	require.True(t, failed, "no case fails with %q in place of %q", to, from)
 }
 
 var sample = regexp.MustCompile(`^(nv_\w+)(?:\{(.*)\})? (\S+)$`)
@@ -168,7 +213,6 @@ var sample = regexp.MustCompile(`^(nv_\w+)(?:\{(.*)\})? (\S+)$`)
 // TestTritonsOwnText reads the text of Triton's /metrics endpoint, lets each
 // counter grow by its value every 15 seconds, and checks the recorded series.
 func TestTritonsOwnText(t *testing.T) {
-	folder := rules(t, chart+"/ci/queue-time-values.yaml", "resnet50")
 	page := read(t, "testdata/triton-metrics.txt")
 	var series strings.Builder
 	for _, line := range strings.Split(string(page), "\n") {
@@ -188,13 +232,13 @@ func TestTritonsOwnText(t *testing.T) {
 		fmt.Fprintf(&series, "      - {series: '%s{%s}', values: '%s%sx20'}\n", part[1], labels, part[3], growth)
 	}
 	// There are two models: 300 requests waited 1.5 s in total, and 100 requests 2.5 s.
-	test(t, folder, []byte(`
+	cases := []byte(`
 rule_files: [rules.yaml]
 evaluation_interval: 15s
 tests:
   - interval: 15s
     input_series:
-`+series.String()+`
+` + series.String() + `
     promql_expr_test:
       - expr: tms_avg_request_queue_duration
         eval_time: 5m
@@ -205,7 +249,10 @@ tests:
       - expr: tms_pending_requests
         eval_time: 5m
         exp_samples: [{labels: 'tms_pending_requests{namespace="inference",pod="a"}', value: 7}]
-`))
+`)
+	for _, form := range formsOf(t, "queue-time-values.yaml", "resnet50") {
+		test(t, form.write(t), form.cases(t, cases))
+	}
 }
 
 // TestWindowsScale checks that the value for a jammed Triton follows the rate window.
