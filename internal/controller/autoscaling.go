@@ -70,11 +70,12 @@ func conditionOf(autoscaler *autoscalingv2.HorizontalPodAutoscaler, conditionTyp
 	return nil
 }
 
-// missingKinds returns the kinds that the lease needs and the API server does not serve.
+// missingKinds returns the kinds that an autoscaled lease needs and the API server does not
+// serve. The lease may share its monitors with others.
 func (r *reconciliation) missingKinds(objects *render.Objects) []string {
 	var missing []string
 	for _, k := range r.kinds {
-		if len(k.of(objects)) > 0 && !k.watched.Load() {
+		if (len(k.of(objects)) > 0 || isMonitorKind(k)) && !k.watched.Load() {
 			missing = append(missing, k.Kind)
 		}
 	}

@@ -22,16 +22,19 @@ const appliedAnnotation = "tms.triton-leases.dev/applied"
 // desired is an object as the lease should have it.
 type desired struct {
 	kind   *watchedKind
-	owner  types.UID
+	owner  types.UID // of the lease; empty for a shared monitor
 	object client.Object
 	digest string
 }
 
-// newDesired returns a rendered object in the form that is applied: with the lease as
-// its owner. It keeps the rendered object.
+// newDesired returns a rendered object in the form that is applied: with the lease as its
+// owner. The lease of a shared monitor is nil. It keeps the rendered object.
 func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLease) (*desired, error) {
-	rendered.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
-	d := &desired{kind: k, owner: lease.UID, object: rendered}
+	d := &desired{kind: k, object: rendered}
+	if lease != nil {
+		d.owner = lease.UID
+		rendered.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
+	}
 	return d, d.setDigest()
 }
 
@@ -93,7 +96,7 @@ func (d *desired) compare(live client.Object) (state, error) {
 	}
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "ownerReferences") // there may be others beside ours
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "resourceVersion")
-	if !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted.Object) {
+	if d.owner != "" && !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted.Object) {
 		return drifted, nil
 	}
 	return upToDate, nil

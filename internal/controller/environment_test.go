@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,8 +29,8 @@ import (
 	"github.com/triton-leases/tms/internal/config"
 )
 
-// scales is a configuration in which leases may scale by queue time.
-const scales = `server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}}`
+// scales is a configuration in which leases may scale by queue time, and have their own monitors.
+const scales = `server: {autoscaling: {enable: true, prometheus: {monitors: perLease}, metrics: {queueTime: {enabled: true, allowed: true}}}}`
 
 // Specs of leases.
 const (
@@ -170,7 +172,10 @@ func (e *environment) intercepted() client.Client {
 			if err := record("apply", config.(runtime.Object)); err != nil {
 				return err
 			}
-			return c.Apply(ctx, config, options...)
+			if err := c.Apply(ctx, config, options...); err != nil {
+				return err
+			}
+			return e.stamp(config.(client.Object))
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			verb := "patch"
@@ -197,6 +202,20 @@ func (e *environment) intercepted() client.Client {
 			return c.SubResource(subResource).Update(ctx, object, options...)
 		},
 	})
+}
+
+// stamp sets when an object was created, as the API server does.
+func (e *environment) stamp(object client.Object) error {
+	gvk, err := e.cluster.GroupVersionKindFor(object)
+	require.NoError(e.t, err)
+	stored := new(unstructured.Unstructured)
+	stored.SetGroupVersionKind(gvk)
+	require.NoError(e.t, e.cluster.Get(e.t.Context(), client.ObjectKeyFromObject(object), stored))
+	if created := stored.GetCreationTimestamp(); !created.IsZero() {
+		return nil
+	}
+	stored.SetCreationTimestamp(metav1.NewTime(e.clock))
+	return e.cluster.Update(e.t.Context(), stored)
 }
 
 // recorder keeps events.

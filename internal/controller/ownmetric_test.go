@@ -14,6 +14,7 @@ func TestOwnMetric(t *testing.T) {
 server:
   autoscaling:
     enable: true
+    prometheus: {monitors: perLease}
     metrics:
       queueTime: {enabled: true}
       kvCache:

@@ -63,9 +63,14 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := c.Watch(source.Channel(reconcileAll, handler.EventHandler(handler.Funcs{GenericFunc: r.enqueueAll}))); err != nil {
 		return fmt.Errorf("watch the configuration: %w", err)
 	}
+	m := &monitoring{r}
+	monitors, reconcileNamespaces, err := m.setup(mgr)
+	if err != nil {
+		return fmt.Errorf("monitoring: %w", err)
+	}
 	w := &watcher{
-		reconciler: r, api: clients, namespaces: options.Namespaces, manager: mgr, controller: c,
-		reconcileAll: reconcileAll, allowlistChanged: make(chan struct{}, 1),
+		reconciler: r, api: clients, namespaces: options.Namespaces, manager: mgr, controller: c, monitoring: monitors,
+		reconcileAll: []chan<- event.GenericEvent{reconcileAll, reconcileNamespaces}, allowlistChanged: make(chan struct{}, 1),
 	}
 	if err := w.watchServedKinds(ctx); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -117,7 +118,8 @@ func mapper(groups ...string) *meta.DefaultRESTMapper {
 var builtIn = []string{"apps", "", "networking.k8s.io", "policy", "autoscaling"}
 
 // TestSetup: the controller that Setup adds to a manager reconciles a lease when it is
-// created, when one of its objects changes, and when the allowlist changes.
+// created, when one of its objects changes, and when the allowlist changes; and the shared
+// monitors when a lease is granted, and when another client deletes one.
 func TestSetup(t *testing.T) {
 	t.Parallel()
 	const listed = "example.com/triton:1"
@@ -131,13 +133,15 @@ func TestSetup(t *testing.T) {
 	mgr, err := manager.New(&rest.Config{Host: "http://cluster", Transport: notFound}, manager.Options{
 		Scheme: cluster.Scheme(), Logger: logr.Discard(),
 		Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Controller:     controllerconfig.Controller{SkipNameValidation: new(true)},
-		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper(builtIn...), nil },
-		NewCache:       func(*rest.Config, cache.Options) (cache.Cache, error) { return informers, nil },
-		NewClient:      func(*rest.Config, client.Options) (client.Client, error) { return cluster, nil },
+		Controller: controllerconfig.Controller{SkipNameValidation: new(true)},
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) {
+			return mapper(append(builtIn, "monitoring.coreos.com")...), nil
+		},
+		NewCache:  func(*rest.Config, cache.Options) (cache.Cache, error) { return informers, nil },
+		NewClient: func(*rest.Config, client.Options) (client.Client, error) { return cluster, nil },
 	})
 	require.NoError(t, err)
-	current := newConfiguration(t, scales)
+	current := newConfiguration(t, monitors("shared"))
 	ctx, stop := context.WithCancel(t.Context())
 	require.NoError(t, Setup(ctx, mgr, Options{
 		Configuration: current, Installation: client.ObjectKey{Namespace: "system", Name: "tms"},
@@ -146,6 +150,7 @@ func TestSetup(t *testing.T) {
 	t.Cleanup(func() { metrics.Registry.Unregister(newCollector(cluster, current, "system/tms")) })
 	require.ElementsMatch(t, []string{
 		"TritonLease by target", "Deployment by owner", "Service by owner", "NetworkPolicy by owner", "PodDisruptionBudget by owner", "HorizontalPodAutoscaler by owner",
+		"PodMonitor by owner", "PrometheusRule by owner",
 	}, informers.indexed)
 	stopped := make(chan error)
 	go func() { stopped <- mgr.Start(ctx) }()
@@ -172,6 +177,19 @@ func TestSetup(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return cluster.Get(t.Context(), key("tms-a"), new(corev1.Service)) == nil
 	}, 10*time.Second, 5*time.Millisecond)
+
+	require.NoError(t, cluster.Get(t.Context(), key("a"), lease))
+	informers.added(t, "TritonLease", lease) // its status is written
+	for _, kind := range []string{podMonitorKind, prometheusRuleKind} {
+		shared := new(unstructured.Unstructured)
+		shared.SetAPIVersion("monitoring.coreos.com/v1")
+		shared.SetKind(kind)
+		exists := func() bool { return cluster.Get(t.Context(), key(sharedName), shared) == nil }
+		require.Eventually(t, exists, 10*time.Second, 5*time.Millisecond)
+		require.NoError(t, cluster.Delete(t.Context(), shared))
+		require.True(t, informers.send(kind, func(h toolscache.ResourceEventHandler) { h.OnDelete(shared.DeepCopy()) }))
+		require.Eventually(t, exists, 10*time.Second, 5*time.Millisecond)
+	}
 	stop()
 	require.NoError(t, <-stopped)
 }

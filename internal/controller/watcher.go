@@ -30,9 +30,10 @@ type watcher struct {
 	api        kubernetes.Interface
 	namespaces Namespaces
 	manager    manager.Manager
-	controller controller.Controller
-	// reconcileAll receives an event to reconcile all leases.
-	reconcileAll chan<- event.GenericEvent
+	controller controller.Controller // of leases
+	monitoring controller.Controller // of the shared monitors
+	// reconcileAll receive an event to reconcile all leases, and all namespaces.
+	reconcileAll []chan<- event.GenericEvent
 	// allowlistChanged has room for one, so that the informer never blocks.
 	allowlistChanged chan struct{}
 }
@@ -65,10 +66,13 @@ func (w *watcher) Start(ctx context.Context) error {
 				return err
 			}
 		}
-		if changed {
+		if !changed {
+			continue
+		}
+		for _, all := range w.reconcileAll {
 			select {
 			case <-ctx.Done():
-			case w.reconcileAll <- event.GenericEvent{Object: new(v1alpha1.TritonLease)}:
+			case all <- event.GenericEvent{Object: new(v1alpha1.TritonLease)}:
 			}
 		}
 	}
@@ -154,6 +158,12 @@ func (w *watcher) watchServedKinds(ctx context.Context) error {
 		filter := predicate.Funcs{UpdateFunc: contentChanged}
 		if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.newObject(), handler.EventHandler(ownedHandler{owner}), predicate.Predicate(filter))); err != nil {
 			return fmt.Errorf("watch %s: %w", k.Kind, err)
+		}
+		if isMonitorKind(k) {
+			m := &monitoring{w.reconciler}
+			if err := w.monitoring.Watch(m.sharedSource(w.manager, k)); err != nil {
+				return fmt.Errorf("watch shared %s: %w", k.Kind, err)
+			}
 		}
 		k.watched.Store(true)
 	}

@@ -84,8 +84,8 @@ func newWatcher(t *testing.T, configuration *config.Config) (w *watcher, all cha
 	all = make(chan event.GenericEvent)
 	return &watcher{
 		reconciler: &reconciler{kinds: kinds, configuration: configuration},
-		manager:    &fakeManager{informers: informers, mapper: mapper(builtIn...)}, controller: new(fakeController),
-		reconcileAll: all, allowlistChanged: make(chan struct{}, 1),
+		manager:    &fakeManager{informers: informers, mapper: mapper(builtIn...)}, controller: new(fakeController), monitoring: new(fakeController),
+		reconcileAll: []chan<- event.GenericEvent{all}, allowlistChanged: make(chan struct{}, 1),
 	}, all
 }
 
@@ -137,6 +137,7 @@ func TestWatcher(t *testing.T) {
 		w.manager.(*fakeManager).serve(mapper(append(builtIn, "monitoring.coreos.com")...))
 		reconciled(2*kindsPeriod, 1)
 		require.Equal(t, 7, w.controller.(*fakeController).sources)
+		require.Equal(t, 2, w.monitoring.(*fakeController).sources)
 		require.Contains(t, w.manager.(*fakeManager).informers.indexed, "PodMonitor by owner")
 		reconciled(2*kindsPeriod, 0)
 

@@ -33,7 +33,9 @@ type server struct {
 	account string
 }
 
-// serverValues enables tms-server, with the bounds that the scenarios share.
+// serverValues enables tms-server, with the bounds that the scenarios share. Each lease has
+// its own monitors, so that scenarios see the objects of their lease only; those of
+// lease_monitors_test.go set the form themselves.
 const serverValues = `
 images: {server: ` + harness.ServerImage + `}
 server:
@@ -42,6 +44,7 @@ server:
   autoscaling:
     replicas: {default: {maximum: 3}, limits: {maximum: 4}}
     metrics: {queueTime: {enabled: true, threshold: {default: 100000}}}
+    prometheus: {monitors: perLease}
 triton: {podDisruptionBudget: {maxUnavailable: 1}}
 `
 

@@ -1,0 +1,134 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/pkg/render"
+)
+
+// keepMonitors removes the lease's own monitors from the unwanted objects until the shared
+// ones have existed for the handover time. Without metrics the lease would not scale meanwhile.
+func (r *reconciliation) keepMonitors(ctx context.Context, objects *render.Objects, unwanted map[string][]client.Object) error {
+	if objects.PodMonitor != nil || len(unwanted[podMonitorKind])+len(unwanted[prometheusRuleKind]) == 0 {
+		return nil
+	}
+	renderer := r.configuration.LeaseRenderer()
+	needs := needsOf(r.lease, r.status.Granted)
+	shared, err := renderer.Monitoring(r.lease.Namespace, needs)
+	if err != nil {
+		return fmt.Errorf("render the shared monitors: %w", err)
+	}
+	left := time.Duration(0)
+	for _, k := range r.kinds {
+		for _, wanted := range monitorsOf(shared, k) {
+			created, live := r.startedAt, k.newObject()
+			switch err := r.Get(ctx, client.ObjectKeyFromObject(wanted), live); {
+			case err == nil:
+				created = live.GetCreationTimestamp().Time
+			case !apierrors.IsNotFound(err):
+				return fmt.Errorf("read %s %s: %w", k.Kind, wanted.GetName(), err)
+			}
+			left = max(left, renderer.MonitorsHandover(needs)-r.startedAt.Sub(created))
+		}
+	}
+	if left > 0 {
+		delete(unwanted, podMonitorKind)
+		delete(unwanted, prometheusRuleKind)
+		r.requeueAfter(left)
+	}
+	return nil
+}
+
+func needsOf(lease *v1alpha1.TritonLease, granted *v1alpha1.Granted) (needs render.MonitoringNeeds) {
+	needs.Add(lease, granted)
+	return needs
+}
+
+// ownMonitors are the monitors that a lease owns.
+type ownMonitors struct {
+	count  int
+	newest time.Time // when the newest one was created
+}
+
+// sinceCreation is how soon after a lease its own monitors are created if it never relied on
+// shared ones.
+const sinceCreation = time.Minute
+
+// untilOwn returns how long the shared monitors must stay until each lease that needs monitors
+// has had its own ones for the handover time. Leases that are created meanwhile do not extend it.
+func (m *monitoring) untilOwn(ctx context.Context, renderer *render.LeaseRenderer, namespace string, leases []*v1alpha1.TritonLease) (time.Duration, error) {
+	own, err := m.ownMonitors(ctx, namespace)
+	if err != nil {
+		return 0, err
+	}
+	now, all := m.now(), render.MonitoringNeeds{}
+	var first, last time.Time // when leases had their own monitors, and when those that relied on shared ones had
+	counts := map[string]int{}
+	for _, lease := range leases {
+		needs := needsOf(lease, lease.Status.Granted)
+		count, known := counts[fmt.Sprint(needs)]
+		if !known {
+			shared, err := renderer.Monitoring(namespace, needs)
+			if err != nil {
+				return 0, fmt.Errorf("render the shared monitors: %w", err)
+			}
+			for _, k := range m.kinds {
+				count += len(monitorsOf(shared, k))
+			}
+			counts[fmt.Sprint(needs)] = count
+		}
+		if count == 0 {
+			continue
+		}
+		all.Add(lease, lease.Status.Granted)
+		since, has := now, own[lease.UID]
+		if has.count >= count {
+			since = has.newest
+		}
+		if first.IsZero() || since.Before(first) {
+			first = since
+		}
+		if since.Sub(lease.CreationTimestamp.Time) > sinceCreation {
+			last = later(last, since)
+		}
+	}
+	if first.IsZero() {
+		return 0, nil // no lease needs monitors
+	}
+	return renderer.MonitorsHandover(all) - now.Sub(later(first, last)), nil
+}
+
+// ownMonitors returns the monitors in a namespace that leases own, by the UID of the lease.
+func (m *monitoring) ownMonitors(ctx context.Context, namespace string) (map[types.UID]ownMonitors, error) {
+	own := map[types.UID]ownMonitors{}
+	for _, k := range m.kinds {
+		if !isMonitorKind(k) || !k.watched.Load() {
+			continue
+		}
+		list := k.newList()
+		if err := m.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list %s: %w", k.Kind, err)
+		}
+		if err := meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			if owner := metav1.GetControllerOf(object); owner != nil {
+				has := own[owner.UID]
+				own[owner.UID] = ownMonitors{has.count + 1, later(has.newest, object.GetCreationTimestamp().Time)}
+			}
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("list %s: %w", k.Kind, err)
+		}
+	}
+	return own, nil
+}
