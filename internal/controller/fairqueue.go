@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -65,7 +64,10 @@ func (q *fairQueue) AddRateLimited(item reconcile.Request) {
 
 // AddWithOpts implements priorityqueue.PriorityQueue. The priority is a band.
 func (q *fairQueue) AddWithOpts(options priorityqueue.AddOpts, items ...reconcile.Request) {
-	band := bandOf(ptr.Deref(options.Priority, 0))
+	band := 0
+	if options.Priority != nil {
+		band = bandOf(*options.Priority)
+	}
 	q.lock.Lock()
 	defer q.lock.Unlock()
 	for _, item := range items {
