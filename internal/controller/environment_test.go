@@ -166,7 +166,10 @@ func (e *environment) intercepted() client.Client {
 			if err := record("create", object); err != nil {
 				return err
 			}
-			return c.Create(ctx, object, options...)
+			if err := c.Create(ctx, object, options...); err != nil {
+				return err
+			}
+			return e.stamp(object)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, config runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			if err := record("apply", config.(runtime.Object)); err != nil {
