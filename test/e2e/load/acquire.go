@@ -61,11 +61,9 @@ func (o options) acquire(ctx context.Context, calls int, waits, kill bool) (r ac
 	if err != nil {
 		return r, err
 	}
-	empty, err := waitFor(ctx, 0, func(samples) bool { return true })
-	if err != nil {
+	if _, err := waitFor(ctx, 0, func(samples) bool { return true }); err != nil {
 		return r, err
 	}
-	r.before = empty.memory()
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var background sync.WaitGroup
@@ -74,24 +72,24 @@ func (o options) acquire(ctx context.Context, calls int, waits, kill bool) (r ac
 	if waits {
 		background.Go(func() { e.markReady(stop) })
 	}
-	background.Go(func() {
-		for stop.Err() == nil {
-			if s, err := scrape(stop, 0); err == nil {
-				r.peak = max(r.peak, s.memory())
-			}
-			_ = sleep(stop, 200*time.Millisecond)
-		}
-	})
 	if kill {
-		err = e.callWhileKilled(ctx, &r, e.callers(token, o.servers))
+		if err := e.callWhileKilled(ctx, &r, e.callers(token, o.servers)); err != nil {
+			return r, err
+		}
 	} else {
 		if _, err := e.waitIdle(ctx, 0); err != nil {
 			return r, err
 		}
+		empty, err := scrape(ctx, 0)
+		if err != nil {
+			return r, err
+		}
+		r.before = empty.memory()
 		r.settled, err = e.measure(ctx, 0, calls, 0, func() error { return r.call(ctx, e.callers(token, o.servers), waits) })
-	}
-	if err != nil {
-		return r, err
+		if err != nil {
+			return r, err
+		}
+		r.peak = peakMemory(e.servers[0].Pid())
 	}
 	logf("p50 %s, p99 %s, worst %s, %d tries, %d kills; %s", r.latencies.median(), r.latencies.percentile(99), r.latencies.worst(), r.tries, r.kills, r.settled.Calls)
 	for i := range calls {

@@ -92,9 +92,9 @@ func made(log []cluster.Call, text string) (last time.Time) {
 }
 
 // rescaling returns when the first and the last HorizontalPodAutoscaler was written, of
-// those whose names do not contain a text. A new threshold changes each of them.
-func rescaling(log []cluster.Call, text string) (first, last time.Time) {
-	for _, call := range without(log, text) {
+// those that do not belong to a batch. A new threshold changes each of them.
+func rescaling(log []cluster.Call, batch string) (first, last time.Time) {
+	for _, call := range without(log, batch+"-") {
 		if !call.Writes() || call.Object.Resource != "horizontalpodautoscalers" {
 			continue
 		}

@@ -16,7 +16,7 @@ import (
 
 // limitsLoop is the median CPU time of loop on the machine for which the limits of CPU
 // time are set. On a machine with a slower or faster loop, the limits change in proportion.
-const limitsLoop = 20 * time.Millisecond
+const limitsLoop = 8 * time.Millisecond
 
 // loop sorts fixed numbers, and returns the CPU time that this takes. It is a measure of
 // the speed of a core.
@@ -115,6 +115,18 @@ func processTime(pid int) (float64, error) {
 		return 0, fmt.Errorf("process %d has ended", pid)
 	}
 	return ticks(fields[11]) + ticks(fields[12]), nil
+}
+
+// peakMemory returns the highest resident memory of a process until now, in bytes, or 0 if
+// the process has ended.
+func peakMemory(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "VmHWM:")
+	kibi, _ := strconv.ParseFloat(strings.Fields(after + " 0")[0], 64)
+	return 1024 * kibi
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

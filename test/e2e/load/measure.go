@@ -128,12 +128,12 @@ func (s *session) measureIdle(ctx context.Context) (err error) {
 // measureQuiet measures two batches of new leases.
 func (s *session) measureQuiet(ctx context.Context) error {
 	for range 2 {
-		new, err := s.createNew(ctx, fmt.Sprintf("quiet%d", len(s.Quiet)), newLeases)
+		leases, err := s.createNew(ctx, fmt.Sprintf("quiet%d", len(s.Quiet)), newLeases)
 		if err != nil {
 			return err
 		}
 		s.created += newLeases
-		l := times(new, time.Now())
+		l := times(leases, time.Now())
 		s.Quiet = append(s.Quiet, l)
 		s.logf("a new lease takes %s, at most %s", l.median(), l.worst())
 		if _, err := s.waitIdle(ctx, 0); err != nil {
@@ -143,51 +143,68 @@ func (s *session) measureQuiet(ctx context.Context) error {
 	return nil
 }
 
-// reconfigure changes the configuration, and returns when it is in force.
-func (s *session) reconfigure(ctx context.Context, threshold, maximum int) error {
+// reconfigure changes the configuration and measures the work until the server is idle. It
+// does not read the metrics meanwhile, because that costs the server CPU time.
+func (s *session) reconfigure(ctx context.Context, threshold int) (work step, err error) {
 	before, err := scrape(ctx, 0)
 	if err != nil {
-		return err
+		return work, err
 	}
-	if err := s.configure(threshold, maximum); err != nil {
+	work, err = s.measure(ctx, 0, s.created, s.background, func() error {
+		if err := s.configure(threshold, newMaximum); err != nil {
+			return err
+		}
+		_, err := s.waitIdle(ctx, 0) // the server reads the file sooner than after idleTime
 		return err
+	})
+	if err != nil {
+		return work, err
 	}
-	_, err = waitFor(ctx, 0, func(now samples) bool { return now.configured() > before.configured() })
-	return err
+	after, err := scrape(ctx, 0)
+	if err == nil && after.configured() <= before.configured() {
+		err = errors.New("tms-server did not take the new configuration")
+	}
+	return work, err
 }
 
+// newMaximum is the highest threshold that leases may choose, after the first change of the
+// configuration.
+const newMaximum = 10 * firstThreshold
+
 func (s *session) measureUnchanged(ctx context.Context) (err error) {
-	s.Unchanged, err = s.measure(ctx, 0, s.created, s.background, func() error { return s.reconfigure(ctx, firstThreshold, 10*firstThreshold) })
+	s.Unchanged, err = s.reconfigure(ctx, firstThreshold)
 	s.logf("a configuration that changes no object: %.2f ms CPU a lease; %s", s.Unchanged.eachCPU(), s.Unchanged.Calls)
 	return err
 }
 
 func (s *session) measureChanged(ctx context.Context) (err error) {
 	mark := s.Now()
-	s.Changed, err = s.measure(ctx, 0, s.created, s.background, func() error {
-		if err := s.reconfigure(ctx, 2*firstThreshold, 10*firstThreshold); err != nil {
-			return err
-		}
-		_, err := waitFor(ctx, 0, func(now samples) bool { return now.queued() == 0 })
-		return err
-	})
-	if err != nil {
+	if s.Changed, err = s.reconfigure(ctx, 2*firstThreshold); err != nil {
 		return err
 	}
 	log, err := s.log(mark)
-	first, last := rescaling(log, "busy-") // there are no new ones
+	first, last := rescaling(log, busyBatch) // which has no leases yet
 	s.Changed.Took = last.Sub(first)
 	s.logf("a configuration that changes the objects: %s, %.2f ms CPU a lease; %s", s.Changed.Took, s.Changed.eachCPU(), s.Changed.Calls)
 	return err
 }
 
+// busyBatch is the batch of leases that are created during a change of the configuration.
+const busyBatch = "busy"
+
 func (s *session) measureBusy(ctx context.Context) error {
-	const batch = "busy"
 	mark := s.Now()
-	if err := s.reconfigure(ctx, firstThreshold, 10*firstThreshold); err != nil {
+	before, err := scrape(ctx, 0)
+	if err != nil {
 		return err
 	}
-	new, err := s.createNew(ctx, batch, newLeases)
+	if err := s.configure(firstThreshold, newMaximum); err != nil {
+		return err
+	}
+	if _, err := waitFor(ctx, 0, func(now samples) bool { return now.configured() > before.configured() }); err != nil {
+		return err
+	}
+	leases, err := s.createNew(ctx, busyBatch, newLeases)
 	if err != nil {
 		return err
 	}
@@ -196,8 +213,8 @@ func (s *session) measureBusy(ctx context.Context) error {
 		return err
 	}
 	log, err := s.log(mark)
-	_, end := rescaling(log, batch+"-")
-	s.Busy = times(new, end)
+	_, end := rescaling(log, busyBatch)
+	s.Busy = times(leases, end)
 	s.logf("meanwhile %d new leases take %s, at most %s", len(s.Busy), s.Busy.median(), s.Busy.worst())
 	return err
 }
@@ -215,7 +232,7 @@ func (s *session) measureFlood(ctx context.Context) error {
 	if _, err := granted.wait(watching, leaseName(flood, 0)); err != nil {
 		return err
 	}
-	new, err := s.createNew(ctx, batch, newLeases)
+	leases, err := s.createNew(ctx, batch, newLeases)
 	if err := errors.Join(err, <-flooded); err != nil {
 		return err
 	}
@@ -224,7 +241,7 @@ func (s *session) measureFlood(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Flood = times(new, end)
+	s.Flood = times(leases, end)
 	s.logf("while another tenant creates %d, %d new leases take %s, at most %s", s.FloodLeases, len(s.Flood), s.Flood.median(), s.Flood.worst())
 	_, err = s.waitIdle(ctx, 0)
 	return err
@@ -232,6 +249,7 @@ func (s *session) measureFlood(ctx context.Context) error {
 
 // measureRestart kills the server and starts another one.
 func (s *session) measureRestart(ctx context.Context) (err error) {
+	s.Peak = peakMemory(s.servers[0].Pid())
 	s.Restart, err = s.takeOver(ctx, "restart", func() (int, error) {
 		if err := s.killServers(); err != nil {
 			return 0, err
@@ -293,12 +311,12 @@ func (s *session) takeOver(ctx context.Context, batch string, kill func() (serve
 	if err != nil {
 		return t, err
 	}
-	new, err := s.createNew(ctx, batch, 1)
+	leases, err := s.createNew(ctx, batch, 1)
 	if err != nil {
 		return t, err
 	}
 	s.created++
-	t.NewLease = new[0].end.Sub(begin)
+	t.NewLease = leases[0].end.Sub(begin)
 	end, err := readUsage()
 	if err != nil {
 		return t, err

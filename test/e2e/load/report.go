@@ -39,11 +39,12 @@ func (r *results) report(before *results) string {
 	row("new lease: CPU time", func(f *fleet) string { return milliseconds(f.Granted.eachCPU()) })
 	row("idle: API calls", func(f *fleet) string { return fmt.Sprint(f.Idle.Calls.total()) })
 	row("idle: CPU time in a minute", func(f *fleet) string {
-		return round(time.Duration(f.Idle.CPU * float64(time.Minute) / f.Idle.Took.Seconds() * float64(time.Second)))
+		return round(time.Duration(f.Idle.CPU / (f.Idle.Took + idleTime).Minutes() * float64(time.Second)))
 	})
 	row("resident memory without leases", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.BaseMemory/mebi) })
 	row("resident memory with all leases", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.Memory/mebi) })
 	row("heap with all leases, after a collection", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.Heap/mebi) })
+	row("peak resident memory, in all steps before the restart", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.Peak/mebi) })
 	row("memory for a lease", func(f *fleet) string { return fmt.Sprintf("%.0f KiB", f.eachMemory()) })
 	row("changed configuration: time until it is in force for all", func(f *fleet) string { return round(f.Changed.Took) })
 	row("changed configuration: reads, writes for a lease", func(f *fleet) string { return calls(f.Changed) })

@@ -26,6 +26,8 @@ type fleet struct {
 	// of Memory that Go's heap uses. They are read while the server is idle, after a
 	// collection of garbage.
 	BaseMemory, Memory, Heap float64
+	// Peak is the highest resident memory before the restart.
+	Peak float64
 	// Idle is a step in which nothing changes.
 	Idle step
 	// Unchanged and Changed are changes of the configuration. Unchanged changes no object.
