@@ -101,6 +101,8 @@ func (r *results) growth(small, large *fleet) (all []requirement) {
 		}
 		if small.Leases < smallFleet {
 			one.unjudged = fmt.Sprintf("judged from %s leases", thousands(smallFleet))
+		} else if value(from) < 0.05 { // the kernel counts CPU time in hundredths of a second
+			one.unjudged = "too short to measure"
 		}
 		all = append(all, one)
 	}
