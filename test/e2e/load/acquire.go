@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,15 +24,15 @@ import (
 // acquired is the result of many concurrent calls of Acquire.
 type acquired struct {
 	calls int
-	// latencies are the times until the calls were answered, with their retries, sorted.
-	latencies []time.Duration
+	// latencies are the times until the calls were answered, with their retries.
+	latencies latencies
 	// all is the time until the last call was answered.
 	all   time.Duration
 	tries int
 	kills int
-	// settled is the cost until the server was idle. It is not measured if servers are
+	// settled is the work until the server was idle. It is not measured if servers are
 	// killed.
-	settled      cost
+	settled      step
 	before, peak float64
 }
 
@@ -47,7 +46,7 @@ func (o options) acquire(ctx context.Context, calls int, waits, kill bool) (r ac
 		fmt.Fprintf(os.Stderr, "%d calls, wait: %t, kill servers: %t: %s\n", calls, waits, kill, fmt.Sprintf(format, args...))
 	}
 	r.calls = calls
-	o.api, o.servers = true, 1
+	o.serveAPI, o.servers = true, 1
 	if kill {
 		o.servers = 2
 	}
@@ -62,15 +61,9 @@ func (o options) acquire(ctx context.Context, calls int, waits, kill bool) (r ac
 	if err != nil {
 		return r, err
 	}
-	var empty samples
-	if !kill { // servers with leader election are never idle
-		if empty, err = e.waitIdle(ctx); err != nil {
-			return r, err
-		}
-	} else if err := waitFor(ctx, func(samples) bool { return true }); err != nil {
+	if _, err := waitFor(ctx, 0, func(samples) bool { return true }); err != nil {
 		return r, err
 	}
-	r.before = empty.memory()
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var background sync.WaitGroup
@@ -79,63 +72,68 @@ func (o options) acquire(ctx context.Context, calls int, waits, kill bool) (r ac
 	if waits {
 		background.Go(func() { e.markReady(stop) })
 	}
-	background.Go(func() {
-		for stop.Err() == nil {
-			if s, err := scrape(stop); err == nil {
-				r.peak = max(r.peak, s.memory())
-			}
-			_ = sleep(stop, 200*time.Millisecond)
-		}
-	})
-	var killing sync.WaitGroup
-	over, end := context.WithCancel(ctx)
-	defer end()
 	if kill {
-		killing.Go(func() { r.kills = e.killServers(over) })
+		if err := e.callWhileKilled(ctx, &r, e.callers(token, o.servers)); err != nil {
+			return r, err
+		}
+	} else {
+		if _, err := e.waitIdle(ctx, 0); err != nil {
+			return r, err
+		}
+		empty, err := scrape(ctx, 0)
+		if err != nil {
+			return r, err
+		}
+		r.before = empty.memory()
+		r.settled, err = e.measure(ctx, 0, calls, 0, func() error { return r.call(ctx, e.callers(token, o.servers), waits) })
+		if err != nil {
+			return r, err
+		}
+		r.peak = peakMemory(e.servers[0].Pid())
 	}
+	logf("p50 %s, p99 %s, worst %s, %d tries, %d kills; %s", r.latencies.median(), r.latencies.percentile(99), r.latencies.worst(), r.tries, r.kills, r.settled.Calls)
+	for i := range calls {
+		e.namespaces[namespace(i)] = true
+	}
+	if !kill {
+		if err := e.checkObjects(ctx, calls); err != nil {
+			return r, err
+		}
+	}
+	return r, e.checkAcquired(ctx, calls)
+}
 
+// call starts all calls at once, and waits for their answers.
+func (r *acquired) call(ctx context.Context, callers callers, waits bool) error {
 	begin := time.Now()
-	latencies := make([]time.Duration, calls)
-	failed := make([]error, calls)
+	r.latencies = make(latencies, r.calls)
+	failed := make([]error, r.calls)
 	var tries atomic.Int64
 	var all sync.WaitGroup
-	callers := e.callers(token, o.servers)
-	for i := range calls {
+	for i := range r.calls {
 		all.Go(func() {
 			begin := time.Now()
 			var n int
 			n, failed[i] = callers.acquire(ctx, i, waits)
 			tries.Add(int64(n))
-			latencies[i] = time.Since(begin)
+			r.latencies[i] = time.Since(begin)
 		})
 	}
 	all.Wait()
 	r.all, r.tries = time.Since(begin), int(tries.Load())
-	end()
-	killing.Wait()
-	if err := errors.Join(failed...); err != nil {
-		return r, err
-	}
-	slices.Sort(latencies)
-	r.latencies = latencies
-	logf("p50 %s, p99 %s, worst %s, %d tries, %d kills", r.percentile(50), r.percentile(99), latencies[calls-1], r.tries, r.kills)
-	if kill {
-		return r, e.checkAcquired(ctx, calls)
-	}
-	full, err := e.waitIdle(ctx)
-	if err != nil {
-		return r, err
-	}
-	r.settled = costSince(empty, full)
-	logf("settled: %+v, %.0f MiB", r.settled, full.memory()/mebi)
-	if err := e.checkObjects(ctx, calls); err != nil {
-		return r, err
-	}
-	return r, e.checkAcquired(ctx, calls)
+	return errors.Join(failed...)
 }
 
-func (r acquired) percentile(percent int) time.Duration {
-	return r.latencies[min(len(r.latencies)-1, len(r.latencies)*percent/100)]
+// callWhileKilled starts all calls, which wait, and kills servers until all have their
+// answers.
+func (e *environment) callWhileKilled(ctx context.Context, r *acquired, callers callers) error {
+	var killing sync.WaitGroup
+	over, end := context.WithCancel(ctx)
+	killing.Go(func() { r.kills = e.crashServers(over) })
+	err := r.call(ctx, callers, true)
+	end()
+	killing.Wait()
+	return err
 }
 
 // token returns the token of a new service account with rights on leases in all
@@ -225,9 +223,9 @@ func (e *environment) markReady(ctx context.Context) {
 	}
 }
 
-// killServers kills random servers until it has killed enough or the context is done. It
+// crashServers kills random servers until it has killed enough or the context is done. It
 // returns the number of kills.
-func (e *environment) killServers(ctx context.Context) (kills int) {
+func (e *environment) crashServers(ctx context.Context) (kills int) {
 	const enough = 6
 	random := rand.New(rand.NewPCG(1, 0))
 	for kills < enough && sleep(ctx, time.Duration(500+random.IntN(5000))*time.Millisecond) == nil {

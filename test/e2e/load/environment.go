@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -20,18 +21,26 @@ import (
 // options are the paths and the servers of an environment.
 type options struct {
 	bins, server, chart string
-	// api enables the API. servers is the number of servers; several elect a leader.
-	api     bool
-	servers int
+	// monitors is the form of monitoring: shared, perLease, or empty for a server that has
+	// no such setting. Its leases have their own monitors.
+	monitors string
+	// serveAPI enables the API. servers is the number of servers; several elect a leader.
+	serveAPI bool
+	servers  int
 }
 
 // environment is a control plane with one or more servers.
 type environment struct {
 	*cluster.Cluster
-	api    rest.Interface
-	config string // the path of the server's configuration
+	options
+	servers           []*process.Process
+	api               rest.Interface
+	config            string // the path of the server's configuration
+	serversKubeconfig string
+	// namespaces are the namespaces that have leases.
+	namespaces map[string]bool
+	lock       sync.Mutex
 
-	servers   []*process.Process
 	dir       string
 	processes *process.Group
 }
@@ -43,13 +52,16 @@ func (o options) start(ctx context.Context) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &environment{dir: dir, config: filepath.Join(dir, "values.yaml")}
+	e := &environment{
+		options: o, namespaces: map[string]bool{},
+		dir: dir, config: filepath.Join(dir, "values.yaml"), serversKubeconfig: filepath.Join(dir, "tms-server.kubeconfig"),
+	}
 	if e.processes, err = process.NewGroup(filepath.Join(dir, "logs")); err != nil {
 		return e, err
 	}
 	// The controllers of Deployments and ReplicaSets must not slow down the measurement.
 	managers := []string{"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20"}
-	if o.api { // markReady acts as the Deployment controller
+	if o.serveAPI { // markReady acts as the Deployment controller
 		managers = append(managers, "--controllers=*,-deployment-controller,-replicaset-controller,-horizontal-pod-autoscaler-controller")
 	}
 	if e.Cluster, err = cluster.Start(ctx, cluster.Config{
@@ -73,7 +85,18 @@ func (o options) start(ctx context.Context) (*environment, error) {
 	if err := o.installKinds(ctx, e); err != nil {
 		return e, err
 	}
-	return e, o.startServers(e)
+	if err := e.createAccount(ctx); err != nil {
+		return e, err
+	}
+	if err := e.configure(firstThreshold, 0); err != nil {
+		return e, err
+	}
+	for range max(1, o.servers) {
+		if err := e.startServer(o.servers > 1); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
 }
 
 // installKinds installs the CustomResourceDefinitions of TMS and of the Prometheus Operator,
@@ -93,59 +116,18 @@ func (o options) installKinds(ctx context.Context, e *environment) error {
 			manifests = append(manifests, part)
 		}
 	}
+	names := []string{serversNamespace, floodNamespace}
 	for i := range namespaces {
-		manifests = append(manifests, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", namespace(i)))
+		names = append(names, namespace(i))
+	}
+	for _, name := range names {
+		manifests = append(manifests, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", name))
 	}
 	if err := e.Apply(ctx, strings.Join(manifests, "\n---\n")); err != nil {
 		return err
 	}
 	_, err = e.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=120s", "crd", "--all")
 	return err
-}
-
-// startServers starts the servers, with the memory limit of the chart.
-func (o options) startServers(e *environment) error {
-	if err := e.configure(100_000); err != nil {
-		return err
-	}
-	binary := o.server
-	if info, err := os.Stat(binary); err == nil && info.IsDir() {
-		binary = filepath.Join(binary, "tms-server")
-	}
-	for i := range max(1, o.servers) {
-		spec := process.Spec{
-			Name: fmt.Sprintf("tms-server-%d", i), Env: []string{"GOMEMLIMIT=966367641"}, Restart: o.servers > 1, Argv: []string{
-				binary, "--config=" + e.config, "--kubeconfig=" + e.Kubeconfig, "--health-probe-bind-address=0",
-			},
-		}
-		metrics := metricsAddress
-		if i > 0 {
-			metrics = "0"
-		}
-		spec.Argv = append(spec.Argv, "--metrics-bind-address="+metrics)
-		if o.servers > 1 {
-			spec.Argv = append(spec.Argv, "--leader-elect", "--leader-elect-namespace=default")
-		}
-		if o.api {
-			spec.Argv = append(spec.Argv, "--api-bind-address="+apiAddress(i), "--insecure-no-tls", "--calls-per-second=10000", "--calls-burst=10000",
-				"--open-calls-per-user=10000", "--open-calls=10000", "--max-connections-per-address=10000", "--max-connections=10000")
-		}
-		server, err := e.processes.Start(spec)
-		if err != nil {
-			return err
-		}
-		e.servers = append(e.servers, server)
-	}
-	return nil
-}
-
-// configure writes the configuration of the servers. A new threshold changes every lease.
-func (e *environment) configure(threshold int) error {
-	text := fmt.Sprintf("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, threshold: {default: %d}}}}}\n", threshold)
-	if err := os.WriteFile(e.config+".new", []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(e.config+".new", e.config)
 }
 
 // stop stops the processes and removes their folder. If the measurement failed, it keeps

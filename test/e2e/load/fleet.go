@@ -22,25 +22,28 @@ const namespaces = 20
 
 func namespace(i int) string { return fmt.Sprintf("team-%02d", i%namespaces) }
 
-// objectKinds are the kinds of objects of each lease.
-var objectKinds = []struct{ path, plural string }{
-	{"/apis/apps/v1", "deployments"},
-	{"/api/v1", "services"},
-	{"/apis/autoscaling/v2", "horizontalpodautoscalers"},
-	{"/apis/monitoring.coreos.com/v1", "podmonitors"},
-	{"/apis/monitoring.coreos.com/v1", "prometheusrules"},
-}
+// floodNamespace is the namespace of the tenant that creates many leases at once.
+const floodNamespace = "flood"
+
+// batchLabel is the label that names the batch of a lease.
+const batchLabel = "load-batch"
+
+// leaseName returns the name of a lease of a batch. It is no part of another one's name.
+func leaseName(batch string, i int) string { return fmt.Sprintf("%s-%05d", batch, i) }
 
 // create creates a lease. Each lease has different values.
-func (e *environment) create(ctx context.Context, name string, i int) error {
-	lease := fmt.Sprintf(`{"apiVersion":"tms.triton-leases.dev/v1alpha1","kind":"TritonLease","metadata":{"name":%q},"spec":{
-  "models":[{"name":"model-%d","uri":"s3://models/%[2]d"}],"duration":"%dh","triton":{"resources":{"requests":{"cpu":%d,"memory":"%dGi"}}},
-  "autoscaling":{"enable":true,"replicas":{"maximum":%d}}}}`, name, i, 1+i%100, 1+i%7, 1+i%31, 1+i%9)
-	return e.api.Post().Namespace(namespace(i)).Resource("tritonleases").Body([]byte(lease)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
+func (e *environment) create(ctx context.Context, namespace, batch string, i int) error {
+	e.lock.Lock()
+	e.namespaces[namespace] = true
+	e.lock.Unlock()
+	lease := fmt.Sprintf(`{"apiVersion":"tms.triton-leases.dev/v1alpha1","kind":"TritonLease","metadata":{"name":%q,"labels":{%q:%q}},"spec":{
+  "models":[{"name":"model-%d","uri":"s3://models/%[4]d"}],"duration":"%dh","triton":{"resources":{"requests":{"cpu":%d,"memory":"%dGi"}}},
+  "autoscaling":{"enable":true,"replicas":{"maximum":%d}}}}`, leaseName(batch, i), batchLabel, batch, i, 1+i%100, 1+i%7, 1+i%31, 1+i%9)
+	return e.api.Post().Namespace(namespace).Resource("tritonleases").Body([]byte(lease)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
 }
 
 // createAll creates leases concurrently.
-func (e *environment) createAll(ctx context.Context, leases int) error {
+func (e *environment) createAll(ctx context.Context, batch string, leases int, namespace func(int) string) error {
 	var all sync.WaitGroup
 	var lock sync.Mutex
 	var failed error
@@ -48,7 +51,7 @@ func (e *environment) createAll(ctx context.Context, leases int) error {
 	for range 32 {
 		all.Go(func() {
 			for i := range numbers {
-				if err := e.create(ctx, fmt.Sprintf("lease-%05d", i), i); err != nil {
+				if err := e.create(ctx, namespace(i), batch, i); err != nil {
 					lock.Lock()
 					failed = errors.Join(failed, err)
 					lock.Unlock()
@@ -64,8 +67,36 @@ func (e *environment) createAll(ctx context.Context, leases int) error {
 	return failed
 }
 
-// count returns the number of objects of a kind that the server manages.
-func (e *environment) count(ctx context.Context, path, plural string) (int, error) {
+// checkObjects returns an error if a number of leases does not have all objects, and no
+// others.
+func (e *environment) checkObjects(ctx context.Context, leases int) error {
+	monitors := leases
+	if e.monitors == shared {
+		monitors = len(e.namespaces)
+	}
+	for _, kind := range []struct {
+		path, plural string
+		want         int
+	}{
+		{"/apis/apps/v1", "deployments", leases},
+		{"/api/v1", "services", 2 * leases}, // one of them is headless
+		{"/apis/autoscaling/v2", "horizontalpodautoscalers", leases},
+		{"/apis/monitoring.coreos.com/v1", "podmonitors", monitors},
+		{"/apis/monitoring.coreos.com/v1", "prometheusrules", monitors},
+	} {
+		n, err := e.countObjects(ctx, kind.path, kind.plural)
+		if err != nil {
+			return err
+		}
+		if n != kind.want {
+			return fmt.Errorf("there are %d %s for %d leases in %d namespaces, not %d (-monitors=%s)", n, kind.plural, leases, len(e.namespaces), kind.want, e.monitors)
+		}
+	}
+	return nil
+}
+
+// countObjects returns the number of objects of a kind that the server manages.
+func (e *environment) countObjects(ctx context.Context, path, plural string) (int, error) {
 	total, next := 0, ""
 	for {
 		var list metav1.PartialObjectMetadataList
@@ -82,18 +113,4 @@ func (e *environment) count(ctx context.Context, path, plural string) (int, erro
 			return total, nil
 		}
 	}
-}
-
-// checkObjects returns an error if a number of leases does not have all objects.
-func (e *environment) checkObjects(ctx context.Context, leases int) error {
-	for _, kind := range objectKinds {
-		n, err := e.count(ctx, kind.path, kind.plural)
-		if err != nil {
-			return err
-		}
-		if n != leases {
-			return fmt.Errorf("there are %d %s for %d leases", n, kind.plural, leases)
-		}
-	}
-	return nil
 }

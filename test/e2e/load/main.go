@@ -5,10 +5,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,12 +27,16 @@ func main() {
 		}
 		os.Exit(code)
 	}
-	sizes := flag.String("leases", "1000,5000", "numbers of leases; each is measured on a new control plane")
-	acquires := flag.Int("acquires", 500, "number of concurrent calls of Acquire; 0 skips them")
-	docs := flag.String("write", "", "also update the tables of performance.md in this folder")
+	var f flags
+	flag.StringVar(&f.sizes, "leases", "1000,5000", "numbers of leases; each is measured on a new control plane")
+	flag.IntVar(&f.acquires, "acquires", 500, "number of concurrent calls of Acquire; 0 skips them")
+	flag.StringVar(&f.monitors, "monitors", shared, "form of monitoring: shared, perLease, or empty for a server without this setting")
+	flag.StringVar(&f.json, "json", "", "also write the results of the leases to this file")
+	flag.StringVar(&f.before, "before", "", "file of an earlier run (-json), to compare with")
+	flag.StringVar(&f.docs, "write", "", "also update the tables of performance.md in this folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, *sizes, *acquires, *docs)
+	err := run(ctx, f)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -38,51 +44,85 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, sizes string, acquires int, docs string) error {
-	o := options{bins: os.Getenv("E2E_BINS"), server: os.Getenv("E2E_SERVER"), chart: "../../charts/tms"}
+type flags struct {
+	sizes, monitors, json, before, docs string
+	acquires                            int
+}
+
+func run(ctx context.Context, f flags) error {
+	o := options{bins: os.Getenv("E2E_BINS"), server: os.Getenv("E2E_SERVER"), chart: "../../charts/tms", monitors: f.monitors}
 	if o.bins == "" || o.server == "" {
-		return fmt.Errorf("E2E_BINS or E2E_SERVER is not set: run make load, which builds the components and sets both")
+		return errors.New("E2E_BINS or E2E_SERVER is not set: run make load, which builds the components and sets both")
+	}
+	if f.monitors != "" && f.monitors != shared && f.monitors != perLease {
+		return fmt.Errorf("-monitors=%s: must be %s, %s or empty", f.monitors, shared, perLease)
+	}
+	sizes, err := parseSizes(f.sizes)
+	if err != nil {
+		return err
+	}
+	before, err := readResults(f.before)
+	if err != nil {
+		return fmt.Errorf("-before: %w", err)
 	}
 	if err := netns.Configure(); err != nil {
 		return err
 	}
-	var all []result
-	for size := range strings.SplitSeq(sizes, ",") {
+	now := &results{Monitors: f.monitors}
+	for _, leases := range sizes {
+		one, err := o.measureFleet(ctx, leases, &now.Loops)
+		if err != nil {
+			return fmt.Errorf("%d leases: %w", leases, err)
+		}
+		now.Fleets = append(now.Fleets, one)
+		if f.json != "" { // a failure at a larger size must not lose it
+			if err := now.write(f.json); err != nil {
+				return err
+			}
+		}
+	}
+	var calls []acquired
+	for _, how := range []struct{ waits, kill bool }{{false, false}, {true, false}, {true, true}} {
+		if f.acquires == 0 {
+			break
+		}
+		r, err := o.acquire(ctx, f.acquires, how.waits, how.kill)
+		if err != nil {
+			return fmt.Errorf("%d calls of Acquire: %w", f.acquires, err)
+		}
+		calls = append(calls, r)
+	}
+	must, missed := now.reportRequirements()
+	for _, table := range []struct{ mark, text string }{{"load", now.report(before)}, {"load-limits", must}, {"api-load", reportCalls(calls)}} {
+		if table.text == "" {
+			continue
+		}
+		fmt.Println(table.text)
+		if f.docs == "" {
+			continue
+		}
+		if err := write(f.docs, table.mark, table.text); err != nil {
+			return err
+		}
+	}
+	if len(missed) > 0 {
+		return fmt.Errorf("%d limits are missed:\n%s", len(missed), strings.Join(missed, "\n"))
+	}
+	return nil
+}
+
+// parseSizes returns the numbers of leases in a list, in ascending order.
+func parseSizes(text string) (sizes []int, err error) {
+	for size := range strings.SplitSeq(text, ",") {
 		if size == "" {
 			continue
 		}
 		leases, err := strconv.Atoi(size)
-		if err != nil {
-			return fmt.Errorf("-leases: %w", err)
+		if err != nil || leases < 1 {
+			return nil, fmt.Errorf("-leases=%s: must be numbers greater than 0, such as 1000,5000", text)
 		}
-		r, err := o.measure(ctx, leases)
-		if err != nil {
-			return fmt.Errorf("%d leases: %w", leases, err)
-		}
-		all = append(all, r)
+		sizes = append(sizes, leases)
 	}
-	var calls []acquired
-	for _, how := range []struct{ waits, kill bool }{{false, false}, {true, false}, {true, true}} {
-		if acquires == 0 {
-			break
-		}
-		r, err := o.acquire(ctx, acquires, how.waits, how.kill)
-		if err != nil {
-			return fmt.Errorf("%d calls of Acquire: %w", acquires, err)
-		}
-		calls = append(calls, r)
-	}
-	for _, table := range []struct{ mark, text string }{{"load", report(all)}, {"api-load", reportCalls(calls)}} {
-		if table.text == "" {
-			continue
-		}
-		fmt.Print(table.text)
-		if docs == "" {
-			continue
-		}
-		if err := write(docs, table.mark, table.text); err != nil {
-			return err
-		}
-	}
-	return nil
+	slices.Sort(sizes)
+	return slices.Compact(sizes), nil
 }

@@ -2,201 +2,247 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 )
 
-// result is the result of one fleet.
-type result struct {
-	leases int
-	// created is the time until all leases were created, granted the time until all
-	// were granted and had their objects.
-	created, granted time.Duration
-	// settled is the cost from before the first lease until the server was idle.
-	settled cost
-	// before and after are the resident memory without and with leases.
-	before, after float64
-	// reconfigured is the cost of a change of the configuration, reconfiguredAfter the
-	// time until all leases were reconciled.
-	reconfigured      cost
-	reconfiguredAfter time.Duration
-	// newIdle and newBusy are the times until a new lease was granted: while the server
-	// was idle, and while it reconciled all leases. They are sorted.
-	newIdle, newBusy []time.Duration
-	// idle is the number of API calls in a minute without a change.
-	idle float64
+// session measures one number of leases on a new control plane.
+type session struct {
+	*environment
+	*fleet
+	loops *latencies
+	// created is the number of all leases until now, background the CPU time of the idle
+	// server in a second.
+	created    int
+	background float64
 }
 
-// cost is the API calls of the server, and its CPU time in seconds.
-type cost struct{ calls, reads, cpu float64 }
+const mebi = 1 << 20
 
-func costSince(before, now samples) cost {
-	return cost{now.calls() - before.calls(), now.reads() - before.reads(), now.cpu() - before.cpu()}
+func (s *session) logf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s %d leases: %s\n", time.Now().Format(time.TimeOnly), s.Leases, fmt.Sprintf(format, args...))
 }
 
-// newLeases is the number of new leases for newIdle, and for newBusy.
-const newLeases = 10
-
-func (o options) measure(ctx context.Context, leases int) (r result, err error) {
-	logf := func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "%d leases: %s\n", leases, fmt.Sprintf(format, args...))
-	}
-	r.leases = leases
+// measureFleet measures a number of leases, and adds the times of loop to loops.
+func (o options) measureFleet(ctx context.Context, leases int, loops *latencies) (f *fleet, err error) {
 	e, err := o.start(ctx)
 	if e != nil {
 		defer func() { err = errors.Join(err, e.stop(err != nil)) }()
 	}
 	if err != nil {
-		return r, err
+		return nil, err
 	}
-	empty, err := e.waitIdle(ctx)
-	if err != nil {
-		return r, err
+	s := &session{environment: e, fleet: &fleet{Leases: leases}, loops: loops}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"start", s.measureStart},
+		{"create all", s.measureAll},
+		{"idle", s.measureIdle},
+		{"new leases", s.measureQuiet},
+		{"a configuration that changes no object", s.measureUnchanged},
+		{"a configuration that changes the objects", s.measureChanged},
+		{"new leases during a change of the configuration", s.measureBusy},
+		{"new leases during a flood", s.measureFlood},
+		{"new leases again", s.measureQuiet},
+		{"restart", s.measureRestart},
+		{"change of leader", s.measureFailover},
+	} {
+		if err := step.do(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.name, err)
+		}
+		if err := s.checkObjects(ctx, s.created); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.name, err)
+		}
 	}
-	r.before = empty.memory()
-	logf("the server is ready, with %.0f MiB", r.before/mebi)
-
-	begin := time.Now()
-	if err := e.createAll(ctx, leases); err != nil {
-		return r, err
-	}
-	r.created = time.Since(begin)
-	if err := waitFor(ctx, func(s samples) bool { return s.granted() >= leases }); err != nil {
-		return r, err
-	}
-	r.granted = time.Since(begin)
-	if err := e.checkObjects(ctx, leases); err != nil {
-		return r, err
-	}
-	logf("created after %s, granted after %s", r.created, r.granted)
-	full, err := e.waitIdle(ctx)
-	if err != nil {
-		return r, err
-	}
-	r.settled, r.after = costSince(empty, full), full.memory()
-	logf("settled: %+v, %.0f MiB", r.settled, r.after/mebi)
-
-	if r.newIdle, err = e.createNew(ctx, "idle"); err != nil {
-		return r, err
-	}
-	quiet, err := e.waitIdle(ctx)
-	if err != nil {
-		return r, err
-	}
-	logf("a new lease takes %v", r.newIdle)
-	if err := sleep(ctx, time.Minute); err != nil {
-		return r, err
-	}
-	later, err := scrape(ctx)
-	if err != nil {
-		return r, err
-	}
-	r.idle = later.calls() - quiet.calls()
-
-	begin = time.Now()
-	if err := e.configure(200_000); err != nil {
-		return r, err
-	}
-	if err := waitFor(ctx, func(s samples) bool { return s.queued() > float64(leases)/2 }); err != nil {
-		return r, err
-	}
-	if r.newBusy, err = e.createNew(ctx, "busy"); err != nil {
-		return r, err
-	}
-	busy, err := scrape(ctx)
-	if err != nil {
-		return r, err
-	}
-	if busy.queued() < newLeases {
-		logf("all leases were reconciled before the new ones were granted: the times of the new ones are too short")
-	}
-	logf("a new lease takes %v; %.0f old ones are still queued", r.newBusy, busy.queued())
-	if err := waitFor(ctx, func(s samples) bool { return s.queued() == 0 }); err != nil {
-		return r, err
-	}
-	r.reconfiguredAfter = time.Since(begin)
-	done, err := e.waitIdle(ctx)
-	if err != nil {
-		return r, err
-	}
-	r.reconfigured = costSince(later, done)
-	logf("all leases were reconciled after %s: %+v", r.reconfiguredAfter, r.reconfigured)
-	return r, e.checkObjects(ctx, leases+2*newLeases)
+	return s.fleet, nil
 }
 
-const mebi = 1 << 20
+// settle is the time after which Go has collected the garbage of an idle server, and has
+// returned the memory: it collects at least every two minutes.
+func (s *session) settle(ctx context.Context) (samples, error) {
+	d := 150 * time.Second
+	if s.Leases < smallFleet { // the memory is not judged
+		d = 15 * time.Second
+	}
+	if err := s.loops.rest(ctx, d); err != nil {
+		return nil, err
+	}
+	return scrape(ctx, 0)
+}
 
-// waitFor waits until the metrics of the server meet a condition.
-func waitFor(ctx context.Context, condition func(samples) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
+func (s *session) measureStart(ctx context.Context) error {
+	if _, err := waitFor(ctx, 0, func(samples) bool { return true }); err != nil {
+		return err
+	}
+	if _, err := s.waitIdle(ctx, 0); err != nil {
+		return err
+	}
+	empty, err := s.settle(ctx)
+	s.BaseMemory = empty.memory()
+	s.logf("the server is ready, with %.0f MiB", s.BaseMemory/mebi)
+	return err
+}
+
+func (s *session) measureAll(ctx context.Context) (err error) {
+	const batch = "fleet"
+	watching, cancel := context.WithTimeout(ctx, 30*time.Minute)
 	defer cancel()
-	for {
-		if s, err := scrape(ctx); err == nil && condition(s) {
-			return nil
+	granted := s.watchGrants(watching, batch)
+	mark, begin := s.Now(), time.Now()
+	var last time.Time
+	s.Granted, err = s.measure(ctx, 0, s.Leases, 0, func() error {
+		if err := s.createAll(ctx, batch, s.Leases, namespace); err != nil {
+			return err
 		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		s.created, s.Created = s.Leases, time.Since(begin)
+		last, err = granted.all(watching, batch, s.Leases)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	log, err := s.log(mark)
+	if at := made(log, batch+"-"); at.After(last) {
+		last = at
+	}
+	s.Granted.Took = last.Sub(begin)
+	s.logf("created after %s, granted after %s; %.1f ms CPU a lease; %s", s.Created, s.Granted.Took, s.Granted.eachCPU(), s.Granted.Calls)
+	return err
+}
+
+func (s *session) measureIdle(ctx context.Context) (err error) {
+	s.Idle, err = s.measure(ctx, 0, s.created, 0, func() error {
+		full, err := s.settle(ctx)
+		s.Memory, s.Heap = full.memory(), full.heap()
+		return err
+	})
+	s.background = s.Idle.CPU / (s.Idle.Took + idleTime).Seconds()
+	s.logf("idle for %s: %.0f MiB, %.1f MiB of heap, %.2f s CPU; %s", s.Idle.Took, s.Memory/mebi, s.Heap/mebi, s.Idle.CPU, s.Idle.Calls)
+	return err
+}
+
+// measureQuiet measures two batches of new leases.
+func (s *session) measureQuiet(ctx context.Context) error {
+	for range 2 {
+		leases, err := s.createNew(ctx, fmt.Sprintf("quiet%d", len(s.Quiet)), newLeases)
+		if err != nil {
+			return err
+		}
+		s.created += newLeases
+		l := times(leases, time.Now())
+		s.Quiet = append(s.Quiet, l)
+		s.logf("a new lease takes %s, at most %s", l.median(), l.worst())
+		if _, err := s.waitIdle(ctx, 0); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// waitIdle waits until the server has been idle for ten seconds, and returns its metrics.
-func (e *environment) waitIdle(ctx context.Context) (s samples, err error) {
-	calls, since := -1.0, time.Now()
-	err = waitFor(ctx, func(now samples) bool {
-		if now.calls() != calls || now.queued() > 0 {
-			calls, since = now.calls(), time.Now()
+// reconfigure changes the configuration and measures the work until the server is idle. It
+// does not read the metrics meanwhile, because that costs the server CPU time.
+func (s *session) reconfigure(ctx context.Context, threshold int) (work step, err error) {
+	before, err := scrape(ctx, 0)
+	if err != nil {
+		return work, err
+	}
+	work, err = s.measure(ctx, 0, s.created, s.background, func() error {
+		if err := s.configure(threshold, newMaximum); err != nil {
+			return err
 		}
-		s = now
-		return time.Since(since) > 10*time.Second
+		_, err := s.waitIdle(ctx, 0) // the server reads the file sooner than after idleTime
+		return err
 	})
-	return s, err
+	if err != nil {
+		return work, err
+	}
+	after, err := scrape(ctx, 0)
+	if err == nil && after.configured() <= before.configured() {
+		err = errors.New("tms-server did not take the new configuration")
+	}
+	return work, err
 }
 
-// createNew creates newLeases leases, one after the other. It returns the times until
-// they were granted, sorted.
-func (e *environment) createNew(ctx context.Context, prefix string) (latencies []time.Duration, err error) {
-	for i := range newLeases {
-		name := fmt.Sprintf("%s-%d", prefix, i)
-		begin := time.Now()
-		if err := e.create(ctx, name, i); err != nil {
-			return nil, err
-		}
-		for granted := false; !granted; {
-			if err := sleep(ctx, 5*time.Millisecond); err != nil {
-				return nil, err
-			}
-			var lease struct {
-				Status struct {
-					Conditions []struct{ Type, Status string }
-				}
-			}
-			text, err := e.api.Get().Namespace(namespace(i)).Resource("tritonleases").Name(name).DoRaw(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if err := json.Unmarshal(text, &lease); err != nil {
-				return nil, err
-			}
-			for _, c := range lease.Status.Conditions { // the server writes them after it has applied the objects
-				granted = granted || c.Type == "Granted" && c.Status == "True"
-			}
-		}
-		latencies = append(latencies, time.Since(begin))
-	}
-	slices.Sort(latencies)
-	return latencies, nil
+// newMaximum is the highest threshold that leases may choose, after the first change of the
+// configuration.
+const newMaximum = 10 * firstThreshold
+
+func (s *session) measureUnchanged(ctx context.Context) (err error) {
+	s.Unchanged, err = s.reconfigure(ctx, firstThreshold)
+	s.logf("a configuration that changes no object: %.2f ms CPU a lease; %s", s.Unchanged.eachCPU(), s.Unchanged.Calls)
+	return err
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
+func (s *session) measureChanged(ctx context.Context) (err error) {
+	mark := s.Now()
+	if s.Changed, err = s.reconfigure(ctx, 2*firstThreshold); err != nil {
+		return err
 	}
+	log, err := s.log(mark)
+	first, last := rescaling(log, busyBatch) // which has no leases yet
+	s.Changed.Took = last.Sub(first)
+	s.logf("a configuration that changes the objects: %s, %.2f ms CPU a lease; %s", s.Changed.Took, s.Changed.eachCPU(), s.Changed.Calls)
+	return err
+}
+
+// busyBatch is the batch of leases that are created during a change of the configuration.
+const busyBatch = "busy"
+
+func (s *session) measureBusy(ctx context.Context) error {
+	mark := s.Now()
+	before, err := scrape(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if err := s.configure(firstThreshold, newMaximum); err != nil {
+		return err
+	}
+	if _, err := waitFor(ctx, 0, func(now samples) bool { return now.configured() > before.configured() }); err != nil {
+		return err
+	}
+	leases, err := s.createNew(ctx, busyBatch, newLeases)
+	if err != nil {
+		return err
+	}
+	s.created += newLeases
+	if _, err := s.waitIdle(ctx, 0); err != nil {
+		return err
+	}
+	log, err := s.log(mark)
+	_, end := rescaling(log, busyBatch)
+	s.Busy = times(leases, end)
+	s.logf("meanwhile %d new leases take %s, at most %s", len(s.Busy), s.Busy.median(), s.Busy.worst())
+	return err
+}
+
+func (s *session) measureFlood(ctx context.Context) error {
+	const flood, batch = "flood", "other"
+	s.FloodLeases = min(1000, s.Leases)
+	watching, cancel := context.WithTimeout(ctx, 20*time.Minute)
+	defer cancel()
+	granted := s.watchGrants(watching, flood)
+	flooded := make(chan error, 1)
+	go func() {
+		flooded <- s.createAll(ctx, flood, s.FloodLeases, func(int) string { return floodNamespace })
+	}()
+	if _, err := granted.wait(watching, leaseName(flood, 0)); err != nil {
+		return err
+	}
+	leases, err := s.createNew(ctx, batch, newLeases)
+	if err := errors.Join(err, <-flooded); err != nil {
+		return err
+	}
+	s.created += s.FloodLeases + newLeases
+	end, err := granted.all(watching, flood, s.FloodLeases)
+	if err != nil {
+		return err
+	}
+	s.Flood = times(leases, end)
+	s.logf("while another tenant creates %d, %d new leases take %s, at most %s", s.FloodLeases, len(s.Flood), s.Flood.median(), s.Flood.worst())
+	_, err = s.waitIdle(ctx, 0)
+	return err
 }

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-const metricsAddress = "127.0.0.1:8080"
+func metricsAddress(server int) string { return fmt.Sprintf("127.0.0.1:%d", 8080+server) }
 
 // samples has the values of the server's metrics, by name and labels.
 type samples map[string]float64
 
-// scrape reads the metrics of the server.
-func scrape(ctx context.Context) (samples, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metricsAddress+"/metrics", nil)
+// scrape reads the metrics of a server.
+func scrape(ctx context.Context, server int) (samples, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metricsAddress(server)+"/metrics", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +68,20 @@ func (s samples) granted() int {
 	return int(s.sum("tms_leases", `condition="Granted"`, `status="True"`))
 }
 
-func (s samples) calls() float64 { return s.sum("rest_client_requests_total") }
-
-// reads returns the number of GET requests. All other calls are writes.
-func (s samples) reads() float64 { return s.sum("rest_client_requests_total", `method="GET"`) }
-
 func (s samples) memory() float64 { return s.sum("process_resident_memory_bytes") }
 
-func (s samples) cpu() float64 { return s.sum("process_cpu_seconds_total") }
+// heap returns the bytes of Go's heap, with what is not collected yet.
+func (s samples) heap() float64 { return s.sum("go_memstats_heap_alloc_bytes") }
 
+// queued returns the number of leases that wait to be reconciled, or are reconciled.
 func (s samples) queued() float64 {
-	return s.sum("workqueue_depth", `name="tritonlease"`) + s.sum("controller_runtime_active_workers", `controller="tritonlease"`)
+	return s.sum("workqueue_depth") + s.sum("controller_runtime_active_workers")
+}
+
+// leads reports whether the server is the leader.
+func (s samples) leads() bool { return s.sum("leader_election_master_status") == 1 }
+
+// configured returns when the server read the configuration in force, in seconds since 1970.
+func (s samples) configured() float64 {
+	return s.sum("tms_configuration_last_reload_success_timestamp_seconds")
 }

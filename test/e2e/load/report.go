@@ -9,82 +9,106 @@ import (
 	"time"
 )
 
-// report returns a Markdown table of all fleets.
-func report(all []result) string {
-	if len(all) == 0 {
+// report returns a Markdown table of all fleets, with those of an earlier run if it has any.
+func (r *results) report(before *results) string {
+	if len(r.Fleets) == 0 {
 		return ""
 	}
 	table := [][]string{{"Leases"}}
-	for _, r := range all {
-		table[0] = append(table[0], thousands(r.leases))
+	var fleets []*fleet
+	for _, f := range r.Fleets {
+		if old := before.fleet(f.Leases); old != nil {
+			table[0] = append(table[0], thousands(f.Leases)+", before")
+			fleets = append(fleets, old)
+		}
+		table[0] = append(table[0], thousands(f.Leases))
+		fleets = append(fleets, f)
 	}
-	row := func(what string, value func(result) string) {
+	row := func(what string, value func(*fleet) string) {
 		cells := []string{what}
-		for _, r := range all {
-			cells = append(cells, value(r))
+		for _, f := range fleets {
+			cells = append(cells, value(f))
 		}
 		table = append(table, cells)
 	}
-	each := func(calls float64, r result) float64 { return calls / float64(r.leases) }
-	row("time until all leases are created", func(r result) string { return round(r.created) })
-	row("time until all leases are granted and have their objects", func(r result) string { return round(r.granted) })
-	row("API calls per lease, until the server is idle", func(r result) string {
-		return fmt.Sprintf("%.1f (%.1f writes)", each(r.settled.calls, r), each(r.settled.calls-r.settled.reads, r))
+	calls := func(s step) string { return fmt.Sprintf("%.1f, %.1f", s.eachRead(), s.eachWrite()) }
+	row("time until all leases are created", func(f *fleet) string { return round(f.Created) })
+	row("time until all leases are granted and have their objects", func(f *fleet) string { return round(f.Granted.Took) })
+	row("new lease: reads, writes", func(f *fleet) string { return calls(f.Granted) })
+	row("new leases: writes of shared objects", func(f *fleet) string { return fmt.Sprint(f.Granted.Calls.SharedWrites) })
+	row("new lease: CPU time", func(f *fleet) string { return milliseconds(f.Granted.eachCPU()) })
+	row("idle: API calls", func(f *fleet) string { return fmt.Sprint(f.Idle.Calls.total()) })
+	row("idle: CPU time in a minute", func(f *fleet) string {
+		return round(time.Duration(f.Idle.CPU / (f.Idle.Took + idleTime).Minutes() * float64(time.Second)))
 	})
-	row("CPU time per lease, until the server is idle", func(r result) string { return fmt.Sprintf("%.1f ms", 1000*each(r.settled.cpu, r)) })
-	row("API calls in an idle minute", func(r result) string { return fmt.Sprintf("%.0f", r.idle) })
-	row("resident memory without leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) })
-	row("resident memory with all leases", func(r result) string { return fmt.Sprintf("%.0f MiB", r.after/mebi) })
-	row("memory per lease", func(r result) string { return fmt.Sprintf("%.0f KiB", each(r.after-r.before, r)/1024) })
-	row("configuration change: time until all leases are reconciled", func(r result) string { return round(r.reconfiguredAfter) })
-	row("configuration change: API calls per lease", func(r result) string { return fmt.Sprintf("%.1f", each(r.reconfigured.calls, r)) })
-	row("time to grant a new lease, idle server: median, maximum", func(r result) string { return medianMaximum(r.newIdle) })
-	row("time to grant a new lease, during a configuration change: median, maximum", func(r result) string { return medianMaximum(r.newBusy) })
-
-	return markdown(table)
+	row("resident memory without leases", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.BaseMemory/mebi) })
+	row("resident memory with all leases", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.Memory/mebi) })
+	row("heap with all leases, after a collection", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.Heap/mebi) })
+	row("peak resident memory, in all steps before the restart", func(f *fleet) string { return fmt.Sprintf("%.0f MiB", f.Peak/mebi) })
+	row("memory for a lease", func(f *fleet) string { return fmt.Sprintf("%.0f KiB", f.eachMemory()) })
+	row("changed configuration: time until it is in force for all", func(f *fleet) string { return round(f.Changed.Took) })
+	row("changed configuration: reads, writes for a lease", func(f *fleet) string { return calls(f.Changed) })
+	row("changed configuration: CPU time for a lease", func(f *fleet) string { return milliseconds(f.Changed.eachCPU()) })
+	row("configuration that changes no object: reads, writes for a lease", func(f *fleet) string { return calls(f.Unchanged) })
+	row("configuration that changes no object: CPU time for a lease", func(f *fleet) string { return milliseconds(f.Unchanged.eachCPU()) })
+	row("new lease, idle server: median, worst", func(f *fleet) string {
+		var all latencies
+		for _, batch := range f.Quiet {
+			all = append(all, batch...)
+		}
+		worst, _ := f.quietWorst()
+		return fmt.Sprintf("%s, %s", round(all.median()), round(worst))
+	})
+	row("new lease, changed configuration: median, worst", func(f *fleet) string { return meanwhile(f.Busy) })
+	row("new lease, flood by another tenant: median, worst", func(f *fleet) string { return meanwhile(f.Flood) })
+	row("restart: writes, time until a new lease is made", func(f *fleet) string { return f.Restart.String() })
+	row("change of leader: writes, time until a new lease is made", func(f *fleet) string { return f.Failover.String() })
+	return machineLine() + markdown(table)
 }
 
-// reportCalls returns a Markdown table of the calls of Acquire.
-func reportCalls(all []acquired) string {
-	if len(all) == 0 {
-		return ""
+// String returns the writes and the time until a new lease is made.
+func (t takeover) String() string { return fmt.Sprintf("%d, %s", t.Calls.writes(), round(t.NewLease)) }
+
+// meanwhile returns the median and the maximum, and the number of leases if it is not
+// newLeases.
+func meanwhile(l latencies) string {
+	text := fmt.Sprintf("%s, %s", round(l.median()), round(l.worst()))
+	if len(l) != newLeases {
+		text += fmt.Sprintf(" (%d)", len(l))
 	}
-	table := [][]string{{fmt.Sprintf("%d concurrent calls of Acquire", all[0].calls), "without waiting", "waiting until it serves", "waiting, servers killed"}}
-	row := func(what string, value func(acquired) string) {
-		cells := []string{what}
-		for _, r := range all {
-			cells = append(cells, value(r))
-		}
-		table = append(table, cells)
-	}
-	unlessKilled := func(value func(acquired) string) func(acquired) string {
-		return func(r acquired) string {
-			if r.kills > 0 {
-				return "-"
-			}
-			return value(r)
-		}
-	}
-	row("time to answer: median", func(r acquired) string { return round(r.percentile(50)) })
-	row("time to answer: 99th percentile", func(r acquired) string { return round(r.percentile(99)) })
-	row("time until all calls are answered", func(r acquired) string { return round(r.all) })
-	row("servers killed", func(r acquired) string { return fmt.Sprint(r.kills) })
-	row("attempts per call", func(r acquired) string { return fmt.Sprintf("%.1f", float64(r.tries)/float64(r.calls)) })
-	row("API calls per lease, until the server is idle", unlessKilled(func(r acquired) string {
-		return fmt.Sprintf("%.1f (%.1f writes)", r.settled.calls/float64(r.calls), (r.settled.calls-r.settled.reads)/float64(r.calls))
-	}))
-	row("CPU time per lease, until the server is idle", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.1f ms", 1000*r.settled.cpu/float64(r.calls)) }))
-	row("resident memory before the calls", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) }))
-	row("peak resident memory", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.peak/mebi) }))
-	row("calls without a lease, or leases without a call", func(acquired) string { return "0" }) // otherwise acquire returns an error
-	return markdown(table)
+	return text
 }
 
-// markdown returns a Markdown table after a line that describes the machine.
+// reportRequirements returns a Markdown table of what must hold, and what is missed.
+func (r *results) reportRequirements() (text string, missed []string) {
+	if len(r.Fleets) == 0 {
+		return "", nil
+	}
+	table := [][]string{{"At most", "limit", "measured", "noise", "verdict"}}
+	for _, one := range r.requirements() {
+		noise := "none"
+		if one.noise > 0 {
+			noise = fmt.Sprintf("%.0f %%", 100*one.noise)
+		}
+		table = append(table, []string{one.what, one.format(one.limit), one.format(one.measured), noise, one.verdict()})
+		if one.missed() {
+			missed = append(missed, fmt.Sprintf("%s: %s, at most %s", one.what, one.format(one.measured), one.format(one.limit)))
+		}
+	}
+	loops := fmt.Sprintf("The reference loop takes %.1f ms of CPU time here (the slow tenth: %.0f %% more), and %.1f ms on the machine of the limits. So limits of CPU time are multiplied by %.2f.\n\n",
+		1000*r.Loops.median().Seconds(), 100*r.Loops.spread(), 1000*limitsLoop.Seconds(), r.speed())
+	return loops + markdown(table), missed
+}
+
+// machineLine returns a line that describes the machine.
+func machineLine() string {
+	return fmt.Sprintf("One run. etcd, the API server, the controller manager and tms-server share %d cores (%s/%s, %s).\n\n",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+// markdown returns a Markdown table.
 func markdown(table [][]string) string {
 	var text strings.Builder
-	_, _ = fmt.Fprintf(&text, "One run. etcd, the API server, the controller manager and tms-server share %d cores (%s/%s, %s).\n\n",
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	widths := make([]int, len(table[0]))
 	for _, cells := range table {
 		for i, cell := range cells {
@@ -108,10 +132,6 @@ func markdown(table [][]string) string {
 		line(cells)
 	}
 	return text.String()
-}
-
-func medianMaximum(sorted []time.Duration) string {
-	return fmt.Sprintf("%s, %s", round(sorted[len(sorted)/2]), round(sorted[len(sorted)-1]))
 }
 
 func round(d time.Duration) string {

@@ -131,6 +131,13 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Done is closed.
 func (p *Process) ExitCode() int { return p.code }
 
+// Pid returns the id of the process. After a restart it is another one.
+func (p *Process) Pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
+}
+
 // Crash kills the process with SIGKILL. With Spec.Restart the process restarts.
 func (p *Process) Crash() error {
 	p.mu.Lock()
