@@ -130,7 +130,7 @@ func needsOf(leases []*GrantedLease) MonitoringNeeds {
 // sharedValue returns what leases need together for the templates, as _grants.tpl documents
 // it, or nil if they need nothing. A metric that the values do not have is left out.
 func (lr *LeaseRenderer) sharedValue(needs MonitoringNeeds) map[string]any {
-	if !needs.Autoscaled && !needs.Renewed && !(needs.Scraped && lr.decoded.Metrics.Enabled) {
+	if isScraped := needs.Autoscaled || needs.Renewed || needs.Scraped && lr.decoded.Metrics.Enabled; !isScraped {
 		return nil
 	}
 	var metrics []any
