@@ -179,6 +179,9 @@ func (r *Requests) Claims(renderer *render.LeaseRenderer, namespace string, leas
 		}
 		now[lease.UID] = c
 		request := c.request
+		if policy.RefusedByCount(lease) {
+			request = Request{}
+		}
 		if asked, _, ok := KeptReplicas(lease); ok && request.Keeps {
 			request.Keep(renderer.Bounds(), asked)
 		}

@@ -56,6 +56,7 @@ func (e *environment) deploymentOf(lease string) *appsv1.Deployment {
 func read[T client.Object](e *environment, object T, name string) T {
 	e.t.Helper()
 	require.NoError(e.t, e.cluster.Get(e.t.Context(), key(name), object))
+	object.SetManagedFields(nil)
 	return object
 }
 

@@ -4,7 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/pkg/render"
@@ -24,7 +31,26 @@ type step struct {
 // applyObjects applies the objects of the lease, and prunes those that it no longer
 // has. It applies nothing if another owner has an object of the same name.
 func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objects) error {
-	steps, err := r.plan(ctx, objects)
+	// The objects of a new lease are created without a read: they hardly ever exist.
+	isNew := r.isNew && len(r.owned) == 0
+	var created []client.Object
+	err := r.applyOnce(ctx, objects, !isNew, &created)
+	if isNew && apierrors.IsAlreadyExists(err) {
+		err = r.applyOnce(ctx, objects, true, &created)
+	}
+	if errors.As(err, new(nameConflict)) {
+		for _, object := range created {
+			err = errors.Join(err, r.discard(ctx, object))
+		}
+	}
+	return err
+}
+
+// applyOnce is applyObjects. With read, it reads the objects that the cache does not show as
+// the lease's. Without, an object that exists is an error. It adds the objects that it
+// creates to created.
+func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects, read bool, created *[]client.Object) error {
+	steps, err := r.plan(ctx, objects, read)
 	if err != nil {
 		return err
 	}
@@ -45,7 +71,17 @@ func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objec
 	}
 	var failures []error // one object that fails does not delay the others
 	for _, s := range steps {
-		failures = append(failures, r.apply(ctx, s))
+		if s.live != nil {
+			failures = append(failures, r.apply(ctx, s))
+			continue
+		}
+		object, err := r.create(ctx, s)
+		if apierrors.IsAlreadyExists(err) {
+			return err
+		}
+		if failures = append(failures, err); err == nil {
+			*created = append(*created, object)
+		}
 	}
 	if err := errors.Join(failures...); err != nil {
 		return err
@@ -59,7 +95,7 @@ func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objec
 }
 
 // plan returns the objects to apply. The error joins all name conflicts.
-func (r *reconciliation) plan(ctx context.Context, objects *render.Objects) ([]*step, error) {
+func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read bool) ([]*step, error) {
 	var steps []*step
 	var conflicts []error
 	for _, k := range r.kinds {
@@ -71,7 +107,10 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects) ([]*
 			if err != nil {
 				return nil, err
 			}
-			live, err := r.find(ctx, k, rendered.GetName())
+			live := r.ownedBy(k, rendered.GetName())
+			if live == nil && read {
+				live, err = r.find(ctx, k, rendered.GetName())
+			}
 			if errors.As(err, new(nameConflict)) {
 				conflicts = append(conflicts, err)
 				continue
@@ -87,23 +126,88 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects) ([]*
 
 // apply applies one object. It writes nothing if the object is up to date.
 func (r *reconciliation) apply(ctx context.Context, s *step) error {
-	options := []client.ApplyOption{fieldOwner}
-	state := outdated
-	if s.live != nil {
-		var err error
-		if state, err = s.desired.compare(s.live); err != nil || state == upToDate {
-			return err
-		}
-		// Without force if there is no object: one that exists by now is another owner's.
-		options = append(options, client.ForceOwnership)
+	corrected, err := r.change(ctx, s)
+	if corrected {
+		r.recordEvent("Corrected", s.live, correctedNote, s.kind.Kind, s.live.GetName())
+	}
+	return err
+}
+
+// correctedNote is the note of the event Corrected, with the kind and the name.
+const correctedNote = "%s %s was changed by another client and is corrected"
+
+// change applies an object that exists, and reports whether it reverted the change of another
+// client. It writes nothing if the object is up to date.
+func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err error) {
+	state, err := s.desired.compare(s.live)
+	if err != nil || state == upToDate {
+		return false, err
 	}
 	name := s.desired.object.GetName()
-	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(s.desired.object), options...); err != nil {
-		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+	if err := r.takeOver(ctx, s); err != nil {
+		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+	}
+	content, err := s.desired.content()
+	if err != nil {
+		return false, err
+	}
+	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), fieldOwner, client.ForceOwnership); err != nil {
+		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
 	// If the resource version stays, the object has the same values in another form.
-	if state == drifted && s.live.GetResourceVersion() != s.desired.object.GetResourceVersion() {
-		r.recordEvent("Corrected", s.live, "%s %s was changed by another client and is corrected", s.kind.Kind, name)
+	return state == drifted && s.live.GetResourceVersion() != content.GetResourceVersion(), nil
+}
+
+// create creates an object, and returns it as it is stored.
+func (r *reconciler) create(ctx context.Context, s *step) (client.Object, error) {
+	object := s.desired.object.DeepCopyObject().(client.Object) // the answer overwrites it
+	if s.kind.list == nil {
+		content, err := s.desired.content()
+		if err != nil {
+			return nil, err
+		}
+		object = content
+	}
+	if err := r.Create(ctx, object, fieldOwner); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", s.kind.Kind, object.GetName(), err)
+	}
+	return object, nil
+}
+
+// takeOver makes fieldOwner the applier of the fields with which it created or patched an
+// object. Otherwise it would still own the fields that it no longer applies, and the API
+// server would keep them.
+func (r *reconciler) takeOver(ctx context.Context, s *step) error {
+	if !hasUpdated(s.live) {
+		return nil
+	}
+	object := s.kind.newObject()
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(s.live), object); err != nil {
+		return err
+	}
+	expected := s.desired.object.GetResourceVersion()
+	if expected != "" && expected != object.GetResourceVersion() {
+		return apierrors.NewConflict(schema.GroupResource{Group: s.kind.Group, Resource: s.kind.rows[0].Resource}, object.GetName(), errors.New("the cache is behind"))
+	}
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(object, sets.New(managedBy), managedBy)
+	if err != nil || patch == nil {
+		return err
+	}
+	if err := r.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch)); err != nil {
+		return err
+	}
+	if expected != "" {
+		s.desired.object.SetResourceVersion(object.GetResourceVersion())
 	}
 	return nil
+}
+
+// hasUpdated reports whether fieldOwner created or patched an object, and did not only apply
+// it.
+func hasUpdated(object client.Object) bool {
+	return slices.ContainsFunc(object.GetManagedFields(), isOwnUpdate)
+}
+
+func isOwnUpdate(entry metav1.ManagedFieldsEntry) bool {
+	return entry.Manager == managedBy && entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Subresource == ""
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/budget"
-	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -51,7 +50,7 @@ func (r *reconciliation) reserve(ctx context.Context, renderer *render.LeaseRend
 	}
 	current, hasBudget := renderer.Bounds().Budget(r.lease.Namespace)
 	if !hasBudget || granted != nil && request.GPUs == 0 && budget.Held(r.lease, request) == 0 {
-		return nil, r.claim(ctx, nil)
+		return nil, r.claim(ctx, granted)
 	}
 	a := r.accounts.of(r.lease.Namespace)
 	a.lock.Lock()
@@ -105,8 +104,11 @@ func (c *charge) status(charged int64) *v1alpha1.Budget {
 // would otherwise revert each other's changes. granted is nil if the lease is refused.
 func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease) error {
 	increase := r.charge != nil && granted != nil && r.charge.reserved > r.charge.before
-	if r.lease.Status.Installation != "" && !increase {
-		return nil
+	if !increase {
+		isNew := r.lease.Status.Installation == ""
+		if !isNew || granted != nil || r.lease.Status.Granted == nil {
+			return nil // claimNew claims a granted lease, and refuse one without objects
+		}
 	}
 	claimed := r.lease.DeepCopy()
 	claimed.Status.Installation = r.installation
@@ -127,6 +129,19 @@ func (r *reconciliation) claim(ctx context.Context, granted *render.GrantedLease
 	r.lease = claimed.DeepCopy()
 	r.lease.Status.Granted = before
 	return nil
+}
+
+// claimNew claims a granted lease that belongs to no installation yet. It writes the whole
+// status, as it is once the objects exist.
+func (r *reconciliation) claimNew(ctx context.Context, objects *render.Objects) error {
+	if r.status.Installation != "" {
+		return nil
+	}
+	r.status.Installation = r.installation
+	r.observe(objects, nil)
+	err := r.updateStatus(ctx)
+	r.notClaimed = err != nil
+	return err
 }
 
 // settle lowers the charge of a lease whose objects are applied. A HorizontalPodAutoscaler
@@ -155,7 +170,7 @@ func (r *reconciliation) settle() {
 // applied, have at most this number of GPUs.
 func rolledOut(deployment *appsv1.Deployment, gpus int64) bool {
 	status := deployment.Status
-	return leasepod.GPUs(&deployment.Spec.Template) <= gpus && status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas >= status.Replicas
+	return gpusOf(deployment) <= gpus && status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas >= status.Replicas
 }
 
 // keepGranted sets the replicas in the request of a lease that does not scale and names no
@@ -192,7 +207,7 @@ func (r *reconciliation) adoptGranted() {
 	if granted == nil || granted.GPUs > 0 || r.lease.Status.Limits != nil || deployment == nil {
 		return
 	}
-	granted.GPUs = leasepod.GPUs(&deployment.Spec.Template)
+	granted.GPUs = gpusOf(deployment)
 	if !granted.Autoscaled && deployment.Spec.Replicas != nil {
 		granted.Replicas = int64(*deployment.Spec.Replicas)
 	}
@@ -241,7 +256,7 @@ func (r *reconciler) rebalance(ctx context.Context, namespace string) (reconcile
 		}
 	}
 	r.enqueue(ownedPriority, changed...)
-	return reconcile.Result{RequeueAfter: r.showUsed(a, leases, used)}, nil
+	return reconcile.Result{RequeueAfter: r.showUsed(a, leases, used), Priority: new(handler.LowPriority)}, nil
 }
 
 // usedPeriod is the shortest time between two updates of what all leases of a namespace use,

@@ -62,19 +62,34 @@ func Client() client.Options {
 	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
 }
 
-// trim removes fields that are large or change often, and that the controller does not read.
+// trim removes fields that are large or change often, and that the controller does not
+// read, and packs the objects of leases.
 func trim(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
-		accessor.SetManagedFields(nil)
+		accessor.SetManagedFields(withoutFields(accessor.GetManagedFields()))
 		delete(accessor.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	}
 	switch object := object.(type) {
-	case *autoscalingv2.HorizontalPodAutoscaler:
-		object.Status.CurrentMetrics = nil
 	case *v1alpha1.TritonLease:
 		trimLease(object)
+		return object, nil
+	case *corev1.ConfigMap: // the allowlist
+		return object, nil
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		object.Status.CurrentMetrics = nil
+		return object, pack(object)
+	case client.Object:
+		return object, pack(object)
 	}
 	return object, nil
+}
+
+// withoutFields returns the entries that hasUpdated looks for, without their fields.
+func withoutFields(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	if !slices.ContainsFunc(entries, isOwnUpdate) {
+		return nil
+	}
+	return []metav1.ManagedFieldsEntry{{Manager: managedBy, Operation: metav1.ManagedFieldsOperationUpdate}}
 }
 
 // trimLease removes the metadata of a lease that tms-server does not read, and a spec that

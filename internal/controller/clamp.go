@@ -7,7 +7,6 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
@@ -71,12 +70,12 @@ func (r *reconciliation) pruneAutoscaler(ctx context.Context) error {
 // setReplicaBounds sets the bounds of an autoscaler to those of a grant.
 func (r *reconciliation) setReplicaBounds(ctx context.Context, autoscaler *autoscalingv2.HorizontalPodAutoscaler, grant v1alpha1.Grant) error {
 	minimum, maximum := int32(grant.MinReplicas), int32(grant.MaxReplicas)
-	before := autoscaler.DeepCopy()
-	if before.Spec.MaxReplicas == maximum && before.Spec.MinReplicas != nil && *before.Spec.MinReplicas == minimum {
+	if autoscaler.Spec.MaxReplicas == maximum && autoscaler.Spec.MinReplicas != nil && *autoscaler.Spec.MinReplicas == minimum {
 		return nil
 	}
-	autoscaler.Spec.MinReplicas, autoscaler.Spec.MaxReplicas = &minimum, maximum
-	if err := r.Patch(ctx, autoscaler, client.MergeFrom(before), fieldOwner); err != nil {
+	changed := autoscaler.DeepCopy() // the cache has the original
+	changed.Spec.MinReplicas, changed.Spec.MaxReplicas = &minimum, maximum
+	if err := r.patchOwned(ctx, changed, autoscaler); err != nil {
 		return fmt.Errorf("%s %s: %w", autoscalerKind, autoscaler.Name, err)
 	}
 	return nil
@@ -89,9 +88,9 @@ func (r *reconciliation) lowerReplicas(ctx context.Context, grant v1alpha1.Grant
 	if grant.Autoscaled || r.duplicate || deployment == nil || deployment.Spec.Replicas == nil || int64(*deployment.Spec.Replicas) <= grant.Replicas {
 		return nil
 	}
-	before := deployment.DeepCopy()
-	deployment.Spec.Replicas = new(int32(grant.Replicas))
-	if err := r.Patch(ctx, deployment, client.MergeFrom(before), fieldOwner); err != nil {
+	changed := deployment.DeepCopy()
+	changed.Spec.Replicas = new(int32(grant.Replicas))
+	if err := r.patchOwned(ctx, changed, deployment); err != nil {
 		return fmt.Errorf("%s %s: %w", deploymentKind, deployment.Name, err)
 	}
 	return nil

@@ -23,24 +23,17 @@ const appliedAnnotation = "tms.triton-leases.dev/applied"
 type desired struct {
 	kind   *watchedKind
 	owner  types.UID // of the lease; empty for a shared monitor
-	object *unstructured.Unstructured
+	object client.Object
 	digest string
 }
 
 // newDesired returns a rendered object in the form that is applied: with the lease as its
-// owner, and without the fields that the API server sets. The lease of a shared monitor is nil.
+// owner. The lease of a shared monitor is nil. It keeps the rendered object.
 func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLease) (*desired, error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(rendered)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", k.Kind, err)
-	}
-	d := &desired{kind: k, object: &unstructured.Unstructured{Object: content}}
-	unstructured.RemoveNestedField(content, "status")
-	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
-	d.object.SetGroupVersionKind(k.GroupVersionKind)
+	d := &desired{kind: k, object: rendered}
 	if lease != nil {
 		d.owner = lease.UID
-		d.object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
+		rendered.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
 	}
 	return d, d.setDigest()
 }
@@ -49,17 +42,31 @@ func newDesired(k *watchedKind, rendered client.Object, lease *v1alpha1.TritonLe
 func (d *desired) setDigest() error {
 	annotations := d.object.GetAnnotations()
 	delete(annotations, appliedAnnotation)
-	if len(annotations) == 0 {
-		annotations = nil
-	}
-	d.object.SetAnnotations(annotations)
-	text, err := json.Marshal(d.object.Object) // sorts the keys of maps
+	text, err := json.Marshal(d.object) // sorts the keys of maps
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", d.kind.Kind, err)
 	}
 	sum := sha256.Sum256(text)
 	d.digest = hex.EncodeToString(sum[:8])
-	return unstructured.SetNestedField(d.object.Object, d.digest, "metadata", "annotations", appliedAnnotation)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[appliedAnnotation] = d.digest
+	d.object.SetAnnotations(annotations)
+	return nil
+}
+
+// content returns the object as it is applied: without the fields that the API server sets.
+func (d *desired) content() (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(d.object)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", d.kind.Kind, err)
+	}
+	unstructured.RemoveNestedField(content, "status")
+	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
+	object := &unstructured.Unstructured{Object: content}
+	object.SetGroupVersionKind(d.kind.GroupVersionKind)
+	return object, nil
 }
 
 // state is how a live object differs from the desired one.
@@ -76,16 +83,19 @@ func (d *desired) compare(live client.Object) (state, error) {
 	if live.GetAnnotations()[appliedAnnotation] != d.digest {
 		return outdated, nil
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	content, err := contentOf(live)
 	if err != nil {
 		return outdated, fmt.Errorf("decode %s: %w", d.kind.Kind, err)
 	}
-	wanted := d.object.DeepCopy().Object
-	for _, key := range []string{"apiVersion", "kind"} { // typed objects from the cache do not have them
-		delete(wanted, key)
+	wanted, err := d.content()
+	if err != nil {
+		return outdated, err
 	}
-	unstructured.RemoveNestedField(wanted, "metadata", "ownerReferences") // there may be others beside ours
-	if d.owner != "" && !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted) {
+	for _, key := range []string{"apiVersion", "kind"} { // typed objects from the cache do not have them
+		delete(wanted.Object, key)
+	}
+	unstructured.RemoveNestedField(wanted.Object, "metadata", "ownerReferences") // there may be others beside ours
+	if d.owner != "" && !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted.Object) {
 		return drifted, nil
 	}
 	return upToDate, nil

@@ -7,7 +7,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -66,7 +65,7 @@ func TestCompare(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := new(appsv1.Deployment)
-			require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(want.object.DeepCopy().Object, live))
+			want.object.(*appsv1.Deployment).DeepCopyInto(live)
 			live.TypeMeta = metav1.TypeMeta{} // as typed objects from the cache
 			test.change(live)
 			got, err := want.compare(live)
@@ -86,7 +85,9 @@ func TestSetDigest(t *testing.T) {
 	require.NoError(t, one.setDigest())
 	require.Equal(t, digest, one.digest)
 	require.Equal(t, digest, one.object.GetAnnotations()[appliedAnnotation])
-	require.NotContains(t, one.object.Object, "status")
+	content, err := one.content()
+	require.NoError(t, err)
+	require.NotContains(t, content.Object, "status")
 
 	annotated := deployment()
 	annotated.Annotations = map[string]string{"a": "b"}

@@ -52,12 +52,13 @@ func TestDrift(t *testing.T) {
 				require.Empty(t, e.written())
 				require.Empty(t, e.recorded())
 				changed.SetResourceVersion(after.GetResourceVersion())
+				changed.SetManagedFields(nil)
 				require.Equal(t, changed, after)
 				return
 			}
 			kind, err := e.GroupVersionKindFor(after)
 			require.NoError(t, err)
-			require.Equal(t, []string{"apply " + kind.Kind + " tms-a"}, e.written())
+			require.Equal(t, []string{"take over " + kind.Kind + " tms-a", "apply " + kind.Kind + " tms-a"}, e.written())
 			related := e.events.related[0].(client.Object)
 			require.Equal(t, "tms-a", related.GetName())
 			require.Empty(t, related.GetResourceVersion(), "otherwise no two events are equal")
@@ -129,7 +130,7 @@ func TestNameConflict(t *testing.T) {
 	e := newEnvironment(t, scales, append(foreign(), newLease(t, "a", scaled))...)
 	result := e.reconcile("a")
 	require.Equal(t, pollInterval, result.RequeueAfter, "the controller does not watch objects of others")
-	require.Equal(t, []string{"update status TritonLease a", "update status TritonLease a"}, e.written())
+	require.Equal(t, []string{"update status TritonLease a", "create Deployment tms-a", "update status TritonLease a"}, e.written(), "the Deployment exists")
 	const message = "Deployment tms-a exists and does not belong to this lease: delete it, or give the lease another name\n" +
 		"Service tms-a exists and does not belong to this lease: delete it, or give the lease another name"
 	require.Equal(t, "False Conflict: "+message, e.condition("a", v1alpha1.ConditionReady))
@@ -148,13 +149,54 @@ func TestNameConflict(t *testing.T) {
 	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting")
 }
 
+// TestNameConflictLater: if one object of a new lease has a name that is taken, the objects
+// that were created before it are deleted again.
+func TestNameConflictLater(t *testing.T) {
+	t.Parallel()
+	mine := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "tms-a", Namespace: "ns"}}
+	e := newEnvironment(t, scales, mine, newLease(t, "a", scaled))
+	e.reconcile("a")
+	require.Equal(t, []string{"HorizontalPodAutoscaler"}, e.objects("tms-a"))
+	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Conflict: HorizontalPodAutoscaler tms-a exists")
+	e.written()
+	e.reconcile("a")
+	require.Empty(t, e.written())
+}
+
+// TestTakeOver: a field that a lease no longer sets goes, also if the object was created with
+// it. Fields of others stay.
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", `{models: [{name: m, uri: /m}], triton: {resources: {limits: {nvidia.com/gpu: 2}}}}`))
+	e.reconcile("a")
+	deployment := read(e, new(appsv1.Deployment), "tms-a")
+	require.Contains(t, podSpec(deployment).Containers[0].Resources.Limits, corev1.ResourceName("nvidia.com/gpu"))
+	deployment.Annotations["example.com/mine"] = "yes"
+	e.update(deployment)
+	for _, spec := range []string{`{models: [{name: m, uri: /m}]}`, `{models: [{name: m, uri: /m}], triton: {command: [tritonserver]}}`, `{models: [{name: m, uri: /m}]}`} {
+		e.editSpec("a", spec)
+		e.reconcile("a")
+		deployment = read(e, new(appsv1.Deployment), "tms-a")
+		require.NotContains(t, podSpec(deployment).Containers[0].Resources.Limits, corev1.ResourceName("nvidia.com/gpu"))
+		require.Equal(t, "yes", deployment.Annotations["example.com/mine"])
+	}
+	require.Empty(t, podSpec(deployment).Containers[0].Command)
+	taken := 0
+	for _, w := range e.written() {
+		if w == "take over Deployment tms-a" {
+			taken++
+		}
+	}
+	require.Equal(t, 1, taken, "once is enough")
+}
+
 // TestNameTakenMeanwhile: an object that another client creates between read and apply
 // is not overwritten.
 func TestNameTakenMeanwhile(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, scales, newLease(t, "a", fixed))
 	e.fail = func(w write) error {
-		if w.String() == "apply Service tms-a" {
+		if w.String() == "create Service tms-a" {
 			mine := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "tms-a", Namespace: "ns"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "mine"}, Type: corev1.ServiceTypeNodePort}}
 			mine.Spec.Ports = []corev1.ServicePort{{Port: 80, Name: "http"}}
 			require.NoError(t, e.cluster.Create(t.Context(), mine))

@@ -13,10 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -81,9 +82,7 @@ type environment struct {
 	// writes are the requests since the last call of written.
 	writes []write
 	// fail returns the error of a request, if it is set.
-	fail func(write) error
-	// trim is applied to objects that the controller reads from the cache, if it is set.
-	trim   func(client.Object)
+	fail   func(write) error
 	events *recorder
 	clock  time.Time
 	// metrics answers the custom metrics API.
@@ -97,7 +96,7 @@ func newEnvironment(t *testing.T, text string, objects ...client.Object) *enviro
 	require.NoError(t, err)
 	kinds, err := newWatchedKinds(scheme)
 	require.NoError(t, err)
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithReturnManagedFields().
 		WithStatusSubresource(new(v1alpha1.TritonLease)).WithIndex(new(v1alpha1.TritonLease), targetIndex, indexTarget)
 	for _, k := range kinds {
 		k.watched.Store(true)
@@ -145,25 +144,42 @@ func (e *environment) intercepted() client.Client {
 	return interceptor.NewClient(e.cluster, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			err := c.Get(ctx, key, object, options...)
-			if err == nil && e.trim != nil {
-				e.trim(object)
+			if err == nil {
+				_, err = trim(object)
 			}
 			if _, isLease := object.(*v1alpha1.TritonLease); err == nil && !isLease && object.GetLabels()[managedByLabel] != managedBy {
 				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 			}
 			return err
 		},
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if err := c.List(ctx, list, options...); err != nil {
+				return err
+			}
+			return meta.EachListItem(list, func(object runtime.Object) error {
+				_, err := trim(object)
+				return err
+			})
+		},
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if err := record("create", object); err != nil {
+				return err
+			}
+			object.SetCreationTimestamp(metav1.NewTime(e.clock)) // as the API server does
+			return c.Create(ctx, object, options...)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, config runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			if err := record("apply", config.(runtime.Object)); err != nil {
 				return err
 			}
-			if err := c.Apply(ctx, config, options...); err != nil {
-				return err
-			}
-			return e.stamp(config.(client.Object))
+			return c.Apply(ctx, config, options...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			if err := record("patch", object); err != nil {
+			verb := "patch"
+			if patch.Type() == types.JSONPatchType {
+				verb = "take over"
+			}
+			if err := record(verb, object); err != nil {
 				return err
 			}
 			return c.Patch(ctx, object, patch, options...)
@@ -183,20 +199,6 @@ func (e *environment) intercepted() client.Client {
 			return c.SubResource(subResource).Update(ctx, object, options...)
 		},
 	})
-}
-
-// stamp sets when an object was created, as the API server does.
-func (e *environment) stamp(object client.Object) error {
-	gvk, err := e.cluster.GroupVersionKindFor(object)
-	require.NoError(e.t, err)
-	stored := new(unstructured.Unstructured)
-	stored.SetGroupVersionKind(gvk)
-	require.NoError(e.t, e.cluster.Get(e.t.Context(), client.ObjectKeyFromObject(object), stored))
-	if created := stored.GetCreationTimestamp(); !created.IsZero() {
-		return nil
-	}
-	stored.SetCreationTimestamp(metav1.NewTime(e.clock))
-	return e.cluster.Update(e.t.Context(), stored)
 }
 
 // recorder keeps events.

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/policy"
@@ -14,32 +15,53 @@ import (
 )
 
 // evaluate grants or refuses the lease, and writes the result to the status. It returns nil
-// objects if the lease is refused: its existing objects stay as they are.
-func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (*render.Objects, error) {
+// objects if the lease is refused, and if nothing is left to do: its existing objects stay as they
+// are.
+func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (objects *render.Objects, refused bool, err error) {
 	granted, err := renderer.GrantTritonLease(r.lease)
 	refusal := refusalOf(err)
 	if len(refusal) == 0 {
 		if err := r.checkTarget(ctx, renderer.Bounds()); errors.As(err, &refusal) {
 			granted = nil
 		} else if err != nil {
-			return nil, err
+			return nil, false, err
 		}
+	}
+	tooMany, err := r.count(ctx, renderer.Bounds(), granted != nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(tooMany) > 0 {
+		granted, refusal = nil, tooMany
 	}
 	unaffordable, err := r.reserve(ctx, renderer, granted)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	refusal = append(refusal, unaffordable...)
 	if len(refusal) == 0 {
-		objects, err := renderer.Objects(granted)
+		objects, err := r.render(renderer, granted)
 		if err == nil {
-			r.grant(objects)
-			return objects, nil
+			r.grant(granted)
+			return objects, false, nil
 		}
 		refusal = refusalOf(err)
 	}
 	r.refuse(refusal)
-	return nil, nil
+	return nil, true, nil
+}
+
+// render renders a granted lease, unless nothing is left to do for it.
+func (r *reconciliation) render(renderer *render.LeaseRenderer, granted *render.GrantedLease) (*render.Objects, error) {
+	manifests, err := renderer.Fingerprint(granted)
+	if err != nil {
+		return nil, err
+	}
+	r.inputs = r.inputsOf(manifests)
+	if r.charge == nil && r.reconciled.has(r.lease, r.inputs) {
+		return nil, nil
+	}
+	return renderer.Objects(granted)
 }
 
 // refusalOf returns the reasons of an error of a LeaseRenderer. If a template fails, the
@@ -55,8 +77,8 @@ func refusalOf(err error) (refusal policy.Refusal) {
 const maxModelNames = 1000
 
 // grant writes the grant of the lease to the status.
-func (r *reconciliation) grant(objects *render.Objects) {
-	granted := &v1alpha1.Granted{Grant: objects.Lease.Grant, Term: objects.Lease.Term}
+func (r *reconciliation) grant(lease *render.GrantedLease) {
+	granted := &v1alpha1.Granted{Grant: lease.Grant, Term: lease.Term}
 	names := make([]string, len(r.lease.Spec.Models))
 	for i, model := range r.lease.Spec.Models {
 		names[i] = model.Name
@@ -90,6 +112,10 @@ const (
 
 // refuse writes the refusal to the status. What was granted before stays there.
 func (r *reconciliation) refuse(refusal policy.Refusal) {
+	r.status.Installation = r.installation
+	if r.status.Granted == nil {
+		r.uncount(client.ObjectKeyFromObject(r.lease))
+	}
 	r.setCondition(v1alpha1.ConditionGranted, metav1.ConditionFalse, "Refused", refusal.Error())
 	r.recordCondition(v1alpha1.ConditionGranted)
 	r.status.Refusals = refusal[:min(len(refusal), maxRefusals)].Data()

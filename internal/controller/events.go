@@ -51,4 +51,5 @@ func (r *reconciliation) recordPending() {
 	for _, e := range r.pendingEvents {
 		r.recorder.Eventf(r.lease, e.related, e.eventType, e.reason, "Reconcile", "%s", shorten(e.note, maxEventNote))
 	}
+	r.pendingEvents = nil
 }

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,23 +24,20 @@ func TestFailures(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "x"}, "x", errors.New("changed"))
 	notFound := apierrors.NewNotFound(schema.GroupResource{Resource: "x"}, "x")
 	forbidden := errors.New("forbidden")
+	const starting = "False Starting: Triton is starting"
 	for name, test := range map[string]struct {
-		write   string // fails
-		nth     int    // of the writes of this text, from 0
+		write   string // fails the first time
 		err     error
 		want    string // error
 		requeue bool
 		ready   string
 		writes  int
 	}{
-		"claim conflict":     {write: "update status TritonLease a", err: conflict, requeue: true, writes: 1, ready: "none"},
-		"claim fails":        {write: "update status TritonLease a", err: forbidden, want: "forbidden", writes: 1, ready: "none"},
-		"lease is gone":      {write: "update status TritonLease a", err: notFound, writes: 1, ready: "none"},
-		"object conflict":    {write: "apply Service tms-a", err: conflict, requeue: true, writes: 8, ready: "none"},
-		"object fails":       {write: "apply Service tms-a", err: forbidden, want: "Service tms-a: forbidden", writes: 8, ready: "False Failed: Service tms-a: forbidden"},
-		"status conflict":    {write: "update status TritonLease a", nth: 1, err: conflict, requeue: true, writes: 8, ready: "none"},
-		"status fails":       {write: "update status TritonLease a", nth: 1, err: forbidden, want: "forbidden", writes: 8, ready: "none"},
-		"lease is gone late": {write: "update status TritonLease a", nth: 1, err: notFound, writes: 8, ready: "none"},
+		"claim conflict":  {write: "update status TritonLease a", err: conflict, requeue: true, writes: 1, ready: "none"},
+		"claim fails":     {write: "update status TritonLease a", err: forbidden, want: "forbidden", writes: 1, ready: "none"},
+		"lease is gone":   {write: "update status TritonLease a", err: notFound, writes: 1, ready: "none"},
+		"object conflict": {write: "create Service tms-a", err: conflict, requeue: true, writes: 7, ready: starting},
+		"object fails":    {write: "create Service tms-a", err: forbidden, want: "Service tms-a: forbidden", writes: 8, ready: "False Failed: Service tms-a: forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,7 +47,7 @@ func TestFailures(t *testing.T) {
 				if w.String() != test.write {
 					return nil
 				}
-				if seen++; seen-1 != test.nth {
+				if seen++; seen > 1 {
 					return nil
 				}
 				return test.err
@@ -65,13 +61,12 @@ func TestFailures(t *testing.T) {
 			require.Equal(t, test.requeue, result.RequeueAfter == time.Second, result)
 			require.Len(t, e.written(), test.writes)
 			require.Equal(t, test.ready, e.condition("a", v1alpha1.ConditionReady))
-			if test.ready == "none" {
+			switch events := e.recorded(); {
+			case test.ready == "none":
 				require.Zero(t, e.lease("a").Status.ObservedGeneration)
-			} else {
-				require.Contains(t, e.recorded(), "Warning Failed: Service tms-a: forbidden")
-			}
-			if strings.HasPrefix(test.write, "update") {
-				require.Empty(t, e.recorded(), "events come with the status")
+				require.Empty(t, events, "events come with the status")
+			case test.ready != starting:
+				require.Contains(t, events, "Warning Failed: Service tms-a: forbidden")
 			}
 
 			// The next reconciliation completes.
@@ -79,6 +74,52 @@ func TestFailures(t *testing.T) {
 			e.reconcile("a")
 			require.Equal(t, []string{"Deployment", "Service", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}, e.objects("tms-a"))
 			require.EqualValues(t, 1, e.lease("a").Status.ObservedGeneration)
+		})
+	}
+}
+
+// TestStatusFailures: a status that cannot be written is written by the next reconciliation,
+// and its events are recorded then.
+func TestStatusFailures(t *testing.T) {
+	t.Parallel()
+	resource := schema.GroupResource{Resource: "x"}
+	for name, test := range map[string]struct {
+		err     error
+		want    string // error
+		requeue bool
+	}{
+		"fails":    {err: errors.New("forbidden"), want: "forbidden"},
+		"conflict": {err: apierrors.NewConflict(resource, "x", errors.New("changed")), requeue: true},
+		"gone":     {err: apierrors.NewNotFound(resource, "x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnvironment(t, scales, newLease(t, "a", scaled))
+			e.reconcile("a")
+			e.recorded()
+			e.editSpec("a", `{models: [{name: resnet50, uri: s3://models/vision}], autoscaling: {enable: true, replicas: {maximum: 99}}}`)
+			e.fail = func(w write) error {
+				if w.verb == "update status" {
+					return test.err
+				}
+				return nil
+			}
+			result, err := e.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("a")})
+			if test.want != "" {
+				require.EqualError(t, err, test.want)
+			} else {
+				require.NoError(t, err)
+			}
+			require.Equal(t, test.requeue, result.RequeueAfter == time.Second, result)
+			if test.err != nil && name != "gone" {
+				require.Empty(t, e.recorded(), "events come with the status")
+			}
+			require.EqualValues(t, 1, e.lease("a").Status.ObservedGeneration)
+
+			e.fail = nil
+			e.reconcile("a")
+			require.EqualValues(t, 2, e.lease("a").Status.ObservedGeneration)
+			require.EqualValues(t, 10, e.lease("a").Status.Granted.MaxReplicas)
 		})
 	}
 }

@@ -38,7 +38,7 @@ func newCollector(reader client.Reader, configuration *config.Config, installati
 		charged: prometheus.NewDesc("tms_budget_gpus_charged",
 			"GPUs that the leases of a namespace are charged.", []string{"namespace"}, nil),
 		limits: prometheus.NewDesc("tms_lease_limit",
-			"Limit of one lease: replicas without autoscaling; GPUs, CPUs and bytes of memory of one replica.", []string{"resource"}, nil),
+			"Limit of one lease: replicas without autoscaling; GPUs, CPUs and bytes of memory of one replica. And the most granted leases: leases, leasesPerNamespace.", []string{"resource"}, nil),
 	}
 }
 
@@ -88,6 +88,12 @@ func (c *collector) collectLimits(metrics chan<- prometheus.Metric) {
 	}
 	send("replicas", float64(limits.Replicas))
 	send("gpus", float64(limits.GPUs))
+	all, perNamespace := c.configuration.LeaseRenderer().Bounds().LeaseCounts()
+	for name, limit := range map[string]int64{"leases": all, "leasesPerNamespace": perNamespace} {
+		if limit > 0 {
+			send(name, float64(limit))
+		}
+	}
 	for name, text := range map[string]string{"cpu": limits.CPU, "memory": limits.Memory} {
 		if quantity, err := resource.ParseQuantity(text); err == nil {
 			send(name, quantity.AsApproximateFloat64())

@@ -38,7 +38,7 @@ func gather(t *testing.T, c prometheus.Collector) map[string]float64 {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "values.yaml")
-	const budgeted = `server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}, leases: {limits: {cpu: 1500m}, budget: {gpus: 4, namespaces: {idle: {gpus: 1}}}}}`
+	const budgeted = `server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true, allowed: true}}}, leases: {limits: {cpu: 1500m, leasesPerNamespace: null}, budget: {gpus: 4, namespaces: {idle: {gpus: 1}}}}}`
 	require.NoError(t, os.WriteFile(file, []byte(budgeted), 0o600))
 	read, err := config.Read(file, "tms", "system")
 	require.NoError(t, err)
@@ -64,6 +64,7 @@ func TestMetrics(t *testing.T) {
 		"tms_budget_gpus_charged namespace=idle":                          0,
 		"tms_lease_limit resource=cpu":                                    1.5,
 		"tms_lease_limit resource=gpus":                                   8,
+		"tms_lease_limit resource=leases":                                 20000,
 		"tms_lease_limit resource=replicas":                               10,
 	}, gather(t, c))
 
@@ -75,6 +76,7 @@ func TestMetrics(t *testing.T) {
 		"tms_configuration_last_reload_successful ":                0,
 		"tms_lease_limit resource=cpu":                             1.5,
 		"tms_lease_limit resource=gpus":                            8,
+		"tms_lease_limit resource=leases":                          20000,
 		"tms_lease_limit resource=replicas":                        10,
 		"tms_configuration_last_reload_success_timestamp_seconds ": float64(since.Unix()),
 	}, gather(t, c))

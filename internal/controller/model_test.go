@@ -484,7 +484,8 @@ func (m *model) check() {
 			switch {
 			case granted == nil || status.ObservedGeneration != lease.Generation:
 				m.fail("%s is not reconciled", key)
-			case runs != (status.Granted != nil):
+			case runs && status.Granted == nil,
+				!runs && status.Granted != nil && granted.Status == metav1.ConditionTrue: // a leader may die before it creates it, and the lease be refused after that
 				m.fail("%s: there is a Deployment: %t, granted: %+v", key, runs, status.Granted)
 			case granted.Status == metav1.ConditionTrue && status.Granted == nil:
 				m.fail("%s is lost", key)

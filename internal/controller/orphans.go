@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
-	"github.com/triton-leases/tms/internal/leasepod"
 )
 
 // noOwner is the value of ownerIndex for objects without a controller.
@@ -63,7 +62,7 @@ func (r *reconciler) withOrphans(ctx context.Context, namespace string, leases [
 
 // orphanGPUs returns the most GPUs that a Deployment without a lease can have.
 func (r *reconciler) orphanGPUs(ctx context.Context, orphan *appsv1.Deployment, most int64) (int64, error) {
-	gpus, replicas := leasepod.GPUs(&orphan.Spec.Template), int64(1)
+	gpus, replicas := gpusOf(orphan), int64(1)
 	if !rolledOut(orphan, gpus) {
 		gpus = max(gpus, most)
 	}

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,7 +36,8 @@ func indexOwner(object client.Object) []string {
 	}
 }
 
-// listOwned reads the objects that the lease owns.
+// listOwned reads the objects that the lease owns. They belong to the cache: nothing may
+// change them.
 func (r *reconciliation) listOwned(ctx context.Context) error {
 	r.owned = map[*watchedKind][]client.Object{}
 	for _, k := range r.kinds {
@@ -43,7 +45,7 @@ func (r *reconciliation) listOwned(ctx context.Context) error {
 			continue
 		}
 		list := k.newList()
-		err := r.List(ctx, list, client.InNamespace(r.lease.Namespace), client.MatchingFields{ownerIndex: string(r.lease.UID)})
+		err := r.List(ctx, list, client.InNamespace(r.lease.Namespace), client.MatchingFields{ownerIndex: string(r.lease.UID)}, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return fmt.Errorf("list %s: %w", k.Kind, err)
 		}
@@ -68,6 +70,19 @@ func (r *reconciliation) ownedOf(kind string) []client.Object {
 	return nil
 }
 
+// patchOwned patches an owned object, and remembers the result.
+func (r *reconciliation) patchOwned(ctx context.Context, changed, before client.Object) error {
+	if err := r.Patch(ctx, changed, client.MergeFrom(before), fieldOwner); err != nil {
+		return err
+	}
+	for _, objects := range r.owned {
+		if i := slices.Index(objects, before); i >= 0 {
+			objects[i] = changed
+		}
+	}
+	return nil
+}
+
 // nameConflict is an object of another owner with the name of an object of the lease.
 type nameConflict struct{ kind, name string }
 
@@ -76,15 +91,20 @@ func (c nameConflict) Error() string {
 	return fmt.Sprintf("%s %s exists and does not belong to this lease: delete it, or give the lease another name", c.kind, c.name)
 }
 
-// find returns the object of this name, or nil if there is none. An object of another
-// owner is a nameConflict.
-func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) (client.Object, error) {
+// ownedBy returns the object of a kind and a name that the lease owns, or nil.
+func (r *reconciliation) ownedBy(k *watchedKind, name string) client.Object {
 	for _, object := range r.owned[k] {
 		if object.GetName() == name {
-			return object, nil
+			return object
 		}
 	}
-	// The cache does not hold an object that lost its label, or never had it.
+	return nil
+}
+
+// find reads the object of a kind and a name that the cache does not show as the lease's: it
+// is new, or it lost its label or its owner, or never had them. It returns nil if there is
+// none. An object of another owner is a nameConflict.
+func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) (client.Object, error) {
 	object := k.newObject()
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: r.lease.Namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) {

@@ -19,9 +19,11 @@ func specChanged(e event.UpdateEvent) bool {
 
 // contentChanged reports whether more than the resource version of an object changed.
 func contentChanged(e event.UpdateEvent) bool {
-	before, after := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew.DeepCopyObject().(client.Object)
-	for _, object := range []client.Object{before, after} {
-		object.SetResourceVersion("")
-	}
-	return !equality.Semantic.DeepEqual(before, after)
+	return !equality.Semantic.DeepEqual(withoutVersion(e.ObjectOld), withoutVersion(e.ObjectNew))
+}
+
+func withoutVersion(object client.Object) client.Object {
+	object = shallowCopy(object)
+	object.SetResourceVersion("")
+	return object
 }

@@ -64,21 +64,17 @@ func (r *reconciliation) prune(ctx context.Context, kind string, object client.O
 	if object.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	if err := r.deleteObject(ctx, kind, object); err != nil {
-		return err
+	if err := r.discard(ctx, object); err != nil {
+		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
 	}
 	r.recordEvent("Pruned", object, "%s %s is deleted: the lease no longer has one", kind, object.GetName())
 	return nil
 }
 
-// deleteObject deletes an object, but no other object of its name.
-func (r *reconciler) deleteObject(ctx context.Context, kind string, object client.Object) error {
+// discard deletes an object, unless it is gone.
+func (r *reconciler) discard(ctx context.Context, object client.Object) error {
 	uid := object.GetUID()
-	err := r.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
-	}
-	return nil
+	return client.IgnoreNotFound(r.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 }
 
 // deleteOwned deletes the objects of a lease that is being deleted. The garbage

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -32,6 +33,8 @@ type reconciler struct {
 	requests      requestRates
 	now           func() time.Time
 	accounts      accounts
+	reconciled    reconciledInputs
+	counts        counts
 	// queue is that of the controller, once it is started.
 	queue atomic.Pointer[queue]
 }
@@ -50,6 +53,14 @@ type reconciliation struct {
 	charge *charge
 	// notClaimed reports whether claim failed to write the status. Then no object is applied.
 	notClaimed bool
+	// inputs are those of a granted lease, and complete reports whether nothing is left to do
+	// for them once the status is written.
+	inputs   inputs
+	complete bool
+	// keepsMonitors reports whether the lease keeps monitors that it no longer has.
+	keepsMonitors bool
+	// isNew reports whether the lease belonged to no installation yet.
+	isNew bool
 	// changed reports whether the status describes an earlier spec.
 	changed bool
 	result  reconcile.Result
@@ -61,18 +72,21 @@ type reconciliation struct {
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	lease := new(v1alpha1.TritonLease)
 	if err := r.Get(ctx, request.NamespacedName, lease); apierrors.IsNotFound(err) {
+		r.reconciled.remove(request.NamespacedName)
+		r.uncount(request.NamespacedName)
 		return r.rebalance(ctx, request.Namespace)
 	} else if err != nil {
 		return reconcile.Result{}, err
 	}
 	rec := &reconciliation{
 		reconciler: r, lease: lease, status: lease.Status.DeepCopy(), startedAt: r.now(),
-		changed: lease.Status.ObservedGeneration != lease.Generation,
+		isNew: lease.Status.Installation == "", changed: lease.Status.ObservedGeneration != lease.Generation,
 	}
 	if !lease.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, rec.deleteOwned(ctx)
 	}
 	if lease.Status.Installation != "" && lease.Status.Installation != r.installation {
+		r.uncount(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	deleted, err := rec.reconcileLease(ctx)
@@ -80,7 +94,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return resultOf(client.IgnoreNotFound(err))
 	}
 	if !deleted {
-		err = errors.Join(err, rec.updateStatus(ctx))
+		err = errors.Join(err, client.IgnoreNotFound(rec.updateStatus(ctx)))
+	}
+	if err == nil && rec.complete {
+		r.reconciled.add(lease, rec.inputs)
 	}
 	if err == nil && !deleted {
 		err = rec.rebalanceAfter(ctx)
@@ -110,11 +127,11 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 		return false, err
 	}
 	renderer := r.configuration.LeaseRenderer()
-	objects, err := r.evaluate(ctx, renderer)
+	objects, refused, err := r.evaluate(ctx, renderer)
 	if err != nil {
 		return false, err
 	}
-	if objects == nil {
+	if refused {
 		if err := r.clampGranted(ctx, renderer); err != nil {
 			return false, err
 		}
@@ -122,7 +139,15 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	if deleted, err := r.reconcileTerm(ctx, renderer.Bounds().Interval()); deleted || err != nil {
 		return deleted, err
 	}
-	return false, r.reconcileObjects(ctx, objects)
+	if objects == nil && !refused {
+		return false, nil // nothing is left to do
+	}
+	before := r.result
+	if err := r.reconcileObjects(ctx, objects); err != nil {
+		return false, err
+	}
+	r.complete = !refused && !r.keepsMonitors && r.result == before
+	return false, nil
 }
 
 // reconcileObjects applies the objects of a granted lease and observes the result.
@@ -130,6 +155,9 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.Objects) error {
 	var err error
 	if objects != nil {
+		if err := r.claimNew(ctx, objects); err != nil {
+			return err
+		}
 		err = r.applyObjects(ctx, objects)
 	}
 	if apierrors.IsConflict(err) {
@@ -151,10 +179,13 @@ func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.O
 // the controller does not watch.
 const pollInterval = 30 * time.Second
 
-// requeueAfter reconciles the lease again after a delay. The shortest delay counts.
+// requeueAfter reconciles the lease again after a delay. The shortest delay counts. While
+// the lease waits in the queue, a later request for it can raise its priority, but not lower
+// it: with the priority of now, a new lease would have to wait for all that are reconciled
+// again.
 func (r *reconciliation) requeueAfter(delay time.Duration) {
 	delay = max(delay, time.Millisecond) // 0 would mean never
 	if r.result.RequeueAfter == 0 || delay < r.result.RequeueAfter {
-		r.result.RequeueAfter = delay
+		r.result = reconcile.Result{RequeueAfter: delay, Priority: new(handler.LowPriority)}
 	}
 }

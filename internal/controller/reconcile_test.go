@@ -24,8 +24,7 @@ func TestNewLease(t *testing.T) {
 	require.Equal(t, 24*time.Hour, result.RequeueAfter, "the lease expires then")
 	require.Equal(t, []string{
 		"update status TritonLease a",
-		"apply Deployment tms-a", "apply Service tms-a", "apply Service tms-a-headless", "apply PodMonitor tms-a", "apply PrometheusRule tms-a", "apply HorizontalPodAutoscaler tms-a",
-		"update status TritonLease a",
+		"create Deployment tms-a", "create Service tms-a", "create Service tms-a-headless", "create PodMonitor tms-a", "create PrometheusRule tms-a", "create HorizontalPodAutoscaler tms-a",
 	}, e.written())
 	require.Equal(t, []string{"Normal Granted: the lease has what it asks for"}, e.recorded())
 

@@ -31,7 +31,7 @@ func TestRefusedLease(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, scales, newLease(t, "a", contradiction))
 	require.Zero(t, e.reconcile("a"), "only a change can help")
-	require.Equal(t, []string{"update status TritonLease a", "update status TritonLease a"}, e.written())
+	require.Equal(t, []string{"update status TritonLease a"}, e.written())
 	const minimum = "spec.autoscaling.replicas.minimum: Invalid value: 5: must not exceed maximum (2)"
 	const gpu = "spec.autoscaling.metrics.gpuUtilization.enabled: Forbidden: a lease may not turn this metric on (server.autoscaling.metrics.gpuUtilization.allowed is false)"
 	status := e.lease("a").Status

@@ -58,9 +58,11 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 	}
 	// The cache may be behind the autoscaler that was just deleted.
 	if len(r.ownedOf(autoscalerKind)) > 0 {
-		if err := r.live.Get(ctx, client.ObjectKeyFromObject(deployment.live), deployment.live); err != nil {
+		current := new(appsv1.Deployment)
+		if err := r.live.Get(ctx, client.ObjectKeyFromObject(deployment.live), current); err != nil {
 			return fmt.Errorf("read %s %s: %w", deploymentKind, deployment.live.GetName(), err)
 		}
+		deployment.live = current
 	}
 	replicas := deployment.live.(*appsv1.Deployment).Spec.Replicas
 	if replicas == nil {
@@ -80,9 +82,7 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 
 // setReplicas sets the replicas of the Deployment that will be applied.
 func (s *step) setReplicas(replicas int64) error {
-	if err := unstructured.SetNestedField(s.desired.object.Object, replicas, "spec", "replicas"); err != nil {
-		return fmt.Errorf("keep the replicas: %w", err)
-	}
+	s.desired.object.(*appsv1.Deployment).Spec.Replicas = new(int32(replicas))
 	if err := s.desired.setDigest(); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -14,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -51,14 +49,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, new(v1alpha1.TritonLease), targetIndex, indexTarget); err != nil {
 		return fmt.Errorf("index leases: %w", err)
 	}
-	warmUp := true
-	c, err := controller.New("tritonlease", mgr, controller.Options{
-		Reconciler:              r,
-		MaxConcurrentReconciles: 8,
-		// A lease that fails is retried after two minutes at the latest.
-		RateLimiter:  workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute),
-		EnableWarmup: &warmUp, // a new leader starts with a full queue
-	})
+	c, err := controller.New("tritonlease", mgr, controllerOptions(r))
 	if err != nil {
 		return err
 	}

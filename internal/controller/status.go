@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // maxConditionMessage is the longest message that the CustomResourceDefinition allows.
@@ -28,9 +27,9 @@ func (r *reconciliation) updateStatus(ctx context.Context) error {
 		changed := r.lease.DeepCopy()
 		changed.Status = *r.status
 		if err := r.Status().Update(ctx, changed); err != nil {
-			return client.IgnoreNotFound(err)
+			return err
 		}
-		r.lease = changed
+		r.lease, r.status = changed, changed.Status.DeepCopy() // with times as they are stored
 		if r.charge != nil {
 			r.charge.account.wrote(changed)
 		}

@@ -168,12 +168,19 @@ type mortality struct {
 	takesPart bool
 	// refusals is how many objects the API server refuses to apply.
 	refusals int
+	// fail returns the error of a write, if it is set.
+	fail func() error
 }
 
 // begin reports whether a write takes effect, and its error.
 func (p process) begin() (effective bool, err error) {
 	if p.dead {
 		return false, errDead
+	}
+	if p.fail != nil {
+		if err := p.fail(); err != nil {
+			return false, err
+		}
 	}
 	if p.writes > 0 {
 		if p.writes--; p.writes == 0 {
@@ -247,6 +254,30 @@ func (p process) List(_ context.Context, list client.ObjectList, options ...clie
 		}
 	}
 	return meta.SetList(list, found)
+}
+
+func (p process) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	goruntime.Gosched() // to other reconciliations
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	effective, err := p.begin()
+	if !effective {
+		return err
+	}
+	if p.refusals > 0 {
+		p.refusals--
+		return errRefused
+	}
+	key := keyOf(object)
+	if _, exists := p.objects[key]; exists {
+		return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "objects"}, key)
+	}
+	object = object.DeepCopyObject().(client.Object)
+	if deployment, ok := object.(*appsv1.Deployment); ok && deployment.Spec.Replicas == nil {
+		deployment.Spec.Replicas = new(int32(1))
+	}
+	p.put(object)
+	return err
 }
 
 func (p process) Apply(_ context.Context, config runtime.ApplyConfiguration, _ ...client.ApplyOption) error {

@@ -36,8 +36,12 @@ type LeaseConfig struct {
 	AutoRenew RenewalBounds  `json:"autoRenew"`
 }
 
-// LimitsConfig are the most that one TritonLease may have.
+// LimitsConfig are the most that one TritonLease may have, and how many there may be.
 type LimitsConfig struct {
+	// Leases is the highest number of granted TritonLeases of the installation, and
+	// LeasesPerNamespace that of each namespace. 0 is no limit.
+	Leases             int64 `json:"leases"`
+	LeasesPerNamespace int64 `json:"leasesPerNamespace"`
 	// Replicas is the highest number of replicas of a lease that does not scale.
 	Replicas int64 `json:"replicas"`
 	// GPUs is the highest number of GPUs of one replica. Resource claims do not count.

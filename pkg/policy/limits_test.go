@@ -59,3 +59,23 @@ func TestLeaseLimits(t *testing.T) {
 	require.EqualError(t, err, `server.leases.limits.cpu: Invalid value: "\"4x\"": must be a quantity such as 16 or 128Gi
 server.leases.limits.memory: Invalid value: "true": must be a quantity such as 16 or 128Gi`)
 }
+
+// TestLeaseCounts: no further lease may be granted at a limit, and every limit that is
+// reached is named.
+func TestLeaseCounts(t *testing.T) {
+	t.Parallel()
+	bounds := leaseBounds(t, policy.LeaseConfig{Limits: policy.LimitsConfig{Leases: 10, LeasesPerNamespace: 4}})
+	require.Empty(t, bounds.CheckCount("vision", 9, 3))
+	require.Empty(t, leaseBounds(t, policy.LeaseConfig{}).CheckCount("vision", 1e6, 1e6), "no limits")
+	refusal := bounds.CheckCount("vision", 10, 4)
+	require.EqualError(t, refusal, `metadata.namespace: Forbidden: namespace vision must not have more granted TritonLeases than server.leases.limits.leasesPerNamespace (4); delete leases, or ask the administrator to raise the limit together with the memory of tms-server
+metadata.namespace: Forbidden: the installation must not have more granted TritonLeases than server.leases.limits.leases (10); delete leases, or ask the administrator to raise the limit together with the memory of tms-server`)
+	require.Len(t, bounds.CheckCount("vision", 10, 3), 1)
+	require.Len(t, bounds.CheckCount("vision", 9, 4), 1)
+
+	lease := &v1alpha1.TritonLease{Status: v1alpha1.TritonLeaseStatus{Refusals: refusal.Data()}}
+	require.True(t, policy.RefusedByCount(lease))
+	lease.Status.Granted = new(v1alpha1.Granted)
+	require.False(t, policy.RefusedByCount(lease))
+	require.False(t, policy.RefusedByCount(new(v1alpha1.TritonLease)))
+}

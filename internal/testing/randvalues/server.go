@@ -63,6 +63,7 @@ func (d *dice) leaseBounds() any {
 		return object{
 			"replicas": pick[any](d, 1, 2147483647, nil), "gpus": pick[any](d, 0, 1, nil),
 			"cpu": pick[any](d, 0.5, "500m", 16, "1e3", nil), "memory": pick[any](d, "64Gi", "", 1e12, nil),
+			"leases": pick[any](d, 1, 2147483647, nil), "leasesPerNamespace": pick[any](d, 1, nil),
 		}
 	})
 	d.maybe(3, b, "budget", func(d *dice) any {

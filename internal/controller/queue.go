@@ -2,9 +2,12 @@ package controller
 
 import (
 	"context"
+	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -16,10 +19,19 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// ownedPriority is the priority of a lease when one of its objects changed. When
-// thousands of leases are reconciled, their objects change more than once, and a new
-// lease must not wait for that.
-const ownedPriority = handler.LowPriority / 2
+// Each priority is a band: 0 for a lease that is new or changed, ownedPriority, and
+// handler.LowPriority for a lease that is reconciled again, because of the configuration or
+// because of the time. The queue lowers an item within its band: see fairQueue.
+const (
+	// ownedPriority is the priority of a lease when one of its objects changed. When
+	// thousands of leases are reconciled, their objects change more than once, and a new
+	// lease must not wait for that.
+	ownedPriority = -bandWidth
+	bandWidth     = -handler.LowPriority / 2
+)
+
+// bandOf returns the band of a priority in the queue.
+func bandOf(priority int) int { return priority / bandWidth * bandWidth }
 
 // ownedHandler enqueues with ownedPriority at most.
 type ownedHandler struct{ handler.EventHandler }
@@ -79,4 +91,37 @@ func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, q que
 			q.Add(request)
 		}
 	}
+}
+
+// controllerOptions returns the options of the controller of TritonLeases.
+func controllerOptions(r reconcile.Reconciler) controller.Options {
+	return controller.Options{
+		Reconciler:              r,
+		MaxConcurrentReconciles: 8,
+		RateLimiter:             newRateLimiter(),
+		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
+			return newFairQueue(name, limiter)
+		},
+		// An API server that does not answer must not block the workers for ever. It ends
+		// requests itself after one minute, by default.
+		ReconciliationTimeout: 2 * time.Minute,
+		EnableWarmup:          new(true), // a new leader starts with a full queue
+	}
+}
+
+// newRateLimiter limits retries after errors: for each lease with a delay that doubles, and
+// for all leases together, so that thousands of leases do not keep a slow API server busy.
+//
+// A hundred retries in a second are more than the workers complete, so that the limit does
+// not slow down the recovery. The retries of 20,000 leases, the default limit, take 200 s.
+func newRateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
+	const (
+		shortest, longest = 100 * time.Millisecond, 2 * time.Minute
+		perSecond, burst  = 100, 100
+		longestOfAll      = 5 * time.Minute
+	)
+	return workqueue.NewTypedWithMaxWaitRateLimiter(workqueue.NewTypedMaxOfRateLimiter(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortest, longest),
+		&workqueue.TypedBucketRateLimiter[reconcile.Request]{Limiter: rate.NewLimiter(perSecond, burst)},
+	), longestOfAll)
 }

@@ -28,7 +28,7 @@ func TestPriorities(t *testing.T) {
 		"update": func(q queue) { handle.Update(t.Context(), event.UpdateEvent{ObjectOld: object, ObjectNew: changed}, q) },
 		"delete": func(q queue) { handle.Delete(t.Context(), event.DeleteEvent{Object: object}, q) },
 	} {
-		q := priorityqueue.New[reconcile.Request](name)
+		q := newFairQueue(name, newRateLimiter())
 		t.Cleanup(q.ShutDown)
 		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request("old"))
 		send(q)
@@ -45,8 +45,7 @@ func TestPriorities(t *testing.T) {
 func TestEnqueueAll(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, scales, newLease(t, "a", fixed), newLease(t, "b", fixed))
-	queue := priorityqueue.New[reconcile.Request]("test")
-	t.Cleanup(queue.ShutDown)
+	queue := testQueue(t)
 	e.enqueueAll(t.Context(), event.GenericEvent{}, queue)
 	queue.Add(reconcile.Request{NamespacedName: key("new")})
 	for i, want := range []string{"new", "a", "b"} {

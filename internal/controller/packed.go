@@ -1,0 +1,105 @@
+package controller
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/internal/leasepod"
+)
+
+// packedAnnotation has the content of an object of the cache as JSON, without its status. As
+// Go values it takes several times the memory, and the garbage collector follows each pointer.
+// The annotation is never written to the API server.
+const packedAnnotation = "tms.triton-leases.dev/packed"
+
+// pack packs an object of a lease. Of the spec it keeps only the numbers of replicas, and of
+// the metadata what identifies the object.
+func pack(object client.Object) error {
+	annotations := object.GetAnnotations()
+	if _, done := annotations[packedAnnotation]; done {
+		return nil
+	}
+	text, err := json.Marshal(withoutStatus(object))
+	if err != nil {
+		return fmt.Errorf("pack %T %s: %w", object, object.GetName(), err)
+	}
+	switch object := object.(type) {
+	case *unstructured.Unstructured:
+		delete(object.Object, "spec")
+	case *appsv1.Deployment:
+		object.Spec = appsv1.DeploymentSpec{Replicas: object.Spec.Replicas}
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		object.Spec = autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: object.Spec.MinReplicas, MaxReplicas: object.Spec.MaxReplicas}
+	default:
+		reflect.ValueOf(object).Elem().FieldByName("Spec").SetZero()
+	}
+	kept := map[string]string{packedAnnotation: string(text)}
+	if digest, applied := annotations[appliedAnnotation]; applied {
+		kept[appliedAnnotation] = digest
+	}
+	object.SetAnnotations(kept)
+	labels := object.GetLabels()
+	maps.DeleteFunc(labels, func(key, _ string) bool { return key != managedByLabel && key != leaseLabel && key != instanceLabel })
+	object.SetLabels(labels)
+	return nil
+}
+
+// withoutStatus returns a shallow copy of an object without its status and managed fields.
+func withoutStatus(object client.Object) client.Object {
+	copied := shallowCopy(object)
+	copied.SetManagedFields(nil)
+	if custom, ok := copied.(*unstructured.Unstructured); ok {
+		delete(custom.Object, "status")
+		return custom
+	}
+	if status := reflect.ValueOf(copied).Elem().FieldByName("Status"); status.IsValid() {
+		status.SetZero()
+	}
+	return copied
+}
+
+// shallowCopy returns a copy of an object of which the metadata can be changed.
+func shallowCopy(object client.Object) client.Object {
+	if custom, ok := object.(*unstructured.Unstructured); ok {
+		content := maps.Clone(custom.Object)
+		if metadata, ok := content["metadata"].(map[string]any); ok {
+			content["metadata"] = maps.Clone(metadata)
+		}
+		return &unstructured.Unstructured{Object: content}
+	}
+	copied := reflect.New(reflect.TypeOf(object).Elem())
+	copied.Elem().Set(reflect.ValueOf(object).Elem())
+	return copied.Interface().(client.Object)
+}
+
+// contentOf returns the content of an object, packed or not. The status may be missing.
+func contentOf(object metav1.Object) (map[string]any, error) {
+	text := []byte(object.GetAnnotations()[packedAnnotation])
+	if len(text) == 0 {
+		var err error
+		if text, err = json.Marshal(object); err != nil {
+			return nil, err
+		}
+	}
+	var content map[string]any
+	return content, utiljson.Unmarshal(text, &content) // integers stay integers
+}
+
+// gpusOf returns the GPUs of each pod of a Deployment, packed or not.
+func gpusOf(deployment *appsv1.Deployment) int64 {
+	whole := deployment
+	if text, packed := deployment.Annotations[packedAnnotation]; packed {
+		whole = new(appsv1.Deployment)
+		_ = json.Unmarshal([]byte(text), whole) // pack encoded it
+	}
+	return leasepod.GPUs(&whole.Spec.Template)
+}

@@ -1,0 +1,52 @@
+package controller
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// TestPack checks that a packed object has its whole content but the status, and what the
+// controller reads of it.
+func TestPack(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", `{models: [{name: m, uri: /m}], triton: {resources: {limits: {nvidia.com/gpu: 2}}}, autoscaling: {enable: true, replicas: {maximum: 4}}}`))
+	e.reconcile("a")
+	e.setReplicas("a", 3)
+	packed := 0
+	for _, k := range e.kinds {
+		list := k.newList()
+		require.NoError(t, e.cluster.List(t.Context(), list))
+		require.NoError(t, meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			whole, err := contentOf(withoutStatus(object))
+			require.NoError(t, err)
+			for range 2 { // the second time changes nothing
+				_, err := trim(object)
+				require.NoError(t, err)
+			}
+			content, err := contentOf(object)
+			require.NoError(t, err)
+			require.Equal(t, whole, content)
+			require.Equal(t, "a", object.GetLabels()[leaseLabel])
+			require.Len(t, object.GetLabels(), 3)
+			require.NotEmpty(t, object.GetAnnotations()[appliedAnnotation])
+			text, err := json.Marshal(object)
+			require.NoError(t, err)
+			require.NotContains(t, string(text), `"selector":{"`)
+			if deployment, ok := object.(*appsv1.Deployment); ok {
+				require.EqualValues(t, 3, *deployment.Spec.Replicas)
+				require.EqualValues(t, 2, gpusOf(deployment))
+				require.Empty(t, deployment.Spec.Template.Spec.Containers)
+			}
+			packed++
+			return nil
+		}))
+	}
+	require.Equal(t, 6, packed)
+}
