@@ -33,14 +33,14 @@ type step struct {
 func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objects) error {
 	// The objects of a new lease are created without a read: they hardly ever exist.
 	isNew := r.isNew && len(r.owned) == 0
-	var created []client.Object
+	var created []*step
 	err := r.applyOnce(ctx, objects, !isNew, &created)
 	if isNew && apierrors.IsAlreadyExists(err) {
 		err = r.applyOnce(ctx, objects, true, &created)
 	}
 	if errors.As(err, new(nameConflict)) {
-		for _, object := range created {
-			err = errors.Join(err, r.discard(ctx, object))
+		for _, s := range created {
+			err = errors.Join(err, r.deleteObject(ctx, s.kind.Kind, s.live))
 		}
 	}
 	return err
@@ -49,7 +49,7 @@ func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objec
 // applyOnce is applyObjects. With read, it reads the objects that the cache does not show as
 // the lease's. Without, an object that exists is an error. It adds the objects that it
 // creates to created.
-func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects, read bool, created *[]client.Object) error {
+func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects, read bool, created *[]*step) error {
 	steps, err := r.plan(ctx, objects, read)
 	if err != nil {
 		return err
@@ -75,12 +75,12 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 			failures = append(failures, r.apply(ctx, s))
 			continue
 		}
-		object, err := r.create(ctx, s)
+		err := r.create(ctx, s)
 		if apierrors.IsAlreadyExists(err) {
 			return err
 		}
 		if failures = append(failures, err); err == nil {
-			*created = append(*created, object)
+			*created = append(*created, s)
 		}
 	}
 	if err := errors.Join(failures...); err != nil {
@@ -158,20 +158,21 @@ func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err e
 	return state == drifted && s.live.GetResourceVersion() != content.GetResourceVersion(), nil
 }
 
-// create creates an object, and returns it as it is stored.
-func (r *reconciler) create(ctx context.Context, s *step) (client.Object, error) {
+// create creates an object.
+func (r *reconciler) create(ctx context.Context, s *step) error {
 	object := s.desired.object.DeepCopyObject().(client.Object) // the answer overwrites it
 	if s.kind.list == nil {
 		content, err := s.desired.content()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		object = content
 	}
 	if err := r.Create(ctx, object, fieldOwner); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", s.kind.Kind, object.GetName(), err)
+		return fmt.Errorf("%s %s: %w", s.kind.Kind, object.GetName(), err)
 	}
-	return object, nil
+	s.live = object
+	return nil
 }
 
 // takeOver makes fieldOwner the applier of the fields with which it created or patched an

@@ -95,6 +95,7 @@ func (d *desired) compare(live client.Object) (state, error) {
 		delete(wanted.Object, key)
 	}
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "ownerReferences") // there may be others beside ours
+	unstructured.RemoveNestedField(wanted.Object, "metadata", "resourceVersion")
 	if d.owner != "" && !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted.Object) {
 		return drifted, nil
 	}

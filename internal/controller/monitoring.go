@@ -166,7 +166,7 @@ func (m *monitoring) apply(ctx context.Context, k *watchedKind, rendered, live c
 		return err
 	}
 	if live == nil {
-		if _, err := m.create(ctx, &step{kind: k, desired: want}); !apierrors.IsAlreadyExists(err) {
+		if err := m.create(ctx, &step{kind: k, desired: want}); !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 		if live, err = m.findShared(ctx, k, rendered); err != nil {
@@ -200,8 +200,8 @@ func (m *monitoring) findShared(ctx context.Context, k *watchedKind, rendered cl
 func (m *monitoring) prune(ctx context.Context, unwanted sharedMonitors) error {
 	for k, objects := range unwanted {
 		for _, object := range objects {
-			if err := m.discard(ctx, object); err != nil {
-				return fmt.Errorf("delete %s %s: %w", k.Kind, object.GetName(), err)
+			if err := m.deleteObject(ctx, k.Kind, object); err != nil {
+				return err
 			}
 		}
 	}

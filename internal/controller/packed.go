@@ -53,10 +53,13 @@ func pack(object client.Object) error {
 	return nil
 }
 
-// withoutStatus returns a shallow copy of an object without its status and managed fields.
+// withoutStatus returns a shallow copy of an object without its status and what changes with
+// the status.
 func withoutStatus(object client.Object) client.Object {
 	copied := shallowCopy(object)
 	copied.SetManagedFields(nil)
+	copied.SetResourceVersion("")
+	copied.SetGeneration(0)
 	if custom, ok := copied.(*unstructured.Unstructured); ok {
 		delete(custom.Object, "status")
 		return custom

@@ -64,17 +64,21 @@ func (r *reconciliation) prune(ctx context.Context, kind string, object client.O
 	if object.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	if err := r.discard(ctx, object); err != nil {
-		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
+	if err := r.deleteObject(ctx, kind, object); err != nil {
+		return err
 	}
 	r.recordEvent("Pruned", object, "%s %s is deleted: the lease no longer has one", kind, object.GetName())
 	return nil
 }
 
-// discard deletes an object, unless it is gone.
-func (r *reconciler) discard(ctx context.Context, object client.Object) error {
+// deleteObject deletes an object, but no other object of its name.
+func (r *reconciler) deleteObject(ctx context.Context, kind string, object client.Object) error {
 	uid := object.GetUID()
-	return client.IgnoreNotFound(r.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	err := r.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s %s: %w", kind, object.GetName(), err)
+	}
+	return nil
 }
 
 // deleteOwned deletes the objects of a lease that is being deleted. The garbage

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -33,34 +34,57 @@ const (
 // bandOf returns the band of a priority in the queue.
 func bandOf(priority int) int { return priority / bandWidth * bandWidth }
 
-// ownedHandler enqueues with ownedPriority at most.
+// ownedDelay is how long a lease waits after a change of its objects that is not urgent.
+// Kubernetes reports the rollout of a Deployment in several steps, and the first state of an
+// autoscaler: together they take one reconciliation and one write of the status.
+const ownedDelay = time.Second
+
+// ownedHandler enqueues with ownedPriority at most, and after ownedDelay unless the change is
+// urgent.
 type ownedHandler struct{ handler.EventHandler }
 
 // Create implements handler.EventHandler.
 func (h ownedHandler) Create(ctx context.Context, e event.CreateEvent, q queue) {
-	h.EventHandler.Create(ctx, e, withOwnedPriority(q))
+	h.EventHandler.Create(ctx, e, ownedQueueOf(q, ownedDelay)) // the lease itself created it, or is in the queue
 }
 
 // Update implements handler.EventHandler.
 func (h ownedHandler) Update(ctx context.Context, e event.UpdateEvent, q queue) {
-	h.EventHandler.Update(ctx, e, withOwnedPriority(q))
+	delay := ownedDelay
+	if isUrgent(e) {
+		delay = 0
+	}
+	h.EventHandler.Update(ctx, e, ownedQueueOf(q, delay))
 }
 
 // Delete implements handler.EventHandler.
 func (h ownedHandler) Delete(ctx context.Context, e event.DeleteEvent, q queue) {
-	h.EventHandler.Delete(ctx, e, withOwnedPriority(q))
+	h.EventHandler.Delete(ctx, e, ownedQueueOf(q, 0))
 }
 
-func withOwnedPriority(q queue) queue {
+// isUrgent reports whether another client changed or deletes an object, or whether a
+// Deployment begins or ceases to serve.
+func isUrgent(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
+	if before[appliedAnnotation] == after[appliedAnnotation] && before[packedAnnotation] != after[packedAnnotation] {
+		return true
+	}
+	was, ok := e.ObjectOld.(*appsv1.Deployment)
+	now, isDeployment := e.ObjectNew.(*appsv1.Deployment)
+	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || ok && isDeployment && (was.Status.AvailableReplicas > 0) != (now.Status.AvailableReplicas > 0)
+}
+
+func ownedQueueOf(q queue, delay time.Duration) queue {
 	if byPriority, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		return ownedQueue{byPriority}
+		return ownedQueue{byPriority, delay}
 	}
 	return q
 }
 
-// ownedQueue is a queue that adds with ownedPriority at most.
+// ownedQueue is a queue that adds with ownedPriority at most, and after a delay.
 type ownedQueue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
+	delay time.Duration
 }
 
 // Add implements workqueue.TypedInterface.
@@ -71,6 +95,7 @@ func (q ownedQueue) AddWithOpts(options priorityqueue.AddOpts, items ...reconcil
 	if options.Priority == nil || *options.Priority > ownedPriority {
 		options.Priority = new(ownedPriority)
 	}
+	options.After = max(options.After, q.delay)
 	q.PriorityQueue.AddWithOpts(options, items...)
 }
 

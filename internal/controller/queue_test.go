@@ -3,9 +3,12 @@ package controller
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -21,10 +24,9 @@ func TestPriorities(t *testing.T) {
 		return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
 	}
 	object, changed := &appsv1.Deployment{}, &appsv1.Deployment{}
-	object.Name, changed.Name, changed.ResourceVersion = "owner", "owner", "2"
+	object.Name, changed.Name, changed.ResourceVersion, changed.Status.AvailableReplicas = "owner", "owner", "2", 1
 	handle := ownedHandler{&handler.EnqueueRequestForObject{}}
 	for name, send := range map[string]func(queue){
-		"create": func(q queue) { handle.Create(t.Context(), event.CreateEvent{Object: object}, q) },
 		"update": func(q queue) { handle.Update(t.Context(), event.UpdateEvent{ObjectOld: object, ObjectNew: changed}, q) },
 		"delete": func(q queue) { handle.Delete(t.Context(), event.DeleteEvent{Object: object}, q) },
 	} {
@@ -39,6 +41,60 @@ func TestPriorities(t *testing.T) {
 			q.Done(got)
 		}
 	}
+}
+
+// TestOwnedDelay: changes that are not urgent wait, so that several make one reconciliation.
+func TestOwnedDelay(t *testing.T) {
+	t.Parallel()
+	deployment := func(change func(*appsv1.Deployment)) *appsv1.Deployment {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{appliedAnnotation: "1", packedAnnotation: "{}"}}}
+		change(d)
+		return d
+	}
+	before := deployment(func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 1 })
+	handle := ownedHandler{&handler.EnqueueRequestForObject{}}
+	for name, test := range map[string]struct {
+		send   func(queue)
+		urgent bool
+	}{
+		"created": {send: func(q queue) { handle.Create(t.Context(), event.CreateEvent{Object: before}, q) }},
+		"deleted": {send: func(q queue) { handle.Delete(t.Context(), event.DeleteEvent{Object: before}, q) }, urgent: true},
+	} {
+		checkDelay(t, name, test.send, test.urgent)
+	}
+	for name, test := range map[string]struct {
+		change func(*appsv1.Deployment)
+		urgent bool
+	}{
+		"another number of replicas serves": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 2 }},
+		"its own change": {change: func(d *appsv1.Deployment) {
+			d.Status.AvailableReplicas = 1
+			d.Annotations[appliedAnnotation], d.Annotations[packedAnnotation] = "2", "{2}"
+		}},
+		"another client changes it": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 1; d.Annotations[packedAnnotation] = "{2}" }, urgent: true},
+		"ceases to serve":           {change: func(*appsv1.Deployment) {}, urgent: true},
+		"is being deleted":          {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 1; d.DeletionTimestamp = new(metav1.Now()) }, urgent: true},
+	} {
+		after := deployment(test.change)
+		checkDelay(t, name, func(q queue) { handle.Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q) }, test.urgent)
+	}
+}
+
+// checkDelay checks whether an event is enqueued at once, or after ownedDelay.
+func checkDelay(t *testing.T, name string, send func(queue), urgent bool) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newFairQueue("", newRateLimiter())
+			defer q.ShutDown()
+			send(q)
+			synctest.Wait()
+			require.Equal(t, urgent, q.Len() == 1)
+			time.Sleep(ownedDelay)
+			synctest.Wait()
+			require.Equal(t, 1, q.Len())
+		})
+	})
 }
 
 // TestEnqueueAll: all leases are enqueued with the lowest priority.
