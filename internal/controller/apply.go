@@ -126,30 +126,40 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 
 // apply applies one object. It writes nothing if the object is up to date.
 func (r *reconciliation) apply(ctx context.Context, s *step) error {
+	corrected, err := r.change(ctx, s)
+	if corrected {
+		r.recordEvent("Corrected", s.live, correctedNote, s.kind.Kind, s.live.GetName())
+	}
+	return err
+}
+
+// correctedNote is the note of the event Corrected, with the kind and the name.
+const correctedNote = "%s %s was changed by another client and is corrected"
+
+// change applies an object that exists, and reports whether it reverted the change of another
+// client. It writes nothing if the object is up to date.
+func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err error) {
 	state, err := s.desired.compare(s.live)
 	if err != nil || state == upToDate {
-		return err
+		return false, err
 	}
 	name := s.desired.object.GetName()
 	if err := r.takeOver(ctx, s); err != nil {
-		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
 	content, err := s.desired.content()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), fieldOwner, client.ForceOwnership); err != nil {
-		return fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
 	// If the resource version stays, the object has the same values in another form.
-	if state == drifted && s.live.GetResourceVersion() != content.GetResourceVersion() {
-		r.recordEvent("Corrected", s.live, "%s %s was changed by another client and is corrected", s.kind.Kind, name)
-	}
-	return nil
+	return state == drifted && s.live.GetResourceVersion() != content.GetResourceVersion(), nil
 }
 
 // create creates an object.
-func (r *reconciliation) create(ctx context.Context, s *step) error {
+func (r *reconciler) create(ctx context.Context, s *step) error {
 	object := s.desired.object.DeepCopyObject().(client.Object) // the answer overwrites it
 	if s.kind.list == nil {
 		content, err := s.desired.content()
@@ -168,7 +178,7 @@ func (r *reconciliation) create(ctx context.Context, s *step) error {
 // takeOver makes fieldOwner the applier of the fields with which it created or patched an
 // object. Otherwise it would still own the fields that it no longer applies, and the API
 // server would keep them.
-func (r *reconciliation) takeOver(ctx context.Context, s *step) error {
+func (r *reconciler) takeOver(ctx context.Context, s *step) error {
 	if !hasUpdated(s.live) {
 		return nil
 	}

@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -166,19 +165,14 @@ func (e *environment) intercepted() client.Client {
 			if err := record("create", object); err != nil {
 				return err
 			}
-			if err := c.Create(ctx, object, options...); err != nil {
-				return err
-			}
-			return e.stamp(object)
+			object.SetCreationTimestamp(metav1.NewTime(e.clock)) // as the API server does
+			return c.Create(ctx, object, options...)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, config runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			if err := record("apply", config.(runtime.Object)); err != nil {
 				return err
 			}
-			if err := c.Apply(ctx, config, options...); err != nil {
-				return err
-			}
-			return e.stamp(config.(client.Object))
+			return c.Apply(ctx, config, options...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			verb := "patch"
@@ -205,20 +199,6 @@ func (e *environment) intercepted() client.Client {
 			return c.SubResource(subResource).Update(ctx, object, options...)
 		},
 	})
-}
-
-// stamp sets when an object was created, as the API server does.
-func (e *environment) stamp(object client.Object) error {
-	gvk, err := e.cluster.GroupVersionKindFor(object)
-	require.NoError(e.t, err)
-	stored := new(unstructured.Unstructured)
-	stored.SetGroupVersionKind(gvk)
-	require.NoError(e.t, e.cluster.Get(e.t.Context(), client.ObjectKeyFromObject(object), stored))
-	if created := stored.GetCreationTimestamp(); !created.IsZero() {
-		return nil
-	}
-	stored.SetCreationTimestamp(metav1.NewTime(e.clock))
-	return e.cluster.Update(e.t.Context(), stored)
 }
 
 // recorder keeps events.

@@ -44,6 +44,7 @@ func (r *reconciliation) keepMonitors(ctx context.Context, objects *render.Objec
 	if left > 0 {
 		delete(unwanted, podMonitorKind)
 		delete(unwanted, prometheusRuleKind)
+		r.keepsMonitors = true
 		r.requeueAfter(left)
 	}
 	return nil

@@ -72,6 +72,26 @@ func TestHandoverToShared(t *testing.T) {
 	e.isQuiet("a", "b")
 }
 
+// TestHandoverOfRenewed checks that a lease that is reconciled again earlier for another
+// reason, here before its expiry, does not keep its own monitors for longer. The handover of a
+// lease that is renewed takes the renewal interval longer.
+func TestHandoverOfRenewed(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, monitors("perLease"), newLease(t, "a", `{models: [{name: m, uri: /m}], duration: 2h, autoRenew: true, autoscaling: {enable: true}}`))
+	e.reconcile("a")
+	e.clock = epoch.Add(30 * time.Minute)
+	e.switchTo("shared")
+	e.monitor()
+	e.clock = epoch.Add(time.Hour + time.Minute)
+	for range 3 { // the first one writes the status
+		require.Equal(t, time.Minute, e.reconcile("a").RequeueAfter, "it counts requests")
+		require.Equal(t, own, e.objects("tms-a"))
+	}
+	e.clock = epoch.Add(30*time.Minute + time.Hour + e.handover())
+	e.reconcile("a")
+	require.Equal(t, sharing, e.objects("tms-a"))
+}
+
 // TestHandoverOfUnneeded checks that a lease that needs no monitors does not keep its own.
 func TestHandoverOfUnneeded(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -159,48 +158,33 @@ func monitorsOf(shared *render.Monitoring, k *watchedKind) []client.Object {
 	return all
 }
 
-// apply applies one shared monitor. live is nil if the cache has none. It writes nothing if
-// the monitor is up to date.
+// apply creates or applies one shared monitor. live is nil if the cache has none. It writes
+// nothing if the monitor is up to date.
 func (m *monitoring) apply(ctx context.Context, k *watchedKind, rendered, live client.Object) error {
 	want, err := newDesired(k, rendered, nil)
 	if err != nil {
 		return err
 	}
-	var options []client.ApplyOption
 	if live == nil {
+		if err := m.create(ctx, &step{kind: k, desired: want}); !apierrors.IsAlreadyExists(err) {
+			return err
+		}
 		if live, err = m.findShared(ctx, k, rendered); err != nil {
 			return err
 		}
 	}
-	state := outdated
-	if live != nil {
-		if state, err = want.compare(live); err != nil || state == upToDate {
-			return err
-		}
-		// Without force if there is no object: one that exists by now is another owner's.
-		options = append(options, client.ForceOwnership)
+	corrected, err := m.change(ctx, &step{kind: k, desired: want, live: live})
+	if corrected {
+		m.report(live, "Corrected", correctedNote, k.Kind, rendered.GetName())
 	}
-	content, err := want.content()
-	if err != nil {
-		return err
-	}
-	if err := m.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), append(options, fieldOwner)...); err != nil {
-		return fmt.Errorf("%s %s: %w", k.Kind, rendered.GetName(), err)
-	}
-	if state == drifted && live.GetResourceVersion() != content.GetResourceVersion() {
-		m.report(live, "Corrected", "%s %s was changed by another client and is corrected", k.Kind, rendered.GetName())
-	}
-	log.FromContext(ctx).Info("applied shared monitor", "kind", k.Kind, "namespace", rendered.GetNamespace(), "name", rendered.GetName())
-	return nil
+	return err
 }
 
-// findShared reads a shared monitor that the cache does not hold from the API server. It
-// returns nil if there is none. An object of another owner is an error, and an event.
+// findShared reads a shared monitor that exists and that the cache does not hold. An object
+// of another owner is an error, and an event.
 func (m *monitoring) findShared(ctx context.Context, k *watchedKind, rendered client.Object) (client.Object, error) {
 	object := k.newObject()
-	if err := m.live.Get(ctx, client.ObjectKeyFromObject(rendered), object); apierrors.IsNotFound(err) {
-		return nil, nil
-	} else if err != nil {
+	if err := m.live.Get(ctx, client.ObjectKeyFromObject(rendered), object); err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", k.Kind, rendered.GetName(), err)
 	}
 	// An object that lost its labels still has the annotation.
@@ -219,7 +203,6 @@ func (m *monitoring) prune(ctx context.Context, unwanted sharedMonitors) error {
 			if err := m.deleteObject(ctx, k.Kind, object); err != nil {
 				return err
 			}
-			log.FromContext(ctx).Info("pruned shared monitor", "kind", k.Kind, "namespace", object.GetNamespace(), "name", object.GetName())
 		}
 	}
 	return nil

@@ -99,7 +99,7 @@ func TestSharedMonitors(t *testing.T) {
 	require.Equal(t, []string{"Deployment", "Service", "HorizontalPodAutoscaler"}, e.objects("tms-a"))
 	e.written()
 	require.Zero(t, e.monitor())
-	require.Equal(t, []string{"apply PodMonitor " + sharedName, "apply PrometheusRule " + sharedName}, e.written())
+	require.Equal(t, []string{"create PodMonitor " + sharedName, "create PrometheusRule " + sharedName}, e.written())
 	require.Empty(t, e.sharedMonitor("PodMonitor", sharedName).GetOwnerReferences())
 	signals := []string{"tms_avg_request_queue_duration", "tms_avg_gpu_utilization", "tms_pending_requests"}
 	require.Equal(t, signals, e.records(sharedName))
@@ -118,7 +118,7 @@ func TestSharedMonitors(t *testing.T) {
 	e.reconcile("c")
 	e.written()
 	e.monitor()
-	require.Equal(t, []string{"apply PrometheusRule " + sharedName, "apply PrometheusRule " + sharedName + ".metrics"}, e.written())
+	require.Equal(t, []string{"take over PrometheusRule " + sharedName, "apply PrometheusRule " + sharedName, "create PrometheusRule " + sharedName + ".metrics"}, e.written())
 	require.Equal(t, append(signals, "tms_waiting_requests"), e.records(sharedName))
 	require.Equal(t, []string{"tms_metric_kv_cache"}, e.records(sharedName+".metrics"))
 	e.isQuiet("a", "b", "c")
@@ -188,7 +188,7 @@ func TestSharedMonitorsDrift(t *testing.T) {
 			require.NoError(t, change(changed))
 			e.update(changed)
 			e.monitor()
-			require.Equal(t, []string{"apply PodMonitor " + sharedName}, e.written())
+			require.Contains(t, e.written(), "apply PodMonitor "+sharedName)
 			require.Equal(t, []string{"Warning Corrected: PodMonitor " + sharedName + " was changed by another client and is corrected"}, e.recorded())
 			after := e.sharedMonitor("PodMonitor", sharedName)
 			require.Equal(t, before.Object["spec"], after.Object["spec"])
@@ -197,7 +197,7 @@ func TestSharedMonitorsDrift(t *testing.T) {
 
 			require.NoError(t, e.cluster.Delete(t.Context(), after))
 			e.monitor()
-			require.Equal(t, []string{"apply PodMonitor " + sharedName}, e.written())
+			require.Equal(t, []string{"create PodMonitor " + sharedName}, e.written())
 		})
 	}
 }
@@ -218,11 +218,11 @@ func TestSharedMonitorsTaken(t *testing.T) {
 	_, err := e.tryMonitor()
 	const message = "PodMonitor " + sharedName + " exists and was not created by tms-server: delete it, then the leases of the namespace are monitored"
 	require.EqualError(t, err, message)
-	require.Equal(t, []string{"apply PrometheusRule " + sharedName}, e.written())
+	require.Equal(t, []string{"create PodMonitor " + sharedName, "create PrometheusRule " + sharedName}, e.written())
 	require.Equal(t, []string{"Warning Conflict: " + message}, e.recorded())
 	require.NoError(t, e.cluster.Delete(t.Context(), taken))
 	e.monitor()
-	require.Equal(t, []string{"apply PodMonitor " + sharedName}, e.written())
+	require.Equal(t, []string{"create PodMonitor " + sharedName}, e.written())
 }
 
 // TestSharedMonitorsFail checks that a failed request is retried.
@@ -239,7 +239,7 @@ func TestSharedMonitorsFail(t *testing.T) {
 	}
 	_, err := e.tryMonitor()
 	require.EqualError(t, err, "PodMonitor "+sharedName+": a webhook refuses it\nPrometheusRule "+sharedName+": a webhook refuses it")
-	require.Contains(t, e.written(), "apply PrometheusRule "+sharedName+".metrics", "one object that fails does not delay the others")
+	require.Contains(t, e.written(), "create PrometheusRule "+sharedName+".metrics", "one object that fails does not delay the others")
 	e.fail = nil
 	e.monitor()
 	require.Equal(t, []string{"PodMonitor", "PrometheusRule"}, e.objects(sharedName))

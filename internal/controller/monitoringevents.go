@@ -27,11 +27,12 @@ const monitoringDelay = time.Second
 
 // setup adds the controller to mgr. An event on the channel reconciles all namespaces.
 func (m *monitoring) setup(mgr manager.Manager) (controller.Controller, chan<- event.GenericEvent, error) {
-	warmUp := true
 	c, err := controller.New("monitoring", mgr, controller.Options{
-		Reconciler:   m,
-		RateLimiter:  workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 2*time.Minute),
-		EnableWarmup: &warmUp, // as for leases; also, the channel must be read before this process leads
+		Reconciler:  m,
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 2*time.Minute),
+		// As for leases.
+		ReconciliationTimeout: 2 * time.Minute,
+		EnableWarmup:          new(true),
 	})
 	if err != nil {
 		return nil, nil, err

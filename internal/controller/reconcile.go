@@ -57,6 +57,8 @@ type reconciliation struct {
 	// for them once the status is written.
 	inputs   inputs
 	complete bool
+	// keepsMonitors reports whether the lease keeps monitors that it no longer has.
+	keepsMonitors bool
 	// isNew reports whether the lease belonged to no installation yet.
 	isNew bool
 	// changed reports whether the status describes an earlier spec.
@@ -144,7 +146,7 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	if err := r.reconcileObjects(ctx, objects); err != nil {
 		return false, err
 	}
-	r.complete = !refused && r.result == before
+	r.complete = !refused && !r.keepsMonitors && r.result == before
 	return false, nil
 }
 

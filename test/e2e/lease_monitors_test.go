@@ -92,9 +92,6 @@ func TestLeaseMonitorsHandover(t *testing.T) {
 	l.hasShared(sharedKinds)
 	l.has(name, scaledKinds) // both forms
 	l.has(name, sharingKinds)
-	for _, kind := range strings.Fields(sharedKinds) {
-		l.hasEvent(name, "Pruned", kind+" "+object)
-	}
 	s.stays(l.namespace, object, 3, 20*time.Second)
 
 	l.configure(monitors("perLease"))
