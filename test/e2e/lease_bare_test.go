@@ -77,8 +77,8 @@ func TestLeaseBare(t *testing.T) {
 }
 
 // startServer runs tms-server as a process, with the token of its service account
-// and the configuration of its release.
-func (s *scenario) startServer(c *cluster.Cluster, v *server) {
+// and the configuration of its release. It returns the file of the configuration.
+func (s *scenario) startServer(c *cluster.Cluster, v *server) (config string) {
 	s.Helper()
 	dir := s.TempDir()
 	namespace, account, _ := strings.Cut(v.account, ":")
@@ -91,13 +91,11 @@ func (s *scenario) startServer(c *cluster.Cluster, v *server) {
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	s.must(os.WriteFile(kubeconfig, []byte(string(admin[:users])+
 		fmt.Sprintf("users: [{name: admin, user: {token: %s}}]\n", strings.TrimSpace(token.Stdout))+string(admin[contexts:])), 0o600))
-	m, err := c.Client.CoreV1().ConfigMaps(namespace).Get(s.Context(), configurationMap, metav1.GetOptions{})
-	s.must(err)
-	config := filepath.Join(dir, "values.yaml")
-	s.must(os.WriteFile(config, []byte(m.Data["values.yaml"]), 0o600))
+	config = filepath.Join(dir, "values.yaml")
+	s.writeConfiguration(v, config)
 	p, err := h.Run(process.Spec{Name: s.name + "-server", Argv: []string{
 		h.ServerBinary(), "--config=" + config, "--release-name=" + v.release.Name, "--kubeconfig=" + kubeconfig,
-		"--leader-elect", "--leader-elect-namespace=" + namespace, "--metrics-bind-address=127.0.0.2:8080", "--health-probe-bind-address=127.0.0.2:8081",
+		"--leader-elect", "--leader-elect-namespace=" + namespace, "--metrics-bind-address=" + c.Loopback() + ":8080", "--health-probe-bind-address=" + c.Loopback() + ":8081",
 	}})
 	s.must(err)
 	s.Cleanup(func() {
@@ -108,6 +106,16 @@ func (s *scenario) startServer(c *cluster.Cluster, v *server) {
 			s.Errorf("the server exited with %d", p.ExitCode())
 		}
 	})
+	return config
+}
+
+// writeConfiguration writes the configuration of a release into the file of its server.
+func (s *scenario) writeConfiguration(v *server, file string) {
+	s.Helper()
+	m, err := v.cluster.Client.CoreV1().ConfigMaps(v.release.Namespace).Get(s.Context(), configurationMap, metav1.GetOptions{})
+	s.must(err)
+	s.must(os.WriteFile(file+".new", []byte(m.Data["values.yaml"]), 0o600))
+	s.must(os.Rename(file+".new", file))
 }
 
 // fakeReadiness sets the status of a lease's pods to ready: there is no node that runs

@@ -122,6 +122,9 @@ func (c *Cluster) APIHost() string { return c.config.APIServiceIP }
 // APIPort returns the port of the API server for pods.
 func (c *Cluster) APIPort() string { return "443" }
 
+// Loopback returns the address of the ports that only the control plane uses.
+func (c *Cluster) Loopback() string { return c.config.Loopback }
+
 // CertificateFiles returns the files of a certificate for the kubelet's API, and its key.
 func (c *Cluster) CertificateFiles() (certificate, key string) {
 	return c.pki("kubelet.crt"), c.pki("kubelet.key")

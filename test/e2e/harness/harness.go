@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/triton-leases/tms/test/e2e/cluster"
@@ -52,6 +53,7 @@ type Harness struct {
 
 	processes *process.Group
 	cancel    context.CancelFunc
+	others    atomic.Int32 // the number of other control planes
 }
 
 // Start starts the environment. The caller must call Stop even if Start returns an error.
@@ -144,9 +146,10 @@ func (h *Harness) Run(spec process.Spec) (*process.Process, error) { return h.pr
 // Other starts another control plane, without a scheduler and a node. Stop kills it.
 func (h *Harness) Other(ctx context.Context, name string) (*cluster.Cluster, error) {
 	dir := filepath.Join(h.Dir, name)
+	n := h.others.Add(1)
 	return cluster.Start(ctx, cluster.Config{
-		Dir: dir, Bins: h.Bins, NodeIP: netns.OtherIP, ServiceRange: netns.OtherServiceRange, APIServiceIP: netns.OtherAPIServiceIP,
-		Loopback: "127.0.0.2", Name: name + "-", Processes: h.processes, HPASync: 2 * time.Second, NoScheduler: true,
+		Dir: dir, Bins: h.Bins, NodeIP: netns.OtherIP(n), ServiceRange: netns.OtherServiceRange, APIServiceIP: netns.OtherAPIServiceIP,
+		Loopback: fmt.Sprintf("127.0.0.%d", 1+n), Name: name + "-", Processes: h.processes, HPASync: 2 * time.Second, NoScheduler: true,
 	})
 }
 

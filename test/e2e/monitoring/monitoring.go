@@ -10,11 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/triton-leases/tms/test/e2e/cluster"
 	"github.com/triton-leases/tms/test/e2e/node"
+	"github.com/triton-leases/tms/test/e2e/process"
 )
 
 //go:embed manifests/*.yaml
@@ -56,11 +60,12 @@ func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(for
 		return err
 	}
 	step("the operator's CustomResourceDefinitions are established")
-	config, err := adapterConfig(ctx, bins)
+	config, err := AdapterRules(ctx, bins)
 	if err != nil {
 		return err
 	}
-	if err := c.Apply(ctx, config); err != nil {
+	if err := c.Apply(ctx, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prometheus-adapter, namespace: monitoring}\ndata:\n  config.yaml: |\n    "+
+		strings.ReplaceAll(config, "\n", "\n    ")+"\n"); err != nil {
 		return fmt.Errorf("configuration of prometheus-adapter: %w", err)
 	}
 	for _, name := range []string{"prometheus", "adapter", "metrics-server", "kube-state-metrics"} {
@@ -94,6 +99,27 @@ func await(ctx context.Context, c *cluster.Cluster, step func(string, ...any)) e
 	return nil
 }
 
+// CustomResourceDefinitions returns the manifests of the operator's kinds.
+func CustomResourceDefinitions(bins string) (string, error) {
+	bundle, err := operatorBundle(bins)
+	parts := slices.DeleteFunc(strings.Split(bundle, "\n---\n"), func(part string) bool {
+		return !strings.Contains(part, "\nkind: CustomResourceDefinition\n")
+	})
+	return strings.Join(parts, "\n---\n"), err
+}
+
+// OperatorProcess returns the operator as a process of a control plane without a node.
+func OperatorProcess(c *cluster.Cluster, bins, name, address string) (process.Spec, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		return process.Spec{}, fmt.Errorf("kubeconfig: %w", err)
+	}
+	return process.Spec{Name: name, Argv: []string{
+		filepath.Join(bins, "prometheus-operator"), "--web.listen-address=" + address, "--apiserver=" + config.Host,
+		"--ca-file=" + config.CAFile, "--cert-file=" + config.CertFile, "--key-file=" + config.KeyFile,
+	}}, nil
+}
+
 // operatorBundle returns the manifests of the operator, in the namespace monitoring.
 func operatorBundle(bins string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(bins, "bundle.yaml"))
@@ -103,10 +129,10 @@ func operatorBundle(bins string) (string, error) {
 	return strings.ReplaceAll(string(text), "namespace: default", "namespace: monitoring"), nil
 }
 
-// adapterConfig returns the default configuration of the adapter's chart. The
-// adapter's own generator writes it. Like the chart, adapterConfig omits the resource
-// rules, because metrics-server serves metrics.k8s.io.
-func adapterConfig(ctx context.Context, bins string) (string, error) {
+// AdapterRules returns the default rules of the adapter's chart. The adapter's own
+// generator writes them. Like the chart, AdapterRules omits the resource rules, because
+// metrics-server serves metrics.k8s.io.
+func AdapterRules(ctx context.Context, bins string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	generated, err := exec.CommandContext(ctx, filepath.Join(bins, "config-gen"), "--rate-interval=5m", "--label-prefix=").Output()
@@ -120,6 +146,5 @@ func adapterConfig(ctx context.Context, bins string) (string, error) {
 			config += "rules:" + rules
 		}
 	}
-	return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prometheus-adapter, namespace: monitoring}\ndata:\n  config.yaml: |\n    " +
-		strings.ReplaceAll(strings.TrimSpace(config), "\n", "\n    ") + "\n", nil
+	return strings.TrimSpace(config), nil
 }

@@ -22,14 +22,17 @@ const (
 	// processes can listen on every address in them without adding it.
 	PodRange     = "10.244.0.0/16"
 	ServiceRange = "10.96.0.0/16"
-	// OtherRange contains the address of another control plane in the same namespace.
+	// OtherRange contains the addresses of other control planes in the same namespace.
+	// Nothing connects to their Services.
 	OtherRange        = "10.9.1.0/24"
-	OtherIP           = "10.9.1.1"
 	OtherServiceRange = "10.97.0.0/16"
 	OtherAPIServiceIP = "10.97.0.1"
 	// APIServiceIP is the address of the API server for pods.
 	APIServiceIP = "10.96.0.1"
 )
+
+// OtherIP returns the address of the nth other control plane.
+func OtherIP(n int32) string { return fmt.Sprintf("10.9.1.%d", n) }
 
 // inside is the environment variable that marks the process in the namespace.
 const inside = "TMS_E2E_INSIDE"
