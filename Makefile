@@ -28,7 +28,7 @@ helm-docs_FLAGS = -ldflags "-s -w -X main.version=$$(go list -m -f '{{slice .Ver
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/tms-render and bin/tmsctl
 	go build -trimpath -o $(BIN)/tms-render ./cmd/tms-render
@@ -87,6 +87,9 @@ e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## run
 load: ## measure thousands of TritonLeases on a real control plane, and fail if a limit is missed: LEASES=1000,5000; WRITE=docs updates the tables
 	$(MAKE) -C test/e2e --no-print-directory load
 
+load-monitoring: ## measure what the monitoring of many leases costs Prometheus, and how many HPAs the controller syncs in time; WRITE=docs updates the tables
+	$(MAKE) -C test/e2e --no-print-directory load-monitoring
+
 # The same flags as in test/e2e, so that Kubernetes is compiled once for both.
 simulate: ## compare scaling behaviors in simulated time
 	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
@@ -142,4 +145,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test e2e-bins e2e load simulate bench yamllint guidetools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test e2e-bins e2e load load-monitoring simulate bench yamllint guidetools generate verify proto clean
