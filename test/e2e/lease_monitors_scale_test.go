@@ -108,7 +108,7 @@ spec:
 	release := helm.Release{Name: "tms", Namespace: home, Chart: h.Chart, Flags: []string{"--wait=false"}}
 	tool := h.Helm(3)
 	tool.Kubeconfig = other.Kubeconfig
-	values := []string{shortened, serverValues, "server: {metrics: {enabled: false}, replicas: 0}"}
+	values := []string{shortened, serverValues, monitors(""), "server: {metrics: {enabled: false}, replicas: 0}"}
 	_, err = tool.Install(s.Context(), release, values...)
 	s.must(err)
 	l := s.leasesIn(&server{cluster: other, release: release, account: home + ":tms-server"}, namespace)
@@ -139,7 +139,7 @@ spec:
 	})
 
 	s.step("each lease gets its own monitors, too")
-	_, err = tool.Upgrade(s.Context(), release, append(values, "server: {autoscaling: {prometheus: {monitors: both}}}")...)
+	_, err = tool.Upgrade(s.Context(), release, append(values, monitors("both"))...)
 	s.must(err)
 	s.writeConfiguration(l.server, config)
 	var after configuredPrometheus
