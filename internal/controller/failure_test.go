@@ -24,7 +24,7 @@ func TestFailures(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "x"}, "x", errors.New("changed"))
 	notFound := apierrors.NewNotFound(schema.GroupResource{Resource: "x"}, "x")
 	forbidden := errors.New("forbidden")
-	const starting = "False Starting: Triton is starting"
+	const starting = "False Starting: 0 of 1 replicas serve"
 	for name, test := range map[string]struct {
 		write   string // fails the first time
 		err     error

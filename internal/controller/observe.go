@@ -17,6 +17,9 @@ import (
 // the failure is why they could not be applied.
 func (r *reconciliation) observe(objects *render.Objects, failure error) {
 	deployment, autoscaler := r.deployment(), r.autoscaler()
+	if deployment == nil && objects != nil && failure == nil {
+		deployment = objects.Deployment // as it begins, or will
+	}
 	r.status.ObservedGeneration = r.lease.Generation
 	r.observeAddress(objects)
 	r.observeReplicas(deployment, autoscaler)
@@ -61,8 +64,11 @@ func (r *reconciliation) observeReplicas(deployment *appsv1.Deployment, autoscal
 	switch {
 	case r.lease.Spec.Target != nil && autoscaler != nil:
 		r.status.Replicas, r.status.WantedReplicas = autoscaler.Status.CurrentReplicas, autoscaler.Status.DesiredReplicas
-	case deployment != nil && deployment.Spec.Replicas != nil:
-		r.status.Replicas, r.status.WantedReplicas = deployment.Status.Replicas, *deployment.Spec.Replicas
+	case deployment != nil:
+		r.status.Replicas, r.status.WantedReplicas = deployment.Status.Replicas, 1 // the default of Kubernetes
+		if deployment.Spec.Replicas != nil {
+			r.status.WantedReplicas = *deployment.Spec.Replicas
+		}
 	}
 }
 
@@ -93,8 +99,6 @@ func (r *reconciliation) observeReady(deployment *appsv1.Deployment, refused boo
 		set(metav1.ConditionFalse, "Failed", failure.Error())
 	case refused && deployment == nil:
 		set(metav1.ConditionFalse, "Refused", refusedMessage)
-	case deployment == nil:
-		set(metav1.ConditionFalse, "Starting", "Triton is starting")
 	case r.status.WantedReplicas == 0:
 		set(metav1.ConditionFalse, "ScaledToZero", "spec.replicas of the Deployment is 0")
 	case failureOf(deployment) != "":

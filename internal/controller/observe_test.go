@@ -29,7 +29,7 @@ func TestObserve(t *testing.T) {
 	stuck := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "it has timed out progressing"}
 	forbidden := appsv1.DeploymentCondition{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}
 	progressing := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Message: "it progresses"}
-	fixed := &render.Objects{}
+	fixed := &render.Objects{Deployment: new(appsv1.Deployment)}
 	conflict := nameConflict{"Service", "tms-a"}
 
 	for name, test := range map[string]struct {
@@ -39,7 +39,7 @@ func TestObserve(t *testing.T) {
 		failure    error
 		want       string
 	}{
-		"just applied":           {want: "False Starting: Triton is starting"},
+		"just applied":           {want: "False Starting: 0 of 1 replicas serve"},
 		"starting":               {deployment: running(2, 0, progressing), want: "False Starting: 0 of 2 replicas serve"},
 		"serving":                {deployment: running(2, 1), want: "True Serving: 1 of 2 replicas serve"},
 		"scaled to zero":         {deployment: running(0, 0), want: "False ScaledToZero: spec.replicas of the Deployment is 0"},

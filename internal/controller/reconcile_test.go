@@ -38,7 +38,7 @@ func TestNewLease(t *testing.T) {
 	require.EqualValues(t, 1, status.Granted.MinReplicas)
 	require.EqualValues(t, 4, status.Granted.MaxReplicas)
 	require.Equal(t, "True Granted: the lease has what it asks for", e.condition("a", v1alpha1.ConditionGranted))
-	require.Equal(t, "False Starting: Triton is starting", e.condition("a", v1alpha1.ConditionReady))
+	require.Equal(t, "False Starting: 0 of 1 replicas serve", e.condition("a", v1alpha1.ConditionReady))
 	for _, k := range e.kinds {
 		if slices.Contains(notOfLease, k.Kind) {
 			continue
