@@ -8,7 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/csaupgrade"
@@ -158,21 +158,38 @@ func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err e
 	return state == drifted && s.live.GetResourceVersion() != content.GetResourceVersion(), nil
 }
 
-// create creates an object.
+// create creates an object. The error is apierrors.IsAlreadyExists if there is one.
 func (r *reconciler) create(ctx context.Context, s *step) error {
 	object := s.desired.object.DeepCopyObject().(client.Object) // the answer overwrites it
-	if s.kind.list == nil {
+	if s.kind.list == nil || s.kind.Kind == autoscalerKind {
 		content, err := s.desired.content()
 		if err != nil {
 			return err
 		}
 		object = content
 	}
-	if err := r.Create(ctx, object, fieldOwner); err != nil {
+	var err error
+	if s.kind.Kind == autoscalerKind {
+		err = r.applyNew(ctx, object.(*unstructured.Unstructured), s.kind)
+	} else {
+		err = r.Create(ctx, object, fieldOwner)
+	}
+	if err != nil {
 		return fmt.Errorf("%s %s: %w", s.kind.Kind, object.GetName(), err)
 	}
 	s.live = object
 	return nil
+}
+
+// applyNew creates an autoscaler by applying it. A change of the configuration changes mostly
+// autoscalers, and takeOver would cost a read and a write for each of them. Without force,
+// an autoscaler of another owner makes a conflict.
+func (r *reconciler) applyNew(ctx context.Context, object *unstructured.Unstructured, k *watchedKind) error {
+	err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner)
+	if apierrors.IsConflict(err) {
+		return apierrors.NewAlreadyExists(k.resource(), object.GetName())
+	}
+	return err
 }
 
 // takeOver makes fieldOwner the applier of the fields with which it created or patched an
@@ -188,7 +205,7 @@ func (r *reconciler) takeOver(ctx context.Context, s *step) error {
 	}
 	expected := s.desired.object.GetResourceVersion()
 	if expected != "" && expected != object.GetResourceVersion() {
-		return apierrors.NewConflict(schema.GroupResource{Group: s.kind.Group, Resource: s.kind.rows[0].Resource}, object.GetName(), errors.New("the cache is behind"))
+		return apierrors.NewConflict(s.kind.resource(), object.GetName(), errors.New("the cache is behind"))
 	}
 	patch, err := csaupgrade.UpgradeManagedFieldsPatch(object, sets.New(managedBy), managedBy)
 	if err != nil || patch == nil {

@@ -58,7 +58,11 @@ func TestDrift(t *testing.T) {
 			}
 			kind, err := e.GroupVersionKindFor(after)
 			require.NoError(t, err)
-			require.Equal(t, []string{"take over " + kind.Kind + " tms-a", "apply " + kind.Kind + " tms-a"}, e.written())
+			writes := []string{"take over " + kind.Kind + " tms-a", "apply " + kind.Kind + " tms-a"}
+			if kind.Kind == autoscalerKind {
+				writes = writes[1:] // it was applied before
+			}
+			require.Equal(t, writes, e.written())
 			related := e.events.related[0].(client.Object)
 			require.Equal(t, "tms-a", related.GetName())
 			require.Empty(t, related.GetResourceVersion(), "otherwise no two events are equal")
@@ -154,6 +158,7 @@ func TestNameConflict(t *testing.T) {
 func TestNameConflictLater(t *testing.T) {
 	t.Parallel()
 	mine := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "tms-a", Namespace: "ns"}}
+	mine.Spec.MaxReplicas = 99
 	e := newEnvironment(t, scales, mine, newLease(t, "a", scaled))
 	e.reconcile("a")
 	require.Equal(t, []string{"HorizontalPodAutoscaler"}, e.objects("tms-a"))

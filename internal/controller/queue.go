@@ -37,7 +37,7 @@ func bandOf(priority int) int { return priority / bandWidth * bandWidth }
 // ownedDelay is how long a lease waits after a change of its objects that is not urgent.
 // Kubernetes reports the rollout of a Deployment in several steps, and the first state of an
 // autoscaler: together they take one reconciliation and one write of the status.
-const ownedDelay = time.Second
+const ownedDelay = 10 * time.Second
 
 // ownedHandler enqueues with ownedPriority at most, and after ownedDelay unless the change is
 // urgent.
@@ -62,8 +62,8 @@ func (h ownedHandler) Delete(ctx context.Context, e event.DeleteEvent, q queue) 
 	h.EventHandler.Delete(ctx, e, ownedQueueOf(q, 0))
 }
 
-// isUrgent reports whether another client changed or deletes an object, or whether a
-// Deployment begins or ceases to serve.
+// isUrgent reports whether another client changed or deletes an object, or whether another
+// number of replicas serves.
 func isUrgent(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
 	if before[appliedAnnotation] == after[appliedAnnotation] && before[packedAnnotation] != after[packedAnnotation] {
@@ -71,7 +71,7 @@ func isUrgent(e event.UpdateEvent) bool {
 	}
 	was, ok := e.ObjectOld.(*appsv1.Deployment)
 	now, isDeployment := e.ObjectNew.(*appsv1.Deployment)
-	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || ok && isDeployment && (was.Status.AvailableReplicas > 0) != (now.Status.AvailableReplicas > 0)
+	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || ok && isDeployment && was.Status.AvailableReplicas != now.Status.AvailableReplicas
 }
 
 func ownedQueueOf(q queue, delay time.Duration) queue {

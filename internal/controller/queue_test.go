@@ -66,7 +66,8 @@ func TestOwnedDelay(t *testing.T) {
 		change func(*appsv1.Deployment)
 		urgent bool
 	}{
-		"another number of replicas serves": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 2 }},
+		"another number of replicas serves": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 2 }, urgent: true},
+		"another number of replicas exists": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas, d.Status.Replicas = 1, 2 }},
 		"its own change": {change: func(d *appsv1.Deployment) {
 			d.Status.AvailableReplicas = 1
 			d.Annotations[appliedAnnotation], d.Annotations[packedAnnotation] = "2", "{2}"

@@ -24,7 +24,7 @@ func TestNewLease(t *testing.T) {
 	require.Equal(t, 24*time.Hour, result.RequeueAfter, "the lease expires then")
 	require.Equal(t, []string{
 		"update status TritonLease a",
-		"create Deployment tms-a", "create Service tms-a", "create Service tms-a-headless", "create PodMonitor tms-a", "create PrometheusRule tms-a", "create HorizontalPodAutoscaler tms-a",
+		"create Deployment tms-a", "create Service tms-a", "create Service tms-a-headless", "create PodMonitor tms-a", "create PrometheusRule tms-a", "apply HorizontalPodAutoscaler tms-a",
 	}, e.written())
 	require.Equal(t, []string{"Normal Granted: the lease has what it asks for"}, e.recorded())
 
@@ -50,10 +50,10 @@ func TestNewLease(t *testing.T) {
 	}
 	require.EqualValues(t, 4, e.autoscalerOf("a").Spec.MaxReplicas)
 
-	e.reconcile("a")
-	require.Equal(t, []string{"update status TritonLease a"}, e.written(), "the status reports the objects")
-	e.reconcile("a")
-	require.Empty(t, e.written())
+	for range 2 {
+		e.reconcile("a")
+		require.Empty(t, e.written())
+	}
 	require.Empty(t, e.recorded())
 }
 

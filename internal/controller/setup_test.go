@@ -160,7 +160,7 @@ func TestSetup(t *testing.T) {
 		require.Eventually(t, func() bool {
 			var lease v1alpha1.TritonLease
 			return cluster.Get(t.Context(), key("a"), &lease) == nil && conditionText(&lease.Status, v1alpha1.ConditionGranted) == want
-		}, 10*time.Second, 5*time.Millisecond)
+		}, time.Minute, 5*time.Millisecond)
 	}
 	informers.added(t, "TritonLease", lease)
 	condition(`False Refused: spec.image: Forbidden: image "` + listed + `" is not allowed: it must be images.triton or in server.allowlist`)
@@ -168,7 +168,7 @@ func TestSetup(t *testing.T) {
 	condition("True Granted: the lease has what it asks for")
 	require.Eventually(t, func() bool {
 		return cluster.Get(t.Context(), key("tms-a"), new(corev1.Service)) == nil
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 
 	var service corev1.Service
 	require.NoError(t, cluster.Get(t.Context(), key("tms-a"), &service))
@@ -176,7 +176,7 @@ func TestSetup(t *testing.T) {
 	require.True(t, informers.send("Service", func(h toolscache.ResourceEventHandler) { h.OnDelete(&service) }))
 	require.Eventually(t, func() bool {
 		return cluster.Get(t.Context(), key("tms-a"), new(corev1.Service)) == nil
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 
 	require.NoError(t, cluster.Get(t.Context(), key("a"), lease))
 	informers.added(t, "TritonLease", lease) // its status is written
@@ -185,10 +185,10 @@ func TestSetup(t *testing.T) {
 		shared.SetAPIVersion("monitoring.coreos.com/v1")
 		shared.SetKind(kind)
 		exists := func() bool { return cluster.Get(t.Context(), key(sharedName), shared) == nil }
-		require.Eventually(t, exists, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, exists, time.Minute, 5*time.Millisecond)
 		require.NoError(t, cluster.Delete(t.Context(), shared))
 		require.True(t, informers.send(kind, func(h toolscache.ResourceEventHandler) { h.OnDelete(shared.DeepCopy()) }))
-		require.Eventually(t, exists, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, exists, time.Minute, 5*time.Millisecond)
 	}
 	stop()
 	require.NoError(t, <-stopped)

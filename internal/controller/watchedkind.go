@@ -45,6 +45,11 @@ func newWatchedKinds(scheme *runtime.Scheme) ([]*watchedKind, error) {
 	return all, nil
 }
 
+// resource returns the resource of the kind, for errors.
+func (k *watchedKind) resource() schema.GroupResource {
+	return schema.GroupResource{Group: k.Group, Resource: k.rows[0].Resource}
+}
+
 // of returns the objects of this kind that a lease has.
 func (k *watchedKind) of(objects *render.Objects) []render.Object {
 	var all []render.Object
