@@ -76,6 +76,9 @@ func (c *Config) Reload() (changed bool, err error) {
 		if err != nil {
 			return false, c.fail(text, err)
 		}
+		if c.base != nil {
+			base.ReuseShapes(c.base)
+		}
 		c.images = base.AllowedImages()
 		c.base, c.leases = base, base.WithImages(c.extraImages...)
 		c.current, c.since, changed = text, time.Now(), true

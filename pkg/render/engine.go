@@ -42,7 +42,7 @@ func (lr *LeaseRenderer) renderShapes(leases []*GrantedLease) error {
 	}
 	release := lr.release
 	release.Namespace = lr.placeholders.At(namespaceParameter)
-	texts, err := lr.run(lr.renderer.perLease, release, specs, grants, nil)
+	texts, err := lr.run(lr.renderer.perLease, release, lr.leaseValues, specs, grants, nil)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 	if lr.SharesMonitors() {
 		monitors = lr.sharedValue(needsOf(leases))
 	}
-	texts, err := lr.run(chart, lr.release, specs, grants, monitors)
+	texts, err := lr.run(chart, lr.release, lr.values, specs, grants, monitors)
 	if err != nil {
 		return nil, err
 	}
@@ -165,13 +165,13 @@ func metricValue(metric policy.Metric) map[string]any {
 
 // run runs Helm's engine over the templates of a chart. shared is what sharedValue returns,
 // or nil if no monitors are shared.
-func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, specs, grants, shared map[string]any) (map[string]string, error) {
+func (lr *LeaseRenderer) run(chart *helmchart.Chart, release Release, values, specs, grants, shared map[string]any) (map[string]string, error) {
 	ruleLabels := make(map[string]any, len(lr.ruleLabels))
 	for key, value := range lr.ruleLabels {
 		ruleLabels[key] = value
 	}
 	window := lr.decoded.Server.Autoscaling.Prometheus.RateWindow.Value()
-	values := maps.Clone(lr.values)
+	values = maps.Clone(values)
 	values[leasesKey] = specs
 	values[grantsKey] = map[string]any{
 		"leases": grants, "shared": shared, "ruleLabels": ruleLabels,

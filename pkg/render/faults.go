@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -40,7 +41,7 @@ func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, e
 		for _, f := range faults {
 			reasons = append(reasons, lr.reason(g, f))
 		}
-		reasons = append(reasons, g.shape.pod.Refused...)
+		reasons = append(reasons, g.pod.Refused...)
 	}
 	return reasons, nil
 }
@@ -50,6 +51,11 @@ func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, e
 func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
 	lr.shapes.lock.Lock()
 	defer lr.shapes.lock.Unlock()
+	if lr.release.Controller {
+		if err := lr.judge(g); err != nil {
+			return nil, err
+		}
+	}
 	if g.shape.checked {
 		return g.shape.faults, nil
 	}
@@ -71,9 +77,6 @@ func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
 			faults = append(faults, misreadError(err))
 		} else {
 			faults = append(faults, objectrules.Validate(object)...)
-			if deployment, has := object.(*appsv1.Deployment); has && lr.release.Controller {
-				g.shape.pod = leasepod.Judge(lr.bounds, fieldpath.Parse(g.Path).Field(), &deployment.Spec.Template)
-			}
 		}
 		for _, err := range faults {
 			g.shape.faults = append(g.shape.faults, fault{kind.Kind, err})
@@ -81,6 +84,25 @@ func (lr *LeaseRenderer) faultsOf(g *GrantedLease) ([]fault, error) {
 	}
 	g.shape.checked = true
 	return g.shape.faults, nil
+}
+
+// judge judges the pods of a TritonLease, once for each shape and the bounds in force. The
+// caller holds the lock of the cache.
+func (lr *LeaseRenderer) judge(g *GrantedLease) error {
+	if g.shape.judgedBy != lr.bounds {
+		g.shape.judgedBy, g.shape.pod = lr.bounds, leasepod.Verdict{}
+		k := slices.IndexFunc(kinds, func(k Kind) bool { return k.Kind == "Deployment" })
+		manifest, err := lr.jsonOf(g.shape, k)
+		if err != nil {
+			return err
+		}
+		deployment := new(appsv1.Deployment)
+		if manifest != nil && json.UnmarshalCaseSensitivePreserveInts(manifest.Append(nil, g.parameters), deployment) == nil { // otherwise it is a fault
+			g.shape.pod = leasepod.Judge(lr.bounds, fieldpath.Parse(g.Path).Field(), &deployment.Spec.Template)
+		}
+	}
+	g.pod = g.shape.pod
+	return nil
 }
 
 var (

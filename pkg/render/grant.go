@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/values"
 )
@@ -39,6 +40,8 @@ type GrantedLease struct {
 
 	shape      *shape
 	parameters []string
+	// pod is the judgement of the pods of a TritonLease.
+	pod leasepod.Verdict
 	// value is the spec of a TritonLease.
 	value map[string]any
 }

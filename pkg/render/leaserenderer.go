@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -21,6 +22,8 @@ type LeaseRenderer struct {
 	// values are the release's values without leases, merged with the chart's defaults.
 	values  map[string]any
 	decoded *values.Values
+	// leaseValues are the values that the templates of kinds can read.
+	leaseValues map[string]any
 	// fullname is the prefix of the names of all objects. serverName is the name of
 	// tms-server's objects and service account, or empty if tms-server is not installed.
 	fullname, serverName string
@@ -74,13 +77,14 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		return nil, nil, err
 	}
 	lr := &LeaseRenderer{
-		renderer: r, release: release, values: accepted, decoded: decoded,
+		renderer: r, release: release, values: accepted, decoded: decoded, leaseValues: leaseValues(accepted),
 		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
 		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.shapeCacheBytes}, monitoring: new(monitoringCache),
 		namesMounts: namesMount(accepted["triton"]),
 	}
 	if release.Controller {
 		delete(accepted, "serviceAccount") // it exists in the namespace of the release only
+		delete(lr.leaseValues, "serviceAccount")
 	}
 	serverName := lr.fullname + "-server"
 	if decoded.Server.Enabled || release.Controller {
@@ -128,6 +132,44 @@ func (lr *LeaseRenderer) WithImages(images ...string) *LeaseRenderer {
 	more := *lr
 	more.images = slices.Concat(lr.images, images)
 	return &more
+}
+
+// ReuseShapes lets lr use the shapes that an earlier LeaseRenderer rendered, if the templates
+// would render them alike: a change of bounds does not render all shapes again. It must be
+// called before lr grants a lease.
+func (lr *LeaseRenderer) ReuseShapes(before *LeaseRenderer) {
+	if before.renderer == lr.renderer && before.templateInput() == lr.templateInput() {
+		lr.placeholders, lr.shapes = before.placeholders, before.shapes
+	}
+}
+
+// templateInput identifies what the templates of kinds read besides a shape.
+func (lr *LeaseRenderer) templateInput() string {
+	metrics := map[string]any{}
+	for name, metric := range lr.metrics {
+		metrics[name] = metricValue(metric)
+	}
+	text, _ := json.Marshal([]any{lr.leaseValues, lr.release, metrics, lr.ruleLabels}) // values were decoded from YAML
+	return string(text)
+}
+
+// leaseValues returns the values that the templates of kinds can read: not those that only
+// the policy and tms-server read.
+func leaseValues(all map[string]any) map[string]any {
+	server, _ := all["server"].(map[string]any)
+	pick := func(from string, keys ...string) map[string]any {
+		section, _ := server[from].(map[string]any)
+		picked := map[string]any{}
+		for _, key := range keys {
+			if value, has := section[key]; has {
+				picked[key] = value
+			}
+		}
+		return picked
+	}
+	picked := maps.Clone(all)
+	picked["server"] = map[string]any{"autoscaling": pick("autoscaling", "behavior", "prometheus"), "leases": pick("leases", "autoRenew")}
+	return picked
 }
 
 // ClampReplicas clamps the replicas of an existing grant to the current bounds, which may

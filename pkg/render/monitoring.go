@@ -186,7 +186,7 @@ func (lr *LeaseRenderer) renderMonitoring(needs MonitoringNeeds) ([]monitoringDo
 	}
 	release := lr.release
 	release.Namespace = lr.placeholders.At(namespaceParameter)
-	texts, err := lr.run(lr.renderer.monitoring, release, nil, nil, shared)
+	texts, err := lr.run(lr.renderer.monitoring, release, lr.values, nil, nil, shared)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/internal/stencil"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // shape is what leases share if their manifests differ only in parameters: names, granted
@@ -24,11 +25,12 @@ type shape struct {
 	// yaml holds one manifest for each of kinds, nil if the lease has no such object.
 	// renderShapes sets yaml, and jsonOf sets json, once, under the lock of the cache.
 	yaml, json []*stencil.Stencil
-	// faults are those for which Kubernetes would refuse the objects, and pod is the judgement
-	// of the pods of TritonLeases, once they are checked.
+	// faults are those for which Kubernetes would refuse the objects, once they are checked.
 	faults  []fault
-	pod     leasepod.Verdict
 	checked bool
+	// pod is the judgement of the pods of TritonLeases by the bounds in judgedBy.
+	pod      leasepod.Verdict
+	judgedBy *policy.LeaseBounds
 	// fingerprint is that of yaml, once it was asked for.
 	fingerprint *Fingerprint
 }

@@ -44,13 +44,13 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 			return nil, err
 		}
 		if lr.besideServer(lease) && err == nil {
-			refused = append(refused, granted.shape.pod.CheckServiceAccount(spec, lr.serverName)...)
+			refused = append(refused, granted.pod.CheckServiceAccount(spec, lr.serverName)...)
 		}
 	}
 	if len(refused) > 0 {
 		return nil, refused
 	}
-	granted.Grant.GPUs, granted.value = granted.shape.pod.GPUs, value
+	granted.Grant.GPUs, granted.value = granted.pod.GPUs, value
 	granted.Grant.Adjustments = append(granted.Grant.Adjustments, adjustments...)
 	return granted, nil
 }
