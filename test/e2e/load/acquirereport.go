@@ -1,19 +1,23 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/triton-leases/tms/test/e2e/table"
+)
 
 // reportCalls returns a Markdown table of the calls of Acquire.
 func reportCalls(all []acquired) string {
 	if len(all) == 0 {
 		return ""
 	}
-	table := [][]string{{fmt.Sprintf("%d concurrent calls of Acquire", all[0].calls), "without waiting", "waiting until it serves", "waiting, servers killed"}}
+	rows := [][]string{{fmt.Sprintf("%d concurrent calls of Acquire", all[0].calls), "without waiting", "waiting until it serves", "waiting, servers killed"}}
 	row := func(what string, value func(acquired) string) {
 		cells := []string{what}
 		for _, r := range all {
 			cells = append(cells, value(r))
 		}
-		table = append(table, cells)
+		rows = append(rows, cells)
 	}
 	unlessKilled := func(value func(acquired) string) func(acquired) string {
 		return func(r acquired) string {
@@ -35,5 +39,5 @@ func reportCalls(all []acquired) string {
 	row("resident memory before the calls", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.before/mebi) }))
 	row("peak resident memory", unlessKilled(func(r acquired) string { return fmt.Sprintf("%.0f MiB", r.peak/mebi) }))
 	row("calls without a lease, or leases without a call", func(acquired) string { return "0" }) // otherwise acquire returns an error
-	return machineLine() + markdown(table)
+	return machineLine() + table.Markdown(rows, 1)
 }

@@ -15,7 +15,7 @@ func waitFor(ctx context.Context, server int, condition func(samples) bool) (sam
 			return s, nil
 		}
 		if err := sleep(ctx, 200*time.Millisecond); err != nil {
-			return nil, err
+			return samples{}, err
 		}
 	}
 }

@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/triton-leases/tms/test/e2e/netns"
+	"github.com/triton-leases/tms/test/e2e/table"
 )
 
 func main() {
@@ -93,15 +95,15 @@ func run(ctx context.Context, f flags) error {
 		calls = append(calls, r)
 	}
 	must, missed := now.reportRequirements()
-	for _, table := range []struct{ mark, text string }{{"load", now.report(before)}, {"load-limits", must}, {"api-load", reportCalls(calls)}} {
-		if table.text == "" {
+	for _, part := range []struct{ mark, text string }{{"load", now.report(before)}, {"load-limits", must}, {"api-load", reportCalls(calls)}} {
+		if part.text == "" {
 			continue
 		}
-		fmt.Println(table.text)
+		fmt.Println(part.text)
 		if f.docs == "" {
 			continue
 		}
-		if err := write(f.docs, table.mark, table.text); err != nil {
+		if err := table.Replace(filepath.Join(f.docs, "performance.md"), part.mark, part.text); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func (s *session) settle(ctx context.Context) (samples, error) {
 		d = 15 * time.Second
 	}
 	if err := s.loops.rest(ctx, d); err != nil {
-		return nil, err
+		return samples{}, err
 	}
 	return scrape(ctx, 0)
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
+
+	"github.com/triton-leases/tms/test/e2e/table"
 )
 
 // report returns a Markdown table of all fleets, with those of an earlier run if it has any.
@@ -14,14 +12,14 @@ func (r *results) report(before *results) string {
 	if len(r.Fleets) == 0 {
 		return ""
 	}
-	table := [][]string{{"Leases"}}
+	rows := [][]string{{"Leases"}}
 	var fleets []*fleet
 	for _, f := range r.Fleets {
 		if old := before.fleet(f.Leases); old != nil {
-			table[0] = append(table[0], thousands(f.Leases)+", before")
+			rows[0] = append(rows[0], table.Thousands(f.Leases)+", before")
 			fleets = append(fleets, old)
 		}
-		table[0] = append(table[0], thousands(f.Leases))
+		rows[0] = append(rows[0], table.Thousands(f.Leases))
 		fleets = append(fleets, f)
 	}
 	row := func(what string, value func(*fleet) string) {
@@ -29,7 +27,7 @@ func (r *results) report(before *results) string {
 		for _, f := range fleets {
 			cells = append(cells, value(f))
 		}
-		table = append(table, cells)
+		rows = append(rows, cells)
 	}
 	calls := func(s step) string { return fmt.Sprintf("%.1f, %.1f", s.eachRead(), s.eachWrite()) }
 	row("time until all leases are created", func(f *fleet) string { return round(f.Created) })
@@ -63,7 +61,7 @@ func (r *results) report(before *results) string {
 	row("new lease, flood by another tenant: median, worst", func(f *fleet) string { return meanwhile(f.Flood) })
 	row("restart: writes, time until a new lease is made", func(f *fleet) string { return f.Restart.String() })
 	row("change of leader: writes, time until a new lease is made", func(f *fleet) string { return f.Failover.String() })
-	return machineLine() + markdown(table)
+	return machineLine() + table.Markdown(rows, 1)
 }
 
 // String returns the writes and the time until a new lease is made.
@@ -84,54 +82,25 @@ func (r *results) reportRequirements() (text string, missed []string) {
 	if len(r.Fleets) == 0 {
 		return "", nil
 	}
-	table := [][]string{{"At most", "limit", "measured", "noise", "verdict"}}
+	rows := [][]string{{"At most", "limit", "measured", "noise", "verdict"}}
 	for _, one := range r.requirements() {
 		noise := "none"
 		if one.noise > 0 {
 			noise = fmt.Sprintf("%.0f %%", 100*one.noise)
 		}
-		table = append(table, []string{one.what, one.format(one.limit), one.format(one.measured), noise, one.verdict()})
+		rows = append(rows, []string{one.what, one.format(one.limit), one.format(one.measured), noise, one.verdict()})
 		if one.missed() {
 			missed = append(missed, fmt.Sprintf("%s: %s, at most %s", one.what, one.format(one.measured), one.format(one.limit)))
 		}
 	}
 	loops := fmt.Sprintf("The reference loop takes %.1f ms of CPU time here (the slow tenth: %.0f %% more), and %.1f ms on the machine of the limits. So limits of CPU time are multiplied by %.2f.\n\n",
 		1000*r.Loops.median().Seconds(), 100*r.Loops.spread(), 1000*limitsLoop.Seconds(), r.speed())
-	return loops + markdown(table), missed
+	return loops + table.Markdown(rows, 1), missed
 }
 
 // machineLine returns a line that describes the machine.
 func machineLine() string {
-	return fmt.Sprintf("One run. etcd, the API server, the controller manager and tms-server share %d cores (%s/%s, %s).\n\n",
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-}
-
-// markdown returns a Markdown table.
-func markdown(table [][]string) string {
-	var text strings.Builder
-	widths := make([]int, len(table[0]))
-	for _, cells := range table {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], len(cell))
-		}
-	}
-	line := func(cells []string) {
-		_, _ = fmt.Fprintf(&text, "| %-*s |", widths[0], cells[0])
-		for i, cell := range cells[1:] {
-			_, _ = fmt.Fprintf(&text, " %*s |", widths[i+1], cell)
-		}
-		text.WriteString("\n")
-	}
-	line(table[0])
-	text.WriteString("|" + strings.Repeat("-", widths[0]+2) + "|")
-	for _, width := range widths[1:] {
-		text.WriteString(strings.Repeat("-", width+1) + ":|")
-	}
-	text.WriteString("\n")
-	for _, cells := range table[1:] {
-		line(cells)
-	}
-	return text.String()
+	return "One run. etcd, the API server, the controller manager and tms-server share " + table.Machine() + ".\n\n"
 }
 
 func round(d time.Duration) string {
@@ -142,27 +111,4 @@ func round(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
 	return fmt.Sprintf("%.0f s", d.Seconds())
-}
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
-}
-
-// write replaces the table between two marks in performance.md.
-func write(folder, mark, table string) error {
-	beginMark, endMark := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
-	path := filepath.Join(folder, "performance.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	before, rest, found := strings.Cut(string(text), beginMark)
-	_, after, ended := strings.Cut(rest, endMark)
-	if !found || !ended {
-		return fmt.Errorf("%s: the marks of the table are missing: %q and %q", path, strings.TrimSpace(beginMark), endMark)
-	}
-	return os.WriteFile(path, []byte(before+beginMark+table+endMark+after), 0o644)
 }

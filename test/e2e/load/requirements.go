@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/triton-leases/tms/test/e2e/table"
 )
 
 // smallFleet is the number of leases from which times, CPU times and memory are judged: in
@@ -54,9 +56,9 @@ func (r *results) requirements() (all []requirement) {
 
 func (r *results) fleetRequirements(f *fleet) (all []requirement) {
 	add := func(judgedFrom int, what string, limit, measured, noise float64, format func(float64) string) {
-		one := requirement{what: fmt.Sprintf("%s leases: %s", thousands(f.Leases), what), limit: limit, measured: measured, noise: noise, format: format}
+		one := requirement{what: fmt.Sprintf("%s leases: %s", table.Thousands(f.Leases), what), limit: limit, measured: measured, noise: noise, format: format}
 		if f.Leases < judgedFrom {
-			one.unjudged = fmt.Sprintf("judged from %s leases", thousands(judgedFrom))
+			one.unjudged = fmt.Sprintf("judged from %s leases", table.Thousands(judgedFrom))
 		}
 		all = append(all, one)
 	}
@@ -96,11 +98,11 @@ func (r *results) growth(small, large *fleet) (all []requirement) {
 	add := func(what string, from, to step, value func(step) float64, noise float64) {
 		n := math.Log(float64(to.Leases) / float64(from.Leases))
 		one := requirement{
-			what:  fmt.Sprintf("%s to %s leases: exponent of %s", thousands(small.Leases), thousands(large.Leases), what),
+			what:  fmt.Sprintf("%s to %s leases: exponent of %s", table.Thousands(small.Leases), table.Thousands(large.Leases), what),
 			limit: 1.1, measured: math.Log(value(to)/value(from)) / n, noise: math.Log(1+noise) / n / 1.1, format: hundredth,
 		}
 		if small.Leases < smallFleet {
-			one.unjudged = fmt.Sprintf("judged from %s leases", thousands(smallFleet))
+			one.unjudged = fmt.Sprintf("judged from %s leases", table.Thousands(smallFleet))
 		} else if value(from) < 0.05 { // the kernel counts CPU time in hundredths of a second
 			one.unjudged = "too short to measure"
 		}
