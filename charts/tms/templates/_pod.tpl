@@ -19,6 +19,8 @@ metadata:
     {{- end }}
 spec:
   automountServiceAccountToken: false
+  {{- /* Triton does not need the variables, and thousands of Services make too many of them. */}}
+  enableServiceLinks: false
   {{- with default (include "tms.serviceAccount" .context.root) $triton.serviceAccountName }}
   serviceAccountName: {{ . | quote }}
   {{- end }}

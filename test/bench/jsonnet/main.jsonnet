@@ -57,6 +57,7 @@ function(fleet, release='tms', namespace='ns')
   };
   local pod = {
     automountServiceAccountToken: false,
+    enableServiceLinks: false,
     securityContext: triton.podSecurityContext,
     terminationGracePeriodSeconds: triton.terminationGracePeriodSeconds,
     volumes: [{ name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: triton.sharedMemorySize } }],
