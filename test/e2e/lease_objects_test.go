@@ -101,9 +101,9 @@ func faultOf(o object, owner *tritonLease) string {
 		return fmt.Sprintf("%s is owned by %v", name, o.OwnerReferences)
 	}
 	if !slices.ContainsFunc(o.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager == "tms-server" && e.Operation == metav1.ManagedFieldsOperationApply
+		return e.Manager == "tms-server"
 	}) {
-		return name + " was not applied by tms-server"
+		return name + " is not managed by tms-server"
 	}
 	return ""
 }
