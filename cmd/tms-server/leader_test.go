@@ -127,7 +127,7 @@ func TestLeaderElectionConnection(t *testing.T) {
 	require.NoError(t, err)
 	managerOptions.RetryPeriod = new(20 * time.Millisecond)
 	managerOptions.LeaseDuration, managerOptions.RenewDeadline = new(time.Hour), new(50*time.Minute) // a slow machine must not lose it
-	managerOptions.Cache = cache.Options{} // needs no discovery
+	managerOptions.Cache = cache.Options{}                                                           // needs no discovery
 	mgr, err := manager.New(cluster, managerOptions)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
