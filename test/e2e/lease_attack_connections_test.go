@@ -55,7 +55,7 @@ func TestAttackConnections(t *testing.T) {
 			silentConnection(ctx, from, net.JoinHostPort(pod.Status.PodIP, port), port == "30345" && i%2 == 0, &opened, &open)
 		})
 	}
-	health := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	health := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	worst := 0.0
 	// Longer than the duration of the leader's lease.
 	s.consistently("the leader leads, is healthy, and serves a caller", 25*time.Second, func() (bool, string) {
