@@ -122,7 +122,8 @@ func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, q que
 func controllerOptions(r reconcile.Reconciler) controller.Options {
 	return controller.Options{
 		Reconciler:              r,
-		MaxConcurrentReconciles: 8,
+		// More workers complete no more on two cores, and a new lease waits longer for one.
+		MaxConcurrentReconciles: 4,
 		RateLimiter:             newRateLimiter(),
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
 			return newFairQueue(name, limiter)
