@@ -26,6 +26,8 @@ type step struct {
 	kind    *watchedKind
 	desired *desired
 	live    client.Object // nil if the object does not exist
+	// upToDate reports whether the cache shows the object as it should be.
+	upToDate bool
 }
 
 // applyObjects applies the objects of the lease, and prunes those that it no longer
@@ -61,6 +63,7 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 	if err := r.keepMonitors(ctx, objects, unwanted); err != nil {
 		return err
 	}
+	prunes := len(unwanted) > 0
 	// The autoscaler goes first: it would override the replicas of the Deployment.
 	if err := r.pruneAll(ctx, autoscalerKind, unwanted[autoscalerKind]); err != nil {
 		return err
@@ -91,6 +94,7 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 			return err
 		}
 	}
+	r.upToDate = !prunes && !slices.ContainsFunc(steps, func(s *step) bool { return !s.upToDate })
 	return nil
 }
 
@@ -108,7 +112,8 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 				return nil, err
 			}
 			live := r.ownedBy(k, rendered.GetName())
-			if live == nil && read {
+			cached := live != nil
+			if !cached && read {
 				live, err = r.find(ctx, k, rendered.GetName())
 			}
 			if errors.As(err, new(nameConflict)) {
@@ -118,7 +123,7 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 			if err != nil {
 				return nil, err
 			}
-			steps = append(steps, &step{kind: k, desired: want, live: live})
+			steps = append(steps, &step{kind: k, desired: want, live: live, upToDate: cached})
 		}
 	}
 	return steps, errors.Join(conflicts...)
@@ -143,6 +148,7 @@ func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err e
 	if err != nil || state == upToDate {
 		return false, err
 	}
+	s.upToDate = false
 	name := s.desired.object.GetName()
 	if err := r.takeOver(ctx, s); err != nil {
 		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)

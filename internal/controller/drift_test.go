@@ -75,6 +75,23 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// TestLostLabel: an object that the cache loses is corrected, each time. Until the cache shows
+// it again, all that the controller reads is as it was the last time.
+func TestLostLabel(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", scaled))
+	for range 3 {
+		e.reconcile("a")
+	}
+	for _, label := range []string{"", "me", "someone"} {
+		service := read(e, new(corev1.Service), "tms-a")
+		service.Labels[managedByLabel] = label
+		e.update(service)
+		e.reconcile("a")
+		require.Equal(t, managedBy, read(e, new(corev1.Service), "tms-a").Labels[managedByLabel])
+	}
+}
+
 func podSpec(object client.Object) *corev1.PodSpec {
 	return &object.(*appsv1.Deployment).Spec.Template.Spec
 }

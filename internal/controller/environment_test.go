@@ -156,10 +156,22 @@ func (e *environment) intercepted() client.Client {
 			if err := c.List(ctx, list, options...); err != nil {
 				return err
 			}
-			return meta.EachListItem(list, func(object runtime.Object) error {
-				_, err := trim(object)
+			items, err := meta.ExtractList(list)
+			if err != nil {
 				return err
-			})
+			}
+			cached := items[:0]
+			for _, item := range items {
+				object := item.(client.Object)
+				if _, isLease := item.(*v1alpha1.TritonLease); !isLease && object.GetLabels()[managedByLabel] != managedBy {
+					continue
+				}
+				if _, err := trim(object); err != nil {
+					return err
+				}
+				cached = append(cached, item)
+			}
+			return meta.SetList(list, cached)
 		},
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if err := record("create", object); err != nil {

@@ -38,8 +38,7 @@ func (r *reconciliation) inputsOf(manifests render.Fingerprint) inputs {
 }
 
 // reconciledInputs remembers the inputs of leases for which nothing was left to do, so that
-// their objects are not rendered and compared again. What a reconciliation writes is an
-// input of the next one. It is safe for concurrent use.
+// their objects are not rendered and compared again. It is safe for concurrent use.
 type reconciledInputs struct {
 	lock   sync.Mutex
 	inputs map[client.ObjectKey]inputs

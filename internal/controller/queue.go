@@ -121,7 +121,7 @@ func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, q que
 // controllerOptions returns the options of the controller of TritonLeases.
 func controllerOptions(r reconcile.Reconciler) controller.Options {
 	return controller.Options{
-		Reconciler:              r,
+		Reconciler: r,
 		// More workers complete no more on two cores, and a new lease waits longer for one.
 		MaxConcurrentReconciles: 4,
 		RateLimiter:             newRateLimiter(),

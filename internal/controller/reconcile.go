@@ -57,6 +57,8 @@ type reconciliation struct {
 	// for them once the status is written.
 	inputs   inputs
 	complete bool
+	// upToDate reports whether the cache shows all objects as they should be, and no others.
+	upToDate bool
 	// keepsMonitors reports whether the lease keeps monitors that it no longer has.
 	keepsMonitors bool
 	// isNew reports whether the lease belonged to no installation yet.
@@ -146,7 +148,7 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	if err := r.reconcileObjects(ctx, objects); err != nil {
 		return false, err
 	}
-	r.complete = !refused && !r.keepsMonitors && r.result == before
+	r.complete = r.upToDate && !r.keepsMonitors && r.result == before
 	return false, nil
 }
 
