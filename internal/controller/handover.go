@@ -18,6 +18,8 @@ import (
 
 // keepMonitors removes the lease's own monitors from the unwanted objects until the shared
 // ones have existed for the handover time. Without metrics the lease would not scale meanwhile.
+// The PodMonitor stays until the rules are gone from Prometheus: a rule that reads nothing any
+// more marks the series as stale that the shared rule records, too.
 func (r *reconciliation) keepMonitors(ctx context.Context, objects *render.Objects, unwanted map[string][]client.Object) error {
 	if objects.PodMonitor != nil || len(unwanted[podMonitorKind])+len(unwanted[prometheusRuleKind]) == 0 {
 		return nil
@@ -28,7 +30,7 @@ func (r *reconciliation) keepMonitors(ctx context.Context, objects *render.Objec
 	if err != nil {
 		return fmt.Errorf("render the shared monitors: %w", err)
 	}
-	left := time.Duration(0)
+	left := -render.MonitorsInForce
 	for _, k := range r.kinds {
 		for _, wanted := range monitorsOf(shared, k) {
 			created, live := r.startedAt, k.newObject()
@@ -41,10 +43,14 @@ func (r *reconciliation) keepMonitors(ctx context.Context, objects *render.Objec
 			left = max(left, renderer.MonitorsHandover(needs)-r.startedAt.Sub(created))
 		}
 	}
-	if left > 0 {
+	if left > -render.MonitorsInForce {
 		delete(unwanted, podMonitorKind)
-		delete(unwanted, prometheusRuleKind)
 		r.keepsMonitors = true
+		if left > 0 {
+			delete(unwanted, prometheusRuleKind)
+		} else {
+			left += render.MonitorsInForce
+		}
 		r.requeueAfter(left)
 	}
 	return nil
@@ -66,7 +72,8 @@ type ownMonitors struct {
 const sinceCreation = time.Minute
 
 // untilOwn returns how long the shared monitors must stay until each lease that needs monitors
-// has had its own ones for the handover time. Leases that are created meanwhile do not extend it.
+// has had its own ones for the handover time. It is negative after that. Leases that are
+// created meanwhile do not extend it.
 func (m *monitoring) untilOwn(ctx context.Context, renderer *render.LeaseRenderer, namespace string, leases []*v1alpha1.TritonLease) (time.Duration, error) {
 	own, err := m.ownMonitors(ctx, namespace)
 	if err != nil {
@@ -104,7 +111,7 @@ func (m *monitoring) untilOwn(ctx context.Context, renderer *render.LeaseRendere
 		}
 	}
 	if first.IsZero() {
-		return 0, nil // no lease needs monitors
+		return -render.MonitorsInForce, nil // no lease needs monitors
 	}
 	return renderer.MonitorsHandover(all) - now.Sub(later(first, last)), nil
 }

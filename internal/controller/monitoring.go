@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,8 +65,12 @@ func (m *monitoring) Reconcile(ctx context.Context, request reconcile.Request) (
 		return resultOf(err)
 	}
 	if !renderer.SharesMonitors() {
-		if left, err := m.untilOwn(ctx, renderer, namespace, leases); err != nil || left > 0 {
+		left, err := m.untilOwn(ctx, renderer, namespace, leases)
+		switch {
+		case err != nil || left > 0:
 			return reconcile.Result{RequeueAfter: left}, err
+		case left > -render.MonitorsInForce: // the rules go first: see keepMonitors
+			return reconcile.Result{RequeueAfter: left + render.MonitorsInForce}, m.prune(ctx, existing.without(podMonitorKind))
 		}
 	}
 	return reconcile.Result{}, m.prune(ctx, existing)
@@ -125,6 +130,13 @@ func (s sharedMonitors) take(k *watchedKind, name string) client.Object {
 		}
 	}
 	return nil
+}
+
+// without returns the monitors of the other kinds.
+func (s sharedMonitors) without(kind string) sharedMonitors {
+	others := maps.Clone(s)
+	maps.DeleteFunc(others, func(k *watchedKind, _ []client.Object) bool { return k.Kind == kind })
+	return others
 }
 
 // isShared reports whether an object is a shared monitor of this installation. The name of
