@@ -12,10 +12,11 @@ import (
 )
 
 // own are the kinds of an autoscaled lease with monitors of its own, and sharing those of a
-// lease that shares them.
+// lease that shares them. The rules go first.
 var (
-	own     = []string{"Deployment", "Service", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}
-	sharing = []string{"Deployment", "Service", "HorizontalPodAutoscaler"}
+	own          = []string{"Deployment", "Service", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}
+	withoutRules = []string{"Deployment", "Service", "PodMonitor", "HorizontalPodAutoscaler"}
+	sharing      = []string{"Deployment", "Service", "HorizontalPodAutoscaler"}
 )
 
 // sharedKinds are the kinds of shared monitors.
@@ -62,12 +63,17 @@ func TestHandoverToShared(t *testing.T) {
 	e.clock = e.clock.Add(time.Second)
 	require.Equal(t, e.handover()-time.Second, e.reconcile("a").RequeueAfter, "one of the shared ones is younger")
 	require.Equal(t, own, e.objects("tms-a"))
-	e.reconcile("b")
-	require.Equal(t, sharing, e.objects("tms-b"), "it does not need that one")
+	require.Equal(t, render.MonitorsInForce, e.reconcile("b").RequeueAfter)
+	require.Equal(t, withoutRules, e.objects("tms-b"), "it does not need that one")
 	e.clock = e.clock.Add(e.handover())
-	e.reconcile("a")
-	require.Equal(t, sharing, e.objects("tms-a"))
+	require.Equal(t, render.MonitorsInForce-time.Second, e.reconcile("a").RequeueAfter)
+	require.Equal(t, withoutRules, e.objects("tms-a"))
 	require.Empty(t, e.objects("tms-a.metrics"))
+	e.clock = e.clock.Add(render.MonitorsInForce - time.Second)
+	for _, lease := range []string{"a", "b"} {
+		e.reconcile(lease)
+		require.Equal(t, sharing, e.objects("tms-"+lease))
+	}
 	require.Contains(t, e.recorded(), "Normal Pruned: PodMonitor tms-a is deleted: the lease no longer has one")
 	e.isQuiet("a", "b")
 }
@@ -88,6 +94,9 @@ func TestHandoverOfRenewed(t *testing.T) {
 		require.Equal(t, own, e.objects("tms-a"))
 	}
 	e.clock = epoch.Add(30*time.Minute + time.Hour + e.handover())
+	e.reconcile("a")
+	require.Equal(t, withoutRules, e.objects("tms-a"))
+	e.clock = e.clock.Add(render.MonitorsInForce)
 	e.reconcile("a")
 	require.Equal(t, sharing, e.objects("tms-a"))
 }
@@ -136,10 +145,11 @@ func TestHandoverToOwn(t *testing.T) {
 	require.Equal(t, sharedKinds, e.objects(sharedName))
 	e.clock = e.clock.Add(time.Second)
 	e.written()
+	require.Equal(t, render.MonitorsInForce, e.monitor().RequeueAfter, "the rules go first")
+	require.ElementsMatch(t, []string{"delete Background PrometheusRule " + sharedName, "delete Background PrometheusRule " + sharedName + ".metrics"}, e.written())
+	e.clock = e.clock.Add(render.MonitorsInForce)
 	require.Zero(t, e.monitor())
-	require.ElementsMatch(t, []string{
-		"delete Background PodMonitor " + sharedName, "delete Background PrometheusRule " + sharedName, "delete Background PrometheusRule " + sharedName + ".metrics",
-	}, e.written())
+	require.Equal(t, []string{"delete Background PodMonitor " + sharedName}, e.written())
 	e.isQuiet("a", "b", "plain", "new")
 }
 
