@@ -17,9 +17,10 @@ func monitors(form string) string {
 }
 
 // sharingKinds are the kinds of the objects of an autoscaled lease that shares its monitors,
-// and sharedKinds those of the shared monitors.
+// withoutRules those shortly before, and sharedKinds those of the shared monitors.
 const (
 	sharingKinds = "Deployment HorizontalPodAutoscaler PodDisruptionBudget Service Service"
+	withoutRules = "Deployment HorizontalPodAutoscaler PodDisruptionBudget PodMonitor Service Service"
 	sharedKinds  = "PodMonitor PrometheusRule"
 )
 
@@ -91,11 +92,13 @@ func TestLeaseMonitorsHandover(t *testing.T) {
 	l.configure(monitors("shared"))
 	l.hasShared(sharedKinds)
 	l.has(name, scaledKinds) // both forms
+	l.has(name, withoutRules)
 	l.has(name, sharingKinds)
 	s.stays(l.namespace, object, 3, 20*time.Second)
 
 	l.configure(monitors("perLease"))
 	l.has(name, scaledKinds)
+	l.hasShared("PodMonitor") // the rules go first
 	l.hasShared("")
 	s.stays(l.namespace, object, 3, 20*time.Second)
 	if found := gaps(); len(found) > 0 {
