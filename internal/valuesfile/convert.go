@@ -2,6 +2,7 @@ package valuesfile
 
 import (
 	"math"
+	"unicode/utf8"
 
 	yamlv2 "go.yaml.in/yaml/v2"
 )
@@ -9,8 +10,8 @@ import (
 // converter converts the values of the YAML parser to the types that encoding/json
 // decodes to. For Helm, sigs.k8s.io/yaml does the same by way of JSON text.
 type converter struct {
-	// suspicious is true if a key is not a string or is a duplicate, or if a number is not
-	// finite.
+	// suspicious is true if a key is not a string or is a duplicate, if a text is not UTF-8,
+	// or if a number is not finite.
 	suspicious bool
 }
 
@@ -18,7 +19,7 @@ func (c *converter) object(items yamlv2.MapSlice) map[string]any {
 	object := make(map[string]any, len(items))
 	for _, item := range items {
 		key, isString := item.Key.(string)
-		c.suspicious = c.suspicious || !isString
+		c.suspicious = c.suspicious || !isString || !utf8.ValidString(key)
 		object[key] = c.value(item.Value)
 	}
 	if len(object) < len(items) {
@@ -47,7 +48,12 @@ func (c *converter) value(value any) any {
 			c.suspicious = true
 		}
 		return value
+	case string:
+		if !utf8.ValidString(value) { // !!binary
+			c.suspicious = true
+		}
+		return value
 	default:
-		return value // a string, a boolean or nil
+		return value // a boolean or nil
 	}
 }

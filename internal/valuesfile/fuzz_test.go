@@ -70,7 +70,7 @@ func agrees(t *testing.T, text []byte) bool {
 // texts returns special cases, the values files of the tests, and random values.
 func texts(t testing.TB) [][]byte {
 	all := [][]byte{
-		[]byte("a: 1"), []byte("a: &a [*a]"), []byte("? [x]\n: 1"), []byte("<<: 1"), []byte("a: !!binary x"), []byte("a:\n\tb"),
+		[]byte("a: 1"), []byte("a: &a [*a]"), []byte("? [x]\n: 1"), []byte("<<: 1"), []byte("a: !!binary x"), []byte("a: !!binary yesx"), []byte("!!binary yesx: a"), []byte("a:\n\tb"),
 		[]byte("%YAML 9\n---\n"), []byte("\x00"), []byte("- - -"), []byte("a: *a"), []byte("a: [&x:b]"), []byte("a: !!str 1\nb: !!int '2'\n"),
 		[]byte("a: &a {x: 1, v: {z: 2}}\nb: {<<: *a, x: 3}\nc: {x: 1, <<: [*a, {w: 1}]}\nd: {\"<<\": 1}\n"),
 		[]byte("nameOverride: &x one\nleases:\n  a:\n    triton: {args: [&x two]}\nfullnameOverride: *x\n"),

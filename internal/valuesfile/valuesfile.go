@@ -59,7 +59,7 @@ type ignored struct{}
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (ignored) UnmarshalYAML(func(any) error) error { return nil }
 
-// convert returns the values of a document. If a key or number is suspicious, or if there
+// convert returns the values of a document. If a key or value is suspicious, or if there
 // may be a merge key, which a MapSlice does not apply, checkSyntax and Helm's reader decide:
 // 7 is a valid key.
 func convert(document mapping, text []byte) (map[string]any, error) {
