@@ -117,7 +117,7 @@ func TestAcquireDeadline(t *testing.T) {
 				}
 				synctest.Wait()
 				if lease := c.lease("a"); lease != nil { // the server saw a disconnect and not a deadline
-					require.False(t, lease.Spec.AcquireBy.After(time.Now().Add(time.Second)))
+					require.False(t, lease.Spec.AcquireBy.After(time.Now().Add(acquireByStep)))
 				}
 			})
 		})
