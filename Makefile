@@ -67,7 +67,7 @@ cover: ## show the functions that tests do not cover fully
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
 conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
-	TOOLS=$(BIN) go test -count=1 -tags conform ./test/conform
+	TOOLS=$(BIN) go test -count=1 -timeout 30m -tags conform ./test/conform
 
 chart: $(BIN)/helm3 ## package the chart into dist/
 	$(BIN)/helm3 package charts/tms --destination dist
