@@ -15,8 +15,8 @@ import (
 )
 
 // evaluate grants or refuses the lease, and writes the result to the status. It returns nil
-// objects if the lease is refused, and if nothing is left to do: its existing objects stay as they
-// are.
+// objects if the lease is refused, and if nothing is left to do. Then its existing objects
+// stay as they are.
 func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (objects *render.Objects, refused bool, err error) {
 	granted, err := renderer.GrantTritonLease(r.lease)
 	refusal := refusalOf(err)

@@ -28,10 +28,9 @@ const monitoringDelay = time.Second
 // setup adds the controller to mgr. An event on the channel reconciles all namespaces.
 func (m *monitoring) setup(mgr manager.Manager) (controller.Controller, chan<- event.GenericEvent, error) {
 	c, err := controller.New("monitoring", mgr, controller.Options{
-		Reconciler:  m,
-		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 2*time.Minute),
-		// As for leases.
-		ReconciliationTimeout: 2 * time.Minute,
+		Reconciler:            m,
+		RateLimiter:           workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 2*time.Minute),
+		ReconciliationTimeout: reconciliationTimeout,
 		EnableWarmup:          new(true),
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func (r *reconciliation) observe(objects *render.Objects, failure error) {
 	deployment, autoscaler := r.deployment(), r.autoscaler()
 	if deployment == nil && objects != nil && failure == nil {
-		deployment = objects.Deployment // as it begins, or will
+		deployment = objects.Deployment // the cache does not show it yet
 	}
 	r.status.ObservedGeneration = r.lease.Generation
 	r.observeAddress(objects)

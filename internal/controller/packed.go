@@ -70,7 +70,7 @@ func withoutStatus(object client.Object) client.Object {
 	return copied
 }
 
-// shallowCopy returns a copy of an object of which the metadata can be changed.
+// shallowCopy returns a shallow copy of an object. The caller may change its metadata.
 func shallowCopy(object client.Object) client.Object {
 	if custom, ok := object.(*unstructured.Unstructured); ok {
 		content := maps.Clone(custom.Object)

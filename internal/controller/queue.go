@@ -118,6 +118,10 @@ func (r *reconciler) enqueueAll(ctx context.Context, _ event.GenericEvent, q que
 	}
 }
 
+// reconciliationTimeout ends a reconciliation. An API server that does not answer must not
+// block the workers for ever. It ends requests itself after one minute, by default.
+const reconciliationTimeout = 2 * time.Minute
+
 // controllerOptions returns the options of the controller of TritonLeases.
 func controllerOptions(r reconcile.Reconciler) controller.Options {
 	return controller.Options{
@@ -128,9 +132,7 @@ func controllerOptions(r reconcile.Reconciler) controller.Options {
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
 			return newFairQueue(name, limiter)
 		},
-		// An API server that does not answer must not block the workers for ever. It ends
-		// requests itself after one minute, by default.
-		ReconciliationTimeout: 2 * time.Minute,
+		ReconciliationTimeout: reconciliationTimeout,
 		EnableWarmup:          new(true), // a new leader starts with a full queue
 	}
 }
