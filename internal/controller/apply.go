@@ -94,7 +94,8 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 			return err
 		}
 	}
-	r.upToDate = !prunes && !slices.ContainsFunc(steps, func(s *step) bool { return !s.upToDate })
+	r.upToDate = !prunes && !slices.ContainsFunc(steps, func(s *step) bool { return !s.upToDate }) &&
+		!slices.ContainsFunc(r.kinds, func(k *watchedKind) bool { return !k.watched.Load() && len(k.of(objects)) > 0 })
 	return nil
 }
 

@@ -12,20 +12,20 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// observeAutoscaling sets the condition Autoscaling. The objects are nil if the lease
-// is refused; the failure is why they could not be applied.
+// observeAutoscaling sets the condition Autoscaling. The objects are nil if there was nothing
+// to apply; the failure is why they could not be applied.
 func (r *reconciliation) observeAutoscaling(objects *render.Objects, autoscaler *autoscalingv2.HorizontalPodAutoscaler, failure error) {
 	set := func(status metav1.ConditionStatus, reason, message string) {
 		r.setCondition(v1alpha1.ConditionAutoscaling, status, reason, message)
 	}
 	switch {
-	case objects == nil && (autoscaler == nil || r.status.Granted == nil):
+	case r.granted == nil && (autoscaler == nil || r.status.Granted == nil):
 		set(metav1.ConditionFalse, "Refused", refusedMessage)
-	case objects == nil: // it scales within the bounds that it was granted before
+	case r.granted == nil: // it scales within the bounds that it was granted before
 		r.observeScaling(r.status.Granted.Grant, autoscaler)
-	case !objects.Lease.Grant.Autoscaled && objects.Lease.RequestedAutoscaling.Enable:
+	case !r.granted.Grant.Autoscaled && r.granted.RequestedAutoscaling.Enable:
 		set(metav1.ConditionFalse, "SwitchedOff", "autoscaling is switched off by server.autoscaling.enable")
-	case !objects.Lease.Grant.Autoscaled:
+	case !r.granted.Grant.Autoscaled:
 		set(metav1.ConditionFalse, "NotAsked", "the lease does not ask for autoscaling")
 	case failure != nil && autoscaler == nil:
 		set(metav1.ConditionUnknown, "NotApplied", "an object cannot be applied, see the condition "+v1alpha1.ConditionReady)
@@ -33,7 +33,7 @@ func (r *reconciliation) observeAutoscaling(objects *render.Objects, autoscaler 
 		set(metav1.ConditionFalse, "KindsMissing", "the API server does not serve "+strings.Join(r.missingKinds(objects), " and ")+
 			": install the Prometheus Operator, then the lease scales without further action")
 	default:
-		r.observeScaling(objects.Lease.Grant, autoscaler)
+		r.observeScaling(r.granted.Grant, autoscaler)
 	}
 }
 
@@ -71,11 +71,12 @@ func conditionOf(autoscaler *autoscalingv2.HorizontalPodAutoscaler, conditionTyp
 }
 
 // missingKinds returns the kinds that an autoscaled lease needs and the API server does not
-// serve. The lease may share its monitors with others.
+// serve. The lease may share its monitors with others. The objects are nil if all kinds that the
+// lease has are served.
 func (r *reconciliation) missingKinds(objects *render.Objects) []string {
 	var missing []string
 	for _, k := range r.kinds {
-		if (len(k.of(objects)) > 0 || isMonitorKind(k)) && !k.watched.Load() {
+		if !k.watched.Load() && (isMonitorKind(k) || objects != nil && len(k.of(objects)) > 0) {
 			missing = append(missing, k.Kind)
 		}
 	}

@@ -15,49 +15,51 @@ import (
 )
 
 // evaluate grants or refuses the lease, and writes the result to the status. It returns nil
-// objects if the lease is refused, and if nothing is left to do. Then its existing objects
-// stay as they are.
-func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (objects *render.Objects, refused bool, err error) {
+// objects if the lease is refused, and if its objects are known to be up to date. Then its
+// existing objects stay as they are.
+func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (objects *render.Objects, err error) {
 	granted, err := renderer.GrantTritonLease(r.lease)
 	refusal := refusalOf(err)
 	if len(refusal) == 0 {
 		if err := r.checkTarget(ctx, renderer.Bounds()); errors.As(err, &refusal) {
 			granted = nil
 		} else if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	tooMany, err := r.count(ctx, renderer.Bounds(), granted != nil)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if len(tooMany) > 0 {
 		granted, refusal = nil, tooMany
 	}
 	unaffordable, err := r.reserve(ctx, renderer, granted)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	refusal = append(refusal, unaffordable...)
 	if len(refusal) == 0 {
 		objects, err := r.render(renderer, granted)
 		if err == nil {
 			r.grant(granted)
-			return objects, false, nil
+			return objects, nil
 		}
 		refusal = refusalOf(err)
 	}
 	r.refuse(refusal)
-	return nil, true, nil
+	return nil, nil
 }
 
-// render renders a granted lease, unless nothing is left to do for it.
+// render renders a granted lease, unless its objects are known to be up to date.
 func (r *reconciliation) render(renderer *render.LeaseRenderer, granted *render.GrantedLease) (*render.Objects, error) {
 	manifests, err := renderer.Fingerprint(granted)
 	if err != nil {
 		return nil, err
 	}
-	r.inputs = r.inputsOf(manifests)
+	if r.inputs, err = r.inputsOf(manifests); err != nil {
+		return nil, err
+	}
 	if r.charge == nil && r.reconciled.has(r.lease, r.inputs) {
 		return nil, nil
 	}
@@ -78,6 +80,7 @@ const maxModelNames = 1000
 
 // grant writes the grant of the lease to the status.
 func (r *reconciliation) grant(lease *render.GrantedLease) {
+	r.granted = lease
 	granted := &v1alpha1.Granted{Grant: lease.Grant, Term: lease.Term}
 	names := make([]string, len(r.lease.Spec.Models))
 	for i, model := range r.lease.Spec.Models {

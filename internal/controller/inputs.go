@@ -12,33 +12,36 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// inputs identifies all that the objects and the status of a granted lease depend on, but
-// the time and the budget of the namespace: its manifests, the lease and its objects as they
-// are, and the kinds that the API server serves.
+// inputs identifies all that decides whether the objects of a granted lease are up to date:
+// its manifests, its objects without their status, and the kinds that the API server serves.
 type inputs [sha256.Size]byte
 
 // inputsOf returns the inputs of the lease with these manifests.
-func (r *reconciliation) inputsOf(manifests render.Fingerprint) inputs {
-	versions := []string{string(r.lease.UID) + " " + r.lease.ResourceVersion}
+func (r *reconciliation) inputsOf(manifests render.Fingerprint) (inputs, error) {
+	texts := []string{string(r.lease.UID)}
 	for _, k := range r.kinds {
 		if k.watched.Load() {
-			versions = append(versions, k.Kind)
+			texts = append(texts, k.Kind)
 		}
 		for _, object := range r.owned[k] {
-			versions = append(versions, string(object.GetUID())+" "+object.GetResourceVersion())
+			text, err := packedOf(object)
+			if err != nil {
+				return inputs{}, err
+			}
+			texts = append(texts, string(text))
 		}
 	}
-	slices.Sort(versions)
+	slices.Sort(texts)
 	hash := sha256.New()
 	_, _ = hash.Write(manifests[:]) // never fails
-	for _, version := range versions {
-		_, _ = io.WriteString(hash, version+"\n")
+	for _, text := range texts {
+		_, _ = io.WriteString(hash, text+"\n")
 	}
-	return inputs(hash.Sum(nil))
+	return inputs(hash.Sum(nil)), nil
 }
 
-// reconciledInputs remembers the inputs of leases for which nothing was left to do, so that
-// their objects are not rendered and compared again. It is safe for concurrent use.
+// reconciledInputs remembers the inputs of leases whose objects were up to date, so that they
+// are not rendered and compared again. It is safe for concurrent use.
 type reconciledInputs struct {
 	lock   sync.Mutex
 	inputs map[client.ObjectKey]inputs

@@ -23,7 +23,7 @@ import (
 
 // monitoringDelay is how long a namespace waits in the queue. Each reconciliation reads all
 // leases of the namespace, and thousands of leases may change at once.
-const monitoringDelay = time.Second
+const monitoringDelay = 5 * time.Second
 
 // setup adds the controller to mgr. An event on the channel reconciles all namespaces.
 func (m *monitoring) setup(mgr manager.Manager) (controller.Controller, chan<- event.GenericEvent, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// observe writes to the status what runs. The objects are nil if the lease is refused;
+// observe writes to the status what runs. The objects are nil if there was nothing to apply;
 // the failure is why they could not be applied.
 func (r *reconciliation) observe(objects *render.Objects, failure error) {
 	deployment, autoscaler := r.deployment(), r.autoscaler()
@@ -23,7 +23,7 @@ func (r *reconciliation) observe(objects *render.Objects, failure error) {
 	r.status.ObservedGeneration = r.lease.Generation
 	r.observeAddress(objects)
 	r.observeReplicas(deployment, autoscaler)
-	r.observeReady(deployment, objects == nil, failure)
+	r.observeReady(deployment, r.granted == nil, failure)
 	r.observeAutoscaling(objects, autoscaler, failure)
 }
 
@@ -43,7 +43,7 @@ func (r *reconciliation) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
 	return nil
 }
 
-// observeAddress sets where clients reach Triton. A refused lease keeps its address.
+// observeAddress sets where clients reach Triton. Without objects to apply, it stays.
 func (r *reconciliation) observeAddress(objects *render.Objects) {
 	if objects == nil {
 		return

@@ -66,7 +66,7 @@ func TestObserve(t *testing.T) {
 			if test.refused {
 				objects = nil
 			}
-			r.observe(objects, test.failure)
+			r.observeGranted(objects, test.failure)
 			require.Equal(t, test.want, conditionText(r.status, v1alpha1.ConditionReady))
 			if test.deployment != nil {
 				require.Equal(t, *test.deployment.Spec.Replicas, r.status.WantedReplicas)
@@ -119,14 +119,14 @@ func TestObserveAutoscaling(t *testing.T) {
 			t.Parallel()
 			r := observing(t, nil, test.autoscaler)
 			r.status.Granted = test.granted
-			r.observe(test.objects, test.failure)
+			r.observeGranted(test.objects, test.failure)
 			require.Equal(t, test.want, conditionText(r.status, v1alpha1.ConditionAutoscaling))
 		})
 	}
 
 	r := observing(t, nil, autoscaler(active))
 	r.lease.Spec.Target = &v1alpha1.Target{}
-	r.observe(scaled, nil)
+	r.observeGranted(scaled, nil)
 	require.EqualValues(t, 2, r.status.Replicas, "the replicas of a target are those that its autoscaler reports")
 	require.EqualValues(t, 3, r.status.WantedReplicas)
 }
@@ -160,6 +160,14 @@ func watchedKinds(t *testing.T) []*watchedKind {
 	return kinds
 }
 
+// observeGranted observes a lease that is granted if it has objects.
+func (r *reconciliation) observeGranted(objects *render.Objects, failure error) {
+	if objects != nil {
+		r.granted = &objects.Lease
+	}
+	r.observe(objects, failure)
+}
+
 // conditionText returns a condition as one text.
 func conditionText(status *v1alpha1.TritonLeaseStatus, conditionType string) string {
 	c := meta.FindStatusCondition(status.Conditions, conditionType)
@@ -178,7 +186,7 @@ func TestMissingKinds(t *testing.T) {
 	for _, k := range r.kinds {
 		k.watched.Store(k.Group != "monitoring.coreos.com")
 	}
-	r.observe(objects, nil)
+	r.observeGranted(objects, nil)
 	require.Equal(t, "False KindsMissing: the API server does not serve PodMonitor and PrometheusRule: install the Prometheus Operator, then the lease scales without further action",
 		conditionText(r.status, v1alpha1.ConditionAutoscaling))
 }

@@ -84,14 +84,20 @@ func shallowCopy(object client.Object) client.Object {
 	return copied.Interface().(client.Object)
 }
 
+// packedOf returns the content of an object as JSON. If the object is not packed, it includes
+// the status.
+func packedOf(object metav1.Object) ([]byte, error) {
+	if text, packed := object.GetAnnotations()[packedAnnotation]; packed {
+		return []byte(text), nil
+	}
+	return json.Marshal(object)
+}
+
 // contentOf returns the content of an object, packed or not. The status may be missing.
 func contentOf(object metav1.Object) (map[string]any, error) {
-	text := []byte(object.GetAnnotations()[packedAnnotation])
-	if len(text) == 0 {
-		var err error
-		if text, err = json.Marshal(object); err != nil {
-			return nil, err
-		}
+	text, err := packedOf(object)
+	if err != nil {
+		return nil, err
 	}
 	var content map[string]any
 	return content, utiljson.Unmarshal(text, &content) // integers stay integers

@@ -36,8 +36,8 @@ func bandOf(priority int) int { return priority / bandWidth * bandWidth }
 
 // ownedDelay is how long a lease waits after a change of its objects that is not urgent.
 // Kubernetes reports the rollout of a Deployment in several steps, and the first state of an
-// autoscaler: together they take one reconciliation and one write of the status.
-const ownedDelay = 10 * time.Second
+// autoscaler after 15 s: together they take one reconciliation and one write of the status.
+const ownedDelay = 20 * time.Second
 
 // ownedHandler enqueues with ownedPriority at most, and after ownedDelay unless the change is
 // urgent.

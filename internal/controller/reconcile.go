@@ -53,8 +53,10 @@ type reconciliation struct {
 	charge *charge
 	// notClaimed reports whether claim failed to write the status. Then no object is applied.
 	notClaimed bool
-	// inputs are those of a granted lease, and complete reports whether nothing is left to do
-	// for them once the status is written.
+	// granted is nil if the lease is refused.
+	granted *render.GrantedLease
+	// inputs are those of a granted lease, and complete reports whether its objects need
+	// nothing more.
 	inputs   inputs
 	complete bool
 	// upToDate reports whether the cache shows all objects as they should be, and no others.
@@ -129,20 +131,17 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 		return false, err
 	}
 	renderer := r.configuration.LeaseRenderer()
-	objects, refused, err := r.evaluate(ctx, renderer)
+	objects, err := r.evaluate(ctx, renderer)
 	if err != nil {
 		return false, err
 	}
-	if refused {
+	if r.granted == nil {
 		if err := r.clampGranted(ctx, renderer); err != nil {
 			return false, err
 		}
 	}
 	if deleted, err := r.reconcileTerm(ctx, renderer.Bounds().Interval()); deleted || err != nil {
 		return deleted, err
-	}
-	if objects == nil && !refused {
-		return false, nil // nothing is left to do
 	}
 	before := r.result
 	if err := r.reconcileObjects(ctx, objects); err != nil {
@@ -152,8 +151,8 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	return false, nil
 }
 
-// reconcileObjects applies the objects of a granted lease and observes the result.
-// The objects are nil if the lease is refused.
+// reconcileObjects applies the objects of a granted lease and observes the result. The
+// objects are nil if there is nothing to apply.
 func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.Objects) error {
 	var err error
 	if objects != nil {
