@@ -26,8 +26,8 @@ type step struct {
 	kind    *watchedKind
 	desired *desired
 	live    client.Object // nil if the object does not exist
-	// upToDate reports whether the cache shows the object as it should be.
-	upToDate bool
+	// applied is the object, as the cache shows it or will show it, if it is as it should be.
+	applied client.Object
 }
 
 // applyObjects applies the objects of the lease, and prunes those that it no longer
@@ -94,9 +94,22 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 			return err
 		}
 	}
-	r.upToDate = !prunes && !slices.ContainsFunc(steps, func(s *step) bool { return !s.upToDate }) &&
-		!slices.ContainsFunc(r.kinds, func(k *watchedKind) bool { return !k.watched.Load() && len(k.of(objects)) > 0 })
+	if !prunes && !slices.ContainsFunc(r.kinds, func(k *watchedKind) bool { return !k.watched.Load() && len(k.of(objects)) > 0 }) {
+		r.applied = appliedBy(steps)
+	}
 	return nil
+}
+
+// appliedBy returns the applied objects, nil if one of them is not as it should be.
+func appliedBy(steps []*step) []client.Object {
+	all := make([]client.Object, 0, len(steps))
+	for _, s := range steps {
+		if s.applied == nil {
+			return nil
+		}
+		all = append(all, s.applied)
+	}
+	return all
 }
 
 // plan returns the objects to apply. The error joins all name conflicts.
@@ -113,8 +126,7 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 				return nil, err
 			}
 			live := r.ownedBy(k, rendered.GetName())
-			cached := live != nil
-			if !cached && read {
+			if live == nil && read {
 				live, err = r.find(ctx, k, rendered.GetName())
 			}
 			if errors.As(err, new(nameConflict)) {
@@ -124,7 +136,7 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 			if err != nil {
 				return nil, err
 			}
-			steps = append(steps, &step{kind: k, desired: want, live: live, upToDate: cached})
+			steps = append(steps, &step{kind: k, desired: want, live: live})
 		}
 	}
 	return steps, errors.Join(conflicts...)
@@ -146,10 +158,13 @@ const correctedNote = "%s %s was changed by another client and is corrected"
 // client. It writes nothing if the object is up to date.
 func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err error) {
 	state, err := s.desired.compare(s.live)
-	if err != nil || state == upToDate {
+	if err != nil {
 		return false, err
 	}
-	s.upToDate = false
+	if state == upToDate {
+		s.applied = s.live
+		return false, nil
+	}
 	name := s.desired.object.GetName()
 	if err := r.takeOver(ctx, s); err != nil {
 		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
@@ -160,6 +175,9 @@ func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err e
 	}
 	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), fieldOwner, client.ForceOwnership); err != nil {
 		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+	}
+	if err := s.wrote(content); err != nil {
+		return false, err
 	}
 	// If the resource version stays, the object has the same values in another form.
 	return state == drifted && s.live.GetResourceVersion() != content.GetResourceVersion(), nil
@@ -185,6 +203,20 @@ func (r *reconciler) create(ctx context.Context, s *step) error {
 		return fmt.Errorf("%s %s: %w", s.kind.Kind, object.GetName(), err)
 	}
 	s.live = object
+	return s.wrote(object)
+}
+
+// wrote sets the applied object from the answer of the API server to a write. Then the event
+// of the write does not render and compare the objects again.
+func (s *step) wrote(answer client.Object) error {
+	object, err := s.kind.cached(answer)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", s.kind.Kind, answer.GetName(), err)
+	}
+	if state, err := s.desired.compare(object); err != nil || state != upToDate {
+		return err
+	}
+	s.applied = object
 	return nil
 }
 

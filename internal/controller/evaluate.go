@@ -53,14 +53,15 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 
 // render renders a granted lease, unless its objects are known to be up to date.
 func (r *reconciliation) render(renderer *render.LeaseRenderer, granted *render.GrantedLease) (*render.Objects, error) {
-	manifests, err := renderer.Fingerprint(granted)
+	var err error
+	if r.manifests, err = renderer.Fingerprint(granted); err != nil {
+		return nil, err
+	}
+	current, err := r.inputsOf(r.manifests, granted.Grant, r.ownedObjects())
 	if err != nil {
 		return nil, err
 	}
-	if r.inputs, err = r.inputsOf(manifests); err != nil {
-		return nil, err
-	}
-	if r.charge == nil && r.reconciled.has(r.lease, r.inputs) {
+	if r.charge == nil && r.reconciled.has(r.lease, current) {
 		return nil, nil
 	}
 	return renderer.Objects(granted)

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -13,23 +14,33 @@ import (
 )
 
 // inputs identifies all that decides whether the objects of a granted lease are up to date:
-// its manifests, its objects without their status, and the kinds that the API server serves.
+// its manifests, the replicas that it keeps, its objects without their status, and the kinds
+// that the API server serves.
 type inputs [sha256.Size]byte
 
-// inputsOf returns the inputs of the lease with these manifests.
-func (r *reconciliation) inputsOf(manifests render.Fingerprint) (inputs, error) {
-	texts := []string{string(r.lease.UID)}
+// ownedObjects returns the objects that the lease owns, as the cache shows them.
+func (r *reconciliation) ownedObjects() []client.Object {
+	var all []client.Object
+	for _, k := range r.kinds {
+		all = append(all, r.owned[k]...)
+	}
+	return all
+}
+
+// inputsOf returns the inputs of the lease with these manifests and objects.
+func (r *reconciliation) inputsOf(manifests render.Fingerprint, granted v1alpha1.Grant, objects []client.Object) (inputs, error) {
+	texts := []string{fmt.Sprint(r.lease.UID, granted.Replicas, r.status.Limits.Replicas)}
 	for _, k := range r.kinds {
 		if k.watched.Load() {
 			texts = append(texts, k.Kind)
 		}
-		for _, object := range r.owned[k] {
-			text, err := packedOf(object)
-			if err != nil {
-				return inputs{}, err
-			}
-			texts = append(texts, string(text))
+	}
+	for _, object := range objects {
+		text, err := packedOf(object)
+		if err != nil {
+			return inputs{}, err
 		}
+		texts = append(texts, string(text))
 	}
 	slices.Sort(texts)
 	hash := sha256.New()
@@ -38,6 +49,15 @@ func (r *reconciliation) inputsOf(manifests render.Fingerprint) (inputs, error) 
 		_, _ = io.WriteString(hash, text+"\n")
 	}
 	return inputs(hash.Sum(nil)), nil
+}
+
+// remember remembers that the objects of the lease are up to date.
+func (r *reconciliation) remember() error {
+	current, err := r.inputsOf(r.manifests, r.granted.Grant, r.applied)
+	if err == nil {
+		r.reconciled.add(r.lease, current)
+	}
+	return err
 }
 
 // reconciledInputs remembers the inputs of leases whose objects were up to date, so that they

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/time/rate"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -36,8 +38,9 @@ func bandOf(priority int) int { return priority / bandWidth * bandWidth }
 
 // ownedDelay is how long a lease waits after a change of its objects that is not urgent.
 // Kubernetes reports the rollout of a Deployment in several steps, and the first state of an
-// autoscaler after 15 s: together they take one reconciliation and one write of the status.
-const ownedDelay = 20 * time.Second
+// autoscaler after 15 s or, if thousands are created, later: together they take one
+// reconciliation and one write of the status.
+const ownedDelay = time.Minute
 
 // ownedHandler enqueues with ownedPriority at most, and after ownedDelay unless the change is
 // urgent.
@@ -62,16 +65,30 @@ func (h ownedHandler) Delete(ctx context.Context, e event.DeleteEvent, q queue) 
 	h.EventHandler.Delete(ctx, e, ownedQueueOf(q, 0))
 }
 
-// isUrgent reports whether another client changed or deletes an object, or whether another
-// number of replicas serves.
+// isUrgent reports whether another client changed or deletes an object, whether another number
+// of replicas serves, or whether an autoscaler wants another number, or begins or ceases to
+// scale.
 func isUrgent(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
 	if before[appliedAnnotation] == after[appliedAnnotation] && before[packedAnnotation] != after[packedAnnotation] {
 		return true
 	}
-	was, ok := e.ObjectOld.(*appsv1.Deployment)
-	now, isDeployment := e.ObjectNew.(*appsv1.Deployment)
-	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || ok && isDeployment && was.Status.AvailableReplicas != now.Status.AvailableReplicas
+	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || scaleOf(e.ObjectOld) != scaleOf(e.ObjectNew)
+}
+
+// scaleOf returns how many replicas of a Deployment serve, or how many an autoscaler wants, -1 if
+// it does not scale.
+func scaleOf(object client.Object) int32 {
+	switch object := object.(type) {
+	case *appsv1.Deployment:
+		return object.Status.AvailableReplicas
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		if active := conditionOf(object, autoscalingv2.ScalingActive); active != nil && active.Status == corev1.ConditionTrue {
+			return object.Status.DesiredReplicas
+		}
+		return -1
+	}
+	return 0
 }
 
 func ownedQueueOf(q queue, delay time.Duration) queue {

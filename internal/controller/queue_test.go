@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -78,6 +80,28 @@ func TestOwnedDelay(t *testing.T) {
 	} {
 		after := deployment(test.change)
 		checkDelay(t, name, func(q queue) { handle.Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q) }, test.urgent)
+	}
+
+	autoscaler := func(active corev1.ConditionStatus, desired int32) *autoscalingv2.HorizontalPodAutoscaler {
+		status := autoscalingv2.HorizontalPodAutoscalerStatus{DesiredReplicas: desired}
+		if active != "" {
+			status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.ScalingActive, Status: active}}
+		}
+		return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Status: status}
+	}
+	for name, test := range map[string]struct {
+		before, after *autoscalingv2.HorizontalPodAutoscaler
+		urgent        bool
+	}{
+		"first status, without metrics": {before: autoscaler("", 0), after: autoscaler("False", 0)},
+		"begins to scale":               {before: autoscaler("False", 0), after: autoscaler("True", 1), urgent: true},
+		"ceases to scale":               {before: autoscaler("True", 1), after: autoscaler("False", 0), urgent: true},
+		"wants other replicas":          {before: autoscaler("True", 1), after: autoscaler("True", 2), urgent: true},
+		"scales as before":              {before: autoscaler("True", 2), after: autoscaler("True", 2)},
+	} {
+		checkDelay(t, name, func(q queue) {
+			handle.Update(t.Context(), event.UpdateEvent{ObjectOld: test.before, ObjectNew: test.after}, q)
+		}, test.urgent)
 	}
 }
 

@@ -55,12 +55,13 @@ type reconciliation struct {
 	notClaimed bool
 	// granted is nil if the lease is refused.
 	granted *render.GrantedLease
-	// inputs are those of a granted lease, and complete reports whether its objects need
-	// nothing more.
-	inputs   inputs
+	// manifests are those of a granted lease.
+	manifests render.Fingerprint
+	// applied are the objects of the lease once all of them are as they should be, as the cache
+	// will show them.
+	applied []client.Object
+	// complete reports whether the objects need nothing more.
 	complete bool
-	// upToDate reports whether the cache shows all objects as they should be, and no others.
-	upToDate bool
 	// keepsMonitors reports whether the lease keeps monitors that it no longer has.
 	keepsMonitors bool
 	// isNew reports whether the lease belonged to no installation yet.
@@ -101,7 +102,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		err = errors.Join(err, client.IgnoreNotFound(rec.updateStatus(ctx)))
 	}
 	if err == nil && rec.complete {
-		r.reconciled.add(lease, rec.inputs)
+		err = rec.remember()
 	}
 	if err == nil && !deleted {
 		err = rec.rebalanceAfter(ctx)
@@ -147,7 +148,7 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 	if err := r.reconcileObjects(ctx, objects); err != nil {
 		return false, err
 	}
-	r.complete = r.upToDate && !r.keepsMonitors && r.result == before
+	r.complete = r.applied != nil && !r.keepsMonitors && r.result == before
 	return false, nil
 }
 

@@ -73,6 +73,22 @@ func (k *watchedKind) newObject() client.Object {
 	return object
 }
 
+// cached returns an object that the API server returned, as the cache will show it.
+func (k *watchedKind) cached(answer client.Object) (client.Object, error) {
+	object := answer.DeepCopyObject().(client.Object)
+	if custom, ok := answer.(*unstructured.Unstructured); ok && k.list != nil {
+		object = k.newObject()
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(custom.Object, object); err != nil {
+			return nil, err
+		}
+	}
+	if k.list != nil {
+		object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	}
+	_, err := trim(object)
+	return object, err
+}
+
 // newList returns a list to read into, as newObject does.
 func (k *watchedKind) newList() client.ObjectList {
 	if k.list != nil {

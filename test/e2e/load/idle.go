@@ -20,9 +20,9 @@ func waitFor(ctx context.Context, server int, condition func(samples) bool) (sam
 	}
 }
 
-// idleTime is the time after which a server without work is idle. A lease waits for 20 s after
-// a change of its objects.
-const idleTime = 25 * time.Second
+// idleTime is the time after which a server without work is idle. A lease waits for a minute
+// after a change of its objects.
+const idleTime = 65 * time.Second
 
 // waitIdle waits until a server has been idle for idleTime, and returns its CPU time. It
 // does not read the metrics meanwhile, because that costs the server CPU time.
