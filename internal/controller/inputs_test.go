@@ -29,6 +29,8 @@ func TestInputs(t *testing.T) {
 		},
 		"status of the Deployment": func(e *environment) {
 			deployment := e.deploymentOf("a")
+			deployment.Annotations[revisionAnnotation] = "1" // as Kubernetes does
+			e.update(deployment)
 			deployment.Status.Replicas = 1
 			require.NoError(t, e.cluster.Status().Update(t.Context(), deployment))
 		},

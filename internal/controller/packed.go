@@ -21,6 +21,9 @@ import (
 // The annotation is never written to the API server.
 const packedAnnotation = "tms.triton-leases.dev/packed"
 
+// revisionAnnotation is an annotation with which Kubernetes counts the rollouts of a Deployment.
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
 // pack packs an object of a lease. Of the spec it keeps only the numbers of replicas, and of
 // the metadata what identifies the object.
 func pack(object client.Object) error {
@@ -60,6 +63,11 @@ func withoutStatus(object client.Object) client.Object {
 	copied.SetManagedFields(nil)
 	copied.SetResourceVersion("")
 	copied.SetGeneration(0)
+	if annotations := copied.GetAnnotations(); annotations[revisionAnnotation] != "" {
+		annotations = maps.Clone(annotations)
+		delete(annotations, revisionAnnotation)
+		copied.SetAnnotations(annotations)
+	}
 	if custom, ok := copied.(*unstructured.Unstructured); ok {
 		delete(custom.Object, "status")
 		return custom
