@@ -51,13 +51,13 @@ lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
 
 # A number of inputs, not a time: go test can fail with "context deadline exceeded" when the
-# time is over. A target that renders takes a thousand times as long as the others.
+# time is over. A target that renders takes a hundred times as long as the others.
 fuzz: ## fuzz the policy, the chart against Go, the shapes, the parsers and the controller; FUZZ=100 tries ten times as many inputs
 	go test ./internal/controller -count=1 -run '^TestModel$$' -sequences 1000
 	for target in FuzzAgreement FuzzGrantedAgain FuzzShapes; do \
-	  go test ./pkg/render -run '^$$' -fuzz $$target -fuzztime $$((100 * $(FUZZ)))x -fuzzminimizetime 10x; done
+	  go test ./pkg/render -run '^$$' -fuzz $$target -fuzztime $$((200 * $(FUZZ)))x -fuzzminimizetime 10x; done
 	for target in pkg/policy:FuzzGrant internal/valuesfile:FuzzRead internal/fieldpath:FuzzParse; do \
-	  go test ./$${target%:*} -run '^$$' -fuzz $${target#*:} -fuzztime $$((100000 * $(FUZZ)))x -fuzzminimizetime 10x; done
+	  go test ./$${target%:*} -run '^$$' -fuzz $${target#*:} -fuzztime $$((20000 * $(FUZZ)))x -fuzzminimizetime 10x; done
 
 cover: ## show the functions that tests do not cover fully
 	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...
