@@ -194,6 +194,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, pod)
 		reasons = append(reasons, policy.Reasons(err)...)
 	}
+	g.Grant.Warnings = append(policy.ModelWarnings(path, spec.Models), g.Grant.Warnings...)
 	return g, reasons
 }
 
