@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -69,15 +70,17 @@ func (p problems) Unwrap() []error { return p }
 // problemsOf returns the problems in an error. An error of another kind is one problem with
 // the rule failed.
 func problemsOf(err error) []problem {
-	switch err := err.(type) {
-	case problem:
-		return []problem{err}
-	case problems:
+	var list problems
+	if errors.As(err, &list) {
 		var all []problem
-		for _, inner := range err {
+		for _, inner := range list {
 			all = append(all, problemsOf(inner)...)
 		}
 		return all
+	}
+	var one problem
+	if errors.As(err, &one) {
+		return []problem{one}
 	}
 	return []problem{{rule: "failed", err: err}}
 }

@@ -68,7 +68,10 @@ func (in *input) notesOnTMS(warnings []string) []string {
 		}
 	}
 	understood := slices.DeleteFunc(keysOf(values, nil), func(key string) bool {
-		return strings.HasPrefix(key, "server.apiService.") || slices.ContainsFunc(warnings, func(warning string) bool { return strings.HasPrefix(warning, key+": ") })
+		return strings.HasPrefix(key, "server.apiService.") || slices.ContainsFunc(warnings, func(warning string) bool {
+			ignored, _, _ := strings.Cut(warning, ": ")
+			return strings.HasPrefix(key+".", ignored+".")
+		})
 	})
 	if len(understood) == 0 {
 		return nil
