@@ -26,7 +26,11 @@ Arguments: policy, valid. Result: nothing.
 {{- end -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
 {{- $path := printf "leases.%s" $name -}}
-{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "autoscaled" false "adjustments" list
+{{- $models := list -}}
+{{- range $spec.models -}}
+{{- $models = append $models .name -}}
+{{- end -}}
+{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "models" $models "autoscaled" false "adjustments" list
   "ownMonitors" (or (ne $monitors "shared") (not (not $spec.target))) -}}
 {{- $_ := set $policy.grants.leases $name $grant -}}
 {{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
