@@ -55,6 +55,7 @@ func newRoot(s streams) *cobra.Command {
 		},
 		RunE: func(*cobra.Command, []string) error { return o.run(s) },
 	}
+	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
 	root.AddCommand(newExplain(s), newChart(s), newSchema(s), newVersion(s))
