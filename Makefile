@@ -94,7 +94,7 @@ release-test: release-dry ## run release-dry, and check that a second build is e
 	diff dist/release/SHA256SUMS dist/release-again/SHA256SUMS
 	rm -rf dist/release-again
 
-release-push: $(RELEASE_TOOLS:%=$(BIN)/%) # push dist/release to REGISTRY
+release-push: $(BIN)/release $(BIN)/helm3 # push dist/release to REGISTRY
 	@$(BIN)/release push dist/release $(REGISTRY)
 
 release-notes: $(BIN)/release # print the section of the version in CHANGELOG.md
