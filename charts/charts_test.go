@@ -27,7 +27,7 @@ func TestVersion(t *testing.T) {
 // image or a chart that does not belong to this commit.
 func TestVersionInDocuments(t *testing.T) {
 	t.Parallel()
-	example := regexp.MustCompile(`(?:registry\.example\.com/(?:[a-z/-]+/)?(?:tms|tms-server):|name: tms\n +version: |--version )v?([0-9]+\.[0-9]+\.[0-9]+)`)
+	example := regexp.MustCompile(`(?m)(?:registry\.example\.com/(?:[a-z/-]+/)?(?:tms|tms-server):|name: tms\n +version: |--version |^version=)v?([0-9]+\.[0-9]+\.[0-9]+)`)
 	found := 0
 	for _, pattern := range []string{"../README.md", "../docs/*.md", "../examples/*.yaml", "tms/README.md"} {
 		paths, err := filepath.Glob(pattern)
