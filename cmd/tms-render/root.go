@@ -65,6 +65,7 @@ func newRoot(s streams) *cobra.Command {
 			return o.run(s)
 		},
 	}
+	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
 	root.AddCommand(newExplain(s), newLint(s), newChart(s), newSchema(s), newVersion(s))

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -57,12 +56,21 @@ func newRoot() *cobra.Command {
 	var o options
 	root := &cobra.Command{
 		Use: "tms-server --config FILE", Short: "Reconcile leases of Triton Inference Server", Long: longHelp,
-		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true, Version: version(),
+		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		PreRunE: func(command *cobra.Command, _ []string) error {
 			return cli.NotEmpty(command.Flags(), "config", "release-name", "release-namespace", "namespaces", "kubeconfig", "tls-cert-file", "tls-private-key-file")
 		},
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
+	cli.SetVersion(root)
+	root.AddCommand(&cobra.Command{
+		Use: "version", Short: "Print the version of tms-server", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(command.OutOrStdout(), "tms-server "+cli.Version())
+			return err
+		},
+	})
 	flags := root.Flags()
 	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart, at most 16 MiB; tms-server reloads it when it changes")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the Helm release; the names of the objects of all leases begin with it")
@@ -80,13 +88,6 @@ func newRoot() *cobra.Command {
 	_ = root.MarkFlagRequired("config") // fails only for a flag that does not exist
 	_ = root.MarkFlagFilename("config", "yaml")
 	return root
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // run runs the server until the context ends.
