@@ -55,6 +55,7 @@ func TestNewRefuses(t *testing.T) {
 		"no authority":   {"https://tms", []client.Option{client.WithCAFile("client.go")}, "must contain PEM"},
 		"no file":        {"https://tms", []client.Option{client.WithCAFile("nowhere")}, "nowhere"},
 		"two of them":    {"https://tms", []client.Option{client.WithCAFile("client.go"), client.WithCAPool(pool)}, "cannot be used together"},
+		"a server name":  {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithTLSServerName("tms")}, "set them in the HTTP client"},
 		"TLS of another": {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithCAPool(pool)}, "set them in the HTTP client"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,6 +175,20 @@ func TestUntrusted(t *testing.T) {
 	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
 }
 
+// TestTLSServerName checks that the certificate must have the name that is set.
+func TestTLSServerName(t *testing.T) {
+	t.Parallel()
+	server := faketms.New().StartTLS()
+	t.Cleanup(server.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	_, err := status(t, newClient(t, server.URL, client.WithCAPool(pool), client.WithTLSServerName("example.com")))
+	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
+	_, err = status(t, newClient(t, server.URL, client.WithCAPool(pool), client.WithTLSServerName("tms.example.org")))
+	var name x509.HostnameError
+	require.ErrorAs(t, err, &name)
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
@@ -182,7 +197,10 @@ func TestTokens(t *testing.T) {
 		calls := fake.Calls("Release")
 		return calls[len(calls)-1].Header.Get("Authorization")
 	}
-	release := func(c *client.Client) error { return c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"}) }
+	release := func(c *client.Client) error {
+		_, err := c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"})
+		return err
+	}
 
 	// Each call reads the file, because Kubernetes replaces tokens.
 	for _, token := range []string{"first", "second"} {

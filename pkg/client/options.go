@@ -22,11 +22,13 @@ type settings struct {
 	caFile         string
 	caPool         *x509.CertPool
 	skipVerify     bool
+	serverName     string
 	client         *http.Client
 	userAgent      string
 	protocol       Protocol
 	backoff        func(attempt int) time.Duration
 	connectTimeout time.Duration
+	failFast       bool
 	onRetry        func(err error, wait time.Duration)
 }
 
@@ -71,6 +73,10 @@ func WithCAPool(pool *x509.CertPool) Option { return func(s *settings) { s.caPoo
 // network can then read the token.
 func WithInsecureSkipVerify() Option { return func(s *settings) { s.skipVerify = true } }
 
+// WithTLSServerName sets the name that the certificate of the server must have. The default
+// is the host of the server URL.
+func WithTLSServerName(name string) Option { return func(s *settings) { s.serverName = name } }
+
 // WithHTTPClient sets the HTTP client, with its settings of TLS and HTTP versions. The
 // Client does not follow redirects, which would send the token elsewhere.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
@@ -85,7 +91,12 @@ func WithBackoff(wait func(attempt int) time.Duration) Option {
 	return func(s *settings) { s.backoff = wait }
 }
 
-// WithConnectTimeout makes Acquire fail if it has not reached a server within a time. The
+// WithFailFast makes Acquire fail at once if it cannot connect: the host is unknown, or the
+// connection is refused or times out. It retries if a connection broke, or once a server
+// responded. The default is to retry until the context ends.
+func WithFailFast() Option { return func(s *settings) { s.failFast = true } }
+
+// WithConnectTimeout makes Acquire fail if no server responded to it within a time. The
 // default is to retry until the context ends.
 func WithConnectTimeout(timeout time.Duration) Option {
 	return func(s *settings) { s.connectTimeout = timeout }
@@ -108,14 +119,14 @@ func defaultBackoff(attempt int) time.Duration {
 // httpClient returns the HTTP client for a scheme.
 func (s *settings) httpClient(scheme string) (*http.Client, error) {
 	if s.client != nil {
-		if s.caFile != "" || s.caPool != nil || s.skipVerify {
+		if s.caFile != "" || s.caPool != nil || s.skipVerify || s.serverName != "" {
 			return nil, errors.New("TLS options cannot be used with WithHTTPClient: set them in the HTTP client")
 		}
 		clone := *s.client
 		clone.CheckRedirect = noRedirect
 		return &clone, nil
 	}
-	config := &tls.Config{RootCAs: s.caPool, InsecureSkipVerify: s.skipVerify, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{RootCAs: s.caPool, ServerName: s.serverName, InsecureSkipVerify: s.skipVerify, MinVersion: tls.VersionTLS12}
 	if s.caFile != "" {
 		if s.caPool != nil {
 			return nil, errors.New("WithCAFile and WithCAPool cannot be used together")
