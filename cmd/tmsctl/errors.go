@@ -1,9 +1,14 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
 
 	"connectrpc.com/connect"
 
@@ -69,12 +74,28 @@ func (o *options) hint(err error) string {
 	if !errors.As(err, &failure) {
 		return ""
 	}
-	var authority x509.UnknownAuthorityError
+	var (
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		name      x509.HostnameError
+		plain     tls.RecordHeaderError
+		unknown   *net.DNSError
+	)
 	switch {
 	case failure.Code == connect.CodeUnauthenticated && !o.hasToken:
 		return "no token was sent: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
 	case errors.As(err, &authority):
 		return "set --ca-file to the certificate authority of the server"
+	case errors.As(err, &name) && len(name.Certificate.DNSNames) > 0:
+		return "set --tls-server-name to a name of the certificate: " + escape(strings.Join(name.Certificate.DNSNames, ", "))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "ask the administrator to renew the certificate of the server, and check the clock of this machine"
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
+		return "the server does not use TLS: check the port, or use an http URL"
+	case errors.As(err, &unknown) && unknown.IsNotFound:
+		return "check the host of the URL; names that end with .svc exist only inside the cluster"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "check the host and port of the URL, and that tms-server is ready: 'kubectl rollout status deployment <release>-server -n <namespace>'"
 	}
 	return ""
 }

@@ -22,6 +22,7 @@ const shortTimeout = 30 * time.Second
 type options struct {
 	endpoint, namespace      string
 	token, tokenFile, caFile string
+	serverName               string
 	skipVerify               bool
 	timeout                  time.Duration
 	output                   string
@@ -38,8 +39,9 @@ func (o *options) addFlags(root *cobra.Command) {
 	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with a Kubernetes token")
 	flags.StringVar(&o.token, "token", "", "Kubernetes `token` (default $TMSCTL_TOKEN)")
 	flags.StringVar(&o.caFile, "ca-file", "", "PEM `file` with the certificate authority of the server (default those of the system)")
+	flags.StringVar(&o.serverName, "tls-server-name", "", "`name` that the certificate of the server must have (default the host of the URL)")
 	flags.BoolVar(&o.skipVerify, "insecure-skip-tls-verify", false, "do not check the certificate of the server; an attacker in the network can then read the token")
-	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create, which waits until the lease serves)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create and lease wait)")
 	flags.BoolVarP(&o.porcelain, "porcelain", "z", false, "print tab-separated columns without headers, for scripts")
 	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
@@ -51,7 +53,7 @@ func (o *options) addFlags(root *cobra.Command) {
 // check returns an error for wrong combinations of flags, and for an empty server, token
 // or file name.
 func (o *options) check(flags *pflag.FlagSet) error {
-	if err := cli.NotEmpty(flags, "target", "token", "token-file", "ca-file"); err != nil {
+	if err := cli.NotEmpty(flags, "target", "token", "token-file", "ca-file", "tls-server-name"); err != nil {
 		return err
 	}
 	switch {
@@ -83,6 +85,9 @@ func (o *options) connect(more ...client.Option) (*client.Client, error) {
 	clientOptions := append([]client.Option{client.WithUserAgent("tmsctl/" + version())}, more...)
 	if file := cmp.Or(o.caFile, selected.CAFile); file != "" && !o.skipVerify {
 		clientOptions = append(clientOptions, client.WithCAFile(file))
+	}
+	if name := cmp.Or(o.serverName, selected.TLSServerName); name != "" {
+		clientOptions = append(clientOptions, client.WithTLSServerName(name))
 	}
 	if o.skipVerify {
 		clientOptions = append(clientOptions, client.WithInsecureSkipVerify())

@@ -63,9 +63,11 @@ func newRoot(o *options, s streams) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
+		Version:           version(),
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command.Flags()) },
 	}
 	root.SetFlagErrorFunc(cli.FlagError)
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	o.addFlags(root)
 	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")

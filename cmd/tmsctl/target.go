@@ -26,6 +26,7 @@ can write to it.`,
 func newTargetAdd(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "add <name> <url>", Short: "Save a server with --ca-file, --token-file and --namespace", Args: exactArgs("<name>", "<url>"),
+		Long: "Save a server with --ca-file, --tls-server-name, --token-file and --namespace. tmsctl checks\nthe files, and saves their names.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			added, err := o.newEndpoint(args[0], args[1])
 			if err != nil {
@@ -63,10 +64,10 @@ func (o *options) newEndpoint(name, url string) (endpoint, error) {
 	case o.skipVerify:
 		return endpoint{}, cli.Usagef("--insecure-skip-tls-verify cannot be saved: use --ca-file")
 	}
-	if _, err := client.New(url); err != nil {
+	added := endpoint{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile, TLSServerName: o.serverName}
+	if err := added.check(); err != nil {
 		return endpoint{}, cli.UsageError{Reason: err}
 	}
-	added := endpoint{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile}
 	for _, file := range []*string{&added.CAFile, &added.TokenFile} {
 		if *file == "" {
 			continue
@@ -78,6 +79,22 @@ func (o *options) newEndpoint(name, url string) (endpoint, error) {
 		*file = absolute
 	}
 	return added, nil
+}
+
+// check checks the URL, and reads the files.
+func (e endpoint) check() error {
+	var options []client.Option
+	if e.CAFile != "" {
+		options = append(options, client.WithCAFile(e.CAFile))
+	}
+	if e.TokenFile != "" {
+		if _, err := client.ReadTokenFile(e.TokenFile); err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		options = append(options, client.WithTokenFile(e.TokenFile))
+	}
+	_, err := client.New(e.URL, options...)
+	return err
 }
 
 func newTargetSet(s streams) *cobra.Command {
@@ -94,7 +111,7 @@ func newTargetSet(s streams) *cobra.Command {
 
 func newTargetRemove(s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "remove <name>", Short: "Remove a target", Args: exactArgs("<name>"), ValidArgsFunction: completeEndpointArg,
+		Use: "remove <name>", Aliases: []string{"rm"}, Short: "Remove a target", Args: exactArgs("<name>"), ValidArgsFunction: completeEndpointArg,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return updateEndpoints(s, args[0], func(saved *endpoints) string {
 				delete(saved.ByName, args[0])
@@ -136,7 +153,7 @@ func completeEndpointArg(command *cobra.Command, args []string, prefix string) (
 
 func newTargetList(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the saved targets; * marks the default", Args: exactArgs(),
+		Use: "list", Aliases: []string{"ls"}, Short: "List the saved targets; * marks the default", Args: exactArgs(),
 		Long: "List the saved targets; * marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, default (true or false).",
 		RunE: func(*cobra.Command, []string) error {
 			saved, err := readEndpoints()
