@@ -35,6 +35,8 @@ type endpoint struct {
 	// TLSServerName is the name that the certificate must have, if it is not the host of the
 	// URL.
 	TLSServerName string `json:"tlsServerName,omitempty"`
+	// Kube is nil for a server that is called at its URL.
+	Kube *kubeEndpoint `json:"cluster,omitempty"`
 }
 
 // endpointName matches the names of endpoints. A URL or a flag is not a name.

@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/triton-leases/tms/cmd/tmsctl/internal/cluster"
 	"github.com/triton-leases/tms/pkg/client"
 )
 
@@ -28,6 +29,10 @@ const (
 
 // exitStatus returns the exit status for an error of a command.
 func exitStatus(err error) int {
+	var refused *cluster.Error
+	if errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) {
+		return exitUnauthorized
+	}
 	var failure *client.Error
 	if !errors.As(err, &failure) {
 		return exitFailed
@@ -82,6 +87,8 @@ func (o *options) hint(err error) string {
 		unknown   *net.DNSError
 	)
 	switch {
+	case failure.Code == connect.CodeUnauthenticated && !o.hasToken && o.cluster != nil:
+		return "the user of the kubeconfig has no token, and a client certificate is not sent to tms-server: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
 	case failure.Code == connect.CodeUnauthenticated && !o.hasToken:
 		return "no token was sent: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
 	case errors.As(err, &authority):
@@ -93,7 +100,7 @@ func (o *options) hint(err error) string {
 	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not use TLS: check the port, or use an http URL"
 	case errors.As(err, &unknown) && unknown.IsNotFound:
-		return "check the host of the URL; names that end with .svc exist only inside the cluster"
+		return "check the host of the URL; names that end with .svc exist only inside the cluster: from outside, use --context with a context of your kubeconfig"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "check the host and port of the URL, and that tms-server is ready: 'kubectl rollout status deployment <release>-server -n <namespace>'"
 	}

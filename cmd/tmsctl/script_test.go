@@ -37,13 +37,14 @@ func TestScripts(t *testing.T) {
 			server := fake.Start()
 			env.Defer(server.Close)
 			env.Values["fake"] = fake
+			env.Values["kube"] = new(*kube)
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise -race makes each command a second slower
 			env.Setenv("URL", server.URL)
 			env.Setenv("TMSCTL_TARGET", server.URL)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "server": server},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "server": server, "kube": kubeCommand},
 	})
 }
 

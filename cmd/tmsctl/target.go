@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 
@@ -23,12 +24,24 @@ can write to it.`,
 	return command
 }
 
+const addExamples = `  # A server at a URL
+  tmsctl target add prod https://tms.example.com:8443 --ca-file ca.pem --token-file token -n inference
+
+  # A server that is reached through the API server of a cluster
+  tmsctl target add dev --context kind-dev --ca-file ca.pem --token-file token`
+
 func newTargetAdd(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "add <name> <url>", Short: "Save a server with --ca-file, --token-file and --namespace", Args: exactArgs("<name>", "<url>"),
-		Long: "Save a server with --ca-file, --tls-server-name, --token-file and --namespace. tmsctl checks\nthe files, and saves their names.",
+		Use: "add <name> [<url>]", Short: "Save a server", Example: addExamples,
+		Long: "Save a server: its URL, or a kubeconfig with --kubeconfig or --context; and --ca-file,\n--tls-server-name, --token-file and --namespace. tmsctl checks the files, and saves their\nnames.",
+		Args: func(command *cobra.Command, args []string) error {
+			if o.kube != (kubeEndpoint{}) {
+				return exactArgs("<name>")(command, args)
+			}
+			return exactArgs("<name>", "<url>")(command, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			added, err := o.newEndpoint(args[0], args[1])
+			added, err := o.newEndpoint(args)
 			if err != nil {
 				return err
 			}
@@ -53,18 +66,28 @@ func newTargetAdd(o *options, s streams) *cobra.Command {
 	}
 }
 
-// newEndpoint returns the endpoint of the flags. Its file names are absolute, because
-// tmsctl can run in any folder.
-func (o *options) newEndpoint(name, url string) (endpoint, error) {
+// newEndpoint returns the endpoint of the flags and of the arguments. Its file names are
+// absolute, because tmsctl can run in any folder.
+func (o *options) newEndpoint(args []string) (endpoint, error) {
 	switch {
-	case !endpointName.MatchString(name):
-		return endpoint{}, cli.Usagef("target %q: the name must be letters, digits, dots, underscores and hyphens", name)
+	case !endpointName.MatchString(args[0]):
+		return endpoint{}, cli.Usagef("target %q: the name must be letters, digits, dots, underscores and hyphens", args[0])
 	case o.token != "":
 		return endpoint{}, cli.Usagef("--token cannot be saved: write the token to a file, and use --token-file")
 	case o.skipVerify:
 		return endpoint{}, cli.Usagef("--insecure-skip-tls-verify cannot be saved: use --ca-file")
 	}
-	added := endpoint{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile, TLSServerName: o.serverName}
+	var added endpoint
+	if len(args) == 1 {
+		pinned, err := o.kube.pin()
+		if err != nil {
+			return endpoint{}, cli.UsageError{Reason: err}
+		}
+		added = pinned.endpoint()
+	} else {
+		added.URL = args[1]
+	}
+	added.Namespace, added.CAFile, added.TokenFile, added.TLSServerName = o.namespace, o.caFile, o.tokenFile, o.serverName
 	if err := added.check(); err != nil {
 		return endpoint{}, cli.UsageError{Reason: err}
 	}
@@ -154,7 +177,7 @@ func completeEndpointArg(command *cobra.Command, args []string, prefix string) (
 func newTargetList(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the saved targets; * marks the default", Args: exactArgs(),
-		Long: "List the saved targets; * marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, default (true or false).",
+		Long: "List the saved targets; * marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, default (true or false),\ncontext, kubeconfig.",
 		RunE: func(*cobra.Command, []string) error {
 			saved, err := readEndpoints()
 			if err != nil {
@@ -163,16 +186,17 @@ func newTargetList(o *options, s streams) *cobra.Command {
 			if o.output != "" {
 				return o.printValue(s.out, saved)
 			}
-			table := newTable(s.out, o.porcelain, "", "NAME", "URL", "NAMESPACE", "CA FILE", "TOKEN FILE")
+			table := newTable(s.out, o.porcelain, "", "NAME", "URL", "NAMESPACE", "CA FILE", "TOKEN FILE", "CONTEXT", "KUBECONFIG")
 			for _, name := range saved.names() {
 				e, isDefault := saved.ByName[name], name == saved.Default
+				kube := cmp.Or(e.Kube, new(kubeEndpoint))
 				switch {
 				case o.porcelain:
-					table.row(name, e.URL, e.Namespace, e.CAFile, e.TokenFile, fmt.Sprint(isDefault))
+					table.row(name, e.URL, e.Namespace, e.CAFile, e.TokenFile, fmt.Sprint(isDefault), kube.Context, kube.Kubeconfig)
 				case isDefault:
-					table.row("*", name, e.URL, e.Namespace, e.CAFile, e.TokenFile)
+					table.row("*", name, e.URL, e.Namespace, e.CAFile, e.TokenFile, kube.Context, kube.Kubeconfig)
 				default:
-					table.row(" ", name, e.URL, e.Namespace, e.CAFile, e.TokenFile)
+					table.row(" ", name, e.URL, e.Namespace, e.CAFile, e.TokenFile, kube.Context, kube.Kubeconfig)
 				}
 			}
 			return table.flush()

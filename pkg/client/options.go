@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -23,6 +24,7 @@ type settings struct {
 	caPool         *x509.CertPool
 	skipVerify     bool
 	serverName     string
+	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	client         *http.Client
 	userAgent      string
 	protocol       Protocol
@@ -77,6 +79,23 @@ func WithInsecureSkipVerify() Option { return func(s *settings) { s.skipVerify =
 // is the host of the server URL.
 func WithTLSServerName(name string) Option { return func(s *settings) { s.serverName = name } }
 
+// WithDialContext sets the function that connects to the server. Its context has no values.
+// No HTTP proxy is used.
+func WithDialContext(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(s *settings) {
+		s.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dial(withoutValues{ctx}, network, address)
+		}
+	}
+}
+
+// withoutValues is a context without values, so that a request of a dial function is not
+// traced as that of Acquire.
+type withoutValues struct{ context.Context }
+
+// Value implements context.Context.
+func (withoutValues) Value(any) any { return nil }
+
 // WithHTTPClient sets the HTTP client, with its settings of TLS and HTTP versions. The
 // Client does not follow redirects, which would send the token elsewhere.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
@@ -119,8 +138,8 @@ func defaultBackoff(attempt int) time.Duration {
 // httpClient returns the HTTP client for a scheme.
 func (s *settings) httpClient(scheme string) (*http.Client, error) {
 	if s.client != nil {
-		if s.caFile != "" || s.caPool != nil || s.skipVerify || s.serverName != "" {
-			return nil, errors.New("TLS options cannot be used with WithHTTPClient: set them in the HTTP client")
+		if s.caFile != "" || s.caPool != nil || s.skipVerify || s.serverName != "" || s.dial != nil {
+			return nil, errors.New("TLS options and WithDialContext cannot be used with WithHTTPClient: set them in the HTTP client")
 		}
 		clone := *s.client
 		clone.CheckRedirect = noRedirect
@@ -151,9 +170,15 @@ func (s *settings) transport(scheme string, config *tls.Config) *http.Transport 
 		protocols.SetHTTP2(true)
 	}
 	const dialTimeout = 10 * time.Second // the system's is minutes
+	proxy, dial := http.ProxyFromEnvironment, s.dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	} else {
+		proxy = nil
+	}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, Protocols: protocols,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		Proxy: proxy, TLSClientConfig: config, Protocols: protocols,
+		DialContext:         dial,
 		TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: 90 * time.Second,
 		// An Acquire can be idle for minutes. Pings find connections that broke silently.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
