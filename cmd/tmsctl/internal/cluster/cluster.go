@@ -1,5 +1,8 @@
 // Package cluster reaches tms-server and the logs of leases through the API server of a
 // kubeconfig file.
+//
+// It forwards connections to pods. The API server's proxy of Services does not serve: it
+// takes the Authorization header for its own, so that tms-server would get no token.
 package cluster
 
 import (
