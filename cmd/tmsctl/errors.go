@@ -75,6 +75,16 @@ func errorLines(err error) []string {
 // hint returns what to do about an error that is common on first use, and "" for other
 // errors.
 func (o *options) hint(err error) string {
+	var kubernetes *cluster.Error
+	if errors.As(err, &kubernetes) {
+		switch kubernetes.Status {
+		case 0:
+			return fmt.Sprintf("check the connection to the cluster: 'kubectl version --context %s'", escape(o.cluster.Context))
+		case http.StatusForbidden:
+			return "the rights that --context and lease logs need are in 'tmsctl --help' and 'tmsctl lease logs --help'"
+		}
+		return ""
+	}
 	var failure *client.Error
 	if !errors.As(err, &failure) {
 		return ""
@@ -88,7 +98,7 @@ func (o *options) hint(err error) string {
 	)
 	switch {
 	case failure.Code == connect.CodeUnauthenticated && !o.hasToken && o.cluster != nil:
-		return "the user of the kubeconfig has no token, and a client certificate is not sent to tms-server: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
+		return cluster.ErrNoToken.Error()
 	case failure.Code == connect.CodeUnauthenticated && !o.hasToken:
 		return "no token was sent: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
 	case errors.As(err, &authority):

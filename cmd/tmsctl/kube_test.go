@@ -197,6 +197,18 @@ func startKube(ts *testscript.TestScript, backend string) *kube {
 		APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode, Command: "sh",
 		Args: []string{"-c", `echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "` + kubeToken + `"}}'`},
 	}}
+	credential, err := json.Marshal(map[string]any{
+		"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+		"status": map[string]any{
+			"clientCertificateData": string(certificatePEM),
+			"clientKeyData":         string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})),
+		},
+	})
+	ts.Check(err)
+	config.AuthInfos["certplugin"] = &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
+		APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+		Command: "printf", Args: []string{"%s", string(credential)},
+	}}
 	config.AuthInfos["as"] = &clientcmdapi.AuthInfo{Token: kubeToken, Impersonate: "alice"}
 	config.AuthInfos["stranger"] = &clientcmdapi.AuthInfo{Token: "wrong"}
 	for user := range config.AuthInfos {

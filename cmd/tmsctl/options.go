@@ -54,6 +54,9 @@ func (o *options) addFlags(root *cobra.Command) {
 	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("target", completeEndpoints)
+	_ = root.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return cluster.Contexts(o.kube.Kubeconfig), cobra.ShellCompDirectiveNoFileComp
+	})
 	_ = root.MarkPersistentFlagFilename("ca-file", "pem", "crt")
 	_ = root.MarkPersistentFlagFilename("token-file")
 	_ = root.MarkPersistentFlagFilename("kubeconfig")

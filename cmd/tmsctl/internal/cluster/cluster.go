@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -64,6 +66,17 @@ func Open(file, contextName string) (*Cluster, error) {
 		return nil, fmt.Errorf("kubeconfig: context %q: %w", contextName, err)
 	}
 	return &Cluster{Context: contextName, Namespace: selected.Namespace, config: config, client: client, base: base}, nil
+}
+
+// Contexts returns the names of the contexts of a file, sorted, and nil if it cannot be read.
+func Contexts(file string) []string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = file
+	raw, err := rules.Load()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(raw.Contexts))
 }
 
 // Error is an error of the API server, or of the connection to it. It wraps no other error,

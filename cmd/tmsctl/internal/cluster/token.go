@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoToken is the error of Token if the user of the kubeconfig file has no token.
-var ErrNoToken = errors.New("the user of the kubeconfig has no token (a client certificate authenticates only to the API server)")
+var ErrNoToken = errors.New("the user of the kubeconfig has no token, and a client certificate is not sent to tms-server: run 'kubectl create token <serviceaccount> > token', and use --token-file token")
 
 // HasToken reports whether the user of the kubeconfig file can have a token.
 func (c *Cluster) HasToken() bool {
