@@ -31,6 +31,9 @@ func newLogs(o *options, s streams) *cobra.Command {
 		Use: "logs <id>", Short: "Print the logs of Triton", Long: logsHelp, Args: exactArgs("<id>"),
 		ValidArgsFunction: o.completeLease,
 		RunE: func(command *cobra.Command, args []string) error {
+			if o.output != "" || o.porcelain {
+				return cli.Usagef("--output and --porcelain cannot be used with logs")
+			}
 			c, err := o.connect()
 			if err != nil {
 				return err
@@ -64,6 +67,6 @@ func newLogs(o *options, s streams) *cobra.Command {
 		},
 	}
 	command.Flags().BoolVarP(&options.Follow, "follow", "f", false, "wait for more lines")
-	command.Flags().Int64Var(&options.Tail, "tail", -1, "last `lines` of each pod (default all)")
+	command.Flags().Int64Var(&options.Tail, "tail", -1, "last `lines` of each pod; -1 prints all")
 	return command
 }
