@@ -13,7 +13,10 @@ import (
 const longHelp = `tmsctl acquires and manages leases of Triton Inference Server with the API of tms-server.
 
 Server: --target or $TMSCTL_TARGET is a URL, or the name of a target that 'tmsctl target
-add' saved. Without them, tmsctl calls the default target.
+add' saved. Without them, tmsctl calls the default target. With --kubeconfig or --context,
+tmsctl reaches tms-server through the API server of a cluster, as kubectl port-forward
+does. This needs the rights to get services, to list pods, and to get and create
+pods/portforward in the namespace of tms-server.
 
 Authentication: each call sends a Kubernetes token. Kubernetes RBAC decides what its owner
 may do with tritonleases. Keep the token in a file. tmsctl reads the file for each call:
@@ -22,9 +25,9 @@ may do with tritonleases. Keep the token in a file. tmsctl reads the file for ea
   tmsctl lease list --token-file token
 
 Or set $TMSCTL_TOKEN. All users of the machine can see the value of --token. Precedence:
---token or --token-file, then $TMSCTL_TOKEN, then the token file of the saved target.
-tmsctl does not read kubeconfig files. It sends a token over http only to this machine,
-as with kubectl port-forward.
+--token or --token-file, then $TMSCTL_TOKEN, then the token file of the saved target, then
+the token of the kubeconfig. A kubeconfig with a client certificate has no token. tmsctl
+sends a token over http only to this machine.
 
 Scripts: -z prints tab-separated columns without headers, and - for empty cells; new
 columns are added at the end. -o json and -o yaml print the messages of the API. Results
