@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -59,14 +58,14 @@ func newRoot() *cobra.Command {
 	var o options
 	root := &cobra.Command{
 		Use: "tms-server --config FILE", Short: "Reconcile leases of Triton Inference Server", Long: longHelp,
-		Args: noArgs, SilenceErrors: true, SilenceUsage: true, Version: version(),
+		Args: noArgs, SilenceErrors: true, SilenceUsage: true,
 		PreRunE: func(command *cobra.Command, _ []string) error {
 			return cli.NotEmpty(command.Flags(), "config", "release-name", "release-namespace", "namespaces", "kubeconfig", "tls-cert-file", "tls-private-key-file")
 		},
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	cli.SetVersion(root)
 	root.AddCommand(newVersion())
 	flags := root.Flags()
 	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart, at most 16 MiB; tms-server reloads it when it changes")
@@ -81,6 +80,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.logLevel, "log-level", "info", "log level: debug, info or error")
 	flags.Var(&o.allowlist, "allowlist", "ConfigMap with more Triton images that leases may use; AllowlistService updates it")
 	o.api.addFlags(flags)
+	root.AddCommand(newCheckAPI())
 	_ = root.MarkFlagRequired("config") // fails only for a flag that does not exist
 	_ = root.MarkFlagFilename("config", "yaml")
 	return root
@@ -90,7 +90,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of tms-server", Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(command.OutOrStdout(), "tms-server "+version())
+			_, err := fmt.Fprintln(command.OutOrStdout(), "tms-server "+cli.Version())
 			return err
 		},
 	}
@@ -105,13 +105,6 @@ func noArgs(command *cobra.Command, args []string) error {
 		return err
 	}
 	return cli.Usagef("unexpected argument %q", args[0])
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // run runs the server until the context ends.

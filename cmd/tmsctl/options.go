@@ -99,7 +99,7 @@ func (o *options) connect(more ...client.Option) (*client.Client, error) {
 		return nil, err
 	}
 	o.namespace = cmp.Or(o.namespace, selected.Namespace)
-	clientOptions := append([]client.Option{client.WithUserAgent("tmsctl/" + version())}, more...)
+	clientOptions := append([]client.Option{client.WithUserAgent("tmsctl/" + cli.Version())}, more...)
 	if file := cmp.Or(o.caFile, selected.CAFile); file != "" && !o.skipVerify {
 		clientOptions = append(clientOptions, client.WithCAFile(file))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,11 +65,10 @@ func newRoot(o *options, s streams) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		Version:           version(),
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command.Flags()) },
 	}
+	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	o.addFlags(root)
 	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")
@@ -129,19 +127,12 @@ func newVersion(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of tmsctl", Args: exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			text := "tmsctl " + version()
-			if o.porcelain {
-				text = version()
+			text := cli.Version()
+			if !o.porcelain {
+				text = "tmsctl " + text
 			}
 			_, err := fmt.Fprintln(s.out, text)
 			return err
 		},
 	}
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,6 +132,11 @@ func (f *Fleet) httpHandler(s *server) http.Handler {
 	ok := func(http.ResponseWriter, *http.Request) {}
 	mux.HandleFunc("GET /v2/health/live", ok)
 	mux.HandleFunc("GET /v2/health/ready", ok)
+	mux.HandleFunc("GET /v2/models/{model}/ready", func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(s.models, r.PathValue("model")) {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
 	infer := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		model := r.PathValue("model")
