@@ -137,8 +137,8 @@ func (k *kube) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	streams := make(chan httpstream.Stream, 2)
-	connection := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, _ <-chan struct{}) error {
-		streams <- stream
+	connection := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, replied <-chan struct{}) error {
+		go func() { <-replied; streams <- stream }()
 		return nil
 	})
 	if connection == nil {
@@ -146,6 +146,9 @@ func (k *kube) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { _ = connection.Close() }()
 	errorStream, data := <-streams, <-streams
+	if data.Headers().Get(corev1.StreamType) == corev1.StreamTypeError {
+		errorStream, data = data, errorStream
+	}
 	k.mu.Lock()
 	backend := k.backend
 	k.mu.Unlock()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -34,27 +35,33 @@ func newConn(connection httpstream.Connection, data httpstream.Stream, errorStre
 	return c
 }
 
-// Read implements net.Conn. At the end it returns the error of the kubelet, such as a
-// refused connection, if there is one.
+// Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.data.Read(p)
+	return n, c.cause(err)
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.data.Write(p)
+	return n, c.cause(err)
+}
+
+// cause returns the error of the kubelet, such as a refused connection, for an error of the
+// stream, if there is one.
+func (c *conn) cause(err error) error {
 	if err == nil {
-		return n, nil
+		return nil
 	}
 	const grace = time.Second // the two streams are independent
 	select {
 	case failure := <-c.failed:
 		c.failed <- failure
-		if failure != nil {
-			err = failure
-		}
+		return cmp.Or(failure, err)
 	case <-time.After(grace):
+		return err
 	}
-	return n, err
 }
-
-// Write implements net.Conn.
-func (c *conn) Write(p []byte) (int, error) { return c.data.Write(p) }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
