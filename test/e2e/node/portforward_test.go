@@ -1,7 +1,7 @@
 package node
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,22 +36,26 @@ func TestPortForward(t *testing.T) {
 	kubelet := httptest.NewServer(mux)
 	defer kubelet.Close()
 
-	local, stop := forwardTo(t, kubelet.URL+"/portForward/a/b", port)
+	local, stop, done := forwardTo(t, kubelet.URL+"/portForward/a/b", port)
 	large := strings.Repeat("x", 1<<20)
 	for range 3 {
 		if got, err := post(local, large); err != nil || got != "echo "+large {
 			t.Fatalf("got %d bytes, %v", len(got), err)
 		}
 	}
-	stop()
+	close(stop)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 
 	backend.Close()
-	local, stop = forwardTo(t, kubelet.URL+"/portForward/a/b", port)
+	local, _, done = forwardTo(t, kubelet.URL+"/portForward/a/b", port)
 	if got, err := post(local, "x"); err == nil {
 		t.Errorf("an answer of a closed port: %s", got)
 	}
-	if text := stop(); !strings.Contains(text, "lost connection to pod") { // what kubectl does after an error
-		t.Errorf("errors of kubectl: %s", text)
+	// kubectl ends the forwarding when it receives an error.
+	if err := <-done; !errors.Is(err, portforward.ErrLostConnectionToPod) {
+		t.Errorf("a closed port: %v", err)
 	}
 
 	response, err := http.Post(kubelet.URL+"/portForward/a/absent", "", nil)
@@ -64,9 +68,8 @@ func TestPortForward(t *testing.T) {
 	}
 }
 
-// forwardTo forwards a local port, and returns its number and a function that ends the
-// forwarding and returns what it printed as errors.
-func forwardTo(t *testing.T, address, port string) (local uint16, stop func() string) {
+// forwardTo forwards a local port until stop is closed or an error occurs.
+func forwardTo(t *testing.T, address, port string) (local uint16, stop chan struct{}, done chan error) {
 	t.Helper()
 	transport, upgrader, err := spdy.RoundTripperFor(&rest.Config{})
 	if err != nil {
@@ -76,10 +79,10 @@ func forwardTo(t *testing.T, address, port string) (local uint16, stop func() st
 	if err != nil {
 		t.Fatal(err)
 	}
-	var errs bytes.Buffer
-	stopped, ready, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	stop, done = make(chan struct{}), make(chan error, 1)
+	ready := make(chan struct{})
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, target)
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{"0:" + port}, stopped, ready, io.Discard, &errs)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{"0:" + port}, stop, ready, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,13 +96,7 @@ func forwardTo(t *testing.T, address, port string) (local uint16, stop func() st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ports[0].Local, func() string {
-		close(stopped)
-		if err := <-done; err != nil {
-			return errs.String() + err.Error()
-		}
-		return errs.String()
-	}
+	return ports[0].Local, stop, done
 }
 
 func post(port uint16, body string) (string, error) {
