@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -68,7 +69,9 @@ func (s *scenario) follow(r reader, commands []command) string {
 	for i, c := range commands {
 		_, _ = fmt.Fprintf(&script, "printf '\\n"+mark+"\\n'\n%s", i, c.text)
 	}
-	run := exec.CommandContext(s.Context(), "unshare", "--mount", "bash", "-x", "-c", script.String())
+	ctx, cancel := context.WithTimeout(s.Context(), 2*limit) // for all commands, of which some wait for long
+	defer cancel()
+	run := exec.CommandContext(ctx, "unshare", "--mount", "bash", "-x", "-c", script.String())
 	run.Dir = r.folder
 	run.Env = append(os.Environ(), "PATH="+r.bin+":"+filepath.Join(h.Dir, "bin")+":"+os.Getenv("PATH"),
 		"KUBECONFIG="+h.Cluster.Kubeconfig, "HOME="+r.folder, "XDG_CONFIG_HOME="+r.folder, "HELM_CACHE_HOME="+r.folder)
@@ -82,8 +85,8 @@ func (s *scenario) follow(r reader, commands []command) string {
 	for i, c := range commands {
 		_, rest, _ := strings.Cut(out, fmt.Sprintf(mark, i)+"\n")
 		block, _, _ := strings.Cut(rest, fmt.Sprintf(mark, i+1))
-		for _, line := range strings.Split(strings.TrimSpace(c.want), "\n") {
-			if !shown(line).MatchString(block) {
+		for line := range strings.Lines(c.want) {
+			if strings.TrimSpace(line) != "" && !shown(line).MatchString(block) {
 				s.fatal("the guide shows the line\n%s\nfor\n%s\nbut the output is\n%s", line, c.text, block)
 			}
 		}

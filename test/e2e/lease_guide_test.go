@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -23,6 +24,7 @@ func TestLeaseGuide(t *testing.T) {
 		s.fatal("the guide has %d blocks of commands", len(commands))
 	}
 	r := s.reader(map[string]string{"tmsctl": h.Tmsctl, "grpcurl": filepath.Join(h.Tools, "grpcurl")})
+	s.pushServer()
 	// Other servers manage other namespaces of this cluster, and another release owns the
 	// CustomResourceDefinition. The wrapper of helm adds values and flags for that.
 	extra := filepath.Join(r.folder, "extra.yaml")
@@ -41,4 +43,19 @@ exec %[1]s/helm4 "$@"
 		left, err := h.Cluster.Kubectl(s.Context(), "", "get", "tritonleases,deployments,services,pods,hpa", "-n", "research", "-o", "name")
 		return err == nil && strings.TrimSpace(left.Stdout) == "", left.Stdout + left.Stderr
 	})
+}
+
+// pushServer pushes the image that make image builds to the registry, as the values of
+// examples/server.yaml name it.
+func (s *scenario) pushServer() {
+	s.Helper()
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "examples", "server.yaml"))
+	s.must(err)
+	named := regexp.MustCompile(`(?m)^images:\n  server: (\S+)`).FindSubmatch(text)
+	if named == nil {
+		s.fatal("examples/server.yaml has no images.server")
+	}
+	s.must(h.Registry.Push(s.Context(), filepath.Join(root, "dist", "tms-server"), string(named[1])))
+	s.step("pushed the image of tms-server as %s", named[1])
 }
