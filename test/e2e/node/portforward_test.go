@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,8 +55,13 @@ func TestPortForward(t *testing.T) {
 		t.Errorf("an answer of a closed port: %s", got)
 	}
 	// kubectl ends the forwarding when it receives an error.
-	if err := <-done; !errors.Is(err, portforward.ErrLostConnectionToPod) {
-		t.Errorf("a closed port: %v", err)
+	select {
+	case err := <-done:
+		if !errors.Is(err, portforward.ErrLostConnectionToPod) {
+			t.Errorf("a closed port: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("kubectl does not learn that the port is closed")
 	}
 
 	response, err := http.Post(kubelet.URL+"/portForward/a/absent", "", nil)

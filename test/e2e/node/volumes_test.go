@@ -29,7 +29,7 @@ func TestConfigMapVolume(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Container{Pod: p.object, dir: p.dir, Container: corev1.Container{VolumeMounts: []corev1.VolumeMount{
-		{Name: "models", MountPath: "/models/"}, {Name: "empty", MountPath: "/models/empty"}, {Name: "models", MountPath: "/echo", SubPath: "echo"},
+		{Name: "empty", MountPath: "/models/empty"}, {Name: "models", MountPath: "/models/"}, {Name: "models", MountPath: "/echo", SubPath: "echo"},
 	}}}
 	for path, want := range map[string]string{"/models/echo/config.pbtxt": "c", "/models/echo/1/model.py": "m", "/echo/1/model.py": "m"} {
 		file, ok := c.Mounted(path)

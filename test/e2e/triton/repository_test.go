@@ -150,6 +150,8 @@ func TestModelEndpoints(t *testing.T) {
 		{"POST", "/v2/models/echo/versions/2/infer", inferBody("BYTES", "[1,1]", `["hi"]`), 200, ""},
 		{"POST", "/v2/models/echo/infer", inferBody("FP32", "[1,1]", `[1]`), 400, `{"error":"inference input 'TEXT' data-type is 'FP32', but model 'echo' expects 'BYTES'"}`},
 		{"POST", "/v2/models/echo/infer", inferBody("BYTES", "[1]", `["hi"]`), 400, ""},
+		{"POST", "/v2/models/echo/infer", strings.Replace(inferBody("BYTES", "[1,1]", `["hi"]`), "[1,2]", "[1,3]", 1), 400,
+			`{"error":"unexpected shape for input 'N' for model 'echo'. Expected [-1 2], got [1 3]"}`},
 		{"POST", "/v2/models/echo/infer", `{"inputs":[]}`, 400, `{"error":"expected 2 inputs but got 0 inputs for model 'echo'"}`},
 		{"POST", "/v2/models/remote/infer", "{}", 200, `{"model_name":"remote","model_version":"1","outputs":[{"name":"pod","datatype":"BYTES","shape":[1],"data":[""]}]}`},
 		{"POST", "/v2/models/idle/infer", "{}", 404, ""},
