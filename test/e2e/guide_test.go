@@ -69,7 +69,7 @@ func (s *scenario) follow(r reader, commands []command) string {
 	for i, c := range commands {
 		_, _ = fmt.Fprintf(&script, "printf '\\n"+mark+"\\n'\n%s", i, c.text)
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), 2*limit) // for all commands, of which some wait for long
+	ctx, cancel := context.WithTimeout(s.Context(), 4*limit) // for all commands together
 	defer cancel()
 	run := exec.CommandContext(ctx, "unshare", "--mount", "bash", "-x", "-c", script.String())
 	run.Dir = r.folder
