@@ -103,7 +103,7 @@ release-notes: $(BIN)/release # print the section of the version in CHANGELOG.md
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
 
-e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
+e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
 load: ## measure thousands of TritonLeases on a real control plane, and fail if a limit is missed: LEASES=1000,5000; WRITE=docs updates the tables

@@ -29,8 +29,8 @@ const ProxyDelay = time.Second
 
 // Paths has the input and output paths of a run.
 type Paths struct {
-	// Bins is the folder of the components (bins.sh), Tools that of helm3, helm4, grpcurl
-	// and buf.
+	// Bins is the folder of the components (bins.sh), Tools that of helm3, helm4, crane,
+	// grpcurl and buf.
 	Bins, Tools string
 	// Chart is the chart under test.
 	Chart string
@@ -49,7 +49,9 @@ type Harness struct {
 	Network    *network.Network
 	Fleet      *triton.Fleet
 	Prometheus monitoring.Prometheus
-	Log        *Log
+	// Registry serves the image of tms-server in the documentation.
+	Registry *node.Registry
+	Log      *Log
 
 	processes *process.Group
 	cancel    context.CancelFunc
@@ -97,7 +99,10 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	if images["e2e.invalid/tms-server"], err = serverRunner(h.Server); err != nil {
 		return h, err
 	}
-	images["registry.example.com/tms-server"] = images["e2e.invalid/tms-server"] // the image in the documentation
+	if h.Registry, err = h.startRegistry(); err != nil {
+		return h, err
+	}
+	images["registry.example.com/tms-server"] = h.Registry
 	certificate, key := h.Cluster.CertificateFiles()
 	if h.Node, err = node.Start(ctx, node.Config{
 		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images,
@@ -123,7 +128,7 @@ func (h *Harness) check() error {
 	for _, path := range []string{
 		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
 		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"), h.Server,
-		filepath.Join(h.Tools, "grpcurl"), filepath.Join(h.Tools, "buf"), h.Tmsctl,
+		filepath.Join(h.Tools, "crane"), filepath.Join(h.Tools, "grpcurl"), filepath.Join(h.Tools, "buf"), h.Tmsctl,
 	} {
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("%w\nbuild the components with test/e2e/bins.sh, the tools with make -C test/e2e tools, and tms-server and tmsctl with make -C test/e2e server; set E2E_BINS, TOOLS, E2E_SERVER and E2E_TMSCTL to use other paths", err)

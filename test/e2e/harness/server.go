@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/triton-leases/tms/test/e2e/node"
+	"github.com/triton-leases/tms/test/e2e/process"
 )
 
 // ServerImage is the value of images.server in the scenarios.
@@ -30,4 +31,13 @@ func serverRunner(path string) (node.Runner, error) {
 		return node.Image(path, "tms-server")
 	}
 	return node.Binary{Path: path}, nil
+}
+
+// startRegistry starts an empty registry.
+func (h *Harness) startRegistry() (*node.Registry, error) {
+	r := &node.Registry{Crane: filepath.Join(h.Tools, "crane"), Address: "127.0.0.1:5000", Dir: filepath.Join(h.Dir, "images")}
+	if _, err := h.Run(process.Spec{Name: "registry", Argv: []string{r.Crane, "registry", "serve", "--address", r.Address}, Restart: true}); err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	return r, nil
 }

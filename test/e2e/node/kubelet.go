@@ -15,7 +15,7 @@ import (
 const kubeletPort = 10250
 
 // serve serves the parts of the kubelet's API that the tests need: the resource
-// metrics for metrics-server, and the logs for kubectl logs.
+// metrics for metrics-server, the logs for kubectl logs, and kubectl port-forward.
 func (n *Node) serve(ctx context.Context) error {
 	certificate, err := tls.LoadX509KeyPair(n.config.CertificateFile, n.config.KeyFile)
 	if err != nil {
@@ -28,6 +28,7 @@ func (n *Node) serve(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics/resource", n.resources)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", n.logs)
+	mux.HandleFunc("/portForward/{namespace}/{pod}", n.portForward)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {

@@ -6,7 +6,7 @@
 // the grace period.
 //
 // It does not support images, cgroups, limits, capabilities and seccomp (the API
-// server's Pod Security admission checks those), exec, attach and port-forward.
+// server's Pod Security admission checks those), exec and attach.
 package node
 
 import (

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -29,7 +31,7 @@ func (p *pod) mount(ctx context.Context) bool {
 		sleep(ctx, 300*time.Millisecond)
 	}
 	for _, v := range p.object.Spec.Volumes {
-		if v.Secret != nil || v.ConfigMap != nil || v.Projected != nil {
+		if written(v) {
 			go func() {
 				for ctx.Err() == nil {
 					sleep(ctx, time.Second)
@@ -71,6 +73,30 @@ func (p *pod) writeVolumes(ctx context.Context) error {
 
 func (p *pod) volumeDir(volume string) string { return filepath.Join(p.dir, "volumes", volume) }
 
+// Mounted returns the path on this machine of a path in the container, if the path is in a
+// volume whose files the node writes: a ConfigMap, a Secret or a projected volume.
+func (c *Container) Mounted(path string) (string, bool) {
+	path = filepath.Clean(path)
+	var found corev1.VolumeMount
+	for _, m := range c.VolumeMounts {
+		below := path == filepath.Clean(m.MountPath) || strings.HasPrefix(path, filepath.Clean(m.MountPath)+"/")
+		if below && len(m.MountPath) > len(found.MountPath) {
+			found = m
+		}
+	}
+	i := slices.IndexFunc(c.Pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == found.Name && written(v) })
+	if i < 0 {
+		return "", false
+	}
+	rest, err := filepath.Rel(filepath.Clean(found.MountPath), path)
+	return filepath.Join(c.dir, "volumes", found.Name, found.SubPath, rest), err == nil
+}
+
+// written reports whether the node writes the files of a volume.
+func written(v corev1.Volume) bool {
+	return v.Secret != nil || v.ConfigMap != nil || v.Projected != nil
+}
+
 type files map[string]volumeutil.FileProjection
 
 // contents returns the files of a volume, or nil if the volume is an empty folder.
@@ -107,17 +133,24 @@ func (p *pod) contents(ctx context.Context, v corev1.Volume) (files, error) {
 	return f, nil
 }
 
-func (f files) add(data map[string][]byte, items []corev1.KeyToPath) {
+// add adds the items, or all keys. A key that does not exist is an error unless the
+// source is optional.
+func (f files) add(data map[string][]byte, items []corev1.KeyToPath, optional *bool) error {
 	if len(items) == 0 {
 		for key := range data {
 			items = append(items, corev1.KeyToPath{Key: key, Path: key})
 		}
 	}
 	for _, item := range items {
-		if text, ok := data[item.Key]; ok {
+		text, ok := data[item.Key]
+		if !ok && !ptr.Deref(optional, false) {
+			return fmt.Errorf("references non-existent key: %s", item.Key)
+		}
+		if ok {
 			f[item.Path] = volumeutil.FileProjection{Data: text, Mode: 0o644}
 		}
 	}
+	return nil
 }
 
 func (p *pod) secret(ctx context.Context, f files, name string, items []corev1.KeyToPath, optional *bool) error {
@@ -128,8 +161,7 @@ func (p *pod) secret(ctx context.Context, f files, name string, items []corev1.K
 	if err != nil {
 		return err
 	}
-	f.add(secret.Data, items)
-	return nil
+	return f.add(secret.Data, items, optional)
 }
 
 func (p *pod) configMap(ctx context.Context, f files, name string, items []corev1.KeyToPath, optional *bool) error {
@@ -147,8 +179,7 @@ func (p *pod) configMap(ctx context.Context, f files, name string, items []corev
 	for key, text := range configMap.BinaryData {
 		data[key] = text
 	}
-	f.add(data, items)
-	return nil
+	return f.add(data, items, optional)
 }
 
 // token requests a token of the pod's service account. It does so once, because the token

@@ -10,15 +10,17 @@ import (
 	"time"
 )
 
-// repository is the models of every model repository. Triton loads all of them with
-// --load-model=*, or without --model-control-mode=explicit.
-var repository = []string{"bert", "resnet50"}
-
 // options are the arguments of a Triton that the simulation uses.
 type options struct {
-	models     []string
-	http, grpc string // ports
-	metrics    string // port
+	repositories []string
+	// models are those of --load-model. Triton loads all models of the repositories if
+	// explicit is not set, or if the only model is "*".
+	models   []string
+	explicit bool
+	// exitOnError ends Triton if it cannot load a model.
+	exitOnError bool
+	http, grpc  string // ports
+	metrics     string // port
 	// exitTimeout is the time that a terminating Triton has for its requests.
 	exitTimeout time.Duration
 	// connectionAge is the time after which the gRPC server asks clients to connect
@@ -80,8 +82,7 @@ func versionOf(image string) version {
 // parse parses the arguments of tritonserver as getopt_long and Triton do: --x=y, --x y,
 // and every unique prefix of an option.
 func parse(arguments []string, v version) (options, error) {
-	o := options{http: "8000", grpc: "8001", metrics: "8002", exitTimeout: 30 * time.Second, counters: true, version: v}
-	explicit := false
+	o := options{http: "8000", grpc: "8001", metrics: "8002", exitOnError: true, exitTimeout: 30 * time.Second, counters: true, version: v}
 	for len(arguments) > 0 {
 		argument := arguments[0]
 		arguments = arguments[1:]
@@ -99,19 +100,14 @@ func parse(arguments []string, v version) (options, error) {
 			}
 			value, arguments = arguments[0], arguments[1:]
 		}
-		if name == "model-control-mode" {
-			explicit = value == "explicit"
-		}
 		if err := o.set(name, value); err != nil {
 			return o, fmt.Errorf("option '--%s': %w", name, err)
 		}
 	}
 	switch {
-	case !explicit && len(o.models) > 0:
+	case !o.explicit && len(o.models) > 0:
 		return o, fmt.Errorf("use of '--load-model' requires setting '--model-control-mode=explicit' as well")
-	case !explicit || slices.Equal(o.models, []string{"*"}):
-		o.models = slices.Clone(repository)
-	case slices.Contains(o.models, "*"):
+	case slices.Contains(o.models, "*") && len(o.models) > 1:
 		return o, fmt.Errorf("wildcard model name '*' must be the ONLY startup model if specified at all")
 	}
 	return o, nil
@@ -143,8 +139,14 @@ func option(name string, v version) (string, error) {
 
 func (o *options) set(name, value string) error {
 	switch name {
+	case "model-repository", "model-store":
+		o.repositories = append(o.repositories, value)
+	case "model-control-mode":
+		o.explicit = value == "explicit"
 	case "load-model":
 		o.models = append(o.models, value)
+	case "exit-on-error":
+		o.exitOnError = slices.Contains([]string{"true", "on", "1"}, strings.ToLower(value))
 	case "http-port":
 		o.http = value
 	case "grpc-port":

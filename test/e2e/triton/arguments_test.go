@@ -13,10 +13,14 @@ func TestParse(t *testing.T) {
 		arguments string
 		check     func(options) bool
 	}{
-		{newest, "--model-control-mode=explicit --load-model=a --load-model b", func(o options) bool { return slices.Equal(o.models, []string{"a", "b"}) }},
-		{newest, "--model-control-mode explicit --load-model=*", func(o options) bool { return slices.Equal(o.models, repository) }},
-		{newest, "--model-repository=s3://models", func(o options) bool { return slices.Equal(o.models, repository) }},
-		{newest, "--model-control-mode=explicit", func(o options) bool { return len(o.models) == 0 }},
+		{newest, "--model-control-mode=explicit --load-model=a --load-model b", func(o options) bool { return o.explicit && slices.Equal(o.models, []string{"a", "b"}) }},
+		{newest, "--model-control-mode explicit --load-model=*", func(o options) bool { return o.explicit && slices.Equal(o.models, []string{"*"}) }},
+		{newest, "--model-repository=s3://models --model-store /models", func(o options) bool {
+			return !o.explicit && slices.Equal(o.repositories, []string{"s3://models", "/models"})
+		}},
+		{newest, "--model-control-mode=explicit", func(o options) bool { return o.explicit && len(o.models) == 0 }},
+		{newest, "", func(o options) bool { return o.exitOnError }},
+		{newest, "--exit-on-error=false", func(o options) bool { return !o.exitOnError }},
 		{newest, "", func(o options) bool { return o.exitTimeout == 30*time.Second && o.counters && !o.histograms }},
 		{newest, "--exit-timeout-secs 7", func(o options) bool { return o.exitTimeout == 7*time.Second }},
 		{newest, "--exit-t=7", func(o options) bool { return o.exitTimeout == 7*time.Second }},

@@ -2,13 +2,11 @@ package triton
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -124,41 +122,6 @@ func (e *endpoints) close() {
 	}
 	e.grpc.Stop()
 	e.served.Wait()
-}
-
-// httpHandler returns the handler of health and inference requests.
-func (f *Fleet) httpHandler(s *server) http.Handler {
-	mux := http.NewServeMux()
-	ok := func(http.ResponseWriter, *http.Request) {}
-	mux.HandleFunc("GET /v2/health/live", ok)
-	mux.HandleFunc("GET /v2/health/ready", ok)
-	mux.HandleFunc("GET /v2/models/{model}/ready", func(w http.ResponseWriter, r *http.Request) {
-		if !slices.Contains(s.models, r.PathValue("model")) {
-			w.WriteHeader(http.StatusBadRequest)
-		}
-	})
-	infer := func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		model := r.PathValue("model")
-		var answer any
-		status := http.StatusOK
-		switch err := f.infer(r.Context(), s, model); {
-		case err == nil:
-			answer = map[string]any{"model_name": model, "model_version": "1", "outputs": []any{
-				map[string]any{"name": "pod", "datatype": "BYTES", "shape": []int{1}, "data": []string{s.pod}},
-			}}
-		case errors.Is(err, errUnknownModel):
-			status, answer = http.StatusNotFound, map[string]string{"error": err.Error()}
-		default:
-			status, answer = http.StatusServiceUnavailable, map[string]string{"error": err.Error()}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(answer)
-	}
-	mux.HandleFunc("POST /v2/models/{model}/infer", infer)
-	mux.HandleFunc("POST /v2/models/{model}/versions/{version}/infer", infer)
-	return mux
 }
 
 var errUnknownModel = errors.New("request for unknown model")

@@ -69,7 +69,7 @@ func TestMetrics(t *testing.T) {
 		}
 		pod := &corev1.Pod{}
 		workload := Workload(pod)
-		s := newServer(workload, pod, o, at, 7)
+		s := newServer(workload, pod, o, &repositories{assumed: o.models}, at, 7)
 		s.queues["m"].setRate(10)
 		f.servers[workload] = map[*server]bool{s: true}
 		f.behaviors[workload] = b

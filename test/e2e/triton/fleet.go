@@ -156,11 +156,11 @@ func (f *Fleet) leave(s *server) {
 	f.spread(s.workload)
 }
 
-func (f *Fleet) add(c *node.Container, o options) *server {
+func (f *Fleet) add(c *node.Container, o options, read *repositories) *server {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	workload := Workload(c.Pod)
-	s := newServer(workload, c.Pod, o, f.now(), f.seed)
+	s := newServer(workload, c.Pod, o, read, f.now(), f.seed)
 	for _, q := range s.queues {
 		q.wake = func(at time.Time) { // so that a real request is answered in time
 			time.AfterFunc(at.Sub(f.now())+time.Millisecond, func() {
@@ -217,6 +217,21 @@ func (f *Fleet) Run(ctx context.Context, c *node.Container) int32 {
 	return 1
 }
 
+// load reads the model repositories of a Triton, and logs what it cannot load.
+func load(c *node.Container, o options) (*repositories, error) {
+	read, err := readRepositories(o, c.Mounted)
+	if err != nil {
+		return nil, err
+	}
+	for _, complaint := range read.complaints {
+		_, _ = fmt.Fprintf(c.Log, "%s error: %s\n", time.Now().Format(time.TimeOnly), complaint)
+	}
+	if (!read.polled || !read.ready()) && o.exitOnError {
+		return nil, errors.New("Internal - failed to load all models")
+	}
+	return read, nil
+}
+
 // run runs the command of a container. The entry point of the image executes the
 // arguments if the container has no command.
 func (f *Fleet) run(ctx context.Context, c *node.Container) error {
@@ -236,7 +251,11 @@ func (f *Fleet) run(ctx context.Context, c *node.Container) error {
 	if err != nil {
 		return fmt.Errorf("tritonserver: %w", err)
 	}
-	s := f.add(c, o)
+	read, err := load(c, o)
+	if err != nil {
+		return fmt.Errorf("creating server: %w", err)
+	}
+	s := f.add(c, o, read)
 	defer f.remove(s)
 	c.ReportCPU(func() float64 {
 		f.mu.Lock()

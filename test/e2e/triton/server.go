@@ -19,7 +19,8 @@ type server struct {
 	workload string
 	pod      string
 	options  options
-	models   []string
+	read     *repositories
+	models   []string // those that it serves
 	queues   map[string]*queue
 	ready    bool
 	gpus     []string // uuids
@@ -28,8 +29,8 @@ type server struct {
 	busy     float64 // share of busy instances, smoothed over a second
 }
 
-func newServer(workload string, pod *corev1.Pod, o options, now time.Time, seed uint64) *server {
-	s := &server{workload: workload, pod: pod.Name, options: o, models: o.models, queues: map[string]*queue{}, at: now}
+func newServer(workload string, pod *corev1.Pod, o options, read *repositories, now time.Time, seed uint64) *server {
+	s := &server{workload: workload, pod: pod.Name, options: o, read: read, models: read.loaded(), queues: map[string]*queue{}, at: now}
 	for i, model := range s.models {
 		s.queues[model] = newQueue(now, seed+uint64(i))
 	}
