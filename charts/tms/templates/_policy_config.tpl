@@ -152,7 +152,8 @@ Argument: the policy. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.thresholds: checks the administrator's thresholds of each metric.
+tms.policy.thresholds: checks the administrator's thresholds of each metric, and warns if
+its two spellings of enabled contradict each other.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.thresholds" -}}
@@ -161,6 +162,9 @@ Argument: the policy. Result: nothing.
 {{- $path := printf "server.autoscaling.metrics.%s.threshold" $metric.name -}}
 {{- $bounds := get (default dict $policy.config.metrics) $metric.name -}}
 {{- if hasKey (default dict $policy.config.metrics) $metric.name -}}
+{{- if and $bounds.enabled (hasKey $bounds "enable") (not $bounds.enable) -}}
+{{- include "tms.policy.warn" (list $policy (printf "server.autoscaling.metrics.%s.enable: false has no effect beside enabled: true: remove enable, or set enabled: false" $metric.name)) -}}
+{{- end -}}
 {{- $default := include "tms.policy.at" (list $bounds "threshold.default") | int64 -}}
 {{- $minimum := include "tms.policy.at" (list $bounds "threshold.minimum") | int64 -}}
 {{- $maximum := include "tms.policy.at" (list $bounds "threshold.maximum") | int64 -}}
