@@ -51,13 +51,13 @@ lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
 
 # A number of inputs, not a time: go test can fail with "context deadline exceeded" when the
-# time is over. A target that renders takes a thousand times as long as the others.
+# time is over. A target that renders takes a hundred times as long as the others.
 fuzz: ## fuzz the policy, the chart against Go, the shapes, the parsers and the controller; FUZZ=100 tries ten times as many inputs
 	go test ./internal/controller -count=1 -run '^TestModel$$' -sequences 1000
 	for target in FuzzAgreement FuzzGrantedAgain FuzzShapes; do \
-	  go test ./pkg/render -run '^$$' -fuzz $$target -fuzztime $$((100 * $(FUZZ)))x -fuzzminimizetime 10x; done
+	  go test ./pkg/render -run '^$$' -fuzz $$target -fuzztime $$((200 * $(FUZZ)))x -fuzzminimizetime 10x; done
 	for target in pkg/policy:FuzzGrant internal/valuesfile:FuzzRead internal/fieldpath:FuzzParse; do \
-	  go test ./$${target%:*} -run '^$$' -fuzz $${target#*:} -fuzztime $$((100000 * $(FUZZ)))x -fuzzminimizetime 10x; done
+	  go test ./$${target%:*} -run '^$$' -fuzz $${target#*:} -fuzztime $$((20000 * $(FUZZ)))x -fuzzminimizetime 10x; done
 
 cover: ## show the functions that tests do not cover fully
 	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...
@@ -77,6 +77,28 @@ image: $(BIN)/image ## build the image of tms-server and its SBOMs into dist/
 
 image-test: image ## run the image, and check that a second build is equal
 	cd tools/image && LAYOUT=$(CURDIR)/dist/tms-server IMAGE_COMMAND=$(IMAGE_COMMAND) go test -count=1 ./...
+
+RELEASE_TOOLS := release image helm3 helm4 validate-krew-manifest
+release-check: $(BIN)/release ## fail if TAG=v1.2.3 is not the version in Chart.yaml, or has no section in CHANGELOG.md
+	$(BIN)/release check $(TAG:%=-tag %)
+
+release-dry: $(RELEASE_TOOLS:%=$(BIN)/%) ## build a release into dist/release and check each file, without pushing it
+	cd tools/release && go test ./...
+	$(BIN)/release build dist/release
+	$(BIN)/release verify $(TAG:%=-tag %) dist/release
+
+# Builds again, and compares. SHA256SUMS has the checksums of everything but the layout of the
+# image, and of the layout as one file.
+release-test: release-dry ## run release-dry, and check that a second build is equal
+	$(BIN)/release build dist/release-again
+	diff dist/release/SHA256SUMS dist/release-again/SHA256SUMS
+	rm -rf dist/release-again
+
+release-push: $(BIN)/release $(BIN)/helm3 # push dist/release to REGISTRY
+	@$(BIN)/release push dist/release $(REGISTRY)
+
+release-notes: $(BIN)/release # print the section of the version in CHANGELOG.md
+	@$(BIN)/release notes
 
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
@@ -110,6 +132,7 @@ $(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
 	rm -rf $@ && cd tools/schemas && go run . $@
 
 $(BIN)/image: tools/image/*.go
+$(BIN)/release: tools/release/*.go tools/release/templates/*
 $(BIN)/%: tools/%/go.mod tools/%/go.sum
 	cd tools/$* && go build -trimpath $(or $($*_FLAGS),-ldflags "-s -w") -o $@ tool
 
@@ -145,4 +168,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test e2e-bins e2e load load-monitoring simulate bench yamllint guidetools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e load load-monitoring simulate bench yamllint guidetools generate verify proto clean

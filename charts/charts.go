@@ -4,6 +4,7 @@ package charts
 import (
 	"embed"
 	"io/fs"
+	"strings"
 )
 
 // The patterns list the files: a pattern for the whole folder would silently omit
@@ -20,4 +21,20 @@ func TMS() fs.FS {
 		panic(err) // the path is a constant and valid
 	}
 	return chart
+}
+
+// description is a variable of its own: a program that only needs the version then does not
+// contain the rest of the chart.
+//
+//go:embed tms/Chart.yaml
+var description string
+
+// Version returns the version of the chart. The commands and the image have the same one.
+func Version() string {
+	for line := range strings.Lines(description) {
+		if version, ok := strings.CutPrefix(line, "version: "); ok {
+			return strings.TrimSpace(version)
+		}
+	}
+	panic("charts: Chart.yaml has no version") // a test reads it
 }

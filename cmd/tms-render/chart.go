@@ -6,12 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/triton-leases/tms/charts"
-	"github.com/triton-leases/tms/internal/helmchart"
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 func newChart(s streams) *cobra.Command {
@@ -79,25 +78,10 @@ func newSchema(s streams) *cobra.Command {
 func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the versions of tms-render and of the embedded chart",
+		Short: "Print the version of tms-render and of the embedded chart",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			chart, err := helmchart.Load(charts.TMS())
-			if err != nil {
-				return err
-			}
-			version, commit := "(devel)", "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				if info.Main.Version != "" {
-					version = info.Main.Version
-				}
-				for _, setting := range info.Settings {
-					if setting.Key == "vcs.revision" {
-						commit = setting.Value
-					}
-				}
-			}
-			_, err = fmt.Fprintf(s.out, "tms-render %s, chart %s %s, commit %s\n", version, chart.Name(), chart.Version(), commit)
+			_, err := fmt.Fprintln(s.out, "tms-render "+cli.Version())
 			return err
 		},
 	}

@@ -1,12 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +19,8 @@ type row struct {
 	// Asked is nil if the lease does not set the number.
 	Asked   *int64 `json:"asked"`
 	Granted int64  `json:"granted"`
-	// Unit is the unit of both numbers, "s" for seconds, or empty if the field implies it.
+	// Unit is the unit of both numbers: that of the metric, such as microseconds, or s for
+	// seconds. It is empty if the field implies it.
 	Unit string `json:"unit,omitempty"`
 	// Decided is the path of the value that decided: the lease's number, a default, or a
 	// bound.
@@ -36,61 +31,93 @@ type row struct {
 
 // explanation is what explain -o json prints.
 type explanation struct {
-	Numbers []row `json:"numbers"`
+	Leases  []leaseRow `json:"leases"`
+	Numbers []row      `json:"numbers"`
 	// NotAutoscaled lists the leases without autoscaling.
 	NotAutoscaled []string `json:"notAutoscaled"`
-	Warnings      []string `json:"warnings"`
+	// MaxGPUs is the sum of the MaxGPUs of the leases.
+	MaxGPUs  int64    `json:"maxGPUs"`
+	Warnings []string `json:"warnings"`
 }
+
+const longExplain = `explain prints two tables: where each lease is served, with what, and how many GPUs
+it has at its highest number of replicas; and the numbers that each lease asks for,
+what it is granted, and the key of the values that decided. Durations are printed
+as durations, and -o json prints all numbers in the units of the values.`
 
 func newExplain(s streams) *cobra.Command {
 	var o renderOptions
 	command := &cobra.Command{
 		Use:   "explain",
 		Short: "Show what each lease asked for, what it was granted, and the bound that decided",
+		Long:  longExplain,
 		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			if err := cli.OneOf("output", o.output, "table", "json"); err != nil {
-				return err
-			}
-			result, err := o.render(s)
-			if err != nil {
-				return err
-			}
-			e := explain(&result.Grants)
-			if o.output == "json" {
-				encoder := json.NewEncoder(s.out)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(e)
-			}
-			cli.Warn(s.err, e.Warnings)
-			return e.table(s.out)
-		},
+		RunE:  func(*cobra.Command, []string) error { return o.explain(s) },
 	}
-	command.Flags().SortFlags = false
-	o.valueOptions.addFlags(command.Flags())
-	command.Flags().StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
+	flags := command.Flags()
+	flags.SortFlags = false
+	o.valueOptions.addFlags(command)
+	flags.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
+	flags.BoolVar(&o.strict, "strict", false, "exit with status 3 if there are adjustments or warnings")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
-func explain(grants *render.Grants) explanation {
-	e := explanation{Numbers: []row{}, NotAutoscaled: []string{}, Warnings: []string{}}
-	for _, lease := range grants.Leases {
+func (o *renderOptions) explain(s streams) error {
+	if err := cli.OneOf("output", o.output, "table", "json"); err != nil {
+		return err
+	}
+	if err := o.required(); err != nil {
+		return err
+	}
+	in, result, err := o.render(s)
+	if err != nil {
+		return err
+	}
+	e, err := explain(result)
+	if err != nil {
+		return err
+	}
+	if o.output == "table" {
+		strict := o.warn(in, result, s)
+		if err := e.print(s.out); err != nil {
+			return err
+		}
+		return strict
+	}
+	warnings, _ := o.warnings(in, result)
+	e.Warnings = append(e.Warnings, warnings...)
+	if err := encode(s.out, e); err != nil {
+		return err
+	}
+	return o.ifStrict(warnings)
+}
+
+func explain(result *render.Result) (explanation, error) {
+	e := explanation{Leases: []leaseRow{}, Numbers: []row{}, NotAutoscaled: []string{}, Warnings: []string{}}
+	for _, lease := range result.Leases {
+		described, err := describe(result, lease)
+		if err != nil {
+			return e, err
+		}
+		e.Leases = append(e.Leases, described)
+		if described.MaxGPUs != nil {
+			e.MaxGPUs += *described.MaxGPUs
+		}
 		if !lease.Grant.Autoscaled {
 			e.NotAutoscaled = append(e.NotAutoscaled, lease.String())
 		}
-		e.Numbers = append(e.Numbers, rows(lease)...)
+		e.Numbers = append(e.Numbers, rows(result, lease)...)
 	}
-	e.Warnings = append(e.Warnings, grants.Warnings...)
-	return e
+	return e, nil
 }
 
 // rows returns the numbers of one lease: those of its autoscaling, and the duration of
 // a TritonLease.
-func rows(lease *render.GrantedLease) []row {
+func rows(result *render.Result, lease *render.GrantedLease) []row {
 	var all []row
 	if lease.Grant.Autoscaled {
-		all = scaling(lease)
+		all = scaling(result, lease)
 	}
 	if lease.Namespace != "" {
 		all = append(all, duration(lease))
@@ -110,7 +137,7 @@ func rows(lease *render.GrantedLease) []row {
 	return all
 }
 
-func scaling(lease *render.GrantedLease) []row {
+func scaling(result *render.Result, lease *render.GrantedLease) []row {
 	path := lease.Path + ".autoscaling."
 	request := lease.RequestedAutoscaling
 	all := []row{
@@ -124,22 +151,22 @@ func scaling(lease *render.GrantedLease) []row {
 		},
 	}
 	for _, m := range lease.Grant.Metrics {
-		r := row{
-			Field:   path + "metrics." + string(m.Metric) + ".threshold",
-			Granted: m.Threshold,
+		all = append(all, row{
+			Field: path + metricsKey + string(m.Metric) + thresholdKey, Asked: request.Metrics[m.Metric].Threshold,
+			Granted: m.Threshold, Unit: string(result.Unit(m.Metric)),
 			Decided: "server.autoscaling.metrics." + string(m.Metric) + ".threshold.default",
-		}
-		r.Asked = request.Metrics[m.Metric].Threshold
-		all = append(all, r)
+		})
 	}
 	return all
 }
+
+const metricsKey, thresholdKey = "metrics.", ".threshold"
 
 // duration returns the duration of a TritonLease. 0 means that it does not expire.
 func duration(lease *render.GrantedLease) row {
 	seconds := func(d v1alpha1.Duration) int64 { return int64(d.Value() / time.Second) }
 	r := row{
-		Field: lease.Path + ".duration", Granted: seconds(lease.Term.Duration), Unit: "s",
+		Field: lease.Path + ".duration", Granted: seconds(lease.Term.Duration), Unit: unitOfTerms,
 		Decided: "server.leases.duration.default",
 	}
 	if wanted := lease.RequestedTerm.Duration; wanted != nil {
@@ -149,23 +176,5 @@ func duration(lease *render.GrantedLease) row {
 	return r
 }
 
-// table prints one line for each number, and marks the adjusted ones.
-func (e explanation) table(w io.Writer) error {
-	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(writer, "LEASE\tNUMBER\tASKED\tGRANTED\t\tDECIDED BY")
-	for _, r := range e.Numbers {
-		asked, mark := "-", ""
-		if r.Asked != nil {
-			asked = strconv.FormatInt(*r.Asked, 10) + r.Unit
-		}
-		if r.Adjusted {
-			mark = "adjusted"
-		}
-		number := strings.TrimPrefix(strings.TrimPrefix(r.Field, r.path+"."), "autoscaling.")
-		_, _ = fmt.Fprintf(writer, "%s\t%s\t%s\t%d%s\t%s\t%s\n", r.Lease, number, asked, r.Granted, r.Unit, mark, r.Decided)
-	}
-	for _, name := range e.NotAutoscaled {
-		_, _ = fmt.Fprintf(writer, "%s\tnot autoscaled\t-\t-\t\t-\n", name)
-	}
-	return writer.Flush()
-}
+// unitOfTerms is the unit of durations of leases.
+const unitOfTerms = "s"

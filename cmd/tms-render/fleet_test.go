@@ -37,8 +37,7 @@ func TestTenThousandErrors(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Empty(t, out)
 	require.Equal(t, 10_000, strings.Count(errs, "\n"))
-	require.Contains(t, errs, "-: leases.lease-09999.models[0].uri: Invalid value: \"ftp://models\": must be s3://")
-	require.Contains(t, errs, "(line 40001)\n")
+	require.Contains(t, errs, "\n-:40001:9: leases.lease-09999.models[0].uri: Invalid value: \"ftp://models\": must be s3://")
 }
 
 // TestFleetInManyFiles checks that the output, on standard output and in files, does
@@ -77,8 +76,7 @@ func TestFleetInManyFiles(t *testing.T) {
 	status, out, errs = tms(t, "", many...)
 	require.Equal(t, exitFailed, status)
 	require.Empty(t, out)
-	require.Contains(t, errs, broken+": leases.lease-00495.models[0].uri: Invalid value")
-	require.Contains(t, errs, "(line 5)\n")
+	require.Contains(t, errs, broken+":5:9: leases.lease-00495.models[0].uri: Invalid value")
 	require.Equal(t, 5, strings.Count(errs, "\n"))
 }
 

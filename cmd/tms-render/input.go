@@ -12,12 +12,10 @@ import (
 
 	"github.com/triton-leases/tms/cmd/tms-render/internal/collect"
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/internal/fieldpath"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/limitread"
 	"github.com/triton-leases/tms/internal/preview"
 	"github.com/triton-leases/tms/internal/valuesfile"
-	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -31,6 +29,8 @@ type input struct {
 	// sources are the values files and the flags that set values, lowest precedence
 	// first. Errors name the source that sets a key.
 	sources []valueSource
+	// positions are those of the sources, once they are asked for.
+	positions []*valuesfile.Positions
 	// files are the names of all files, in the order of the command line.
 	files []string
 }
@@ -48,7 +48,7 @@ const largeInput = 256 << 10
 // be read.
 func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 	in := new(input)
-	var problems []error
+	var found []error
 	for _, name := range o.files {
 		text, err := readFile(name, stdin)
 		if len(text) > largeInput {
@@ -57,15 +57,11 @@ func (o *valueOptions) read(stdin io.Reader) (*input, error) {
 		if err == nil {
 			err = in.add(name, text)
 		}
-		if err != nil {
-			problems = append(problems, err)
-		}
+		found = append(found, err)
 	}
-	if err := in.apply(o.set); err != nil {
-		problems = append(problems, err)
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	found = append(found, in.apply(o.set))
+	if err := joined(found); err != nil {
+		return nil, err
 	}
 	if len(o.leases) > 0 && !in.hasManifests {
 		if err := in.Only(o.leases...); err != nil {
@@ -94,7 +90,7 @@ func (in *input) add(name string, text []byte) error {
 // apply sets the values of each --set, and records them as a source.
 func (in *input) apply(set map[helmchart.Setter]*[]string) error {
 	change := func(values map[string]any) error {
-		var problems []error
+		var found []error
 		for _, setter := range helmchart.Setters() {
 			for _, argument := range *set[setter] {
 				alone := map[string]any{}
@@ -106,11 +102,11 @@ func (in *input) apply(set map[helmchart.Setter]*[]string) error {
 					err = cli.UsageError{Reason: err}
 				}
 				text, encodeErr := yaml.Marshal(alone)
-				problems = append(problems, err, encodeErr)
+				found = append(found, err, encodeErr)
 				in.sources = append(in.sources, valueSource{"--" + string(setter), text})
 			}
 		}
-		return errors.Join(problems...)
+		return joined(found)
 	}
 	for _, arguments := range set {
 		if len(*arguments) > 0 {
@@ -123,15 +119,20 @@ func (in *input) apply(set map[helmchart.Setter]*[]string) error {
 // readSetFile reads a file of --set-file.
 func readSetFile(name string) ([]byte, error) { return limitread.File(name, limitread.Values) }
 
+// standardInput is the source of an error of reading standard input.
+const standardInput = "standard input"
+
 func readFile(name string, stdin io.Reader) ([]byte, error) {
 	const split = "split it, and give each part with -f"
+	fail := func(err error) ([]byte, error) { return nil, problem{source: name, rule: "unreadable", err: err} }
 	if name == "-" {
+		name = standardInput
 		text, err := limitread.All(stdin, limitread.Values)
 		if errors.Is(err, limitread.ErrTooLarge) {
-			return nil, fmt.Errorf("standard input: %w: write it to files, %s", err, split)
+			return fail(fmt.Errorf("%w: write it to files, %s", err, split))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("standard input: %w", err)
+			return fail(err)
 		}
 		return text, nil
 	}
@@ -140,97 +141,35 @@ func readFile(name string, stdin io.Reader) ([]byte, error) {
 		return text, nil
 	}
 	if errors.Is(err, limitread.ErrTooLarge) {
-		return nil, fmt.Errorf("%s: %w: %s", name, errors.Unwrap(err), split)
+		return fail(fmt.Errorf("%w: %s", errors.Unwrap(err), split))
 	}
 	if strings.Contains(name, "://") {
-		return nil, fmt.Errorf("%s: tms-render works offline: download the file and give its name", name)
+		return fail(errors.New("tms-render works offline: download the file and give its name"))
 	}
 	if info, statErr := os.Stat(name); statErr == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory: give each values file in it with -f", name)
+		return fail(errors.New("is a directory: give each values file in it with -f"))
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err
 	}
-	return nil, fmt.Errorf("%s: %w", name, err)
+	return fail(err)
 }
 
-// inFile prefixes each syntax error with the name of the file and the position in it.
+// inFile adds the name of the file, and the position in it, to each syntax error.
 func inFile(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var problems valuesfile.SyntaxErrors
-	if !errors.As(err, &problems) {
-		return fmt.Errorf("%s: %w", name, err)
+	var wrong valuesfile.SyntaxErrors
+	if !errors.As(err, &wrong) {
+		return problem{source: name, rule: syntaxRule, err: err}
 	}
-	lines := make([]error, len(problems))
-	for i, problem := range problems {
-		position := name
-		if problem.Line > 0 {
-			position = fmt.Sprintf("%s:%d:%d", name, problem.Line, max(problem.Column, 1))
-		}
-		lines[i] = fmt.Errorf("%s: %s", position, problem.Message)
+	found := make(problems, len(wrong))
+	for i, one := range wrong {
+		found[i] = problem{source: name, line: one.Line, column: max(one.Column, 1), rule: syntaxRule, err: errors.New(one.Message)}
 	}
-	return errors.Join(lines...)
+	return found
 }
 
-// withPositions adds the file and the line to each reason of a refusal.
-func (in *input) withPositions(err error) error {
-	reasons := policy.Reasons(err)
-	var ofLeases preview.Refusals
-	errors.As(err, &ofLeases)
-	switch {
-	case errors.Is(err, render.ErrNoLease):
-		return fmt.Errorf("--lease: %w", err)
-	case len(reasons) == 0 && len(ofLeases) == 0:
-		return err
-	}
-	lines := in.positionsInValues(reasons)
-	for _, one := range ofLeases {
-		lines = append(lines, fmt.Errorf("%s:%d:%d: %w", in.files[one.File], one.Line, one.Column, one))
-	}
-	return errors.Join(lines...)
-}
-
-// positionsInValues adds the source and the line to each reason why values are refused.
-func (in *input) positionsInValues(reasons policy.Refusal) []error {
-	if len(reasons) == 0 {
-		return nil
-	}
-	positions := make([]*valuesfile.Positions, len(in.sources))
-	for i, s := range in.sources {
-		positions[i] = valuesfile.Index(s.text)
-	}
-	lines := make([]error, len(reasons))
-	for i, reason := range reasons {
-		name, line := in.origin(positions, fieldpath.Parse(reason.Field))
-		switch {
-		case name == "":
-			lines[i] = reason
-		case line == 0:
-			lines[i] = fmt.Errorf("%s: %w", name, reason)
-		default:
-			lines[i] = fmt.Errorf("%s: %w (line %d)", name, reason, line)
-		}
-	}
-	return lines
-}
-
-// origin returns the name of the source that has the longest prefix of a path, the last one
-// if several have it, and the line in that source. The name is "" if no source has a prefix:
-// the value is a default of the chart. The line is 0 in a flag.
-func (in *input) origin(positions []*valuesfile.Positions, path fieldpath.Path) (name string, line int) {
-	deepest := 0
-	for i, s := range in.sources {
-		at, _, depth := positions[i].Locate(path)
-		if depth == 0 || depth < deepest {
-			continue
-		}
-		deepest, name, line = depth, s.name, at
-		if strings.HasPrefix(name, "--") {
-			line = 0
-		}
-	}
-	return name, line
-}
+const syntaxRule = "syntax"

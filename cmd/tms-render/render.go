@@ -19,13 +19,12 @@ func (o *renderOptions) run(s streams) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	result, err := o.render(s)
+	in, result, err := o.render(s)
 	if err != nil {
 		return err
 	}
-	cli.Warn(s.err, result.Warnings)
-	if o.strict && len(result.Warnings) > 0 {
-		return errStrict
+	if err := o.warn(in, result, s); err != nil {
+		return err
 	}
 	return o.write(result, s)
 }
@@ -81,10 +80,22 @@ func (o *renderOptions) check() error {
 	if o.outputDir != "" && len(o.leases) > 0 {
 		return cli.Usagef("--output-dir writes a whole release: remove --lease, or print to standard output")
 	}
-	return nil
+	if o.chart != "" {
+		return nil // a chart can render its defaults
+	}
+	return o.required()
 }
 
-func (o *renderOptions) render(s streams) (*render.Result, error) {
+// render reads and renders the input.
+func (o *renderOptions) render(s streams) (*input, *render.Result, error) {
+	renderer, err := o.renderer()
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.renderWith(renderer, s)
+}
+
+func (o *renderOptions) renderer() (*render.Renderer, error) {
 	options := render.Options{KubeVersion: o.kubeVersion}
 	if o.chart != "" {
 		options.Chart = os.DirFS(o.chart)
@@ -92,25 +103,25 @@ func (o *renderOptions) render(s streams) (*render.Result, error) {
 			return nil, fmt.Errorf("--chart %s: not a chart: Chart.yaml file is missing", o.chart)
 		}
 	}
-	renderer, err := render.New(options)
-	if err != nil {
-		return nil, err
-	}
+	return render.New(options)
+}
+
+func (o *renderOptions) renderWith(renderer *render.Renderer, s streams) (*input, *render.Result, error) {
 	in, err := o.read(s.in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if o.chart != "" && in.hasManifests {
-		return nil, cli.Usagef("--chart cannot render TritonLeases, which need the embedded chart: remove --chart")
+		return nil, nil, cli.Usagef("--chart cannot render TritonLeases, which need the embedded chart: remove --chart")
 	}
 	result, err := in.render(renderer, o)
 	if err != nil {
-		return nil, in.withPositions(err)
+		return nil, nil, in.withPositions(err)
 	}
 	if o.skipTests {
 		result.SkipTests()
 	}
-	return result, nil
+	return in, result, nil
 }
 
 // render renders the TritonLeases of the input if a file holds manifests, and the values

@@ -33,6 +33,9 @@ const examples = `  # Print the manifests that helm would install
   # In CI: fail if a lease does not get what it asks for
   tms-render -f values.yaml --strict > manifests.yaml
 
+  # In a hook: validate, and print only errors and warnings
+  tms-render lint -f values.yaml
+
   # Show what each lease asked for, what it was granted, and why
   tms-render explain -f values.yaml
 
@@ -53,11 +56,19 @@ func newRoot(s streams) *cobra.Command {
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error {
 			return cli.NotEmpty(command.Flags(), "values", "namespace", "release-name", "lease", "output-dir", "chart", "kube-version", "destination")
 		},
-		RunE: func(*cobra.Command, []string) error { return o.run(s) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			if command.Flags().NFlag() == 0 {
+				command.SetOut(s.err)
+				_ = command.Help()
+				return errNoInput
+			}
+			return o.run(s)
+		},
 	}
+	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
-	root.AddCommand(newExplain(s), newChart(s), newSchema(s), newVersion(s))
+	root.AddCommand(newExplain(s), newLint(s), newChart(s), newSchema(s), newVersion(s))
 	return root
 }
 

@@ -26,6 +26,9 @@ type streams struct {
 // errStrict ends a command under --strict. Its warnings are already printed.
 var errStrict = errors.New("adjusted under --strict")
 
+// errNoInput ends tms-render without flags. Its help is already printed.
+var errNoInput = errors.New("no input")
+
 // run runs the command line and returns its exit status.
 func run(args []string, s streams) int {
 	command := newRoot(s)
@@ -40,6 +43,10 @@ func run(args []string, s streams) int {
 		return exitDone
 	case errors.Is(err, errStrict):
 		return exitAdjusted
+	case errors.Is(err, errNoInput):
+		return exitUsage
+	case errors.Is(err, errProblems):
+		return exitFailed
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(s.err, "tms-render: %v\nRun 'tms-render --help' for usage.\n", err)
 		return exitUsage

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/internal/cli"
 )
 
 // TestValidate checks combinations of the API flags.
@@ -70,5 +72,15 @@ func TestAllowlistName(t *testing.T) {
 		name := allowlistName("as/before")
 		require.EqualError(t, name.Set(text), "must be NAMESPACE/NAME", text)
 		require.Equal(t, "as/before", name.String())
+	}
+}
+
+// TestUsageErrors checks which errors exit with status 2.
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"--config c --calls-burst many", "--confg c", "versoin", "version now", "--config="} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(line))
+		require.ErrorAs(t, root.Execute(), new(cli.UsageError), line)
 	}
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,12 +58,15 @@ func newRoot() *cobra.Command {
 	var o options
 	root := &cobra.Command{
 		Use: "tms-server --config FILE", Short: "Reconcile leases of Triton Inference Server", Long: longHelp,
-		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true, Version: version(),
+		Args: noArgs, SilenceErrors: true, SilenceUsage: true,
 		PreRunE: func(command *cobra.Command, _ []string) error {
 			return cli.NotEmpty(command.Flags(), "config", "release-name", "release-namespace", "namespaces", "kubeconfig", "tls-cert-file", "tls-private-key-file")
 		},
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
+	root.SetFlagErrorFunc(cli.FlagError)
+	cli.SetVersion(root)
+	root.AddCommand(newVersion())
 	flags := root.Flags()
 	flags.StringVar(&o.config, "config", "", "file with the administrator's configuration: chart values, as in the ConfigMap of the chart, at most 16 MiB; tms-server reloads it when it changes")
 	flags.StringVar(&o.release, "release-name", "tms", "name of the Helm release; the names of the objects of all leases begin with it")
@@ -76,16 +80,31 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.logLevel, "log-level", "info", "log level: debug, info or error")
 	flags.Var(&o.allowlist, "allowlist", "ConfigMap with more Triton images that leases may use; AllowlistService updates it")
 	o.api.addFlags(flags)
+	root.AddCommand(newCheckAPI())
 	_ = root.MarkFlagRequired("config") // fails only for a flag that does not exist
 	_ = root.MarkFlagFilename("config", "yaml")
 	return root
 }
 
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version of tms-server", Args: noArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(command.OutOrStdout(), "tms-server "+cli.Version())
+			return err
+		},
 	}
-	return "unknown"
+}
+
+// noArgs refuses arguments.
+func noArgs(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if err := cli.UnknownCommand(command, args[0]); err != nil {
+		return err
+	}
+	return cli.Usagef("unexpected argument %q", args[0])
 }
 
 // run runs the server until the context ends.
@@ -178,14 +197,20 @@ func (o *options) logger() (logr.Logger, error) {
 
 // cluster returns the client configuration of the cluster.
 func (o *options) cluster() (*rest.Config, error) {
-	if o.kubeconfig != "" {
-		if err := os.Setenv("KUBECONFIG", o.kubeconfig); err != nil {
-			return nil, fmt.Errorf("--kubeconfig: %w", err)
-		}
+	var cluster *rest.Config
+	var err error
+	if o.kubeconfig == "" {
+		cluster, err = ctrl.GetConfig()
+	} else {
+		cluster, err = clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	}
-	cluster, err := ctrl.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, errors.New("no cluster is configured: set --kubeconfig or $KUBECONFIG to a kubeconfig file with a current context, or run tms-server in a pod with a service account")
+	case err != nil && o.kubeconfig != "":
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
 	cluster.QPS = -1 // priority and fairness of the API server limit the rate
 	return cluster, nil

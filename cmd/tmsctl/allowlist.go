@@ -10,7 +10,7 @@ import (
 
 func newAllowlist(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{Use: "allowlist", Short: "Manage the Triton images that leases may use"}
-	command.AddCommand(newAllowlistAdd(o, s), newAllowlistList(o, s), newAllowlistRm(o, s))
+	command.AddCommand(newAllowlistAdd(o, s), newAllowlistList(o, s), newAllowlistRemove(o, s))
 	return command
 }
 
@@ -37,9 +37,9 @@ func newAllowlistAdd(o *options, s streams) *cobra.Command {
 	}
 }
 
-func newAllowlistRm(o *options, s streams) *cobra.Command {
+func newAllowlistRemove(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "rm <image>...", Short: "Remove images", Args: exactArgs("<image>..."),
+		Use: "remove <image>...", Aliases: []string{"rm"}, Short: "Remove images", Args: exactArgs("<image>..."),
 		Long: "Remove images. Leases that use a removed image keep running. An image that is not in\nthe list is not an error.\n\n-z prints the images that were in the list before.",
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
@@ -79,7 +79,7 @@ func (o *options) printImages(s streams, images []string, format string) error {
 
 func newAllowlistList(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the images that leases may use, the default first", Args: exactArgs(),
+		Use: "list", Aliases: []string{"ls"}, Short: "List the images that leases may use, the default first", Args: exactArgs(),
 		Long: "List the images that leases may use, the default first. Images of the administrator's\nvalues cannot be removed with tmsctl.\n\nColumns of -z: image, in the administrator's values (true or false).",
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := o.connect()

@@ -19,15 +19,17 @@ const (
 	// createTimeout is the default timeout of lease create. Pulling an image and loading
 	// a large model can take many minutes.
 	createTimeout = 30 * time.Minute
-	// connectTimeout is how long lease create retries if it has not reached a server.
+	// connectTimeout is how long lease create retries if connections break before a server
+	// responded.
 	connectTimeout = 30 * time.Second
 )
 
 const createHelp = `Acquire a lease and wait until it serves. Prints 'Lease <id>', or with -z only the id.
 
 If the lease does not serve within --timeout, or if tmsctl is interrupted, the lease is
-released. A second interrupt stops tmsctl at once. If the connection breaks, tmsctl
-reconnects and waits for the same lease. It prints the adjusted numbers and the warnings
+released. A second interrupt stops tmsctl at once. If tmsctl cannot connect to the server,
+it fails at once. If the connection breaks later, tmsctl reconnects and waits for the same
+lease. It prints the adjusted numbers and the warnings
 on standard error.
 
 Metrics:`
@@ -68,7 +70,7 @@ func newCreate(o *options, s streams) *cobra.Command {
 // create acquires a lease and prints it.
 func (o *options) create(command *cobra.Command, s streams, request *tmsv1.AcquireRequest) error {
 	progress := newProgress(s.err)
-	c, err := o.connect(client.WithConnectTimeout(connectTimeout), client.WithOnRetry(progress.connectionLost))
+	c, err := o.connect(client.WithFailFast(), client.WithConnectTimeout(connectTimeout), client.WithOnRetry(progress.connectionLost))
 	if err != nil {
 		return err
 	}

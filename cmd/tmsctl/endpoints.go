@@ -32,6 +32,11 @@ type endpoint struct {
 	Namespace string `json:"namespace,omitempty"`
 	CAFile    string `json:"caFile,omitempty"`
 	TokenFile string `json:"tokenFile,omitempty"`
+	// TLSServerName is the name that the certificate must have, if it is not the host of the
+	// URL.
+	TLSServerName string `json:"tlsServerName,omitempty"`
+	// Kube is nil for a server that is called at its URL.
+	Kube *kubeEndpoint `json:"cluster,omitempty"`
 }
 
 // endpointName matches the names of endpoints. A URL or a flag is not a name.

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
 
 	"connectrpc.com/connect"
 
+	"github.com/triton-leases/tms/cmd/tmsctl/internal/cluster"
 	"github.com/triton-leases/tms/pkg/client"
 )
 
@@ -23,6 +29,10 @@ const (
 
 // exitStatus returns the exit status for an error of a command.
 func exitStatus(err error) int {
+	var refused *cluster.Error
+	if errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) {
+		return exitUnauthorized
+	}
 	var failure *client.Error
 	if !errors.As(err, &failure) {
 		return exitFailed
@@ -65,16 +75,44 @@ func errorLines(err error) []string {
 // hint returns what to do about an error that is common on first use, and "" for other
 // errors.
 func (o *options) hint(err error) string {
+	var kubernetes *cluster.Error
+	if errors.As(err, &kubernetes) {
+		switch kubernetes.Status {
+		case 0:
+			return fmt.Sprintf("check the connection to the cluster: 'kubectl version --context %s'", escape(o.cluster.Context))
+		case http.StatusForbidden:
+			return "the rights that --context and lease logs need are in 'tmsctl --help' and 'tmsctl lease logs --help'"
+		}
+		return ""
+	}
 	var failure *client.Error
 	if !errors.As(err, &failure) {
 		return ""
 	}
-	var authority x509.UnknownAuthorityError
+	var (
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		name      x509.HostnameError
+		plain     tls.RecordHeaderError
+		unknown   *net.DNSError
+	)
 	switch {
+	case failure.Code == connect.CodeUnauthenticated && !o.hasToken && o.cluster != nil:
+		return cluster.ErrNoToken.Error()
 	case failure.Code == connect.CodeUnauthenticated && !o.hasToken:
 		return "no token was sent: run 'kubectl create token <serviceaccount> > token', and use --token-file token"
 	case errors.As(err, &authority):
 		return "set --ca-file to the certificate authority of the server"
+	case errors.As(err, &name) && len(name.Certificate.DNSNames) > 0:
+		return "set --tls-server-name to a name of the certificate: " + escape(strings.Join(name.Certificate.DNSNames, ", "))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "ask the administrator to renew the certificate of the server, and check the clock of this machine"
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
+		return "the server does not use TLS: check the port, or use an http URL"
+	case errors.As(err, &unknown) && unknown.IsNotFound:
+		return "check the host of the URL; names that end with .svc exist only inside the cluster: from outside, use --context with a context of your kubeconfig"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "check the host and port of the URL, and that tms-server is ready: 'kubectl rollout status deployment <release>-server -n <namespace>'"
 	}
 	return ""
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
+	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
+	"github.com/triton-leases/tms/pkg/client"
 )
 
 // leaseColumns documents the columns of porcelainLeases. Scripts count them: new columns
@@ -16,13 +20,13 @@ time, GPUs that are charged to the budget of the namespace.`
 
 func newLease(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lease", Short: "Acquire and manage leases"}
-	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newRelease(o, s), newName())
+	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newRelease(o, s), newWait(o, s), newLogs(o, s), newName())
 	return command
 }
 
 func newStatus(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "status <id>", Short: "Show a lease", Args: exactArgs("<id>"),
+		Use: "status <id>", Short: "Show a lease", Args: exactArgs("<id>"), ValidArgsFunction: o.completeLease,
 		Long: "Show a lease. The states are pending, starting, serving, failed, refused and released.\nThe exit status is 0 for each state.\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
@@ -48,7 +52,7 @@ func newStatus(o *options, s streams) *cobra.Command {
 
 func newRenew(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "renew <id>", Short: "Restart the duration of a lease from now", Args: exactArgs("<id>"),
+		Use: "renew <id>", Short: "Restart the duration of a lease from now", Args: exactArgs("<id>"), ValidArgsFunction: o.completeLease,
 		Long: "Restart the duration of a lease from now.\n\n-z prints the new expiry time.",
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
@@ -78,9 +82,11 @@ func newRenew(o *options, s streams) *cobra.Command {
 }
 
 func newRelease(o *options, s streams) *cobra.Command {
-	return &cobra.Command{
-		Use: "release <id>", Short: "Delete a lease and everything that it deployed", Args: exactArgs("<id>"),
-		Long: "Delete a lease and everything that it deployed. Releasing a lease that does not exist is\nnot an error.\n\n-z prints the id.",
+	var ignoreNotFound bool
+	command := &cobra.Command{
+		Use: "release <id>", Aliases: []string{"remove", "rm"}, Short: "Delete a lease and everything that it deployed", Args: exactArgs("<id>"),
+		Long:              "Delete a lease and everything that it deployed. The exit status is 4 if the lease does\nnot exist.\n\n-z prints the id.",
+		ValidArgsFunction: o.completeLease,
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := o.connect()
 			if err != nil {
@@ -88,26 +94,51 @@ func newRelease(o *options, s streams) *cobra.Command {
 			}
 			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
-			if err := c.Release(ctx, &tmsv1.ReleaseRequest{Namespace: o.namespace, Id: args[0]}); err != nil {
+			released, err := c.Release(ctx, &tmsv1.ReleaseRequest{Namespace: o.namespace, Id: args[0]})
+			if err != nil {
 				return err
+			}
+			if !released.GetFound() && !ignoreNotFound {
+				return &client.Error{
+					Method: releaseMethod, Code: connect.CodeNotFound, Reached: true,
+					Message: fmt.Sprintf("lease %q does not exist%s", args[0], inNamespace(o.namespace)),
+				}
 			}
 			switch {
 			case o.output != "":
-				return o.printMessage(s.out, new(tmsv1.ReleaseResponse))
+				return o.printMessage(s.out, released)
 			case o.porcelain:
 				_, err = fmt.Fprintln(s.out, escape(args[0]))
-			default:
+			case released.GetFound():
 				_, err = fmt.Fprintf(s.out, "Lease %s is released\n", escape(args[0]))
+			default:
+				_, err = fmt.Fprintf(s.out, "Lease %s does not exist\n", escape(args[0]))
 			}
 			return err
 		},
 	}
+	command.Flags().BoolVar(&ignoreNotFound, "ignore-not-found", false, "exit with status 0 if the lease does not exist")
+	return command
+}
+
+// The names of methods in the errors of tmsctl itself.
+var (
+	releaseMethod = strings.TrimPrefix(tmsv1connect.LeaseServiceReleaseProcedure, "/")
+	statusMethod  = strings.TrimPrefix(tmsv1connect.LeaseServiceStatusProcedure, "/")
+)
+
+// inNamespace returns " in namespace x", and "" for the default of the server.
+func inNamespace(namespace string) string {
+	if namespace == "" {
+		return ""
+	}
+	return " in namespace " + namespace
 }
 
 func newList(o *options, s streams) *cobra.Command {
 	var all bool
 	command := &cobra.Command{
-		Use: "list", Short: "List leases", Args: exactArgs(),
+		Use: "list", Aliases: []string{"ls"}, Short: "List leases", Args: exactArgs(),
 		Long: "List leases.\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, namespace, err := o.connectToList(all)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/triton-leases/tms/cmd/tmsctl/internal/cluster"
 	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/pkg/client"
 )
@@ -21,13 +22,17 @@ const shortTimeout = 30 * time.Second
 // options are the flags of all commands.
 type options struct {
 	endpoint, namespace      string
+	kube                     kubeEndpoint
 	token, tokenFile, caFile string
+	serverName               string
 	skipVerify               bool
 	timeout                  time.Duration
 	output                   string
 	porcelain                bool
 	// hasToken reports whether the client of connect sends a token.
 	hasToken bool
+	// cluster is how connect reaches the server, and nil for a URL.
+	cluster *cluster.Cluster
 }
 
 func (o *options) addFlags(root *cobra.Command) {
@@ -35,26 +40,40 @@ func (o *options) addFlags(root *cobra.Command) {
 	flags.SortFlags = false
 	flags.StringVarP(&o.endpoint, "target", "t", "", "server: an http(s) `URL`, or the name of a saved target (default $TMSCTL_TARGET, or the default of 'tmsctl target')")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the leases (default that of the saved target, or that of the server)")
-	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with a Kubernetes token")
+	flags.StringVar(&o.kube.Kubeconfig, "kubeconfig", "", "reach tms-server through the API server of this kubeconfig `file`, with a port-forward (default that of kubectl, if --context is set)")
+	flags.StringVar(&o.kube.Context, "context", "", "`context` of the kubeconfig file (default its current context)")
+	flags.StringVar(&o.kube.Namespace, "server-namespace", "", "`namespace` of tms-server, with --kubeconfig or --context (default tms-system)")
+	flags.StringVar(&o.kube.Service, "service", "", "`name` of the Service of tms-server, with --kubeconfig or --context (default tms-server)")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with a Kubernetes token (default the token of the kubeconfig)")
 	flags.StringVar(&o.token, "token", "", "Kubernetes `token` (default $TMSCTL_TOKEN)")
 	flags.StringVar(&o.caFile, "ca-file", "", "PEM `file` with the certificate authority of the server (default those of the system)")
+	flags.StringVar(&o.serverName, "tls-server-name", "", "`name` that the certificate of the server must have (default the host of the URL)")
 	flags.BoolVar(&o.skipVerify, "insecure-skip-tls-verify", false, "do not check the certificate of the server; an attacker in the network can then read the token")
-	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create, which waits until the lease serves)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create and lease wait, none for lease logs)")
 	flags.BoolVarP(&o.porcelain, "porcelain", "z", false, "print tab-separated columns without headers, for scripts")
 	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("target", completeEndpoints)
+	_ = root.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return cluster.Contexts(o.kube.Kubeconfig), cobra.ShellCompDirectiveNoFileComp
+	})
 	_ = root.MarkPersistentFlagFilename("ca-file", "pem", "crt")
 	_ = root.MarkPersistentFlagFilename("token-file")
+	_ = root.MarkPersistentFlagFilename("kubeconfig")
 }
 
 // check returns an error for wrong combinations of flags, and for an empty server, token
 // or file name.
 func (o *options) check(flags *pflag.FlagSet) error {
-	if err := cli.NotEmpty(flags, "target", "token", "token-file", "ca-file"); err != nil {
+	if err := cli.NotEmpty(flags, "target", "token", "token-file", "ca-file", "tls-server-name", "kubeconfig", "context", "server-namespace", "service"); err != nil {
 		return err
 	}
+	inCluster := o.kube.Kubeconfig != "" || o.kube.Context != ""
 	switch {
+	case inCluster && o.endpoint != "":
+		return cli.Usagef("--target cannot be used together with --kubeconfig and --context")
+	case !inCluster && o.kube != kubeEndpoint{}:
+		return cli.Usagef("--server-namespace and --service need --kubeconfig or --context")
 	case o.token != "" && o.tokenFile != "":
 		return cli.Usagef("--token and --token-file cannot be used together")
 	case o.porcelain && o.output != "":
@@ -80,14 +99,30 @@ func (o *options) connect(more ...client.Option) (*client.Client, error) {
 		return nil, err
 	}
 	o.namespace = cmp.Or(o.namespace, selected.Namespace)
-	clientOptions := append([]client.Option{client.WithUserAgent("tmsctl/" + version())}, more...)
+	clientOptions := append([]client.Option{client.WithUserAgent("tmsctl/" + cli.Version())}, more...)
 	if file := cmp.Or(o.caFile, selected.CAFile); file != "" && !o.skipVerify {
 		clientOptions = append(clientOptions, client.WithCAFile(file))
+	}
+	if name := cmp.Or(o.serverName, selected.TLSServerName); name != "" {
+		clientOptions = append(clientOptions, client.WithTLSServerName(name))
 	}
 	if o.skipVerify {
 		clientOptions = append(clientOptions, client.WithInsecureSkipVerify())
 	}
-	if token := o.tokenOption(selected); token != nil {
+	token := o.tokenOption(selected)
+	if selected.Kube != nil {
+		c, err := selected.Kube.open()
+		if err != nil {
+			return nil, cli.UsageError{Reason: err}
+		}
+		o.cluster = c
+		o.namespace = cmp.Or(o.namespace, c.Namespace)
+		clientOptions = append(clientOptions, selected.Kube.dialOption(c))
+		if token == nil && c.HasToken() {
+			token = client.WithTokenSource(c.Token)
+		}
+	}
+	if token != nil {
 		o.hasToken = true
 		clientOptions = append(clientOptions, token)
 	}
@@ -127,8 +162,12 @@ func (o *options) tokenOption(selected endpoint) client.Option {
 	return nil
 }
 
-// selectEndpoint returns the endpoint of --target, of $TMSCTL_TARGET, or the default.
+// selectEndpoint returns the endpoint of --kubeconfig and --context, of --target, of
+// $TMSCTL_TARGET, or the default.
 func (o *options) selectEndpoint() (endpoint, error) {
+	if o.kube != (kubeEndpoint{}) {
+		return o.kube.endpoint(), nil
+	}
 	name := cmp.Or(o.endpoint, os.Getenv("TMSCTL_TARGET"))
 	if strings.Contains(name, "://") {
 		return endpoint{URL: name}, nil
@@ -138,7 +177,7 @@ func (o *options) selectEndpoint() (endpoint, error) {
 		return endpoint{}, err
 	}
 	if name = cmp.Or(name, saved.Default); name == "" {
-		return endpoint{}, cli.UsageError{Reason: errors.New("no server is selected: set --target to its URL, or save it with 'tmsctl target add'")}
+		return endpoint{}, cli.UsageError{Reason: errors.New("no server is selected: set --target to its URL, set --context to a context of your kubeconfig, or save it with 'tmsctl target add'")}
 	}
 	return saved.find(name)
 }

@@ -54,10 +54,7 @@ func (p *progress) update(response *tmsv1.AcquireResponse) {
 	if id := lease.GetId(); id != "" {
 		p.id = escape(id)
 	}
-	p.last = stateName(lease.GetState())
-	if message := lease.GetMessage(); message != "" {
-		p.last += ": " + escape(message)
-	}
+	p.last = escape(stateText(lease))
 	p.draw("Lease " + p.id + " " + p.last)
 }
 

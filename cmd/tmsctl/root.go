@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +13,10 @@ import (
 const longHelp = `tmsctl acquires and manages leases of Triton Inference Server with the API of tms-server.
 
 Server: --target or $TMSCTL_TARGET is a URL, or the name of a target that 'tmsctl target
-add' saved. Without them, tmsctl calls the default target.
+add' saved. Without them, tmsctl calls the default target. With --kubeconfig or --context,
+tmsctl reaches tms-server through the API server of a cluster, as kubectl port-forward
+does. This needs the rights to get services, to list pods, and to get and create
+pods/portforward in the namespace of tms-server.
 
 Authentication: each call sends a Kubernetes token. Kubernetes RBAC decides what its owner
 may do with tritonleases. Keep the token in a file. tmsctl reads the file for each call:
@@ -23,9 +25,9 @@ may do with tritonleases. Keep the token in a file. tmsctl reads the file for ea
   tmsctl lease list --token-file token
 
 Or set $TMSCTL_TOKEN. All users of the machine can see the value of --token. Precedence:
---token or --token-file, then $TMSCTL_TOKEN, then the token file of the saved target.
-tmsctl does not read kubeconfig files. It sends a token over http only to this machine,
-as with kubectl port-forward.
+--token or --token-file, then $TMSCTL_TOKEN, then the token file of the saved target, then
+the token of the kubeconfig. A kubeconfig with a client certificate has no token. tmsctl
+sends a token over http only to this machine.
 
 Scripts: -z prints tab-separated columns without headers, and - for empty cells; new
 columns are added at the end. -o json and -o yaml print the messages of the API. Results
@@ -65,6 +67,7 @@ func newRoot(o *options, s streams) *cobra.Command {
 		DisableAutoGenTag: true,
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command.Flags()) },
 	}
+	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
 	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
@@ -124,19 +127,12 @@ func newVersion(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of tmsctl", Args: exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			text := "tmsctl " + version()
-			if o.porcelain {
-				text = version()
+			text := cli.Version()
+			if !o.porcelain {
+				text = "tmsctl " + text
 			}
 			_, err := fmt.Fprintln(s.out, text)
 			return err
 		},
 	}
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -37,13 +37,14 @@ func TestScripts(t *testing.T) {
 			server := fake.Start()
 			env.Defer(server.Close)
 			env.Values["fake"] = fake
+			env.Values["kube"] = new(*kube)
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise -race makes each command a second slower
 			env.Setenv("URL", server.URL)
 			env.Setenv("TMSCTL_TARGET", server.URL)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "server": server},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "server": server, "kube": kubeCommand},
 	})
 }
 
@@ -71,6 +72,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 //	server hold                keep leases from serving
 //	server stall               keep Release calls from ending
 //	server wait                wait until an Acquire is held or a Release stalls
+//	server called <method>     wait until a method is called again
 //	server lease <file>        add the lease of a file
 //	server leases <n>          check the number of leases
 //	server got <method> <file> write the last request to a file
@@ -94,6 +96,10 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 		case <-fake.Held():
 		case <-time.After(time.Minute):
 			ts.Fatalf("no call is held")
+		}
+	case "called":
+		for before := len(fake.Calls(args[1])); len(fake.Calls(args[1])) == before; {
+			time.Sleep(time.Millisecond)
 		}
 	case "lease":
 		lease := new(tmsv1.Lease)

@@ -63,6 +63,14 @@ func stateName(state tmsv1.State) string {
 	return strings.ToLower(strings.TrimPrefix(state.String(), "STATE_"))
 }
 
+// stateText returns the state of a lease with its message.
+func stateText(lease *tmsv1.Lease) string {
+	if lease.GetMessage() == "" {
+		return stateName(lease.GetState())
+	}
+	return stateName(lease.GetState()) + ": " + lease.GetMessage()
+}
+
 func modelStateName(state tmsv1.ModelState) string {
 	return strings.ToLower(strings.TrimPrefix(state.String(), "MODEL_STATE_"))
 }

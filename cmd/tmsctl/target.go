@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 
@@ -23,11 +24,24 @@ can write to it.`,
 	return command
 }
 
+const addExamples = `  # A server at a URL
+  tmsctl target add prod https://tms.example.com:8443 --ca-file ca.pem --token-file token -n inference
+
+  # A server that is reached through the API server of a cluster
+  tmsctl target add dev --context kind-dev --ca-file ca.pem --token-file token`
+
 func newTargetAdd(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "add <name> <url>", Short: "Save a server with --ca-file, --token-file and --namespace", Args: exactArgs("<name>", "<url>"),
+		Use: "add <name> [<url>]", Short: "Save a server", Example: addExamples,
+		Long: "Save a server: its URL, or a kubeconfig with --kubeconfig or --context; and --ca-file,\n--tls-server-name, --token-file and --namespace. tmsctl checks the files, and saves their\nnames.",
+		Args: func(command *cobra.Command, args []string) error {
+			if o.kube != (kubeEndpoint{}) {
+				return exactArgs("<name>")(command, args)
+			}
+			return exactArgs("<name>", "<url>")(command, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			added, err := o.newEndpoint(args[0], args[1])
+			added, err := o.newEndpoint(args)
 			if err != nil {
 				return err
 			}
@@ -52,21 +66,31 @@ func newTargetAdd(o *options, s streams) *cobra.Command {
 	}
 }
 
-// newEndpoint returns the endpoint of the flags. Its file names are absolute, because
-// tmsctl can run in any folder.
-func (o *options) newEndpoint(name, url string) (endpoint, error) {
+// newEndpoint returns the endpoint of the flags and of the arguments. Its file names are
+// absolute, because tmsctl can run in any folder.
+func (o *options) newEndpoint(args []string) (endpoint, error) {
 	switch {
-	case !endpointName.MatchString(name):
-		return endpoint{}, cli.Usagef("target %q: the name must be letters, digits, dots, underscores and hyphens", name)
+	case !endpointName.MatchString(args[0]):
+		return endpoint{}, cli.Usagef("target %q: the name must be letters, digits, dots, underscores and hyphens", args[0])
 	case o.token != "":
 		return endpoint{}, cli.Usagef("--token cannot be saved: write the token to a file, and use --token-file")
 	case o.skipVerify:
 		return endpoint{}, cli.Usagef("--insecure-skip-tls-verify cannot be saved: use --ca-file")
 	}
-	if _, err := client.New(url); err != nil {
+	var added endpoint
+	if len(args) == 1 {
+		pinned, err := o.kube.pin()
+		if err != nil {
+			return endpoint{}, cli.UsageError{Reason: err}
+		}
+		added = pinned.endpoint()
+	} else {
+		added.URL = args[1]
+	}
+	added.Namespace, added.CAFile, added.TokenFile, added.TLSServerName = o.namespace, o.caFile, o.tokenFile, o.serverName
+	if err := added.check(); err != nil {
 		return endpoint{}, cli.UsageError{Reason: err}
 	}
-	added := endpoint{URL: url, Namespace: o.namespace, CAFile: o.caFile, TokenFile: o.tokenFile}
 	for _, file := range []*string{&added.CAFile, &added.TokenFile} {
 		if *file == "" {
 			continue
@@ -78,6 +102,22 @@ func (o *options) newEndpoint(name, url string) (endpoint, error) {
 		*file = absolute
 	}
 	return added, nil
+}
+
+// check checks the URL, and reads the files.
+func (e endpoint) check() error {
+	var options []client.Option
+	if e.CAFile != "" {
+		options = append(options, client.WithCAFile(e.CAFile))
+	}
+	if e.TokenFile != "" {
+		if _, err := client.ReadTokenFile(e.TokenFile); err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		options = append(options, client.WithTokenFile(e.TokenFile))
+	}
+	_, err := client.New(e.URL, options...)
+	return err
 }
 
 func newTargetSet(s streams) *cobra.Command {
@@ -94,7 +134,7 @@ func newTargetSet(s streams) *cobra.Command {
 
 func newTargetRemove(s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "remove <name>", Short: "Remove a target", Args: exactArgs("<name>"), ValidArgsFunction: completeEndpointArg,
+		Use: "remove <name>", Aliases: []string{"rm"}, Short: "Remove a target", Args: exactArgs("<name>"), ValidArgsFunction: completeEndpointArg,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return updateEndpoints(s, args[0], func(saved *endpoints) string {
 				delete(saved.ByName, args[0])
@@ -136,8 +176,8 @@ func completeEndpointArg(command *cobra.Command, args []string, prefix string) (
 
 func newTargetList(o *options, s streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the saved targets; * marks the default", Args: exactArgs(),
-		Long: "List the saved targets; * marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, default (true or false).",
+		Use: "list", Aliases: []string{"ls"}, Short: "List the saved targets; * marks the default", Args: exactArgs(),
+		Long: "List the saved targets; * marks the default.\n\nColumns of -z: name, URL, namespace, CA file, token file, default (true or false),\ncontext, kubeconfig.",
 		RunE: func(*cobra.Command, []string) error {
 			saved, err := readEndpoints()
 			if err != nil {
@@ -146,16 +186,17 @@ func newTargetList(o *options, s streams) *cobra.Command {
 			if o.output != "" {
 				return o.printValue(s.out, saved)
 			}
-			table := newTable(s.out, o.porcelain, "", "NAME", "URL", "NAMESPACE", "CA FILE", "TOKEN FILE")
+			table := newTable(s.out, o.porcelain, "", "NAME", "URL", "NAMESPACE", "CA FILE", "TOKEN FILE", "CONTEXT", "KUBECONFIG")
 			for _, name := range saved.names() {
 				e, isDefault := saved.ByName[name], name == saved.Default
+				kube := cmp.Or(e.Kube, new(kubeEndpoint))
 				switch {
 				case o.porcelain:
-					table.row(name, e.URL, e.Namespace, e.CAFile, e.TokenFile, fmt.Sprint(isDefault))
+					table.row(name, e.URL, e.Namespace, e.CAFile, e.TokenFile, fmt.Sprint(isDefault), kube.Context, kube.Kubeconfig)
 				case isDefault:
-					table.row("*", name, e.URL, e.Namespace, e.CAFile, e.TokenFile)
+					table.row("*", name, e.URL, e.Namespace, e.CAFile, e.TokenFile, kube.Context, kube.Kubeconfig)
 				default:
-					table.row(" ", name, e.URL, e.Namespace, e.CAFile, e.TokenFile)
+					table.row(" ", name, e.URL, e.Namespace, e.CAFile, e.TokenFile, kube.Context, kube.Kubeconfig)
 				}
 			}
 			return table.flush()

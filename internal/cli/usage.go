@@ -3,8 +3,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,9 +26,32 @@ func Usagef(format string, arguments ...any) error {
 }
 
 // FlagError returns a UsageError for an error of the flag parser. If the flag is unknown,
-// it suggests the nearest one. It is for cobra's SetFlagErrorFunc.
+// it suggests the nearest one. If the value is wrong, it says what the flag allows. It is
+// for cobra's SetFlagErrorFunc.
 func FlagError(command *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return Usagef("--%s %s: %w", invalid.GetFlag().Name, invalid.GetValue(), valueError(invalid))
+	}
 	return UsageError{suggestFlag(command, err)}
+}
+
+// valueError returns what a flag allows, without the names of Go functions.
+func valueError(invalid *pflag.InvalidValueError) error {
+	if errors.Is(invalid, strconv.ErrRange) {
+		return errors.New("the number is too large or too small")
+	}
+	switch kind := invalid.GetFlag().Value.Type(); kind {
+	case "int", "int32", "int64":
+		return errors.New("must be a whole number")
+	case "float64":
+		return errors.New("must be a number")
+	case "bool":
+		return errors.New("must be true or false")
+	case "duration":
+		return errors.New("must be a duration, such as 30s or 1h30m")
+	}
+	return invalid.Unwrap()
 }
 
 // suggestFlag adds the nearest flag to an error about an unknown one.

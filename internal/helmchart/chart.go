@@ -127,7 +127,7 @@ func (c *Chart) Select(wanted func(name string) bool) *Chart {
 func (c *Chart) For(kubeVersion string) (*Chart, error) {
 	version, err := chartutil.ParseKubeVersion(kubeVersion)
 	if err != nil {
-		return nil, fmt.Errorf("kubernetes version %q: %w", kubeVersion, err)
+		return nil, fmt.Errorf("kubernetes version %q: must be a version such as v1.37.0", kubeVersion)
 	}
 	if wanted := c.chart.Metadata.KubeVersion; wanted != "" && !chartutil.IsCompatibleRange(wanted, version.Version) {
 		return nil, fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, version)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"helm.sh/helm/v3/pkg/strvals"
 )
@@ -89,6 +90,10 @@ func (s Setter) Apply(values map[string]any, argument string, read func(path str
 		}
 	case SetLiteral:
 		err = strvals.ParseLiteralInto(argument, values)
+	}
+	var number *strconv.NumError
+	if errors.As(err, &number) {
+		err = fmt.Errorf("the index %q must be a whole number", number.Num)
 	}
 	if err != nil {
 		return fmt.Errorf("--%s %s: %w", s, argument, err)

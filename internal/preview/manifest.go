@@ -4,6 +4,7 @@
 package preview
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -108,6 +109,22 @@ func (r *reader) items(m *Manifest, ofKind bool) {
 		}
 		r.read(inner)
 	}
+}
+
+// LeaseName returns the namespace and name of the TritonLease, as in inference/resnet50.
+// namespace is that of a TritonLease without one.
+func (m *Manifest) LeaseName(namespace string) string {
+	metadata := subMap(m.value, "metadata")
+	if own, _ := metadata["namespace"].(string); own != "" {
+		namespace = own
+	}
+	name, _ := metadata["name"].(string)
+	return namespace + "/" + cmp.Or(name, "?")
+}
+
+// Position returns the line and column of a key of the TritonLease, such as spec.duration.
+func (m *Manifest) Position(key string) (line, column int) {
+	return m.position(fieldpath.Parse(key))
 }
 
 // position returns the line and column of a path in the TritonLease, or of the longest

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -27,7 +29,8 @@ const releaseTimeout = 10 * time.Second
 // Acquire generates a request_id if the request has none. If it cannot reach a server,
 // if the server shuts down, or if the stream breaks, it retries with the same request_id
 // until the context ends, so that one call creates one lease. It does not retry if the
-// server refuses the request, or if TLS does not trust the server.
+// server refuses the request, or if TLS does not trust the server. WithFailFast and
+// WithConnectTimeout limit the retries before the first response.
 //
 // If the context ends first, Acquire releases the lease; Error.Unreleased is a lease that
 // it could not release. Without a deadline, Acquire waits as long as the server does. It
@@ -65,6 +68,9 @@ type acquisition struct {
 	failures int
 	// reached reports whether a server responded to any attempt.
 	reached bool
+	// connected reports whether the last attempt had a connection, so that the connection
+	// broke if the attempt failed.
+	connected bool
 	// streamed reports whether a server responded to the last attempt.
 	streamed bool
 	// namespace and id are those of the lease, once a response had them.
@@ -73,7 +79,7 @@ type acquisition struct {
 
 // attempt calls the server once.
 func (a *acquisition) attempt(ctx context.Context) (*tmsv1.Lease, error) {
-	a.streamed = false
+	a.connected, a.streamed = false, false
 	r, err := request(ctx, a.client, a.request)
 	if err != nil {
 		return nil, err
@@ -81,6 +87,16 @@ func (a *acquisition) attempt(ctx context.Context) (*tmsv1.Lease, error) {
 	// Canceling ends the stream if attempt returns before the last response.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var connected atomic.Bool // the transport connects in a goroutine
+	defer func() { a.connected = connected.Load() }()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectDone: func(_, _ string, err error) {
+			if err == nil {
+				connected.Store(true)
+			}
+		},
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
 	stream, err := a.client.leases.Acquire(ctx, r)
 	if err != nil {
 		return nil, err
@@ -118,6 +134,9 @@ func (a *acquisition) received(response *tmsv1.AcquireResponse) {
 // retriable reports whether another attempt can succeed.
 func (a *acquisition) retriable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || permanent(err) {
+		return false
+	}
+	if a.client.failFast && !a.reached && !a.connected {
 		return false
 	}
 	if timeout := a.client.connectTimeout; timeout > 0 && !a.reached && time.Since(a.start) >= timeout {
@@ -180,7 +199,7 @@ func (a *acquisition) fail(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	release := &tmsv1.ReleaseRequest{Namespace: a.namespace, Id: a.id}
-	if a.client.Release(ctx, release) != nil {
+	if _, err := a.client.Release(ctx, release); err != nil {
 		e.Unreleased = release
 	}
 	return e

@@ -179,11 +179,39 @@ func TestAcquireUnreachable(t *testing.T) {
 	require.Nil(t, failure.Unreleased)
 }
 
+// TestFailFast checks that Acquire fails at once if it cannot connect, and retries if a
+// connection broke.
+func TestFailFast(t *testing.T) {
+	t.Parallel()
+	var retries atomic.Int32
+	options := []client.Option{noBackoff, client.WithFailFast(), client.WithOnRetry(func(error, time.Duration) { retries.Add(1) })}
+	for _, url := range []string{closedURL(), "http://tms.invalid:8443"} {
+		_, err := newClient(t, url, options...).Acquire(t.Context(), nil, nil)
+		var failure *client.Error
+		require.ErrorAs(t, err, &failure)
+		require.True(t, failure.Unreachable(), url)
+		require.Zero(t, retries.Load(), url)
+	}
+	fake := faketms.New()
+	handler := fake.Handler()
+	var calls atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) <= 2 {
+			panic(http.ErrAbortHandler)
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	_, err := newClient(t, server.URL, append(options, client.WithProtocol(client.Connect))...).Acquire(t.Context(), nil, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, retries.Load())
+}
+
 // TestConnectTimeoutReached checks that the connect timeout does not count once a server
 // responded.
 func TestConnectTimeoutReached(t *testing.T) {
 	t.Parallel()
-	fake, c := serve(t, noBackoff, client.WithConnectTimeout(time.Nanosecond))
+	fake, c := serve(t, noBackoff, client.WithConnectTimeout(time.Nanosecond), client.WithFailFast())
 	fake.Fail("Acquire", unavailable(), unavailable())
 	_, err := c.Acquire(t.Context(), nil, nil)
 	require.NoError(t, err)

@@ -38,6 +38,7 @@ type Client struct {
 	token          TokenSource
 	backoff        func(attempt int) time.Duration
 	connectTimeout time.Duration
+	failFast       bool
 	onRetry        func(err error, wait time.Duration)
 }
 
@@ -75,7 +76,7 @@ func New(serverURL string, options ...Option) (*Client, error) {
 		allowlist: tmsv1connect.NewAllowlistServiceClient(httpClient, base.String(), callOptions...),
 		http:      httpClient,
 		userAgent: o.userAgent, token: o.token,
-		backoff: o.backoff, connectTimeout: o.connectTimeout, onRetry: o.onRetry,
+		backoff: o.backoff, connectTimeout: o.connectTimeout, failFast: o.failFast, onRetry: o.onRetry,
 	}, nil
 }
 

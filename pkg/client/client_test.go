@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -46,16 +47,18 @@ func TestNewRefuses(t *testing.T) {
 		options []client.Option
 		want    string
 	}{
-		"no URL":         {"tms:8443", nil, "must be http"},
-		"no host":        {"https://", nil, "must be http"},
-		"another scheme": {"ftp://tms", nil, "must be http"},
-		"a password":     {"https://me:secret@tms", nil, "use a token"},
-		"a broken one":   {"https://me:secret@tms:port", nil, "must be http"},
-		"a query":        {"https://tms?x=1", nil, "must not contain ?"},
-		"no authority":   {"https://tms", []client.Option{client.WithCAFile("client.go")}, "must contain PEM"},
-		"no file":        {"https://tms", []client.Option{client.WithCAFile("nowhere")}, "nowhere"},
-		"two of them":    {"https://tms", []client.Option{client.WithCAFile("client.go"), client.WithCAPool(pool)}, "cannot be used together"},
-		"TLS of another": {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithCAPool(pool)}, "set them in the HTTP client"},
+		"no URL":          {"tms:8443", nil, "must be http"},
+		"no host":         {"https://", nil, "must be http"},
+		"another scheme":  {"ftp://tms", nil, "must be http"},
+		"a password":      {"https://me:secret@tms", nil, "use a token"},
+		"a broken one":    {"https://me:secret@tms:port", nil, "must be http"},
+		"a query":         {"https://tms?x=1", nil, "must not contain ?"},
+		"no authority":    {"https://tms", []client.Option{client.WithCAFile("client.go")}, "must contain PEM"},
+		"no file":         {"https://tms", []client.Option{client.WithCAFile("nowhere")}, "nowhere"},
+		"two of them":     {"https://tms", []client.Option{client.WithCAFile("client.go"), client.WithCAPool(pool)}, "cannot be used together"},
+		"a server name":   {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithTLSServerName("tms")}, "set them in the HTTP client"},
+		"a dial function": {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithDialContext(new(net.Dialer).DialContext)}, "set them in the HTTP client"},
+		"TLS of another":  {"https://tms", []client.Option{client.WithHTTPClient(http.DefaultClient), client.WithCAPool(pool)}, "set them in the HTTP client"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := client.New(test.url, test.options...)
@@ -174,6 +177,33 @@ func TestUntrusted(t *testing.T) {
 	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
 }
 
+// TestTLSServerName checks that the certificate must have the name that is set.
+func TestTLSServerName(t *testing.T) {
+	t.Parallel()
+	server := faketms.New().StartTLS()
+	t.Cleanup(server.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	_, err := status(t, newClient(t, server.URL, client.WithCAPool(pool), client.WithTLSServerName("example.com")))
+	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
+	_, err = status(t, newClient(t, server.URL, client.WithCAPool(pool), client.WithTLSServerName("tms.example.org")))
+	var name x509.HostnameError
+	require.ErrorAs(t, err, &name)
+}
+
+// TestDialContext checks that the function connects to the server.
+func TestDialContext(t *testing.T) {
+	t.Parallel()
+	server := faketms.New().Start()
+	t.Cleanup(server.Close)
+	c := newClient(t, "http://tms.invalid", client.WithDialContext(func(ctx context.Context, network, address string) (net.Conn, error) {
+		require.Equal(t, "tms.invalid:80", address)
+		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+	}))
+	_, err := status(t, c)
+	require.Equal(t, connect.CodeNotFound, connect.CodeOf(err))
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
@@ -182,7 +212,10 @@ func TestTokens(t *testing.T) {
 		calls := fake.Calls("Release")
 		return calls[len(calls)-1].Header.Get("Authorization")
 	}
-	release := func(c *client.Client) error { return c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"}) }
+	release := func(c *client.Client) error {
+		_, err := c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"})
+		return err
+	}
 
 	// Each call reads the file, because Kubernetes replaces tokens.
 	for _, token := range []string{"first", "second"} {

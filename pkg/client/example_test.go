@@ -48,7 +48,7 @@ func Example() {
 		}
 		fmt.Println("lease", lease.Namespace, lease.Id)
 	}
-	if err := c.Release(ctx, &tmsv1.ReleaseRequest{Namespace: lease.Namespace, Id: lease.Id}); err != nil {
+	if _, err := c.Release(ctx, &tmsv1.ReleaseRequest{Namespace: lease.Namespace, Id: lease.Id}); err != nil {
 		log.Panic(err)
 	}
 	// Output:

@@ -28,10 +28,9 @@ func call[Q, A any](ctx context.Context, c *Client, procedure string, message *Q
 }
 
 // Release deletes a lease and everything that it deployed. Releasing a lease that does not
-// exist is not an error.
-func (c *Client) Release(ctx context.Context, request *tmsv1.ReleaseRequest) error {
-	_, err := call(ctx, c, tmsv1connect.LeaseServiceReleaseProcedure, request, c.leases.Release)
-	return err
+// exist is not an error: the response reports whether it existed.
+func (c *Client) Release(ctx context.Context, request *tmsv1.ReleaseRequest) (*tmsv1.ReleaseResponse, error) {
+	return call(ctx, c, tmsv1connect.LeaseServiceReleaseProcedure, request, c.leases.Release)
 }
 
 // Renew restarts the duration of a lease from now. A response without expires_at means that

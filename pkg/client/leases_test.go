@@ -86,8 +86,10 @@ func TestLeases(t *testing.T) {
 	lease, err = status(t, c)
 	require.NoError(t, err)
 	require.Equal(t, renewed.ExpiresAt.AsTime(), lease.ExpiresAt.AsTime())
-	for range 2 {
-		require.NoError(t, c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"}))
+	for _, found := range []bool{true, false} {
+		response, err := c.Release(t.Context(), &tmsv1.ReleaseRequest{Id: "a"})
+		require.NoError(t, err)
+		require.Equal(t, found, response.Found)
 	}
 	_, err = status(t, c)
 	require.EqualError(t, err, "tms.v1.LeaseService/Status: not_found: lease a does not exist")

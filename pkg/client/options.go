@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -22,11 +23,14 @@ type settings struct {
 	caFile         string
 	caPool         *x509.CertPool
 	skipVerify     bool
+	serverName     string
+	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	client         *http.Client
 	userAgent      string
 	protocol       Protocol
 	backoff        func(attempt int) time.Duration
 	connectTimeout time.Duration
+	failFast       bool
 	onRetry        func(err error, wait time.Duration)
 }
 
@@ -71,6 +75,27 @@ func WithCAPool(pool *x509.CertPool) Option { return func(s *settings) { s.caPoo
 // network can then read the token.
 func WithInsecureSkipVerify() Option { return func(s *settings) { s.skipVerify = true } }
 
+// WithTLSServerName sets the name that the certificate of the server must have. The default
+// is the host of the server URL.
+func WithTLSServerName(name string) Option { return func(s *settings) { s.serverName = name } }
+
+// WithDialContext sets the function that connects to the server. Its context has no values.
+// No HTTP proxy is used.
+func WithDialContext(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(s *settings) {
+		s.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dial(withoutValues{ctx}, network, address)
+		}
+	}
+}
+
+// withoutValues is a context without values, so that a request of a dial function is not
+// traced as that of Acquire.
+type withoutValues struct{ context.Context }
+
+// Value implements context.Context.
+func (withoutValues) Value(any) any { return nil }
+
 // WithHTTPClient sets the HTTP client, with its settings of TLS and HTTP versions. The
 // Client does not follow redirects, which would send the token elsewhere.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.client = client } }
@@ -85,7 +110,12 @@ func WithBackoff(wait func(attempt int) time.Duration) Option {
 	return func(s *settings) { s.backoff = wait }
 }
 
-// WithConnectTimeout makes Acquire fail if it has not reached a server within a time. The
+// WithFailFast makes Acquire fail at once if it cannot connect: the host is unknown, or the
+// connection is refused or times out. It retries if a connection broke, or once a server
+// responded. The default is to retry until the context ends.
+func WithFailFast() Option { return func(s *settings) { s.failFast = true } }
+
+// WithConnectTimeout makes Acquire fail if no server responded to it within a time. The
 // default is to retry until the context ends.
 func WithConnectTimeout(timeout time.Duration) Option {
 	return func(s *settings) { s.connectTimeout = timeout }
@@ -108,14 +138,14 @@ func defaultBackoff(attempt int) time.Duration {
 // httpClient returns the HTTP client for a scheme.
 func (s *settings) httpClient(scheme string) (*http.Client, error) {
 	if s.client != nil {
-		if s.caFile != "" || s.caPool != nil || s.skipVerify {
-			return nil, errors.New("TLS options cannot be used with WithHTTPClient: set them in the HTTP client")
+		if s.caFile != "" || s.caPool != nil || s.skipVerify || s.serverName != "" || s.dial != nil {
+			return nil, errors.New("TLS options and WithDialContext cannot be used with WithHTTPClient: set them in the HTTP client")
 		}
 		clone := *s.client
 		clone.CheckRedirect = noRedirect
 		return &clone, nil
 	}
-	config := &tls.Config{RootCAs: s.caPool, InsecureSkipVerify: s.skipVerify, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{RootCAs: s.caPool, ServerName: s.serverName, InsecureSkipVerify: s.skipVerify, MinVersion: tls.VersionTLS12}
 	if s.caFile != "" {
 		if s.caPool != nil {
 			return nil, errors.New("WithCAFile and WithCAPool cannot be used together")
@@ -140,9 +170,15 @@ func (s *settings) transport(scheme string, config *tls.Config) *http.Transport 
 		protocols.SetHTTP2(true)
 	}
 	const dialTimeout = 10 * time.Second // the system's is minutes
+	proxy, dial := http.ProxyFromEnvironment, s.dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	} else {
+		proxy = nil
+	}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, Protocols: protocols,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		Proxy: proxy, TLSClientConfig: config, Protocols: protocols,
+		DialContext:         dial,
 		TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: 90 * time.Second,
 		// An Acquire can be idle for minutes. Pings find connections that broke silently.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},

@@ -17,17 +17,24 @@ func staticToken(token string) TokenSource {
 }
 
 func fileToken(name string) TokenSource {
-	return func(context.Context) (string, error) {
-		text, err := limitread.File(name, limitread.Config)
-		if err != nil {
-			return "", err
-		}
-		token := strings.TrimSpace(string(text))
-		if token == "" {
-			return "", fmt.Errorf("%s: the file is empty", name)
-		}
-		return token, nil
+	return func(context.Context) (string, error) { return ReadTokenFile(name) }
+}
+
+// ReadTokenFile returns the token in a file. It returns an error if the content of the file
+// cannot be a token.
+func ReadTokenFile(name string) (string, error) {
+	text, err := limitread.File(name, limitread.Config)
+	if err != nil {
+		return "", err
 	}
+	token := strings.TrimSpace(string(text))
+	if token == "" {
+		return "", fmt.Errorf("%s: the file is empty", name)
+	}
+	if err := checkToken(token); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return token, nil
 }
 
 // checkToken returns an error if the text cannot be a token. The error does not repeat it,

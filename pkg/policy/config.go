@@ -53,7 +53,7 @@ type MetricBounds struct {
 	Enabled bool `json:"enabled"`
 	// Enable is a spelling of Enabled in the documentation of NVIDIA TMS. Either turns the
 	// metric on.
-	Enable bool `json:"enable,omitempty"`
+	Enable *bool `json:"enable,omitempty"`
 	// Allowed lets a lease turn the metric on or off.
 	Allowed bool `json:"allowed"`
 	// Threshold is in the metric's unit.
@@ -67,7 +67,7 @@ type MetricBounds struct {
 }
 
 // InEffect reports whether the metric is in effect for a lease that does not name it.
-func (b MetricBounds) InEffect() bool { return b.Enabled || b.Enable }
+func (b MetricBounds) InEffect() bool { return b.Enabled || b.Enable != nil && *b.Enable }
 
 // ThresholdBounds are the thresholds that a lease may have for one metric.
 type ThresholdBounds struct {

@@ -53,6 +53,12 @@ func (p *Policy) Metrics() []Metric { return slices.Clone(p.metrics) }
 func (p *Policy) Warnings() []string {
 	var warnings []string
 	for _, metric := range p.metrics {
+		if bounds := p.config.Metrics[metric.Name]; bounds.Enabled && bounds.Enable != nil && !*bounds.Enable {
+			warnings = append(warnings, serverMetrics+string(metric.Name)+
+				".enable: false has no effect beside enabled: true: remove enable, or set enabled: false")
+		}
+	}
+	for _, metric := range p.metrics {
 		if metric.Query != "" && !byPod.MatchString(unquoted.ReplaceAllString(metric.Query, "")) {
 			warnings = append(warnings, serverMetrics+string(metric.Name)+
 				".query: does not contain \"by (namespace, pod)\": it must give one series for each pod, because prometheus-adapter adds up all series of a pod")

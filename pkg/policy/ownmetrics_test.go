@@ -39,6 +39,36 @@ func TestOwnMetrics(t *testing.T) {
 	require.Equal(t, []string{"leases.x.autoscaling.metrics.kvCache2Use.threshold: asked 99, granted 95 (server.autoscaling.metrics.kvCache2Use.threshold.maximum)"}, sentences(grant.Adjustments))
 }
 
+// TestSpellingsOfEnabled checks that a contradiction between the two spellings is a warning:
+// either turns the metric on, so that enable: false does nothing.
+func TestSpellingsOfEnabled(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		enabled  bool
+		enable   *bool
+		inEffect bool
+		warnings []string
+	}{
+		{enabled: true, inEffect: true},
+		{enabled: true, enable: new(true), inEffect: true},
+		{enabled: true, enable: new(false), inEffect: true, warnings: []string{
+			"server.autoscaling.metrics.queueTime.enable: false has no effect beside enabled: true: remove enable, or set enabled: false",
+		}},
+		{enable: new(true), inEffect: true},
+		{enable: new(false)},
+		{},
+	} {
+		c := config(t, "")
+		bounds := c.Metrics[v1alpha1.QueueTime]
+		bounds.Enabled, bounds.Enable = test.enabled, test.enable
+		c.Metrics[v1alpha1.QueueTime] = bounds
+		p, err := policy.New(c)
+		require.NoError(t, err)
+		require.Equal(t, test.inEffect, bounds.InEffect())
+		require.Equal(t, test.warnings, p.Warnings())
+	}
+}
+
 // TestSeriesDiffer checks that no two metrics record the same series.
 func TestSeriesDiffer(t *testing.T) {
 	t.Parallel()

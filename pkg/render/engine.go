@@ -112,7 +112,7 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {
 		specs[g.Name] = g.shape.spec
-		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled}
+		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled, "models": lr.modelsOf(g)}
 	}
 	chart := lr.renderer.shared
 	if lr.decoded.Server.Enabled {
@@ -127,6 +127,17 @@ func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Docum
 		return nil, err
 	}
 	return helmchart.Sort(texts)
+}
+
+// modelsOf returns the names of the models of a lease, whose shape may have placeholders.
+func (lr *LeaseRenderer) modelsOf(g *GrantedLease) []any {
+	models, _ := g.shape.spec["models"].([]any)
+	names := make([]any, len(models))
+	for i, model := range models {
+		name, _ := model.(map[string]any)["name"].(string)
+		names[i] = string(lr.placeholders.Cut(name).Append(nil, g.parameters))
+	}
+	return names
 }
 
 // grantValue returns the grant of the lease with a name for the templates, with

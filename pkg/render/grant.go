@@ -24,6 +24,8 @@ type GrantedLease struct {
 	ObjectName string
 	// Path is leases.<name>, or spec for a TritonLease. Messages name keys below it.
 	Path string
+	// Models are its models. A lease with a target has none.
+	Models []v1alpha1.Model
 	// RequestedAutoscaling and RequestedTerm are what the lease asks for. Only a TritonLease
 	// has a term.
 	RequestedAutoscaling v1alpha1.Autoscaling
@@ -172,7 +174,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 	if err != nil {
 		return g, policy.Refusal{field.InternalError(path, err)}
 	}
-	g.RequestedAutoscaling = spec.Autoscaling
+	g.Models, g.RequestedAutoscaling = spec.Models, spec.Autoscaling
 	reasons := lr.checkNames(path, g, spec)
 	reasons = append(reasons, lr.checkTriton(path, spec)...)
 	if spec.Target != nil && spec.Autoscaling.Enable {
@@ -194,6 +196,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, pod)
 		reasons = append(reasons, policy.Reasons(err)...)
 	}
+	g.Grant.Warnings = append(policy.ModelWarnings(path, spec.Models), g.Grant.Warnings...)
 	return g, reasons
 }
 

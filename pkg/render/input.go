@@ -144,6 +144,12 @@ func (in *Input) Leases() int {
 	return len(leases)
 }
 
+// LeaseNames returns the names of the leases, sorted.
+func (in *Input) LeaseNames() []string {
+	leases, _ := in.values[leasesKey].(map[string]any)
+	return slices.Sorted(maps.Keys(leases))
+}
+
 // UnknownLease returns an error that wraps ErrNoLease and suggests a known name.
 func UnknownLease(name string, known []string) error {
 	if best := spelling.Nearest(name, known); best != "" {

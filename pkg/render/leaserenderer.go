@@ -105,6 +105,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		warnings = append(warnings, overridden...)
 	}
 	refused.add(checkServiceName(decoded, serverName))
+	refused.add(checkExtraEnv(decoded.Server.ExtraEnv))
 	lr.bounds, err = policy.NewLeaseBounds(decoded.Server.Leases, decoded.Server.Autoscaling.Prometheus.RateWindow)
 	refused.addError(err)
 	refused.add(policy.CheckArguments(argumentsOf(field.NewPath("triton"), &decoded.Triton)...))
@@ -118,6 +119,19 @@ func checkServiceName(v *values.Values, name string) policy.Refusal {
 	}
 	return policy.Refusal{field.Invalid(field.NewPath("server", "apiService"), name,
 		"the name of the API's Service "+mustBeObjectName+": change the name of the release, or set fullnameOverride")}
+}
+
+// checkExtraEnv refuses names of environment variables of tms-server that occur twice.
+func checkExtraEnv(variables []v1alpha1.Env) policy.Refusal {
+	var reasons policy.Refusal
+	seen := map[string]bool{}
+	for i, variable := range variables {
+		if seen[variable.Name] {
+			reasons = append(reasons, field.Duplicate(field.NewPath("server", "extraEnv").Index(i).Child("name"), variable.Name))
+		}
+		seen[variable.Name] = true
+	}
+	return reasons
 }
 
 // Bounds returns the bounds of TritonLeases.

@@ -3,7 +3,9 @@ package render
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/json"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -34,6 +36,24 @@ func (lr *LeaseRenderer) Objects(g *GrantedLease) (*Objects, error) {
 		kind.set(objects, object)
 	}
 	return objects, nil
+}
+
+// Deployment returns the Deployment of one of the leases, or nil if the lease has a target.
+// The Result must not be that of another chart.
+func (res *Result) Deployment(g *GrantedLease) (*appsv1.Deployment, error) {
+	k := slices.IndexFunc(kinds, func(k Kind) bool { return k.Kind == "Deployment" })
+	if g.shape.yaml[k] == nil {
+		return nil, nil
+	}
+	cache := res.renderer.shapes
+	cache.lock.Lock()
+	manifest, err := res.renderer.jsonOf(g.shape, k)
+	cache.lock.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	deployment := new(appsv1.Deployment)
+	return deployment, json.UnmarshalCaseSensitivePreserveInts(manifest.Append(nil, g.parameters), deployment)
 }
 
 // TritonLease grants a TritonLease and renders it as typed objects. If the lease is

@@ -154,7 +154,7 @@ func TestKubeVersion(t *testing.T) {
 		"v1.30.0": "",
 		"1.37":    "",
 		"v1.29.9": "chart requires kubeVersion: >=1.30.0-0 || 1.20.0 which is incompatible with Kubernetes v1.29.9",
-		"new":     `kubernetes version "new": could not parse "new" as version`,
+		"new":     `kubernetes version "new": must be a version such as v1.37.0`,
 	} {
 		_, err := render.New(render.Options{KubeVersion: version})
 		if message == "" {

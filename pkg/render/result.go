@@ -5,8 +5,10 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/stencil"
+	"github.com/triton-leases/tms/pkg/policy"
 )
 
 // Document is one rendered document.
@@ -59,6 +61,12 @@ func (res *Result) add(documents []Document) {
 		res.sections = append(res.sections, section{document, sharedSection})
 	}
 	slices.SortStableFunc(res.sections, func(a, b section) int { return helmchart.Compare(a.Document, b.Document) })
+}
+
+// Unit returns the unit of the thresholds of a metric. The Result must not be that of
+// another chart.
+func (res *Result) Unit(metric v1alpha1.MetricName) policy.Unit {
+	return res.renderer.metrics[string(metric)].Unit
 }
 
 // SkipTests leaves the tests out, as helm template --skip-tests does.

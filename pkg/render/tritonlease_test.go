@@ -33,6 +33,15 @@ func tritonLease(t *testing.T, namespace, spec string) *v1alpha1.TritonLease {
 
 const autoscaled = "server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}"
 
+// TestModelWarning checks that the status of a TritonLease has the warnings about its models.
+func TestModelWarning(t *testing.T) {
+	t.Parallel()
+	g, err := controllerOf(t, "").GrantTritonLease(tritonLease(t, "ns", "models: [{name: m, uri: s3://models/m}]"))
+	require.NoError(t, err)
+	require.Len(t, g.Grant.Warnings, 1)
+	require.Equal(t, "spec.models[0].uri", g.Grant.Warnings[0].Field)
+}
+
 // TestGrantedReplicas checks the replicas and GPUs of leases, and that the Deployment has
 // these replicas.
 func TestGrantedReplicas(t *testing.T) {

@@ -28,6 +28,10 @@ type Server struct {
 	Tolerations        []v1alpha1.RawJSON `json:"tolerations,omitempty"`
 	Affinity           v1alpha1.RawJSON   `json:"affinity,omitempty"`
 	PriorityClassName  string             `json:"priorityClassName,omitempty"`
+	PodAnnotations     map[string]string  `json:"podAnnotations,omitempty"`
+	PodLabels          map[string]string  `json:"podLabels,omitempty"`
+	ExtraArgs          []string           `json:"extraArgs,omitempty"`
+	ExtraEnv           []v1alpha1.Env     `json:"extraEnv,omitempty"`
 	APIService         APIService         `json:"apiService"`
 	AdmissionPolicy    AdmissionPolicy    `json:"admissionPolicy"`
 	FlowSchema         FlowSchema         `json:"flowSchema"`

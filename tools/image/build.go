@@ -30,6 +30,10 @@ func build(s sources, target string) (v1.Hash, error) {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
+	bundle, err := certificatesComponent()
+	if err != nil {
+		return v1.Hash{}, err
+	}
 	// The SBOMs are in the index, so that tools that copy the image also copy them. Their
 	// platform is unknown, so that no machine pulls them as images.
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
@@ -41,7 +45,7 @@ func build(s sources, target string) (v1.Hash, error) {
 			return v1.Hash{}, err
 		}
 		labels = annotations(b)
-		found, err := s.licenses(b)
+		found, err := s.licenses(b, authorities)
 		if err != nil {
 			return v1.Hash{}, err
 		}
@@ -49,7 +53,7 @@ func build(s sources, target string) (v1.Hash, error) {
 		if err != nil {
 			return v1.Hash{}, err
 		}
-		text, err := sbom(b, found)
+		text, err := sbom(b, found, bundle)
 		if err != nil {
 			return v1.Hash{}, err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,6 +23,9 @@ func platforms() []v1.Platform {
 // sources are the folder of a module, and the package of a command in it.
 type sources struct{ folder, command string }
 
+// name is the name of the program.
+func (s sources) name() string { return path.Base(filepath.ToSlash(s.command)) }
+
 // A binary is a command that is compiled for a platform.
 type binary struct {
 	path     string
@@ -35,7 +39,10 @@ func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 	if err != nil {
 		return binary{}, fmt.Errorf("finding the folder of binaries: %w", err)
 	}
-	path := filepath.Join(folder, platform.Architecture, name)
+	program := filepath.Join(folder, platform.Architecture, s.name())
+	if platform.OS == "windows" {
+		program += ".exe"
+	}
 
 	// With -buildvcs=true, go build fails if git fails. So check it first: git may not be
 	// installed, or may refuse a repository that another user owns.
@@ -43,17 +50,17 @@ func (s sources) compile(platform v1.Platform, folder string) (binary, error) {
 	if s.git("status", "--porcelain") == nil {
 		stamp = "-buildvcs=true"
 	}
-	cmd := s.goCommand(platform, "build", "-trimpath", stamp, "-ldflags", "-s -w", "-o", path, s.command)
+	cmd := s.goCommand(platform, "build", "-trimpath", stamp, "-ldflags", "-s -w", "-o", program, s.command)
 	cmd.Stdout = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return binary{}, fmt.Errorf("compiling %s for %s: %w", s.command, platform, err)
 	}
 
-	info, err := buildinfo.ReadFile(path)
+	info, err := buildinfo.ReadFile(program)
 	if err != nil {
 		return binary{}, fmt.Errorf("reading the binary: %w", err)
 	}
-	return binary{path, platform, info}, nil
+	return binary{program, platform, info}, nil
 }
 
 // goCommand returns a go command in the folder of the module. The environment of this

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// licenses are the license files of the modules in an image.
+// licenses are the license files of the modules in a program or an image.
 type licenses struct {
 	texts map[string][]byte // by path in the image
 	// ids are the SPDX identifiers of the licenses of each module.
@@ -25,11 +25,11 @@ type licenses struct {
 // licenseFile matches the names of files that a license requires to be passed on.
 var licenseFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|copyright)([-.](md|txt|[a-z0-9-]+(\.[0-9]+)?))?$`)
 
-// licenses returns the license files of everything in the image: of the modules of the
-// binary, of Go's standard library, and of the CA certificates. It reads the folder of each
+// licenses returns the license files of the modules of the binary, of Go's standard library,
+// and of more modules with which this program is built. It reads the folder of each
 // package in the binary and the folders above it, so that it finds the licenses of code that
 // a module copied from elsewhere. Each module must have a license that spdx knows.
-func (s sources) licenses(b binary) (*licenses, error) {
+func (s sources) licenses(b binary, more ...string) (*licenses, error) {
 	output, err := s.goCommand(b.platform, "list", "-deps", "-json=Dir,Standard,Module", s.command).Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages of %s: %w", s.command, err)
@@ -61,13 +61,15 @@ func (s sources) licenses(b binary) (*licenses, error) {
 	if err := all.add("std", folders[0], folders[0]); err != nil {
 		return nil, err
 	}
-	version, err := required(authorities)
-	if err != nil {
-		return nil, err
-	}
-	bundle := filepath.Join(folders[1], authorities+"@"+version)
-	if err := all.add(authorities, bundle, bundle); err != nil {
-		return nil, err
+	for _, module := range more {
+		version, err := required(module)
+		if err != nil {
+			return nil, err
+		}
+		folder := filepath.Join(folders[1], module+"@"+version)
+		if err := all.add(module, folder, folder); err != nil {
+			return nil, err
+		}
 	}
 	for module, ids := range all.ids {
 		if len(ids) == 0 {

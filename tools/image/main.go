@@ -1,7 +1,9 @@
-// Image builds the container image of tms-server, without a container engine:
+// Image builds the container image of tms-server, without a container engine, and the
+// programs of a release:
 //
 //	image build -source DIR -command PACKAGE LAYOUT
 //	image unpack LAYOUT DIR
+//	image program -source DIR -command PACKAGE -platform OS/ARCH DIR
 //
 // build compiles PACKAGE of the module in DIR for each platform, and writes
 //
@@ -13,6 +15,10 @@
 //
 // unpack writes the files of the image for this machine's architecture into DIR,
 // which must be empty or not exist.
+//
+// program compiles PACKAGE for a platform as build does, and writes the binary and the
+// licenses of its modules into DIR, which must be empty or not exist, and its SBOM to
+// DIR.cdx.json.
 package main
 
 import (
@@ -26,6 +32,7 @@ import (
 const usage = `usage:
   image build [-source DIR] [-command PACKAGE] LAYOUT
   image unpack LAYOUT DIR
+  image program [-source DIR] [-command PACKAGE] -platform OS/ARCH DIR
 `
 
 // errUsage is returned for an invalid command line.
@@ -48,14 +55,21 @@ func run(args []string, out io.Writer) error {
 		return errUsage
 	}
 	switch command, args := args[0], args[1:]; command {
-	case "build":
+	case "build", "program":
 		var s sources
-		flags := flag.NewFlagSet("build", flag.ContinueOnError)
+		var platform string
+		flags := flag.NewFlagSet(command, flag.ContinueOnError)
 		flags.SetOutput(io.Discard)
 		flags.StringVar(&s.folder, "source", ".", "folder of the module")
 		flags.StringVar(&s.command, "command", "./cmd/"+name, "package of the command in it")
+		if command == "program" {
+			flags.StringVar(&platform, "platform", "", "platform, such as linux/amd64")
+		}
 		if err := flags.Parse(args); err != nil || flags.NArg() != 1 {
 			return errUsage
+		}
+		if command == "program" {
+			return s.program(platform, flags.Arg(0))
 		}
 		digest, err := build(s, flags.Arg(0))
 		if err != nil {

@@ -17,10 +17,10 @@ const (
 	authorities = "golang.org/x/crypto/x509roots/fallback"
 )
 
-// sbom returns the CycloneDX SBOM of an image: the modules in the build information of the
-// binary, Go's standard library, and the CA certificates, with their licenses. It has no timestamp and no
+// sbom returns a CycloneDX SBOM: the modules in the build information of the binary, Go's
+// standard library, and more components, with their licenses. It has no timestamp and no
 // serial number, to be reproducible.
-func sbom(b binary, found *licenses) ([]byte, error) {
+func sbom(b binary, found *licenses, more ...cyclonedx.Component) ([]byte, error) {
 	g, err := bin.NewGenerator(b.path, bin.WithIncludeStdlib(true), bin.WithLogger(zerolog.Nop()))
 	if err != nil {
 		return nil, fmt.Errorf("reading the modules of %s: %w", b.path, err)
@@ -37,18 +37,7 @@ func sbom(b binary, found *licenses) ([]byte, error) {
 	bom.Metadata.Tools = &cyclonedx.ToolsChoice{Components: &[]cyclonedx.Component{{
 		Type: cyclonedx.ComponentTypeApplication, Name: generator, Version: generatorVersion,
 	}}}
-	authoritiesVersion, err := required(authorities)
-	if err != nil {
-		return nil, err
-	}
-	*bom.Components = append(*bom.Components, cyclonedx.Component{
-		BOMRef:      "ca-certificates",
-		Type:        cyclonedx.ComponentTypeData,
-		Name:        authorities,
-		Version:     authoritiesVersion,
-		Description: "/etc/ssl/certs/ca-certificates.crt",
-		PackageURL:  "pkg:golang/" + authorities + "@" + authoritiesVersion,
-	})
+	*bom.Components = append(*bom.Components, more...)
 
 	bom.Metadata.Component.Licenses = found.choices(bom.Metadata.Component.Name)
 	for i := range *bom.Components {
@@ -61,6 +50,19 @@ func sbom(b binary, found *licenses) ([]byte, error) {
 		return nil, fmt.Errorf("encoding the SBOM: %w", err)
 	}
 	return text.Bytes(), nil
+}
+
+// certificatesComponent returns the component of an SBOM for the CA certificates.
+func certificatesComponent() (cyclonedx.Component, error) {
+	version, err := required(authorities)
+	return cyclonedx.Component{
+		BOMRef:      "ca-certificates",
+		Type:        cyclonedx.ComponentTypeData,
+		Name:        authorities,
+		Version:     version,
+		Description: "/etc/ssl/certs/ca-certificates.crt",
+		PackageURL:  "pkg:golang/" + authorities + "@" + version,
+	}, err
 }
 
 // choices returns the licenses of a module as the SBOM names them. If there are several, each

@@ -26,12 +26,8 @@ func unpack(source, target string) error {
 		return fmt.Errorf("in %s: %w", source, err)
 	}
 
-	entries, err := os.ReadDir(target)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the target folder: %w", err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty", target)
+	if err := vacant(target); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(target, 0o755); err != nil {
 		return fmt.Errorf("creating the target folder: %w", err)
@@ -42,6 +38,18 @@ func unpack(source, target string) error {
 	}
 	defer func() { _ = root.Close() }()
 	return extract(img, root)
+}
+
+// vacant returns an error if target exists and is not an empty folder.
+func vacant(target string) error {
+	entries, err := os.ReadDir(target)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading the target folder: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty", target)
+	}
+	return nil
 }
 
 // read reads the index of all platforms from a layout that build wrote.

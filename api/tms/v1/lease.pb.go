@@ -706,7 +706,9 @@ func (x *ReleaseRequest) GetId() string {
 
 // ReleaseResponse is the response of Release.
 type ReleaseResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the lease existed. It is false for the retry of a call that deleted the lease.
+	Found         bool `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -739,6 +741,13 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
 	return file_tms_v1_lease_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReleaseResponse) GetFound() bool {
+	if x != nil {
+		return x.Found
+	}
+	return false
 }
 
 // RenewRequest is the request of Renew.
@@ -2175,8 +2184,9 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\bcomplete\x18\x02 \x01(\bR\bcomplete\">\n" +
 	"\x0eReleaseRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x11\n" +
-	"\x0fReleaseResponse\"<\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"'\n" +
+	"\x0fReleaseResponse\x12\x14\n" +
+	"\x05found\x18\x01 \x01(\bR\x05found\"<\n" +
 	"\fRenewRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"J\n" +

@@ -3,6 +3,7 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
   leases                  a dict by name of the lease:
     name                    the name of its objects
     path                    the path of the lease in the values
+    models                  the names of its models
     autoscaled              true if the lease scales
     renewed                 true if tms-server renews the lease while it serves requests
     connectionAge           true if the Triton of the image is known to have the option

@@ -152,7 +152,8 @@ Argument: the policy. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.thresholds: checks the administrator's thresholds of each metric.
+tms.policy.thresholds: checks the administrator's thresholds of each metric, and warns if
+its two spellings of enabled contradict each other.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.thresholds" -}}
@@ -161,6 +162,9 @@ Argument: the policy. Result: nothing.
 {{- $path := printf "server.autoscaling.metrics.%s.threshold" $metric.name -}}
 {{- $bounds := get (default dict $policy.config.metrics) $metric.name -}}
 {{- if hasKey (default dict $policy.config.metrics) $metric.name -}}
+{{- if and $bounds.enabled (hasKey $bounds "enable") (not $bounds.enable) -}}
+{{- include "tms.policy.warn" (list $policy (printf "server.autoscaling.metrics.%s.enable: false has no effect beside enabled: true: remove enable, or set enabled: false" $metric.name)) -}}
+{{- end -}}
 {{- $default := include "tms.policy.at" (list $bounds "threshold.default") | int64 -}}
 {{- $minimum := include "tms.policy.at" (list $bounds "threshold.minimum") | int64 -}}
 {{- $maximum := include "tms.policy.at" (list $bounds "threshold.maximum") | int64 -}}
@@ -229,14 +233,23 @@ Argument: the policy. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.server: checks the name of the Service of the API, and how long leases last.
+tms.policy.server: checks the name of the Service of the API, the environment variables of
+tms-server, and how long leases last.
 Argument: the policy. Result: nothing.
 */}}
 {{- define "tms.policy.server" -}}
+{{- $policy := . -}}
 {{- $server := default dict .root.Values.server -}}
 {{- $name := printf "%s-server" (include "tms.fullname" .root) -}}
 {{- if and (default dict $server.apiService).enabled (not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $name)) -}}
 {{- include "tms.policy.error" (list . (printf "server.apiService: Invalid value: %q: the name of the API's Service must be a DNS label of at most 63 characters that begins with a letter: change the name of the release, or set fullnameOverride" $name)) -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range $index, $variable := $server.extraEnv -}}
+{{- if hasKey $seen $variable.name -}}
+{{- include "tms.policy.error" (list $policy (printf "server.extraEnv[%d].name: Duplicate value: %q" $index $variable.name)) -}}
+{{- end -}}
+{{- $_ := set $seen $variable.name true -}}
 {{- end -}}
 {{- $leases := default dict $server.leases -}}
 {{- $duration := default dict $leases.duration -}}

@@ -26,7 +26,11 @@ Arguments: policy, valid. Result: nothing.
 {{- end -}}
 {{- range $name, $spec := $policy.root.Values.leases -}}
 {{- $path := printf "leases.%s" $name -}}
-{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "autoscaled" false "adjustments" list
+{{- $models := list -}}
+{{- range $spec.models -}}
+{{- $models = append $models .name -}}
+{{- end -}}
+{{- $grant := dict "name" (printf "%s-%s" $fullname $name) "path" $path "models" $models "autoscaled" false "adjustments" list
   "ownMonitors" (or (ne $monitors "shared") (not (not $spec.target))) -}}
 {{- $_ := set $policy.grants.leases $name $grant -}}
 {{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
@@ -128,7 +132,8 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 
 {{/*
-tms.policy.models: checks that no two models have the same name.
+tms.policy.models: checks that no two models have the same name, and warns of URIs that
+end in the name of their model.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.models" -}}
@@ -142,6 +147,11 @@ Argument: the lease. Result: nothing.
 {{- include "tms.policy.refuse" (list $lease (printf ".models[%d].name: Invalid value: \"*\": must be the only model, because it loads all models of its repository" $index)) -}}
 {{- end -}}
 {{- $_ := set $seen $model.name true -}}
+{{- $uri := trimSuffix "/" $model.uri -}}
+{{- $above := trimSuffix (printf "/%s" $model.name) $uri -}}
+{{- if not (or (eq $above $uri) (eq $above "") (hasSuffix "/" $above)) -}}
+{{- include "tms.policy.warnLease" (list $lease (printf ".models[%d].uri: %q ends in the name of the model, but must be the model repository, which contains the folder of the model: if it is the folder of the model, set %q" $index $model.uri $above)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -67,10 +67,11 @@ func (s *Service) Release(ctx context.Context, request *connect.Request[tmsv1.Re
 		return nil, err
 	}
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	if err := client.IgnoreNotFound(s.Client.Delete(ctx, lease)); err != nil {
+	err = s.Client.Delete(ctx, lease)
+	if client.IgnoreNotFound(err) != nil {
 		return nil, apiServerError(ctx, err)
 	}
-	return connect.NewResponse(&tmsv1.ReleaseResponse{}), nil
+	return connect.NewResponse(&tmsv1.ReleaseResponse{Found: err == nil}), nil
 }
 
 // Renew implements tmsv1connect.LeaseServiceHandler.

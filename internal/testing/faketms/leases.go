@@ -41,14 +41,16 @@ func (s *Server) Release(ctx context.Context, r *connect.Request[tmsv1.ReleaseRe
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	s.remove(r.Msg.Id)
-	return connect.NewResponse(&tmsv1.ReleaseResponse{}), nil
+	return connect.NewResponse(&tmsv1.ReleaseResponse{Found: s.remove(r.Msg.Id)}), nil
 }
 
-func (s *Server) remove(id string) {
+// remove removes a lease, and reports whether it existed.
+func (s *Server) remove(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := len(s.leases)
 	s.leases = slices.DeleteFunc(s.leases, func(lease *tmsv1.Lease) bool { return lease.Id == id })
+	return len(s.leases) < before
 }
 
 // Renew implements tmsv1connect.LeaseServiceHandler. The lease expires two durations after

@@ -178,7 +178,7 @@ func (d *dice) models() []any {
 	for range 1 + d.roll(3) - len(models) {
 		models = append(models, object{
 			"name": pick(d, "m", "n", "1", "true", "A_b.c-d"),
-			"uri":  pick(d, "s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", `s3://h/{{x}}"'$(y)`, "s3://h:9000/b/x"),
+			"uri":  pick(d, "s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", "s3://models/m", "/models/n/", `s3://h/{{x}}"'$(y)`, "s3://h:9000/b/x"),
 		})
 	}
 	return models

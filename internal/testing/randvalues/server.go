@@ -10,6 +10,18 @@ func (d *dice) server(s object) {
 	d.maybe(4, s, "logLevel", func(d *dice) any { return pick[any](d, "debug", nil) })
 	d.maybe(4, s, "affinity", func(d *dice) any { return pick[any](d, object{"nodeAffinity": object{}}, nil) })
 	d.maybe(4, s, "podSecurityContext", func(d *dice) any { return pick[any](d, object{"runAsUser": 1000740000}, object{"runAsUser": nil}, nil) })
+	d.maybe(4, s, "podAnnotations", func(d *dice) any { return pick[any](d, object{"note": "own"}, object{}, nil) })
+	d.maybe(4, s, "podLabels", func(d *dice) any { return pick[any](d, object{"team": "own", "on": "1"}, nil) })
+	d.maybe(4, s, "extraArgs", func(d *dice) any {
+		return pick[any](d, []any{"--calls-burst=200", "--a=\"b'\n{{ c }}"}, []any{}, nil)
+	})
+	d.maybe(4, s, "extraEnv", func(d *dice) any {
+		return pick[any](d,
+			[]any{object{"name": "A", "value": "1e6\n{{ .Values }}"}, object{"name": "B", "valueFrom": object{"fieldRef": object{"fieldPath": "metadata.name"}}}},
+			[]any{object{"name": "GOMEMLIMIT", "value": "off"}},
+			[]any{object{"name": "A"}, object{"name": "B"}, object{"name": "A"}, object{"name": "A"}}, nil,
+		)
+	})
 	d.maybe(4, s, "resources", func(d *dice) any {
 		return pick[any](d, object{"limits": object{"memory": pick[any](d, "512Mi", 1500000000, 0.5, "1e9", nil)}}, object{"limits": nil}, nil)
 	})

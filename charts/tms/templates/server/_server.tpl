@@ -81,6 +81,24 @@ labels:
 {{- end -}}
 
 {{/*
+tms.server.env: the environment variables of tms-server.
+Argument: the root context. Result: items of a YAML list, or nothing.
+*/}}
+{{- define "tms.server.env" -}}
+{{- $server := .Values.server -}}
+{{- $variables := list -}}
+{{- with include "tms.server.memoryLimit" (default dict (default dict $server.resources).limits).memory -}}
+{{- $variables = append $variables (dict "name" "GOMEMLIMIT" "value" .) -}}
+{{- end -}}
+{{- range $server.extraEnv -}}
+{{- if eq .name "GOMEMLIMIT" -}}{{- $variables = list -}}{{- end -}}
+{{- end -}}
+{{- with concat $variables (default list $server.extraEnv) -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 tms.server.memoryLimit: nine tenths of the memory limit, for GOMEMLIMIT. The limit also
 counts memory that Go's runtime does not manage. The downward API offers only the whole
 limit, or the memory of the node if there is no limit.
