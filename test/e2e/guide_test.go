@@ -16,7 +16,8 @@ import (
 // command is a block of commands in a guide, with the output that the guide shows.
 type command struct{ text, want string }
 
-var fenced = regexp.MustCompile("(?ms)^```(console|text)\n(.*?)^```$")
+// fenced matches a block of commands, and the block of text that follows it at once.
+var fenced = regexp.MustCompile("(?ms)^```console\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?")
 
 // commands returns the blocks of commands of a guide, docs/<name>.
 func (s *scenario) commands(name string) []command {
@@ -25,11 +26,7 @@ func (s *scenario) commands(name string) []command {
 	s.must(err)
 	var all []command
 	for _, block := range fenced.FindAllStringSubmatch(string(text), -1) {
-		if block[1] == "console" {
-			all = append(all, command{text: block[2]})
-		} else if len(all) > 0 {
-			all[len(all)-1].want += block[2]
-		}
+		all = append(all, command{text: block[1], want: block[2]})
 	}
 	return all
 }
