@@ -78,7 +78,7 @@ func TestAllowlistName(t *testing.T) {
 // TestUsageErrors checks which errors exit with status 2.
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"--config c --calls-burst many", "--confg c", "versoin", "version now", "--config="} {
+	for _, line := range []string{"--config c --calls-burst many", "--confg c", "versionn", "version now", "--config="} {
 		root := newRoot()
 		root.SetArgs(strings.Fields(line))
 		require.ErrorAs(t, root.Execute(), new(cli.UsageError), line)
