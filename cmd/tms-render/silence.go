@@ -78,8 +78,8 @@ func (in *input) notesOnTMS(warnings []string) []string {
 	}
 	slices.Sort(understood)
 	return []string{
-		"understood as values of NVIDIA TMS: " + strings.Join(understood, ", "),
-		"TMS acquires leases at run time: write them under leases, or set server.enabled: true and acquire them from tms-server with tmsctl",
+		"understood: " + strings.Join(understood, ", "),
+		"in values of NVIDIA TMS there are no leases: here, write them under leases, or set server.enabled: true and acquire them from tms-server with tmsctl",
 	}
 }
 

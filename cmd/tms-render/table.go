@@ -69,7 +69,7 @@ func (e explanation) numberTable(w io.Writer) {
 func (e explanation) total() string {
 	text := "The fleet has no GPUs"
 	if e.MaxGPUs > 0 {
-		text = fmt.Sprintf("The fleet has at most %d GPUs", e.MaxGPUs)
+		text = fmt.Sprintf("The fleet has at most %d GPU%s", e.MaxGPUs, plural(e.MaxGPUs))
 	}
 	targets := 0
 	for _, r := range e.Leases {
@@ -83,7 +83,7 @@ func (e explanation) total() string {
 	return text + "."
 }
 
-func plural(n int) string {
+func plural[N int | int64](n N) string {
 	if n == 1 {
 		return ""
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -115,5 +116,5 @@ func OneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return Usagef("--%s %s: must be one of %v", flag, value, allowed)
+	return Usagef("--%s %s: must be one of %s", flag, value, strings.Join(allowed, ", "))
 }

@@ -28,6 +28,8 @@ type step struct {
 	live    client.Object // nil if the object does not exist
 	// applied is the object, as the cache shows it or will show it, if it is as it should be.
 	applied client.Object
+	// adopted reports whether the cache does not show the object as that of the lease.
+	adopted bool
 }
 
 // applyObjects applies the objects of the lease, and prunes those that it no longer
@@ -104,7 +106,7 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 func appliedBy(steps []*step) []client.Object {
 	all := make([]client.Object, 0, len(steps))
 	for _, s := range steps {
-		if s.applied == nil {
+		if s.applied == nil || s.adopted {
 			return nil
 		}
 		all = append(all, s.applied)
@@ -126,7 +128,8 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 				return nil, err
 			}
 			live := r.ownedBy(k, rendered.GetName())
-			if live == nil && read {
+			adopted := live == nil && read
+			if adopted {
 				live, err = r.find(ctx, k, rendered.GetName())
 			}
 			if errors.As(err, new(nameConflict)) {
@@ -136,7 +139,7 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 			if err != nil {
 				return nil, err
 			}
-			steps = append(steps, &step{kind: k, desired: want, live: live})
+			steps = append(steps, &step{kind: k, desired: want, live: live, adopted: adopted && live != nil})
 		}
 	}
 	return steps, errors.Join(conflicts...)

@@ -61,7 +61,7 @@ func (r *reconciliation) render(renderer *render.LeaseRenderer, granted *render.
 	if err != nil {
 		return nil, err
 	}
-	if r.charge == nil && r.reconciled.has(r.lease, current) {
+	if r.charge == nil && r.status.Installation != "" && r.reconciled.has(r.lease, current) {
 		return nil, nil
 	}
 	return renderer.Objects(granted)

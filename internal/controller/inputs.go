@@ -29,12 +29,8 @@ func (r *reconciliation) ownedObjects() []client.Object {
 
 // inputsOf returns the inputs of the lease with these manifests and objects.
 func (r *reconciliation) inputsOf(manifests render.Fingerprint, granted v1alpha1.Grant, objects []client.Object) (inputs, error) {
-	texts := []string{fmt.Sprint(r.lease.UID, granted.Replicas, r.status.Limits.Replicas)}
-	for _, k := range r.kinds {
-		if k.watched.Load() {
-			texts = append(texts, k.Kind)
-		}
-	}
+	texts := []string{fmt.Sprint(r.lease.UID, " ", granted.Replicas, " ", r.status.Limits.Replicas, " ", r.status.Address)}
+	texts = append(texts, r.served...)
 	for _, object := range objects {
 		text, err := packedOf(object)
 		if err != nil {

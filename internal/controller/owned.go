@@ -44,6 +44,7 @@ func (r *reconciliation) listOwned(ctx context.Context) error {
 		if !k.watched.Load() {
 			continue
 		}
+		r.served = append(r.served, k.Kind)
 		list := k.newList()
 		err := r.List(ctx, list, client.InNamespace(r.lease.Namespace), client.MatchingFields{ownerIndex: string(r.lease.UID)}, client.UnsafeDisableDeepCopy)
 		if err != nil {

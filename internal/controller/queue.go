@@ -65,30 +65,41 @@ func (h ownedHandler) Delete(ctx context.Context, e event.DeleteEvent, q queue) 
 	h.EventHandler.Delete(ctx, e, ownedQueueOf(q, 0))
 }
 
-// isUrgent reports whether another client changed or deletes an object, whether another number
-// of replicas serves, or whether an autoscaler wants another number, or begins or ceases to
-// scale.
+// isUrgent reports whether another client changed an object or deletes it, or whether it has
+// another urgentState.
 func isUrgent(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
-	if before[appliedAnnotation] == after[appliedAnnotation] && before[packedAnnotation] != after[packedAnnotation] {
+	applied := after[appliedAnnotation]
+	if applied == "" || applied == before[appliedAnnotation] && before[packedAnnotation] != after[packedAnnotation] {
 		return true
 	}
-	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || scaleOf(e.ObjectOld) != scaleOf(e.ObjectNew)
+	return !e.ObjectNew.GetDeletionTimestamp().IsZero() || urgentStateOf(e.ObjectOld) != urgentStateOf(e.ObjectNew)
 }
 
-// scaleOf returns how many replicas of a Deployment serve, or how many an autoscaler wants, -1 if
-// it does not scale.
-func scaleOf(object client.Object) int32 {
+// urgentState is what the status of a lease shows at once: how many replicas are wanted and
+// serve, whether pods of an earlier template run, and why a Deployment makes no progress; and
+// whether an autoscaler scales.
+type urgentState struct {
+	wanted, serving int32
+	earlier, scales bool
+	failure         string
+}
+
+func urgentStateOf(object client.Object) (s urgentState) {
 	switch object := object.(type) {
 	case *appsv1.Deployment:
-		return object.Status.AvailableReplicas
-	case *autoscalingv2.HorizontalPodAutoscaler:
-		if active := conditionOf(object, autoscalingv2.ScalingActive); active != nil && active.Status == corev1.ConditionTrue {
-			return object.Status.DesiredReplicas
+		if object.Spec.Replicas != nil {
+			s.wanted = *object.Spec.Replicas
 		}
-		return -1
+		s.serving, s.failure = object.Status.AvailableReplicas, failureOf(object)
+		s.earlier = object.Status.UpdatedReplicas < object.Status.Replicas
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		active := conditionOf(object, autoscalingv2.ScalingActive)
+		if s.scales = active != nil && active.Status == corev1.ConditionTrue; s.scales {
+			s.wanted = object.Status.DesiredReplicas
+		}
 	}
-	return 0
+	return s
 }
 
 func ownedQueueOf(q queue, delay time.Duration) queue {

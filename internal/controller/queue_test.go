@@ -69,14 +69,28 @@ func TestOwnedDelay(t *testing.T) {
 		urgent bool
 	}{
 		"another number of replicas serves": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 2 }, urgent: true},
-		"another number of replicas exists": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas, d.Status.Replicas = 1, 2 }},
+		"another number of replicas exists": {change: func(d *appsv1.Deployment) {
+			d.Status.AvailableReplicas, d.Status.Replicas, d.Status.UpdatedReplicas = 1, 2, 2
+		}},
 		"its own change": {change: func(d *appsv1.Deployment) {
 			d.Status.AvailableReplicas = 1
 			d.Annotations[appliedAnnotation], d.Annotations[packedAnnotation] = "2", "{2}"
 		}},
 		"another client changes it": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 1; d.Annotations[packedAnnotation] = "{2}" }, urgent: true},
-		"ceases to serve":           {change: func(*appsv1.Deployment) {}, urgent: true},
-		"is being deleted":          {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 1; d.DeletionTimestamp = new(metav1.Now()) }, urgent: true},
+		"another client replaces it": {change: func(d *appsv1.Deployment) {
+			d.Status.AvailableReplicas = 1
+			delete(d.Annotations, appliedAnnotation)
+		}, urgent: true},
+		"ceases to serve":          {change: func(*appsv1.Deployment) {}, urgent: true},
+		"another number is wanted": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas, d.Spec.Replicas = 1, new(int32(2)) }, urgent: true},
+		"has pods of an earlier template": {change: func(d *appsv1.Deployment) {
+			d.Status.AvailableReplicas, d.Status.Replicas, d.Status.UpdatedReplicas = 1, 2, 1
+		}, urgent: true},
+		"makes no progress": {change: func(d *appsv1.Deployment) {
+			d.Status.AvailableReplicas = 1
+			d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "exceeded"}}
+		}, urgent: true},
+		"is being deleted": {change: func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 1; d.DeletionTimestamp = new(metav1.Now()) }, urgent: true},
 	} {
 		after := deployment(test.change)
 		checkDelay(t, name, func(q queue) { handle.Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q) }, test.urgent)
@@ -87,7 +101,7 @@ func TestOwnedDelay(t *testing.T) {
 		if active != "" {
 			status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.ScalingActive, Status: active}}
 		}
-		return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Status: status}
+		return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{appliedAnnotation: "1"}}, Status: status}
 	}
 	for name, test := range map[string]struct {
 		before, after *autoscalingv2.HorizontalPodAutoscaler

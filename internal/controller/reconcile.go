@@ -45,6 +45,8 @@ type reconciliation struct {
 	lease  *v1alpha1.TritonLease       // as it was read
 	status *v1alpha1.TritonLeaseStatus // as it will be written
 	owned  map[*watchedKind][]client.Object
+	// served are the kinds that were watched when owned was read.
+	served []string
 	// startedAt is the current time in all decisions of this call.
 	startedAt time.Time
 	// duplicate reports whether another lease already scales the target.
@@ -92,6 +94,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if lease.Status.Installation != "" && lease.Status.Installation != r.installation {
 		r.uncount(request.NamespacedName)
+		r.reconciled.remove(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	deleted, err := rec.reconcileLease(ctx)

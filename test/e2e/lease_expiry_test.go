@@ -14,12 +14,14 @@ import (
 // that a renewal restarts its duration. A renewTime in the future has no effect.
 func TestLeaseExpiry(t *testing.T) {
 	t.Parallel()
+	// duration is long enough for a machine that needs seconds to create a lease.
+	const duration = 45 * time.Second
 	s := newScenario(t, "lease-expiry")
 	l := s.leases()
 	short := func(duration string) string { return fmt.Sprintf("{%s, duration: %s}", vision, duration) }
-	l.apply("short", short("25s"))
-	l.apply("renewed", short("25s"))
-	l.apply("early", `{`+vision+`, duration: 25s, renewTime: "`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`)
+	l.apply("short", short("45s"))
+	l.apply("renewed", short("45s"))
+	l.apply("early", `{`+vision+`, duration: 45s, renewTime: "`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`)
 	l.apply("greedy", short("9999h"))
 	l.apply("endless", short("0s"))
 	l.apply("plain", "{"+vision+"}")
@@ -37,11 +39,11 @@ func TestLeaseExpiry(t *testing.T) {
 	}
 	l.lasts(l.is("plain", "Granted", metav1.ConditionTrue, "Granted"), 24*time.Hour)
 	first := l.is("renewed", "Granted", metav1.ConditionTrue, "Granted")
-	l.lasts(first, 25*time.Second)
-	l.lasts(l.is("early", "Granted", metav1.ConditionTrue, "Granted"), 25*time.Second)
+	l.lasts(first, duration)
+	l.lasts(l.is("early", "Granted", metav1.ConditionTrue, "Granted"), duration)
 
 	for range 4 { // almost twice its duration
-		s.pause(12 * time.Second)
+		s.pause(20 * time.Second)
 		now := time.Now().UTC().Truncate(time.Second)
 		l.patch("renewed", fmt.Sprintf(`{"renewTime":%q}`, now.Format(time.RFC3339)))
 		s.eventually("the renewal takes effect", func() (bool, string) {
@@ -50,7 +52,7 @@ func TestLeaseExpiry(t *testing.T) {
 				return false, err.Error()
 			}
 			st := lease.Status
-			so := st.RenewedAt != nil && st.RenewedAt.Time.Equal(now) && st.ExpiresAt != nil && st.ExpiresAt.Time.Equal(now.Add(25*time.Second))
+			so := st.RenewedAt != nil && st.RenewedAt.Time.Equal(now) && st.ExpiresAt != nil && st.ExpiresAt.Time.Equal(now.Add(duration))
 			return so, fmt.Sprintf("renewed at %v, expires at %v", st.RenewedAt, st.ExpiresAt)
 		})
 	}
@@ -58,7 +60,7 @@ func TestLeaseExpiry(t *testing.T) {
 		l.gone(name)
 		l.hasEvent(name, "Expired", "the lease expired at")
 	}
-	if lease := l.mustGet("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 45*time.Second {
+	if lease := l.mustGet("renewed"); lease.UID != first.UID || time.Since(first.CreationTimestamp.Time) < 80*time.Second {
 		s.fatal("the renewed lease was replaced, or is too young")
 	}
 	s.step("a renewTime in the past does not shorten the lease")
