@@ -66,7 +66,7 @@ cover: ## show the functions that tests do not cover fully
 ##@ Checks with real tools
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
-conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
+conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint curltools ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
 	TOOLS=$(BIN) go test -count=1 -timeout 30m -tags conform ./test/conform
 
 chart: $(BIN)/helm3 ## package the chart into dist/
@@ -103,7 +103,7 @@ release-notes: $(BIN)/release # print the section of the version in CHANGELOG.md
 e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minutes on two cores, once
 	test/e2e/bins.sh
 
-e2e: build guidetools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
+e2e: build curltools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
 load: ## measure thousands of TritonLeases on a real control plane, and fail if a limit is missed: LEASES=1000,5000; WRITE=docs updates the tables
@@ -125,7 +125,7 @@ bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## measure the library, and the process a
 yamllint: # ct runs Debian's yamllint
 	@command -v yamllint > /dev/null || { apt-get update -qq && apt-get install -y -qq yamllint > /dev/null; }
 
-guidetools: # the lease guide uses curl and openssl
+curltools: # the lease guide and the pod of helm test use curl, and the guide openssl
 	@command -v curl > /dev/null && command -v openssl > /dev/null || { apt-get update -qq && apt-get install -y -qq curl openssl > /dev/null; }
 
 $(BIN)/schemas: tools/schemas/*.go tools/schemas/go.mod
@@ -168,4 +168,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e load load-monitoring simulate bench yamllint guidetools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e load load-monitoring simulate bench yamllint curltools generate verify proto clean

@@ -9,6 +9,9 @@ import (
 // GroupVersion is the API group and version of TritonLease.
 var GroupVersion = schema.GroupVersion{Group: "tms.triton-leases.dev", Version: "v1alpha1"}
 
+// LeaseLabel is the label with the name of the lease, on each object and pod of a lease.
+const LeaseLabel = "tms.triton-leases.dev/lease"
+
 // AddToScheme adds TritonLease to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &TritonLease{}, &TritonLeaseList{})

@@ -171,9 +171,6 @@ func TestAction(t *testing.T) {
 	}
 	t.Run("install", func(t *testing.T) {
 		t.Parallel()
-		if testing.Short() {
-			t.Skip("builds tms-render")
-		}
 		status, output := a.run(t, folder, map[string]string{"values": "bounds.yaml leases/a.yaml"})
 		require.Equal(t, exitDone, status, output)
 		require.Contains(t, output, "::warning ")

@@ -9,15 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/cmd/tmsctl/internal/cluster"
 	"github.com/triton-leases/tms/internal/cli"
 )
 
-// leaseLabel is the label of the pods of a lease, and tritonContainer their container.
-const (
-	leaseLabel      = "tms.triton-leases.dev/lease"
-	tritonContainer = "triton"
-)
+// tritonContainer is the container of Triton in the pods of a lease.
+const tritonContainer = "triton"
 
 const logsHelp = `Print the logs of Triton, of all pods of a lease. If the lease has several pods, each line
 begins with the name of its pod.
@@ -40,7 +38,7 @@ func newLogs(o *options, s streams) *cobra.Command {
 			}
 			if o.cluster == nil {
 				return cli.Usagef("the server has no logs: use --context with a context of your kubeconfig, or run 'kubectl logs -n %s -l %s=%s -c %s --tail=-1'",
-					cmp.Or(o.namespace, "<namespace>"), leaseLabel, args[0], tritonContainer)
+					cmp.Or(o.namespace, "<namespace>"), v1alpha1.LeaseLabel, args[0], tritonContainer)
 			}
 			ctx := command.Context()
 			if o.timeout > 0 {
@@ -52,7 +50,7 @@ func newLogs(o *options, s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			selector := map[string]string{leaseLabel: lease.GetId()}
+			selector := map[string]string{v1alpha1.LeaseLabel: lease.GetId()}
 			err = o.cluster.Logs(ctx, lease.GetNamespace(), selector, tritonContainer, options, func(pod, text string) error {
 				if pod != "" {
 					text = "[" + pod + "] " + text
@@ -61,7 +59,7 @@ func newLogs(o *options, s streams) *cobra.Command {
 				return err
 			})
 			if errors.Is(err, cluster.ErrNoPod) {
-				return fmt.Errorf("lease %q has no pod yet", args[0])
+				return fmt.Errorf("lease %q has no pod: Triton does not run yet, or the lease scales an existing workload", args[0])
 			}
 			return err
 		},

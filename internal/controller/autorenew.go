@@ -49,5 +49,5 @@ func (r *reconciliation) podSelector() map[string]string {
 	if r.lease.Spec.Target != nil {
 		return r.lease.Spec.Target.Selector
 	}
-	return map[string]string{managedByLabel: managedBy, leaseLabel: r.lease.Name}
+	return map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: r.lease.Name}
 }

@@ -101,7 +101,7 @@ func TestSetDigest(t *testing.T) {
 func TestBelongsTo(t *testing.T) {
 	t.Parallel()
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Name: "a", UID: types.UID("1")}}
-	ours := map[string]string{managedByLabel: managedBy, leaseLabel: "a"}
+	ours := map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"}
 	owned := func(by types.UID) []metav1.OwnerReference {
 		return []metav1.OwnerReference{{UID: by, Controller: new(true), Kind: "TritonLease"}}
 	}
@@ -113,8 +113,8 @@ func TestBelongsTo(t *testing.T) {
 		"owned, with labels":         {metav1.ObjectMeta{OwnerReferences: owned("1"), Labels: ours}, true},
 		"owned by an earlier lease":  {metav1.ObjectMeta{OwnerReferences: owned("0"), Labels: ours}, false},
 		"an orphan":                  {metav1.ObjectMeta{Labels: ours}, true},
-		"an orphan of another lease": {metav1.ObjectMeta{Labels: map[string]string{managedByLabel: managedBy, leaseLabel: "b"}}, false},
-		"managed by Helm":            {metav1.ObjectMeta{Labels: map[string]string{managedByLabel: "Helm", leaseLabel: "a"}}, false},
+		"an orphan of another lease": {metav1.ObjectMeta{Labels: map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "b"}}, false},
+		"managed by Helm":            {metav1.ObjectMeta{Labels: map[string]string{managedByLabel: "Helm", v1alpha1.LeaseLabel: "a"}}, false},
 		"without labels":             {metav1.ObjectMeta{}, false},
 	} {
 		require.Equal(t, test.want, belongsTo(&appsv1.Deployment{ObjectMeta: test.object}, lease), name)

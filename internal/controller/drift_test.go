@@ -145,7 +145,7 @@ func TestNameConflict(t *testing.T) {
 			o.SetNamespace("ns")
 		}
 		service.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x", Controller: new(true)}}
-		service.Labels = map[string]string{managedByLabel: managedBy, leaseLabel: "a"}
+		service.Labels = map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"}
 		return []client.Object{deployment, service}
 	}
 	e := newEnvironment(t, scales, append(foreign(), newLease(t, "a", scaled))...)

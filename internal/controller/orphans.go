@@ -29,7 +29,7 @@ func (r *reconciler) withOrphans(ctx context.Context, namespace string, leases [
 	}
 	for i := range orphans.Items {
 		orphan := &orphans.Items[i]
-		name := orphan.Labels[leaseLabel]
+		name := orphan.Labels[v1alpha1.LeaseLabel]
 		if name == "" || orphan.Labels[managedByLabel] != managedBy || !strings.HasSuffix(r.installation, "/"+orphan.Labels[instanceLabel]) {
 			continue
 		}

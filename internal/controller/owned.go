@@ -20,7 +20,6 @@ const (
 	// objects with this label.
 	managedByLabel = "app.kubernetes.io/managed-by"
 	managedBy      = render.ControllerName
-	leaseLabel     = "tms.triton-leases.dev/lease"
 	// ownerIndex finds objects by the UID of the lease that owns them.
 	ownerIndex = "owner"
 )
@@ -127,5 +126,5 @@ func belongsTo(object client.Object, lease *v1alpha1.TritonLease) bool {
 		return owner.UID == lease.UID
 	}
 	labels := object.GetLabels()
-	return labels[managedByLabel] == managedBy && labels[leaseLabel] == lease.Name
+	return labels[managedByLabel] == managedBy && labels[v1alpha1.LeaseLabel] == lease.Name
 }

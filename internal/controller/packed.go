@@ -13,6 +13,7 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/leasepod"
 )
 
@@ -51,7 +52,9 @@ func pack(object client.Object) error {
 	}
 	object.SetAnnotations(kept)
 	labels := object.GetLabels()
-	maps.DeleteFunc(labels, func(key, _ string) bool { return key != managedByLabel && key != leaseLabel && key != instanceLabel })
+	maps.DeleteFunc(labels, func(key, _ string) bool {
+		return key != managedByLabel && key != v1alpha1.LeaseLabel && key != instanceLabel
+	})
 	object.SetLabels(labels)
 	return nil
 }

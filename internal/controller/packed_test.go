@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
 // TestPack checks that a packed object has its whole content but the status, and what the
@@ -33,7 +35,7 @@ func TestPack(t *testing.T) {
 			content, err := contentOf(object)
 			require.NoError(t, err)
 			require.Equal(t, whole, content)
-			require.Equal(t, "a", object.GetLabels()[leaseLabel])
+			require.Equal(t, "a", object.GetLabels()[v1alpha1.LeaseLabel])
 			require.Len(t, object.GetLabels(), 3)
 			require.NotEmpty(t, object.GetAnnotations()[appliedAnnotation])
 			text, err := json.Marshal(object)

@@ -107,7 +107,7 @@ func TestOtherInstallation(t *testing.T) {
 func owned[T client.Object](lease *v1alpha1.TritonLease, object T, name string) T {
 	object.SetName(name)
 	object.SetNamespace(lease.Namespace)
-	object.SetLabels(map[string]string{managedByLabel: managedBy, leaseLabel: lease.Name})
+	object.SetLabels(map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: lease.Name})
 	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(lease, v1alpha1.GroupVersion.WithKind("TritonLease"))})
 	return object
 }

@@ -1,9 +1,6 @@
 package render_test
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -70,42 +67,4 @@ server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}
 		require.Equal(t, []string{"check-api", "https://tms-server.inference.svc:443"},
 			testPods(t, mustRender(t, r, withAPI("{secretName: mine}"), api))["tms-server-test"].Args)
 	}
-}
-
-// TestHelmTestMessage runs the command of the pod of helm test, with a server on this
-// machine instead of Triton.
-func TestHelmTestMessage(t *testing.T) {
-	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl")
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "/models/broken/") {
-			w.WriteHeader(http.StatusBadRequest)
-		}
-	}))
-	t.Cleanup(server.Close)
-	run := func(values string) (string, error) {
-		pod := testPods(t, mustRender(t, goPolicy, []byte(values)))["tms-test"]
-		require.Equal(t, []string{"curl"}, pod.Command)
-		command := exec.CommandContext(t.Context(), "curl", pod.Args...)
-		for i, argument := range command.Args {
-			command.Args[i] = strings.ReplaceAll(argument, "http://tms-a:8000", server.URL)
-		}
-		output, err := command.CombinedOutput()
-		return string(output), err
-	}
-	output, err := run("leases: {a: {models: [{name: m, uri: /m}]}}")
-	require.NoError(t, err, output)
-	require.Empty(t, output)
-
-	const leases = "leases: {a: {models: [{name: broken, uri: /m}, {name: m, uri: /m}]}}\n"
-	output, err = run(leases)
-	require.Error(t, err)
-	require.Contains(t, output, server.URL+"/v2/models/broken/ready is not ready: The requested URL returned error: 400\n"+
-		"See the pods: kubectl get pods --namespace inference --selector app.kubernetes.io/instance=tms,tms.triton-leases.dev/lease\n")
-	require.NotContains(t, output, "networkPolicy")
-	output, err = run(leases + "networkPolicy: {enabled: true, from: [{podSelector: {}}]}")
-	require.Error(t, err)
-	require.Contains(t, output, "let networkPolicy.from select pods with the label app.kubernetes.io/component: test\n")
 }
