@@ -88,6 +88,7 @@ func TestLeaseMonitorsHandover(t *testing.T) {
 	s.load(l.namespace+"/"+object, 300)
 	s.becomes(l.namespace, object, 3)
 
+	s.controlMonitor(l.namespace)
 	gaps, lowest := s.watchMetric(l.namespace, object, queueMetric), s.watchLowest(l.namespace, object)
 	l.configure(monitors("shared"))
 	l.hasShared(sharedKinds)
@@ -140,8 +141,33 @@ func (l *leases) sharedVersions() string {
 	return strings.Join(versions, ", ")
 }
 
+// controlMonitor creates a PodMonitor that no handover changes. Its scrapes show whether a busy
+// machine made Prometheus miss scrapes, which leaves a gap in every series.
+func (s *scenario) controlMonitor(namespace string) {
+	s.Helper()
+	_, err := h.Cluster.Kubectl(s.Context(), `
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: control, namespace: `+namespace+`, labels: {release: prometheus}}
+spec:
+  selector: {matchLabels: {app.kubernetes.io/component: triton}}
+  podMetricsEndpoints: [{port: metrics, path: /metrics, interval: 2s}]
+`, "apply", "-f", "-")
+	s.must(err)
+	s.eventually("Prometheus scrapes for the control PodMonitor", func() (bool, string) { return hasScrapes(s.Context(), namespace) })
+}
+
+// hasScrapes reports whether the control PodMonitor had all but one of its scrapes in each rate
+// window that ended in the last 10 s.
+func hasScrapes(ctx context.Context, namespace string) (bool, string) {
+	query := fmt.Sprintf("min_over_time(min(count_over_time(nv_inference_request_success{job=\"%s/control\"}[8s]))[10s:1s]) >= 3", namespace)
+	samples, err := h.Prometheus.Query(ctx, query)
+	return len(samples) > 0, fmt.Sprint(query, ": ", samples, err)
+}
+
 // watchMetric watches the condition ScalingActive of a HorizontalPodAutoscaler and the series
-// of its metric. The returned function stops the watch and returns when either was missing.
+// of its metric. The returned function stops the watch and returns when either was missing
+// although Prometheus scraped the pods: see controlMonitor.
 func (s *scenario) watchMetric(namespace, name, metric string) func() []string {
 	ctx, cancel := context.WithCancel(s.Context())
 	found := make(chan []string)
@@ -150,18 +176,26 @@ func (s *scenario) watchMetric(namespace, name, metric string) func() []string {
 		var gaps []string
 		observed := 0
 		for ; ctx.Err() == nil; time.Sleep(300 * time.Millisecond) {
-			at := time.Now().Format(time.TimeOnly)
+			at, missing := time.Now().Format(time.TimeOnly), ""
 			// Errors are those of the API servers, which a busy machine may cause.
 			if a, summary := hpa(ctx, namespace, name); a.Name != "" && !active(a) {
-				gaps = append(gaps, at+" "+summary)
+				missing = summary
 			}
 			samples, err := h.Prometheus.Query(ctx, query)
 			switch {
 			case err != nil:
 			case len(samples) == 0:
-				gaps = append(gaps, at+" no series "+query)
+				missing = "no series " + query
 			default:
 				observed++
+			}
+			if missing == "" {
+				continue
+			}
+			if scraped, scrapes := hasScrapes(ctx, namespace); scraped {
+				gaps = append(gaps, fmt.Sprintf("%s %s, %s", at, missing, scrapes))
+			} else if ctx.Err() == nil {
+				s.step("Prometheus missed scrapes, %s: %s", scrapes, missing)
 			}
 		}
 		if observed == 0 {
