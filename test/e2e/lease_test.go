@@ -31,6 +31,7 @@ type tritonLease struct {
 		Models, Address          string
 		ObservedGeneration       int64
 		Conditions               []metav1.Condition
+		ModelStates              []struct{ Name, State, Message string }
 		Replicas, WantedReplicas int32
 		RenewedAt, ExpiresAt     *metav1.Time
 		Budget                   *struct{ GPUs, Charged, Used int64 }

@@ -126,7 +126,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 // check returns an error if an input file is missing.
 func (h *Harness) check() error {
 	for _, path := range []string{
-		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
+		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"), filepath.Join(h.Bins, "versitygw"),
 		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"), h.Server,
 		filepath.Join(h.Tools, "crane"), filepath.Join(h.Tools, "grpcurl"), filepath.Join(h.Tools, "buf"), h.Tmsctl,
 	} {
