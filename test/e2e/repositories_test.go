@@ -61,19 +61,28 @@ func (s *scenario) zipped(name string, size int) []byte {
 	return out.Bytes()
 }
 
-// tarred returns a tar.gz of a model without its folder.
-func (s *scenario) tarred() []byte {
+// tarred returns a tar of a model in a folder.
+func (s *scenario) tarred(folder string) []byte {
 	s.Helper()
 	var out bytes.Buffer
-	compressed := gzip.NewWriter(&out)
-	archive := tar.NewWriter(compressed)
+	archive := tar.NewWriter(&out)
 	for _, file := range slices.Sorted(maps.Keys(echoModel)) {
-		s.must(archive.WriteHeader(&tar.Header{Name: "./" + file, Mode: 0o600, Size: int64(len(echoModel[file])), ModTime: time.Now()}))
+		s.must(archive.WriteHeader(&tar.Header{Name: folder + "/" + file, Mode: 0o644, Size: int64(len(echoModel[file])), ModTime: time.Now()}))
 		_, err := archive.Write([]byte(echoModel[file]))
 		s.must(err)
 	}
 	s.must(archive.Close())
-	s.must(compressed.Close())
+	return out.Bytes()
+}
+
+// compressed returns a gzip file.
+func (s *scenario) compressed(content []byte) []byte {
+	s.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(content)
+	s.must(err)
+	s.must(w.Close())
 	return out.Bytes()
 }
 
@@ -204,7 +213,7 @@ func TestRepositoryHTTPS(t *testing.T) {
 		s.step("%d requests for %s%s: %d, with the header: %t", len(requests), host, path, status, authorization == header)
 	}
 
-	archive := s.tarred()
+	archive := s.compressed(s.tarred("."))
 	digest := fmt.Sprintf("#sha256=%x", sha256.Sum256(archive))
 	wrong := fmt.Sprintf("#sha256=%x", sha256.Sum256(nil))
 	uris := map[string]string{
@@ -228,6 +237,7 @@ func TestRepositoryHTTPS(t *testing.T) {
 	expect(host, "/vision/moved.zip", header, http.StatusFound)
 	expect(other, "/echo.zip", "", http.StatusOK)
 	a.logs("altered", "fetch-models", "the SHA-256 digest of the archive differs")
+	a.is("denied", "Ready", metav1.ConditionFalse, "Starting", "container fetch-models", "exit code 1")
 	a.logs("denied", "fetch-models", "401 Unauthorized", "the Secret of targetUri example.com/vision")
 	expect(host, "/vision/denied.zip", header, http.StatusUnauthorized)
 	files.Put(host, "/vision/denied.zip", fileserver.File{Content: s.zipped("echo", 1000), Authorization: header})
@@ -252,7 +262,7 @@ func (a *api) slowDownload(files *fileserver.Server, host, header string) {
 	create.Env = []string{"HOME=" + a.TempDir(), "PATH=/usr/bin:/bin"}
 	create.Stdout, create.Stderr = &printed, &printed
 	a.must(create.Start())
-	shown := regexp.MustCompile(`downloading echo: [0-9.]+ of 8 MiB`)
+	shown := regexp.MustCompile(`downloading echo: [0-9.]+ of 8(\.0)? MiB`)
 	a.eventually("the status shows the download", func() (bool, string) {
 		l, err := a.get(lease)
 		if err != nil {
@@ -364,4 +374,20 @@ server:
 		s.fatal("the lease of the values has %d pods", len(pods.Items))
 	}
 	s.keptSecret([]string{l.namespace, wrongKey.namespace, values}, s3.KeyID, s3.Secret)
+}
+
+// TestRepositoryImage serves a model of an image, which Kubernetes mounts as a volume.
+func TestRepositoryImage(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t, "repository-image")
+	l := s.leases()
+	const image = "registry.example.com/models/vision:1"
+	layer := filepath.Join(s.TempDir(), "layer.tar")
+	s.must(os.WriteFile(layer, s.tarred("models/echo"), 0o644))
+	s.must(h.Registry.PushFiles(s.Context(), layer, image))
+	l.apply("folder", fmt.Sprintf(`{models: [{name: echo, uri: "oci://%s//models"}]}`, image))
+	l.apply("absent", fmt.Sprintf(`{models: [{name: echo, uri: "oci://%s//other"}]}`, image))
+	l.serves("folder")
+	l.answers("folder")
+	l.logs("absent", "triton", "repository path is not a valid directory")
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,12 @@ func (p *pod) mount(ctx context.Context) bool {
 func (p *pod) writeVolumes(ctx context.Context) error {
 	for _, v := range p.object.Spec.Volumes {
 		dir := p.volumeDir(v.Name)
+		if v.Image != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), p.node.config.Registry.mount(ctx, v.Image.Reference, dir)); err != nil {
+				return fmt.Errorf("volume %s: %w", v.Name, err)
+			}
+			continue
+		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("volume %s: %w", v.Name, err)
 		}
