@@ -54,9 +54,9 @@ func refusedError(lease *tmsv1.Lease) error {
 // of admission and quota do not match.
 var missingRight = regexp.MustCompile(`is forbidden: User ".*" cannot `)
 
-// apiServerError returns the error for the caller if the API server returns err. An
+// APIServerError returns the error for the caller if the API server returns err. An
 // error that the caller cannot act on is logged, and its details are not returned.
-func apiServerError(ctx context.Context, err error) error {
+func APIServerError(ctx context.Context, err error) error {
 	var coded *connect.Error
 	switch {
 	case errors.As(err, &coded):
@@ -73,7 +73,7 @@ func apiServerError(ctx context.Context, err error) error {
 	case apierrors.IsForbidden(err): // a quota, admission, or a namespace that is being deleted
 		return connect.NewError(connect.CodeFailedPrecondition, err)
 	case apierrors.IsConflict(err):
-		return connect.NewError(connect.CodeAborted, errors.New("the lease changed during the call; retry"))
+		return connect.NewError(connect.CodeAborted, errors.New("the object changed during the call; retry"))
 	}
 	log.FromContext(ctx).Error(err, "call the API server")
 	return connect.NewError(connect.CodeUnavailable, errors.New("the Kubernetes API server failed; retry"))
