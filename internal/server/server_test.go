@@ -126,7 +126,7 @@ func TestHealthAndReflection(t *testing.T) {
 		for i, name := range names {
 			services[i] = string(name)
 		}
-		require.ElementsMatch(t, []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName, grpchealth.HealthV1ServiceName}, services)
+		require.ElementsMatch(t, []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName, tmsv1connect.LeaseNameServiceName, grpchealth.HealthV1ServiceName}, services)
 		files, err := stream.FileContainingSymbol(tmsv1connect.LeaseServiceName)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)

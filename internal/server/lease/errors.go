@@ -73,7 +73,7 @@ func APIServerError(ctx context.Context, err error) error {
 	case apierrors.IsForbidden(err): // a quota, admission, or a namespace that is being deleted
 		return connect.NewError(connect.CodeFailedPrecondition, err)
 	case apierrors.IsConflict(err):
-		return connect.NewError(connect.CodeAborted, errors.New("the object changed during the call; retry"))
+		return connect.NewError(connect.CodeAborted, errors.New("the lease changed during the call; retry"))
 	}
 	log.FromContext(ctx).Error(err, "call the API server")
 	return connect.NewError(connect.CodeUnavailable, errors.New("the Kubernetes API server failed; retry"))
