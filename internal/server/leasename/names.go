@@ -38,7 +38,7 @@ func (s *Service) labels() map[string]string {
 // owns reports whether a Service is a name of this tms-server.
 func (s *Service) owns(service *corev1.Service) bool {
 	_, isName := service.Labels[v1alpha1.NamedLeaseLabel]
-	return isName && containsAll(service.Labels, s.labels()) && metav1.GetControllerOf(service) == nil
+	return isName && containsAll(service.Labels, s.labels())
 }
 
 // target is a lease that a name can point to, and its own Service.
