@@ -79,19 +79,28 @@ func TestReuse(t *testing.T) {
 		"digest is no longer given":    {first: "/a#sha256=" + digestOf(old), second: "/a", codes: []int{304}, want: old},
 		"digest is now given":          {first: "/a", second: "/a#sha256=" + digestOf(old), codes: []int{200}, want: old},
 		"another URI of the same file": {first: "/a", second: "/a?version=2", codes: []int{200}, want: old},
-		"another digest": {first: "/a#sha256=" + digestOf(old), second: "/a#sha256=" + digestOf(next), codes: []int{200}, want: next,
-			change: func(_ *testing.T, files store, _ string) { files["/a"] = next }},
-		"the file changed": {first: "/a", second: "/a", codes: []int{200}, want: next,
-			change: func(_ *testing.T, files store, _ string) { files["/a"] = next }},
-		"the model lost a file": {first: "/a", second: "/a", codes: []int{200}, want: old,
+		"another digest": {
+			first: "/a#sha256=" + digestOf(old), second: "/a#sha256=" + digestOf(next), codes: []int{200}, want: next,
+			change: func(_ *testing.T, files store, _ string) { files["/a"] = next },
+		},
+		"the file changed": {
+			first: "/a", second: "/a", codes: []int{200}, want: next,
+			change: func(_ *testing.T, files store, _ string) { files["/a"] = next },
+		},
+		"the model lost a file": {
+			first: "/a", second: "/a", codes: []int{200}, want: old,
 			change: func(t *testing.T, _ store, folder string) {
 				require.NoError(t, os.Remove(filepath.Join(folder, "a/1/model.onnx")))
-			}},
-		"a file lost its content": {first: "/a#sha256=" + digestOf(old), second: "/a#sha256=" + digestOf(old), codes: []int{200}, want: old,
+			},
+		},
+		"a file lost its content": {
+			first: "/a#sha256=" + digestOf(old), second: "/a#sha256=" + digestOf(old), codes: []int{200}, want: old,
 			change: func(t *testing.T, _ store, folder string) {
 				require.NoError(t, os.Truncate(filepath.Join(folder, "a/1/model.onnx"), 0))
-			}},
-		"the move was interrupted": {first: "/a", second: "/a", codes: []int{200}, want: old,
+			},
+		},
+		"the move was interrupted": {
+			first: "/a", second: "/a", codes: []int{200}, want: old,
 			change: func(t *testing.T, _ store, folder string) {
 				root, err := os.OpenRoot(folder)
 				require.NoError(t, err)
@@ -99,7 +108,8 @@ func TestReuse(t *testing.T) {
 				require.NoError(t, err)
 				stored.Models["a"].Size = nil
 				require.NoError(t, stored.write(root))
-			}},
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -241,7 +241,7 @@ func unpackTo(t testing.TB, archive []byte, name string, limit *quota) (folder, 
 	root, err := os.OpenRoot(folder)
 	require.NoError(t, err)
 	defer func() { _ = root.Close() }()
-	if err = unpack(context.Background(), opened, root, limit, new(modelProgress)); err == nil { //nolint:usetesting // for fuzzing, too
+	if err = unpack(context.Background(), opened, root, limit, new(modelProgress)); err == nil {
 		if source, err = findModel(root, name); err == nil {
 			err = checkTree(root, source)
 		}

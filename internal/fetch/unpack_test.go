@@ -259,7 +259,10 @@ func TestLayout(t *testing.T) {
 func FuzzUnpack(f *testing.F) {
 	link := entry{name: "1/l", text: "m", kind: tar.TypeSymlink}
 	for _, entries := range [][]entry{
-		model("resnet50/"), model(""), {file("../x", "x")}, {file("/x", "x")}, {file("1/m", "x"), link},
+		model("resnet50/"), model(""),
+		{file("../x", "x")},
+		{file("/x", "x")},
+		{file("1/m", "x"), link},
 		{{name: "1", text: "..", kind: tar.TypeSymlink}, file("1/x", "x")},
 	} {
 		for _, pack := range archives {
