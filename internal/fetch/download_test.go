@@ -192,3 +192,30 @@ func TestBrokenState(t *testing.T) {
 	require.ErrorContains(t, Run(t.Context(), config), stateFile+": unexpected end of JSON input: empty the folder of the models")
 	require.Empty(t, server.take())
 }
+
+// TestChangedAndBroken checks that a retry does not ask whether the old model changed, when
+// fetch has removed it for the new one.
+func TestChangedAndBroken(t *testing.T) {
+	t.Parallel()
+	archive := zipOf(t, model("a/")...)
+	var n int
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n++; n != 2 {
+			serveFile(w, r, `W/"1"`, archive)
+			return
+		}
+		w.Header().Set("ETag", `W/"2"`)
+		_, _ = w.Write(archive[:50])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	config := configOf(t, server, "a="+server.URL+"/a")
+	require.NoError(t, Run(t.Context(), config))
+	config.Progress = nil
+	require.NoError(t, Run(t.Context(), config))
+	requests := server.take()
+	require.Len(t, requests, 3)
+	require.Equal(t, `W/"1"`, requests[1].Header.Get("If-None-Match"))
+	require.Empty(t, requests[2].Header.Get("If-None-Match"))
+	require.Equal(t, treeOf(model("a/")...), tree(t, config.To))
+}
