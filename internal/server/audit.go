@@ -16,6 +16,7 @@ var auditedCalls = map[string]string{
 	tmsv1connect.LeaseServiceAcquireProcedure:    "acquire",
 	tmsv1connect.LeaseServiceReleaseProcedure:    "release",
 	tmsv1connect.LeaseServiceRenewProcedure:      "renew",
+	tmsv1connect.LeaseServiceReloadProcedure:     "reload",
 	tmsv1connect.AllowlistServiceAppendProcedure: "allowlist append",
 	tmsv1connect.AllowlistServiceRemoveProcedure: "allowlist remove",
 }
