@@ -31,9 +31,11 @@ type tritonLease struct {
 		Models, Address          string
 		ObservedGeneration       int64
 		Conditions               []metav1.Condition
-		ModelStates              []struct{ Name, State, Message string }
 		Replicas, WantedReplicas int32
+		UpdatedReplicas          int32
 		RenewedAt, ExpiresAt     *metav1.Time
+		ReloadedAt               *metav1.Time
+		ModelStates              []struct{ Name, State, Message string }
 		Budget                   *struct{ GPUs, Charged, Used int64 }
 		Granted                  *struct {
 			Autoscaled, AutoRenew    bool
