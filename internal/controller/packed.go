@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -118,10 +119,15 @@ func contentOf(object metav1.Object) (map[string]any, error) {
 
 // gpusOf returns the GPUs of each pod of a Deployment, packed or not.
 func gpusOf(deployment *appsv1.Deployment) int64 {
+	return leasepod.GPUs(podTemplateOf(deployment))
+}
+
+// podTemplateOf returns the template of the pods of a Deployment, packed or not.
+func podTemplateOf(deployment *appsv1.Deployment) *corev1.PodTemplateSpec {
 	whole := deployment
 	if text, packed := deployment.Annotations[packedAnnotation]; packed {
 		whole = new(appsv1.Deployment)
 		_ = json.Unmarshal([]byte(text), whole) // pack encoded it
 	}
-	return leasepod.GPUs(&whole.Spec.Template)
+	return &whole.Spec.Template
 }

@@ -16,6 +16,7 @@ var auditedCalls = map[string]string{
 	tmsv1connect.LeaseServiceAcquireProcedure:    "acquire",
 	tmsv1connect.LeaseServiceReleaseProcedure:    "release",
 	tmsv1connect.LeaseServiceRenewProcedure:      "renew",
+	tmsv1connect.LeaseServiceReloadProcedure:     "reload",
 	tmsv1connect.LeaseNameServiceCreateProcedure: "name create",
 	tmsv1connect.LeaseNameServiceDeleteProcedure: "name delete",
 	tmsv1connect.AllowlistServiceAppendProcedure: "allowlist append",

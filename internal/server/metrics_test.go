@@ -117,7 +117,7 @@ func TestProcedures(t *testing.T) {
 	t.Parallel()
 	want := map[string]bool{}
 	for service, methods := range map[string][]string{
-		"LeaseService": {"Acquire", "Release", "Renew", "Status", "List", "Quota"}, "AllowlistService": {"Append", "List", "Remove"},
+		"LeaseService": {"Acquire", "Release", "Renew", "Reload", "Status", "List", "Quota"}, "AllowlistService": {"Append", "List", "Remove"},
 		"LeaseNameService": {"Create", "Delete", "List"},
 	} {
 		for _, method := range methods {

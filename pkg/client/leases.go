@@ -39,6 +39,12 @@ func (c *Client) Renew(ctx context.Context, request *tmsv1.RenewRequest) (*tmsv1
 	return call(ctx, c, tmsv1connect.LeaseServiceRenewProcedure, request, c.leases.Renew)
 }
 
+// Reload replaces the pods of a lease one after the other: the new ones load the models again.
+// It does not wait for them. The code of the error is NotFound if the lease does not exist.
+func (c *Client) Reload(ctx context.Context, request *tmsv1.ReloadRequest) (*tmsv1.ReloadResponse, error) {
+	return call(ctx, c, tmsv1connect.LeaseServiceReloadProcedure, request, c.leases.Reload)
+}
+
 // Status returns a lease. The code of the error is NotFound if the lease does not exist.
 func (c *Client) Status(ctx context.Context, request *tmsv1.StatusRequest) (*tmsv1.Lease, error) {
 	response, err := call(ctx, c, tmsv1connect.LeaseServiceStatusProcedure, request, c.leases.Status)

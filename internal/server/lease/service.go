@@ -97,6 +97,30 @@ func (s *Service) Renew(ctx context.Context, request *connect.Request[tmsv1.Rene
 	return connect.NewResponse(response), nil
 }
 
+// Reload implements tmsv1connect.LeaseServiceHandler.
+func (s *Service) Reload(ctx context.Context, request *connect.Request[tmsv1.ReloadRequest]) (*connect.Response[tmsv1.ReloadResponse], error) {
+	key, err := s.authorizeLease(ctx, "update", request.Msg)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := s.get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if lease.Spec.Target != nil {
+		var refused violations.List
+		refused.Add("id", "the lease scales an existing workload: restart that workload")
+		return nil, refused.WithCode(connect.CodeFailedPrecondition)
+	}
+	now := metav1.NewTime(s.now().Truncate(time.Second))
+	before := lease.DeepCopy()
+	lease.Spec.ReloadTime = &now
+	if err := s.Client.Patch(ctx, lease, client.MergeFrom(before)); err != nil {
+		return nil, leaseError(ctx, key, err)
+	}
+	return connect.NewResponse(&tmsv1.ReloadResponse{ReloadTime: timestamppb.New(now.Time)}), nil
+}
+
 // Status implements tmsv1connect.LeaseServiceHandler.
 func (s *Service) Status(ctx context.Context, request *connect.Request[tmsv1.StatusRequest]) (*connect.Response[tmsv1.StatusResponse], error) {
 	key, err := s.authorizeLease(ctx, "get", request.Msg)
