@@ -43,7 +43,7 @@ func TestPlainWords(t *testing.T) {
 		"a: 1\nb: \xe9\n":               "line 2, column 4: the byte 0xe9 is not UTF-8: save the file as UTF-8, or give a text file if it is a binary file",
 		"\x1f\x8b\x08":                  "line 1, column 1: the control character 0x1f is not allowed: remove it, or give a text file if this is a binary file",
 		"a: 1\nb: é\x01\n":              "line 2, column 5: the control character 0x01 is not allowed: remove it, or give a text file if this is a binary file",
-		"a: 1\rb: 1\rc\rd: e: f\r":      "line 4, column 4: a value contains a colon and a space: quote the value",
+		"a: 1\rb: c: d\r":               "line 2, column 5: a value contains a colon and a space: quote the value",
 	} {
 		_, err := valuesfile.Read([]byte(text))
 		require.EqualError(t, err, message, "%q", text)

@@ -75,7 +75,7 @@ func TestLease(t *testing.T) {
 
 	_, err = r.Lease(release, "resnet", read(t, queueTime))
 	require.ErrorIs(t, err, render.ErrNoLease)
-	require.EqualError(t, err, `no such lease: "resnet", did you mean "resnet50"?`)
+	require.EqualError(t, err, `no such lease: "resnet", did you mean "resnet50"? (known here: resnet50)`)
 
 	_, err = r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {affinity: {podAfinity: {}}}`))
 	require.EqualError(t, err, "triton.affinity.podAfinity: Forbidden: Kubernetes has no such field")
