@@ -37,7 +37,7 @@ func TestRenderRefusesFiles(t *testing.T) {
 		"- a":                              "values file 2: a values file must be a mapping of keys to values",
 		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
 		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
-		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1`,
+		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1: remove one of the two`,
 	} {
 		_, err := goPolicy.Render(release, nil, []byte(text))
 		require.EqualError(t, err, message)
