@@ -34,8 +34,8 @@ func TestLaterFilesWin(t *testing.T) {
 func TestRenderRefusesFiles(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
-		"- a":                              "values file 2: a values file must be a mapping of keys to values",
-		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
+		"- a":                              "values file 2: line 1, column 1: a values file must be a mapping of keys to values",
+		"a: [":                             "values file 2: line 2, column 1: a value is missing, or a bracket is not closed",
 		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
 		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1: remove one of the two`,
 	} {
