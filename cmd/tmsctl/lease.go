@@ -20,7 +20,7 @@ time, GPUs that are charged to the budget of the namespace.`
 
 func newLease(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lease", Short: "Acquire and manage leases"}
-	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newRelease(o, s), newWait(o, s), newLogs(o, s), newName())
+	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newRelease(o, s), newWait(o, s), newLogs(o, s), newName(o, s))
 	return command
 }
 

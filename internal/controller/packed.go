@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -24,6 +25,9 @@ const packedAnnotation = "tms.triton-leases.dev/packed"
 
 // revisionAnnotation is an annotation with which Kubernetes counts the rollouts of a Deployment.
 const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+// keptLabels are the labels that identify the objects of leases, and names of leases.
+var keptLabels = []string{managedByLabel, v1alpha1.LeaseLabel, instanceLabel, v1alpha1.NamedLeaseLabel, v1alpha1.ServerNamespaceLabel}
 
 // pack packs an object of a lease. Of the spec it keeps only the numbers of replicas, and of
 // the metadata what identifies the object.
@@ -52,9 +56,7 @@ func pack(object client.Object) error {
 	}
 	object.SetAnnotations(kept)
 	labels := object.GetLabels()
-	maps.DeleteFunc(labels, func(key, _ string) bool {
-		return key != managedByLabel && key != v1alpha1.LeaseLabel && key != instanceLabel
-	})
+	maps.DeleteFunc(labels, func(key, _ string) bool { return !slices.Contains(keptLabels, key) })
 	object.SetLabels(labels)
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package client is a client of tms-server: it acquires and manages leases of Triton
-// Inference Server, and the images that they may use.
+// Inference Server, their names, and the images that they may use.
 //
 // Package github.com/triton-leases/tms/api/tms/v1 documents the fields of the messages and
 // their units.
@@ -33,6 +33,7 @@ const maxResponseBytes = 32 << 20
 type Client struct {
 	leases         tmsv1connect.LeaseServiceClient
 	allowlist      tmsv1connect.AllowlistServiceClient
+	names          tmsv1connect.LeaseNameServiceClient
 	http           *http.Client
 	userAgent      string
 	token          TokenSource
@@ -74,6 +75,7 @@ func New(serverURL string, options ...Option) (*Client, error) {
 	return &Client{
 		leases:    tmsv1connect.NewLeaseServiceClient(httpClient, base.String(), callOptions...),
 		allowlist: tmsv1connect.NewAllowlistServiceClient(httpClient, base.String(), callOptions...),
+		names:     tmsv1connect.NewLeaseNameServiceClient(httpClient, base.String(), callOptions...),
 		http:      httpClient,
 		userAgent: o.userAgent, token: o.token,
 		backoff: o.backoff, connectTimeout: o.connectTimeout, failFast: o.failFast, onRetry: o.onRetry,

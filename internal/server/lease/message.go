@@ -42,6 +42,11 @@ func toProto(lease *v1alpha1.TritonLease) *tmsv1.Lease {
 	return result
 }
 
+// StateOf returns the state of a lease and a sentence about it, as Status returns them.
+func StateOf(lease *v1alpha1.TritonLease) (tmsv1.State, string) {
+	return stateOf(lease, refusalsToProto(lease.Status.Refusals))
+}
+
 // stateOf returns the state of a lease and a sentence about it. A lease that serves stays
 // SERVING while a change of it is refused.
 func stateOf(lease *v1alpha1.TritonLease, refusals []*tmsv1.Refusal) (tmsv1.State, string) {
