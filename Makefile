@@ -39,7 +39,7 @@ test: ## run the tests; they need only Go
 
 # The race detector makes rendering slow, so only tests of concurrent code use it.
 race: ## run the tests of concurrent code with the race detector
-	go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/server/... ./internal/valuesfile ./pkg/client
+	go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/fetch ./internal/server/... ./internal/valuesfile ./pkg/client
 	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts
@@ -52,12 +52,13 @@ lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 
 # A number of inputs, not a time: go test can fail with "context deadline exceeded" when the
 # time is over. A target that renders takes a hundred times as long as the others.
-fuzz: ## fuzz the policy, the chart against Go, the shapes, the parsers and the controller; FUZZ=100 tries ten times as many inputs
+fuzz: ## fuzz the policy, the chart against Go, the shapes, the parsers, the archives of models and the controller; FUZZ=100 tries ten times as many inputs
 	go test ./internal/controller -count=1 -run '^TestModel$$' -sequences 1000
 	for target in FuzzAgreement FuzzGrantedAgain FuzzShapes; do \
 	  go test ./pkg/render -run '^$$' -fuzz $$target -fuzztime $$((200 * $(FUZZ)))x -fuzzminimizetime 10x; done
 	for target in pkg/policy:FuzzGrant internal/valuesfile:FuzzRead internal/fieldpath:FuzzParse; do \
 	  go test ./$${target%:*} -run '^$$' -fuzz $${target#*:} -fuzztime $$((20000 * $(FUZZ)))x -fuzzminimizetime 10x; done
+	go test ./internal/fetch -run '^$$' -fuzz FuzzUnpack -fuzztime $$((2000 * $(FUZZ)))x -fuzzminimizetime 10x
 
 cover: ## show the functions that tests do not cover fully
 	go test -coverpkg=./pkg/...,./internal/...,./cmd/... -coverprofile=coverage.out ./...

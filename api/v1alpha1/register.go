@@ -12,6 +12,15 @@ var GroupVersion = schema.GroupVersion{Group: "tms.triton-leases.dev", Version: 
 // LeaseLabel is the label with the name of the lease, on each object and pod of a lease.
 const LeaseLabel = "tms.triton-leases.dev/lease"
 
+// Labels of the Service of a name of a lease.
+const (
+	// NamedLeaseLabel has the name of the lease that the name points to.
+	NamedLeaseLabel = "tms.triton-leases.dev/named-lease"
+	// ServerNamespaceLabel has the namespace of the release of tms-server. The name of the
+	// release is in app.kubernetes.io/instance.
+	ServerNamespaceLabel = "tms.triton-leases.dev/server-namespace"
+)
+
 // AddToScheme adds TritonLease to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &TritonLease{}, &TritonLeaseList{})

@@ -28,6 +28,9 @@ type TritonLeaseSpec struct {
 	// RenewTime is when a user renewed the lease. A time in the future has no effect
 	// until it comes.
 	RenewTime *metav1.Time `json:"renewTime,omitempty"`
+	// ReloadTime is when a user asked for new pods, which load the models again. A time in
+	// the future has no effect until it comes.
+	ReloadTime *metav1.Time `json:"reloadTime,omitempty"`
 	// AcquireBy is when the controller releases the lease, unless the client that
 	// acquires it has removed the field by then.
 	AcquireBy *metav1.Time `json:"acquireBy,omitempty"`
@@ -54,19 +57,45 @@ type TritonLeaseStatus struct {
 	Limits *Limits `json:"limits,omitempty"`
 	// Budget is the GPU budget of the namespace. It is nil if there is none.
 	Budget *Budget `json:"budget,omitempty"`
-	// Replicas is the number of pods, ReadyReplicas the number of pods that serve, and
-	// WantedReplicas the number that the Deployment asks for.
-	Replicas       int32 `json:"replicas,omitempty"`
-	ReadyReplicas  int32 `json:"readyReplicas,omitempty"`
-	WantedReplicas int32 `json:"wantedReplicas,omitempty"`
+	// Replicas is the number of pods, ReadyReplicas the number of pods that serve,
+	// UpdatedReplicas the number of pods of the current manifests, and WantedReplicas the
+	// number that the Deployment asks for.
+	Replicas        int32 `json:"replicas,omitempty"`
+	ReadyReplicas   int32 `json:"readyReplicas,omitempty"`
+	UpdatedReplicas int32 `json:"updatedReplicas,omitempty"`
+	WantedReplicas  int32 `json:"wantedReplicas,omitempty"`
+	// ModelStates are the states of the models while no replica serves, if the controller
+	// knows them. At most MaxModels.
+	ModelStates []ModelState `json:"modelStates,omitempty"`
 	// Address is where clients reach the Triton, such as tms-resnet50.inference.svc.
 	Address string `json:"address,omitempty"`
 	// RenewedAt is when the lease was last renewed, by a user or because it served
 	// requests.
 	RenewedAt *metav1.Time `json:"renewedAt,omitempty"`
+	// ReloadedAt is the last reloadTime that took effect.
+	ReloadedAt *metav1.Time `json:"reloadedAt,omitempty"`
 	// ExpiresAt is when the lease expires.
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 }
+
+// ModelState is what one model does while a lease starts.
+type ModelState struct {
+	// Name is the name of the model.
+	Name string `json:"name"`
+	// State is one of the constants below.
+	State string `json:"state"`
+	// Message is the progress of a download, or why the model does not load.
+	Message string `json:"message,omitempty"`
+}
+
+// The states of a model.
+const (
+	ModelPending     = "Pending"
+	ModelDownloading = "Downloading"
+	ModelLoading     = "Loading"
+	ModelReady       = "Ready"
+	ModelFailed      = "Failed"
+)
 
 // The conditions of a TritonLease.
 const (

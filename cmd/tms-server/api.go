@@ -20,6 +20,7 @@ import (
 	"github.com/triton-leases/tms/internal/server"
 	"github.com/triton-leases/tms/internal/server/allowlist"
 	"github.com/triton-leases/tms/internal/server/lease"
+	"github.com/triton-leases/tms/internal/server/leasename"
 )
 
 // apiOptions are the flags of the API.
@@ -124,14 +125,16 @@ func (o *apiOptions) add(ctx context.Context, mgr manager.Manager, installation 
 		Address: o.address, CertFile: o.certFile, KeyFile: o.keyFile, Reviewer: reviewer, Limits: o.limits,
 		Connections: o.connections, OpenCalls: o.openCalls, Streams: o.streams, Metrics: metrics.Registry, Audit: audit,
 	})
+	leases := lease.Config{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Notifier: notifier, Reviewer: reviewer, Configuration: current,
+		Installation: installation.String(), Namespace: installation.Namespace, Namespaces: namespaces, MaxWait: o.maxWait, Stopping: api.Stopping(),
+	}
 	api.Register(
-		lease.New(lease.Config{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Notifier: notifier, Reviewer: reviewer, Configuration: current,
-			Installation: installation.String(), Namespace: installation.Namespace, Namespaces: namespaces, MaxWait: o.maxWait, Stopping: api.Stopping(),
-		}),
+		lease.New(leases),
 		allowlist.New(allowlist.Config{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Reviewer: reviewer, Configuration: current, ConfigMap: images.key(),
 		}),
+		leasename.New(leases, installation),
 	)
 	return mgr.Add(api)
 }

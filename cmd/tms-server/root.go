@@ -80,7 +80,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.logLevel, "log-level", "info", "log level: debug, info or error")
 	flags.Var(&o.allowlist, "allowlist", "ConfigMap with more Triton images that leases may use; AllowlistService updates it")
 	o.api.addFlags(flags)
-	root.AddCommand(newCheckAPI())
+	root.AddCommand(newCheckAPI(), newFetch())
 	_ = root.MarkFlagRequired("config") // fails only for a flag that does not exist
 	_ = root.MarkFlagFilename("config", "yaml")
 	return root

@@ -60,7 +60,7 @@ func describeLease(w io.Writer, lease *tmsv1.Lease) error {
 		return []string{refusal.GetField() + ": " + refusal.GetMessage()}
 	})
 	section(d, "Models", lease.GetModels(), func(model *tmsv1.ModelStatus) []string {
-		return []string{model.GetModel().GetName(), model.GetModel().GetUri(), modelStateName(model.GetState())}
+		return []string{model.GetModel().GetName(), model.GetModel().GetUri(), modelStateName(model.GetState()), model.GetMessage()}
 	})
 	section(d, "Metrics", granted.GetMetrics(), func(metric *tmsv1.MetricGrant) []string {
 		threshold := fmt.Sprintf("above %d %s", metric.GetThreshold(), unitOf(metric.GetMetric()))

@@ -22,7 +22,7 @@ const (
 	exitFailed       = 1 // all other errors
 	exitUsage        = 2 // the command line is wrong
 	exitRefused      = 3 // the server refuses the request
-	exitNotFound     = 4 // the lease does not exist
+	exitNotFound     = 4 // the lease or the name does not exist
 	exitUnreachable  = 5 // the server cannot be reached or is not trusted
 	exitUnauthorized = 6 // the caller is not authenticated or lacks a right
 )

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ time, GPUs that are charged to the budget of the namespace.`
 
 func newLease(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lease", Short: "Acquire and manage leases"}
-	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newRelease(o, s), newWait(o, s), newLogs(o, s), newName())
+	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newReload(o, s), newRelease(o, s), newWait(o, s), newLogs(o, s), newName(o, s))
 	return command
 }
 
@@ -79,6 +80,68 @@ func newRenew(o *options, s streams) *cobra.Command {
 			return err
 		},
 	}
+}
+
+const reloadHelp = `Replace the pods of a lease one after the other. The new pods load the models again. No
+request fails: an old pod serves until a new one is ready, and finishes its requests.
+
+The command does not wait for the new pods, unless you set --wait.
+
+-z prints the id.`
+
+func newReload(o *options, s streams) *cobra.Command {
+	var wait bool
+	command := &cobra.Command{
+		Use: "reload <id>", Short: "Load the models of a lease again, in new pods", Long: reloadHelp, Args: exactArgs("<id>"),
+		ValidArgsFunction: o.completeLease,
+		RunE: func(command *cobra.Command, args []string) error {
+			c, err := o.connect()
+			if err != nil {
+				return err
+			}
+			timeout := shortTimeout
+			if wait {
+				timeout = createTimeout
+			}
+			ctx, cancel := o.withTimeout(command, timeout)
+			defer cancel()
+			response, err := c.Reload(ctx, &tmsv1.ReloadRequest{Namespace: o.namespace, Id: args[0]})
+			if err != nil {
+				return err
+			}
+			result := "reloads"
+			if wait {
+				at := response.GetReloadTime().AsTime()
+				if _, err := o.wait(ctx, c, s, args[0], func(lease *tmsv1.Lease) (bool, error) { return reloaded(lease, at) }); err != nil {
+					return err
+				}
+				result = "is reloaded"
+			}
+			switch {
+			case o.output != "":
+				return o.printMessage(s.out, response)
+			case o.porcelain:
+				_, err = fmt.Fprintln(s.out, escape(args[0]))
+			default:
+				_, err = fmt.Fprintf(s.out, "Lease %s %s\n", escape(args[0]), result)
+			}
+			return err
+		},
+	}
+	command.Flags().BoolVar(&wait, "wait", false, "wait until new pods have replaced all old ones")
+	return command
+}
+
+// reloaded reports whether a lease serves, and all its pods are of a reload at a time. The
+// error says that waiting does not help.
+func reloaded(lease *tmsv1.Lease, at time.Time) (bool, error) {
+	if serves, err := ready(lease); !serves || err != nil {
+		return false, err
+	}
+	replicas := lease.GetReplicas()
+	wanted := replicas.GetWanted()
+	return lease.GetReloadedAt() != nil && !lease.GetReloadedAt().AsTime().Before(at) &&
+		replicas.GetUpdated() == wanted && replicas.GetCurrent() == wanted && replicas.GetReady() == wanted, nil
 }
 
 func newRelease(o *options, s streams) *cobra.Command {

@@ -34,10 +34,6 @@ func newPool() *cobra.Command {
 	return legacyCommand("pool", "pools do not exist, each lease has its own Triton")
 }
 
-func newName() *cobra.Command {
-	return legacyCommand("name", "a lease has one name, its id: set it with 'tmsctl lease create --name <name>'; 'tmsctl lease status' shows the address for clients")
-}
-
 func legacyCommand(name, message string) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Hidden: true, DisableFlagParsing: true,

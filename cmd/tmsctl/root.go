@@ -19,7 +19,7 @@ does. This needs the rights to get services, to list pods, and to get and create
 pods/portforward in the namespace of tms-server.
 
 Authentication: each call sends a Kubernetes token. Kubernetes RBAC decides what its owner
-may do with tritonleases. Keep the token in a file. tmsctl reads the file for each call:
+may do with tritonleases and tritonleasenames. Keep the token in a file. tmsctl reads the file for each call:
 
   kubectl create token <serviceaccount> -n <namespace> > token
   tmsctl lease list --token-file token
@@ -38,7 +38,7 @@ go to standard output, everything else to standard error. Exit status:
   2  wrong usage
   3  refused: the request is invalid, the administrator's bounds forbid it, the name
      exists, or the user makes too many calls
-  4  the lease does not exist
+  4  the lease or the name does not exist
   5  the server cannot be reached, is not trusted, or shuts down
   6  the caller is not authenticated or lacks a right`
 
@@ -72,18 +72,19 @@ func newRoot(o *options, s streams) *cobra.Command {
 	o.addFlags(root)
 	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")
-	for _, command := range root.Commands() {
-		if command.HasSubCommands() {
-			requireSubcommand(command)
-		}
-	}
 	requireSubcommand(root)
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
 	return root
 }
 
-// requireSubcommand makes a command fail without one of its subcommands.
+// requireSubcommand makes a command fail without one of its subcommands, and so each of
+// these that has subcommands.
 func requireSubcommand(command *cobra.Command) {
+	for _, sub := range command.Commands() {
+		if sub.HasSubCommands() {
+			requireSubcommand(sub)
+		}
+	}
 	command.Args = func(command *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil

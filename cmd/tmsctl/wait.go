@@ -41,7 +41,11 @@ func newWait(o *options, s streams) *cobra.Command {
 			}
 			ctx, cancel := o.withTimeout(command, createTimeout)
 			defer cancel()
-			lease, err := o.wait(ctx, c, args[0], condition == "delete")
+			done := ready
+			if condition == "delete" {
+				done = nil
+			}
+			lease, err := o.wait(ctx, c, s, args[0], done)
 			if err != nil {
 				return err
 			}
@@ -64,9 +68,13 @@ func newWait(o *options, s streams) *cobra.Command {
 	return command
 }
 
-// wait returns the lease when it serves, or the last state of a lease when it is deleted.
-// After the first response, it retries if the server cannot be reached.
-func (o *options) wait(ctx context.Context, c *client.Client, id string, deleted bool) (*tmsv1.Lease, error) {
+// wait returns the lease when it is done. If done is nil, it returns the last state of the
+// lease when it is deleted. After the first response, it retries if the server cannot be
+// reached. On a terminal it shows the state.
+func (o *options) wait(ctx context.Context, c *client.Client, s streams, id string, done func(*tmsv1.Lease) (bool, error)) (*tmsv1.Lease, error) {
+	deleted := done == nil
+	progress := newProgress(s.err)
+	defer progress.clear()
 	request := &tmsv1.StatusRequest{Namespace: o.namespace, Id: id}
 	var last *tmsv1.Lease
 	for {
@@ -78,10 +86,11 @@ func (o *options) wait(ctx context.Context, c *client.Client, id string, deleted
 		case err == nil:
 			last = lease
 			if !deleted {
-				if done, err := ready(lease); done || err != nil {
+				if done, err := done(lease); done || err != nil {
 					return lease, err
 				}
 			}
+			progress.update(&tmsv1.AcquireResponse{Lease: lease})
 		case deleted && connect.CodeOf(err) == connect.CodeNotFound:
 			return cmp.Or(last, &tmsv1.Lease{Namespace: o.namespace, Id: id}), nil
 		case last == nil || !errors.As(err, &failure) || !failure.Unreachable():

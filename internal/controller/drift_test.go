@@ -170,6 +170,29 @@ func TestNameConflict(t *testing.T) {
 	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting")
 }
 
+// TestNameOfLeaseConflict: a name that users gave another lease is not adopted, and the cache
+// keeps the labels that identify it.
+func TestNameOfLeaseConflict(t *testing.T) {
+	t.Parallel()
+	selector := map[string]string{v1alpha1.LeaseLabel: "b"}
+	name := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "tms-a", Namespace: "ns", Labels: map[string]string{
+			managedByLabel: managedBy, instanceLabel: "tms", v1alpha1.NamedLeaseLabel: "b", v1alpha1.ServerNamespaceLabel: "tms", "team": "x",
+		}},
+		Spec: corev1.ServiceSpec{Selector: selector},
+	}
+	e := newEnvironment(t, scales, name, newLease(t, "a", fixed))
+	e.reconcile("a")
+	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Conflict: Service tms-a exists and does not belong to this lease")
+	require.NoError(t, e.cluster.Get(t.Context(), client.ObjectKeyFromObject(name), name))
+	require.Equal(t, selector, name.Spec.Selector)
+	require.Empty(t, name.OwnerReferences)
+
+	_, err := trim(name)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{managedByLabel: managedBy, instanceLabel: "tms", v1alpha1.NamedLeaseLabel: "b", v1alpha1.ServerNamespaceLabel: "tms"}, name.Labels)
+}
+
 // TestNameConflictLater: if one object of a new lease has a name that is taken, the objects
 // that were created before it are deleted again.
 func TestNameConflictLater(t *testing.T) {

@@ -18,7 +18,9 @@ import (
 // objects if the lease is refused, and if its objects are known to be up to date. Then its
 // existing objects stay as they are.
 func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRenderer) (objects *render.Objects, err error) {
-	granted, err := renderer.GrantTritonLease(r.lease)
+	asked, reloadedAt := *r.lease, r.latest(r.lease.Status.ReloadedAt, r.lease.Spec.ReloadTime)
+	asked.Spec.ReloadTime = reloadedAt
+	granted, err := renderer.GrantTritonLease(&asked)
 	refusal := refusalOf(err)
 	if len(refusal) == 0 {
 		if err := r.checkTarget(ctx, renderer.Bounds()); errors.As(err, &refusal) {
@@ -43,6 +45,7 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 		objects, err := r.render(renderer, granted)
 		if err == nil {
 			r.grant(granted)
+			r.status.ReloadedAt = reloadedAt
 			return objects, nil
 		}
 		refusal = refusalOf(err)

@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -23,6 +24,9 @@ func (r *reconciliation) observe(objects *render.Objects, failure error) {
 	r.status.ObservedGeneration = r.lease.Generation
 	r.observeAddress(objects)
 	r.observeReplicas(deployment, autoscaler)
+	if r.status.ReadyReplicas > 0 {
+		r.status.ModelStates = nil
+	}
 	r.observeReady(deployment, r.granted == nil, failure)
 	r.observeAutoscaling(objects, autoscaler, failure)
 }
@@ -57,9 +61,12 @@ func (r *reconciliation) observeAddress(objects *render.Objects) {
 // observeReplicas sets the numbers of replicas. Those of a target are known from its
 // autoscaler alone: the controller does not read the target.
 func (r *reconciliation) observeReplicas(deployment *appsv1.Deployment, autoscaler *autoscalingv2.HorizontalPodAutoscaler) {
-	r.status.Replicas, r.status.ReadyReplicas, r.status.WantedReplicas = 0, 0, 0
+	r.status.Replicas, r.status.ReadyReplicas, r.status.UpdatedReplicas, r.status.WantedReplicas = 0, 0, 0, 0
 	if deployment != nil {
 		r.status.ReadyReplicas = deployment.Status.AvailableReplicas
+		if r.hasReloaded(deployment) {
+			r.status.UpdatedReplicas = deployment.Status.UpdatedReplicas
+		}
 	}
 	switch {
 	case r.lease.Spec.Target != nil && autoscaler != nil:
@@ -70,6 +77,19 @@ func (r *reconciliation) observeReplicas(deployment *appsv1.Deployment, autoscal
 			r.status.WantedReplicas = *deployment.Spec.Replicas
 		}
 	}
+}
+
+// reloadedAnnotation is the annotation of pods with the time of the last reload.
+const reloadedAnnotation = "tms.triton-leases.dev/reloaded-at"
+
+// hasReloaded reports whether the status of a Deployment, as the cache shows it, is that of
+// its current manifest and of the last reload.
+func (r *reconciliation) hasReloaded(deployment *appsv1.Deployment) bool {
+	if deployment.Status.ObservedGeneration < deployment.Generation {
+		return false
+	}
+	at := r.status.ReloadedAt
+	return at == nil || podTemplateOf(deployment).Annotations[reloadedAnnotation] == at.UTC().Format(time.RFC3339)
 }
 
 // observeReady sets the condition Ready. A lease that serves stays ready while a change

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -24,6 +26,9 @@ const packedAnnotation = "tms.triton-leases.dev/packed"
 
 // revisionAnnotation is an annotation with which Kubernetes counts the rollouts of a Deployment.
 const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+// keptLabels are the labels that identify the objects of leases, and names of leases.
+var keptLabels = []string{managedByLabel, v1alpha1.LeaseLabel, instanceLabel, v1alpha1.NamedLeaseLabel, v1alpha1.ServerNamespaceLabel}
 
 // pack packs an object of a lease. Of the spec it keeps only the numbers of replicas, and of
 // the metadata what identifies the object.
@@ -52,9 +57,7 @@ func pack(object client.Object) error {
 	}
 	object.SetAnnotations(kept)
 	labels := object.GetLabels()
-	maps.DeleteFunc(labels, func(key, _ string) bool {
-		return key != managedByLabel && key != v1alpha1.LeaseLabel && key != instanceLabel
-	})
+	maps.DeleteFunc(labels, func(key, _ string) bool { return !slices.Contains(keptLabels, key) })
 	object.SetLabels(labels)
 	return nil
 }
@@ -116,10 +119,15 @@ func contentOf(object metav1.Object) (map[string]any, error) {
 
 // gpusOf returns the GPUs of each pod of a Deployment, packed or not.
 func gpusOf(deployment *appsv1.Deployment) int64 {
+	return leasepod.GPUs(podTemplateOf(deployment))
+}
+
+// podTemplateOf returns the template of the pods of a Deployment, packed or not.
+func podTemplateOf(deployment *appsv1.Deployment) *corev1.PodTemplateSpec {
 	whole := deployment
 	if text, packed := deployment.Annotations[packedAnnotation]; packed {
 		whole = new(appsv1.Deployment)
 		_ = json.Unmarshal([]byte(text), whole) // pack encoded it
 	}
-	return leasepod.GPUs(&whole.Spec.Template)
+	return &whole.Spec.Template
 }

@@ -34,7 +34,9 @@ type reconciler struct {
 	now           func() time.Time
 	accounts      accounts
 	reconciled    reconciledInputs
-	counts        counts
+	// probes is nil if leases are not probed.
+	probes *probes
+	counts counts
 	// queue is that of the controller, once it is started.
 	queue atomic.Pointer[queue]
 }
@@ -80,6 +82,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	lease := new(v1alpha1.TritonLease)
 	if err := r.Get(ctx, request.NamespacedName, lease); apierrors.IsNotFound(err) {
 		r.reconciled.remove(request.NamespacedName)
+		r.probes.remove(request.NamespacedName)
 		r.uncount(request.NamespacedName)
 		return r.rebalance(ctx, request.Namespace)
 	} else if err != nil {
@@ -95,6 +98,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if lease.Status.Installation != "" && lease.Status.Installation != r.installation {
 		r.uncount(request.NamespacedName)
 		r.reconciled.remove(request.NamespacedName)
+		r.probes.remove(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	deleted, err := rec.reconcileLease(ctx)
@@ -152,6 +156,7 @@ func (r *reconciliation) reconcileLease(ctx context.Context) (deleted bool, err 
 		return false, err
 	}
 	r.complete = r.applied != nil && !r.keepsMonitors && r.result == before
+	r.observeProgress()
 	return false, nil
 }
 

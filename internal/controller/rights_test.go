@@ -123,6 +123,7 @@ func TestChartGrantsRights(t *testing.T) {
 			require.Contains(t, role.Rules, rbacv1.PolicyRule{APIGroups: []string{"tms.triton-leases.dev"}, Resources: []string{"tritonleases/status"}, Verbs: []string{"update"}})
 			require.Contains(t, role.Rules, rbacv1.PolicyRule{APIGroups: []string{"tms.triton-leases.dev"}, Resources: []string{"tritonleases/finalizers"}, Verbs: []string{"update"}})
 			require.Contains(t, role.Rules, rbacv1.PolicyRule{APIGroups: []string{"tms.triton-leases.dev"}, Resources: []string{"tritonleases"}, Verbs: []string{"delete", "get", "list", "watch"}})
+			require.Contains(t, role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}})
 			require.Contains(t, role.Rules, rbacv1.PolicyRule{APIGroups: []string{"custom.metrics.k8s.io"}, Resources: []string{"pods/" + requestRate}, Verbs: []string{"get"}})
 		}
 		require.NotZero(t, roles, name)

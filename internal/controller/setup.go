@@ -13,10 +13,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/progress"
 )
 
 // Options configure the controller.
@@ -46,6 +48,9 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 		configuration: options.Configuration, installation: options.Installation.String(), kinds: kinds,
 		recorder: mgr.GetEventRecorder(managedBy), requests: requestRates{clients.RESTClient()}, now: time.Now,
 	}
+	r.probes = newProbes(progress.New(mgr.GetAPIReader()).States, func(lease client.ObjectKey) {
+		r.enqueue(handler.LowPriority, reconcile.Request{NamespacedName: lease})
+	})
 	if err := mgr.GetFieldIndexer().IndexField(ctx, new(v1alpha1.TritonLease), targetIndex, indexTarget); err != nil {
 		return fmt.Errorf("index leases: %w", err)
 	}

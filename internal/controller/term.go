@@ -68,18 +68,22 @@ func (r *reconciliation) deleteLease(ctx context.Context) error {
 // renewedAt returns when the lease was last renewed, by a user or automatically. A
 // renewal in the future does not count yet: it would evade the maximum duration.
 func (r *reconciliation) renewedAt() *metav1.Time {
-	renewed := r.lease.Status.RenewedAt
-	asked := r.lease.Spec.RenewTime
+	return r.latest(r.lease.Status.RenewedAt, r.lease.Spec.RenewTime)
+}
+
+// latest returns the later of a known time and the time that a user asks for. A time in the
+// future does not count until it comes.
+func (r *reconciliation) latest(known, asked *metav1.Time) *metav1.Time {
 	switch {
 	case asked == nil:
 	case asked.Before(&r.lease.CreationTimestamp):
-		// It renews nothing, and it may be a year that JSON cannot encode.
+		// It has no effect, and it may be a year that JSON cannot encode.
 	case asked.After(r.startedAt):
 		r.requeueAfter(asked.Sub(r.startedAt))
-	case renewed == nil || renewed.Before(asked):
+	case known == nil || known.Before(asked):
 		return asked
 	}
-	return renewed
+	return known
 }
 
 // expiresAt returns when the lease expires, nil if it does not. If the duration became

@@ -27,6 +27,7 @@ func (m *Manifest) lease(rules *schema.Schema) (*v1alpha1.TritonLease, field.Err
 	refused = append(refused, timeAt(metadata, "metadata", "creationTimestamp", &lease.CreationTimestamp)...)
 	spec := subMap(stored, "spec")
 	refused = append(refused, timeAt(spec, "spec", "renewTime", new(metav1.Time))...)
+	refused = append(refused, timeAt(spec, "spec", "reloadTime", new(metav1.Time))...)
 	refused = append(refused, timeAt(spec, "spec", "acquireBy", new(metav1.Time))...)
 	if len(refused) > 0 {
 		return lease, schema.Sort(refused)

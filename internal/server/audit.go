@@ -16,6 +16,9 @@ var auditedCalls = map[string]string{
 	tmsv1connect.LeaseServiceAcquireProcedure:    "acquire",
 	tmsv1connect.LeaseServiceReleaseProcedure:    "release",
 	tmsv1connect.LeaseServiceRenewProcedure:      "renew",
+	tmsv1connect.LeaseServiceReloadProcedure:     "reload",
+	tmsv1connect.LeaseNameServiceCreateProcedure: "name create",
+	tmsv1connect.LeaseNameServiceDeleteProcedure: "name delete",
 	tmsv1connect.AllowlistServiceAppendProcedure: "allowlist append",
 	tmsv1connect.AllowlistServiceRemoveProcedure: "allowlist remove",
 }
@@ -32,6 +35,9 @@ func (a auditLog) write(ctx context.Context, name string, entry *audit.Entry, pe
 	fields := []any{"user", user.Username, "uid", user.UID, "source", auth.IP(peer.Addr).String(), "code", result}
 	if entry.Namespace != "" {
 		fields = append(fields, "namespace", entry.Namespace)
+	}
+	if entry.Name != "" {
+		fields = append(fields, "name", entry.Name)
 	}
 	if entry.Lease != "" {
 		fields = append(fields, "lease", entry.Lease)

@@ -36,6 +36,16 @@ func (changingList) Append(ctx context.Context, request *connect.Request[tmsv1.A
 	return nil, connect.NewError(connect.CodePermissionDenied, errors.New("no"))
 }
 
+// changingNames is a service whose Create fills the entry of the audit log.
+type changingNames struct {
+	tmsv1connect.UnimplementedLeaseNameServiceHandler
+}
+
+func (changingNames) Create(ctx context.Context, request *connect.Request[tmsv1.LeaseNameServiceCreateRequest]) (*connect.Response[tmsv1.LeaseNameServiceCreateResponse], error) {
+	audit.SetName(ctx, "inference", request.Msg.GetName(), request.Msg.GetLeaseId())
+	return connect.NewResponse(new(tmsv1.LeaseNameServiceCreateResponse)), nil
+}
+
 // lines is a log.
 type lines struct {
 	sync.Mutex
@@ -60,7 +70,7 @@ func TestAudit(t *testing.T) {
 		}}}
 		r := serve(t, &service.leases, func(s *Server) {
 			s.config.Reviewer, s.config.Audit = reviewer(func() {}), logr.FromSlogHandler(slog.NewJSONHandler(&log, nil)).WithName("audit")
-			s.Register(service, changingList{})
+			s.Register(service, changingList{}, changingNames{})
 		})
 		client, httpClient := r.client(t, protocols["gRPC"])
 		ctx, call := connect.NewClientContext(t.Context())
@@ -76,6 +86,9 @@ func TestAudit(t *testing.T) {
 		require.False(t, stream.Receive())
 		_, err = tmsv1connect.NewAllowlistServiceClient(httpClient, "http://server").Append(ctx, connect.NewRequest(&tmsv1.AppendRequest{Images: []string{"a", "b"}}))
 		requireCode(t, connect.CodePermissionDenied, err)
+		names := tmsv1connect.NewLeaseNameServiceClient(httpClient, "http://server")
+		_, err = names.Create(ctx, connect.NewRequest(&tmsv1.LeaseNameServiceCreateRequest{Name: "vision", LeaseId: "green"}))
+		require.NoError(t, err)
 
 		var got []map[string]any
 		for line := range bytes.Lines(log.Bytes()) {
@@ -92,6 +105,7 @@ func TestAudit(t *testing.T) {
 			{"msg": "release", "user": user, "code": "ok", "namespace": "inference", "lease": "a\"\n{}\u2028"},
 			{"msg": "acquire", "user": user, "code": "deadline_exceeded", "namespace": "inference", "lease": "resnet50"},
 			{"msg": "allowlist append", "user": user, "code": "permission_denied", "images": []any{"a", "b"}},
+			{"msg": "name create", "user": user, "code": "ok", "namespace": "inference", "name": "vision", "lease": "green"},
 		}, got)
 	})
 }
@@ -102,5 +116,5 @@ func TestActs(t *testing.T) {
 	for procedure := range auditedCalls {
 		require.Contains(t, procedures(), procedure)
 	}
-	require.Len(t, procedures(), len(auditedCalls)+4, "all but Status, Quota and the two Lists; decide whether a new one changes something")
+	require.Len(t, procedures(), len(auditedCalls)+5, "all but Status, Quota and the three Lists; decide whether a new one changes something")
 }

@@ -189,7 +189,7 @@ func TestSilentConnections(t *testing.T) {
 	config.Metrics, config.Connections = registry, ConnectionLimits{Maximum: 300, PerAddress: 20}
 	server := New(config)
 	server.limits.ioTimeout = time.Hour // so that no connection ends for another reason
-	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	start(t, server, listener)
@@ -276,7 +276,7 @@ func TestBusyConnection(t *testing.T) {
 				err := send(new(tmsv1.AcquireResponse))
 				<-end
 				return err
-			}}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+			}}, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
 			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			start(t, server, listener)

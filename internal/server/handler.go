@@ -17,7 +17,7 @@ import (
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 )
 
-// handler returns the HTTP handler of both services and of reflection, which need a
+// handler returns the HTTP handler of the services and of reflection, which need a
 // token, and of health, which needs none.
 func (s *Server) handler() (http.Handler, error) {
 	metrics, err := newCallMetrics(s.config.Metrics)
@@ -37,7 +37,8 @@ func (s *Server) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(tmsv1connect.NewLeaseServiceHandler(s.leases, options))
 	mux.Handle(tmsv1connect.NewAllowlistServiceHandler(s.allowlist, options))
-	services := []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName}
+	mux.Handle(tmsv1connect.NewLeaseNameServiceHandler(s.names, options))
+	services := []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName, tmsv1connect.LeaseNameServiceName}
 	reflector := grpcreflect.NewStaticReflector(append(services, grpchealth.HealthV1ServiceName)...)
 	mux.Handle(grpcreflect.NewHandlerV1(reflector, options))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options))
@@ -51,10 +52,10 @@ func (s *Server) handler() (http.Handler, error) {
 // contains the name of a service.
 const healthRequestBytes = 4 << 10
 
-// procedures returns the paths of all methods of both services.
+// procedures returns the paths of all methods of the services.
 func procedures() map[string]bool {
 	all := map[string]bool{}
-	for _, file := range []protoreflect.FileDescriptor{tmsv1.File_tms_v1_lease_proto, tmsv1.File_tms_v1_allowlist_proto} {
+	for _, file := range []protoreflect.FileDescriptor{tmsv1.File_tms_v1_lease_proto, tmsv1.File_tms_v1_allowlist_proto, tmsv1.File_tms_v1_lease_name_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {

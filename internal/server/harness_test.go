@@ -63,7 +63,7 @@ func serve(t *testing.T, served *leases, change ...func(*Server)) *testServer {
 	registry := prometheus.NewRegistry()
 	config.Metrics = registry
 	server := New(config)
-	server.Register(served, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server.Register(served, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
 	for _, c := range change {
 		c(server)
 	}

@@ -117,7 +117,8 @@ func TestProcedures(t *testing.T) {
 	t.Parallel()
 	want := map[string]bool{}
 	for service, methods := range map[string][]string{
-		"LeaseService": {"Acquire", "Release", "Renew", "Status", "List", "Quota"}, "AllowlistService": {"Append", "List", "Remove"},
+		"LeaseService": {"Acquire", "Release", "Renew", "Reload", "Status", "List", "Quota"}, "AllowlistService": {"Append", "List", "Remove"},
+		"LeaseNameService": {"Create", "Delete", "List"},
 	} {
 		for _, method := range methods {
 			want[fmt.Sprintf("/tms.v1.%s/%s", service, method)] = true

@@ -67,6 +67,7 @@ type Server struct {
 	limits    limits
 	leases    tmsv1connect.LeaseServiceHandler
 	allowlist tmsv1connect.AllowlistServiceHandler
+	names     tmsv1connect.LeaseNameServiceHandler
 	stopping  chan struct{}
 	stop      func()
 }
@@ -83,8 +84,8 @@ func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
 // Register sets the services. It is not a part of New, because the services need
 // Stopping.
-func (s *Server) Register(leases tmsv1connect.LeaseServiceHandler, allowlist tmsv1connect.AllowlistServiceHandler) {
-	s.leases, s.allowlist = leases, allowlist
+func (s *Server) Register(leases tmsv1connect.LeaseServiceHandler, allowlist tmsv1connect.AllowlistServiceHandler, names tmsv1connect.LeaseNameServiceHandler) {
+	s.leases, s.allowlist, s.names = leases, allowlist, names
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica serves.

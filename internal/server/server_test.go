@@ -126,7 +126,7 @@ func TestHealthAndReflection(t *testing.T) {
 		for i, name := range names {
 			services[i] = string(name)
 		}
-		require.ElementsMatch(t, []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName, grpchealth.HealthV1ServiceName}, services)
+		require.ElementsMatch(t, []string{tmsv1connect.LeaseServiceName, tmsv1connect.AllowlistServiceName, tmsv1connect.LeaseNameServiceName, grpchealth.HealthV1ServiceName}, services)
 		files, err := stream.FileContainingSymbol(tmsv1connect.LeaseServiceName)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
@@ -143,8 +143,8 @@ func TestTwoServers(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	config := Config{Reviewer: auth.AllowAll(), Metrics: registry, Address: "127.0.0.1:0"}
 	first, second := New(config), New(config)
-	first.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
-	second.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	first.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
+	second.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
 	_, err := first.handler()
 	require.NoError(t, err)
 	require.ErrorContains(t, second.Start(t.Context()), "metrics: ", "an error, not a panic")
@@ -164,7 +164,7 @@ func TestStartFails(t *testing.T) {
 
 	config.Address, config.CertFile, config.KeyFile = "127.0.0.1:0", filepath.Join(t.TempDir(), "none"), "none"
 	server := New(config)
-	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
 	require.ErrorContains(t, server.Start(t.Context()), "certificate: ")
 	require.False(t, server.NeedLeaderElection())
 }
@@ -178,7 +178,7 @@ func TestTLS(t *testing.T) {
 	config := unlimited()
 	config.CertFile, config.KeyFile = cert, key
 	server := New(config)
-	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{})
+	server.Register(&leases{}, tmsv1connect.UnimplementedAllowlistServiceHandler{}, tmsv1connect.UnimplementedLeaseNameServiceHandler{})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	start(t, server, listener)

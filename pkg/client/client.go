@@ -1,5 +1,5 @@
 // Package client is a client of tms-server: it acquires and manages leases of Triton
-// Inference Server, and the images that they may use.
+// Inference Server, their names, and the images that they may use.
 //
 // Package github.com/triton-leases/tms/api/tms/v1 documents the fields of the messages and
 // their units.
@@ -33,6 +33,7 @@ const maxResponseBytes = 32 << 20
 type Client struct {
 	leases         tmsv1connect.LeaseServiceClient
 	allowlist      tmsv1connect.AllowlistServiceClient
+	names          tmsv1connect.LeaseNameServiceClient
 	http           *http.Client
 	userAgent      string
 	token          TokenSource
@@ -42,7 +43,7 @@ type Client struct {
 	onRetry        func(err error, wait time.Duration)
 }
 
-// New returns a client of the server at an http or https URL. It connects with the first
+// New returns a client of the server at an http or https URL without a path. It connects with the first
 // call. The default protocol is gRPC over HTTP/2; an http URL means no TLS.
 //
 // The error wraps ErrPlainToken if there is a token, the URL is http, the server is on
@@ -74,6 +75,7 @@ func New(serverURL string, options ...Option) (*Client, error) {
 	return &Client{
 		leases:    tmsv1connect.NewLeaseServiceClient(httpClient, base.String(), callOptions...),
 		allowlist: tmsv1connect.NewAllowlistServiceClient(httpClient, base.String(), callOptions...),
+		names:     tmsv1connect.NewLeaseNameServiceClient(httpClient, base.String(), callOptions...),
 		http:      httpClient,
 		userAgent: o.userAgent, token: o.token,
 		backoff: o.backoff, connectTimeout: o.connectTimeout, failFast: o.failFast, onRetry: o.onRetry,
@@ -94,6 +96,8 @@ func parse(serverURL string) (*url.URL, error) {
 		return nil, errors.New("server URL: must not contain a user: use a token")
 	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
 		return nil, fmt.Errorf("server URL %q: must be http://<host>[:<port>] or https://<host>[:<port>]", serverURL)
+	case strings.TrimRight(base.Path, "/") != "":
+		return nil, fmt.Errorf("server URL %q: must have no path: remove %s", serverURL, base.Path)
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, fmt.Errorf("server URL %q: must not contain ? or #", serverURL)
 	}

@@ -39,6 +39,12 @@ func (c *Client) Renew(ctx context.Context, request *tmsv1.RenewRequest) (*tmsv1
 	return call(ctx, c, tmsv1connect.LeaseServiceRenewProcedure, request, c.leases.Renew)
 }
 
+// Reload replaces the pods of a lease one after the other: the new ones load the models again.
+// It does not wait for them. The code of the error is NotFound if the lease does not exist.
+func (c *Client) Reload(ctx context.Context, request *tmsv1.ReloadRequest) (*tmsv1.ReloadResponse, error) {
+	return call(ctx, c, tmsv1connect.LeaseServiceReloadProcedure, request, c.leases.Reload)
+}
+
 // Status returns a lease. The code of the error is NotFound if the lease does not exist.
 func (c *Client) Status(ctx context.Context, request *tmsv1.StatusRequest) (*tmsv1.Lease, error) {
 	response, err := call(ctx, c, tmsv1connect.LeaseServiceStatusProcedure, request, c.leases.Status)
@@ -62,31 +68,44 @@ func (c *Client) Quota(ctx context.Context, request *tmsv1.QuotaRequest) (*tmsv1
 // as it reaches them. An error has a nil lease and ends the iteration. Each iteration
 // calls the server again.
 func (c *Client) List(ctx context.Context, request *tmsv1.ListRequest) iter.Seq2[*tmsv1.Lease, error] {
-	return func(yield func(*tmsv1.Lease, error) bool) {
-		page := proto.CloneOf(request)
-		if page == nil {
-			page = new(tmsv1.ListRequest)
+	return pages(tmsv1connect.LeaseServiceListProcedure, request, func(page *tmsv1.ListRequest, token string) ([]*tmsv1.Lease, string, error) {
+		page.PageToken = token
+		response, err := call(ctx, c, tmsv1connect.LeaseServiceListProcedure, page, c.leases.List)
+		return response.GetLeases(), response.GetNextPageToken(), err
+	})
+}
+
+// pages iterates over the items of all pages. list requests one page with a copy of the
+// request, and returns the token of the next page.
+func pages[Q, T any, R interface {
+	*Q
+	proto.Message
+	GetPageToken() string
+}](procedure string, request R, list func(page R, token string) ([]*T, string, error)) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		page := R(new(Q))
+		if request != nil {
+			page = proto.CloneOf(request)
 		}
-		for {
-			response, err := call(ctx, c, tmsv1connect.LeaseServiceListProcedure, page, c.leases.List)
+		for token := page.GetPageToken(); ; {
+			items, next, err := list(page, token)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, lease := range response.GetLeases() {
-				if !yield(lease, nil) {
+			for _, item := range items {
+				if !yield(item, nil) {
 					return
 				}
 			}
-			switch next := response.GetNextPageToken(); next {
+			switch next {
 			case "":
 				return
-			case page.GetPageToken(): // would never end
-				yield(nil, wrap(tmsv1connect.LeaseServiceListProcedure, connect.NewError(connect.CodeInternal, errors.New("the next page is the same page"))))
+			case token: // would never end
+				yield(nil, wrap(procedure, connect.NewError(connect.CodeInternal, errors.New("the next page is the same page"))))
 				return
-			default:
-				page.PageToken = next
 			}
+			token = next
 		}
 	}
 }

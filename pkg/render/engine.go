@@ -153,6 +153,12 @@ func (lr *LeaseRenderer) grantValue(s *shape, name string) map[string]any {
 		"ownMonitors": lr.MonitorsPerLease() || s.hasTarget(),
 		"minReplicas": parameter(minReplicasParameter), "maxReplicas": parameter(maxReplicasParameter),
 	}
+	if lr.release.Controller {
+		value["serverNamespace"] = lr.release.Namespace
+	}
+	if grant.Reloaded {
+		value["reloadedAt"] = parameter(reloadedAtParameter)
+	}
 	metrics := make([]any, len(grant.Metrics))
 	for i, name := range grant.Metrics {
 		metric := metricValue(lr.metrics[name])

@@ -40,6 +40,10 @@ type GrantedLease struct {
 	// connectionAge reports whether the image is known to have --grpc-max-connection-age.
 	connectionAge bool
 
+	// reloadedAt is when the pods of a TritonLease were last reloaded, in RFC 3339. It is
+	// empty if they were not.
+	reloadedAt string
+
 	shape      *shape
 	parameters []string
 	// pod is the judgement of the pods of a TritonLease.

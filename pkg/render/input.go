@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/triton-leases/tms/internal/spelling"
 	"github.com/triton-leases/tms/internal/valuesfile"
@@ -151,12 +152,21 @@ func (in *Input) LeaseNames() []string {
 	return slices.Sorted(maps.Keys(leases))
 }
 
-// UnknownLease returns an error that wraps ErrNoLease and suggests a known name.
+// UnknownLease returns an error that wraps ErrNoLease, suggests a known name, and lists the
+// first known names.
 func UnknownLease(name string, known []string) error {
+	const most = 20
+	err := fmt.Errorf("%w: %q", ErrNoLease, name)
 	if best := spelling.Nearest(name, known); best != "" {
-		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
+		err = fmt.Errorf("%w, did you mean %q?", err, best)
 	}
-	return fmt.Errorf("%w: %q", ErrNoLease, name)
+	switch more := len(known) - most; {
+	case len(known) == 0:
+		return fmt.Errorf("%w: the input has no leases", err)
+	case more > 0:
+		return fmt.Errorf("%w (known here: %s and %d more)", err, strings.Join(known[:most], ", "), more)
+	}
+	return fmt.Errorf("%w (known here: %s)", err, strings.Join(known, ", "))
 }
 
 // inputOf returns the Input of values files.

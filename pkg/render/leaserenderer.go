@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -137,6 +138,15 @@ func checkExtraEnv(variables []v1alpha1.Env) policy.Refusal {
 
 // Bounds returns the bounds of TritonLeases.
 func (lr *LeaseRenderer) Bounds() *policy.LeaseBounds { return lr.bounds }
+
+// ServerName returns the name of the objects of tms-server.
+func (lr *LeaseRenderer) ServerName() string { return lr.serverName }
+
+// LeaseOf returns the name of the TritonLease that would have an object with a name, and
+// reports whether a TritonLease can have one.
+func (lr *LeaseRenderer) LeaseOf(objectName string) (lease string, ok bool) {
+	return strings.CutPrefix(strings.TrimSuffix(objectName, headlessSuffix), lr.fullname+"-")
+}
 
 // AllowedImages returns the Triton images that leases may use, the default first.
 func (lr *LeaseRenderer) AllowedImages() []string { return slices.Clone(lr.images) }

@@ -66,6 +66,8 @@ var editorRules = map[string]string{
 var userRules = map[string]string{
 	"tms.triton-leases.dev/tritonleases create delete deletecollection get list patch update watch": "admin and edit",
 	"tms.triton-leases.dev/tritonleases get list watch":                                             "view",
+	"tms.triton-leases.dev/tritonleasenames create delete get list update":                          "admin and edit",
+	"tms.triton-leases.dev/tritonleasenames get list":                                               "view",
 }
 
 // rulesOf returns one text for each API group and resource of the rules.

@@ -40,9 +40,9 @@ func (s *shape) hasTarget() bool { return s.spec["target"] != nil }
 
 // grantShape is a grant without its numbers and the texts of its adjustments.
 type grantShape struct {
-	Autoscaled, Renewed, ConnectionAge bool
-	Metrics                            []string
-	Adjustments                        int
+	Autoscaled, Renewed, ConnectionAge, Reloaded bool
+	Metrics                                      []string
+	Adjustments                                  int
 }
 
 // The indexes of the parameters of a lease. The thresholds and the adjustments come after
@@ -54,6 +54,7 @@ const (
 	namespaceParameter
 	minReplicasParameter
 	maxReplicasParameter
+	reloadedAtParameter
 	firstThreshold
 )
 
@@ -66,7 +67,7 @@ func (s grantShape) adjustment(i int) int { return s.threshold(len(s.Metrics)) +
 // addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	grant := grantShape{
-		Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, ConnectionAge: g.connectionAge, Adjustments: len(g.Grant.Adjustments),
+		Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, ConnectionAge: g.connectionAge, Reloaded: g.reloadedAt != "", Adjustments: len(g.Grant.Adjustments),
 	}
 	for _, m := range g.Grant.Metrics {
 		grant.Metrics = append(grant.Metrics, string(m.Metric))
@@ -78,6 +79,7 @@ func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	parameters[namespaceParameter] = lr.namespaceOf(g)
 	parameters[minReplicasParameter] = strconv.FormatInt(g.Grant.MinReplicas, 10)
 	parameters[maxReplicasParameter] = strconv.FormatInt(g.Grant.MaxReplicas, 10)
+	parameters[reloadedAtParameter] = g.reloadedAt
 	for i, m := range g.Grant.Metrics {
 		parameters[grant.threshold(i)] = strconv.FormatInt(m.Threshold, 10)
 	}

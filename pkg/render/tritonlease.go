@@ -1,6 +1,8 @@
 package render
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -36,6 +38,10 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	refused = append(refused, policy.Reasons(err)...)
 	if renders {
 		granted.Namespace, granted.RequestedTerm, granted.Term = lease.Namespace, asked, term
+		// An earlier time reloads nothing: the pods are younger.
+		if at := lease.Spec.ReloadTime; at != nil && !at.Before(&lease.CreationTimestamp) {
+			granted.reloadedAt = at.UTC().Format(time.RFC3339)
+		}
 		adjustments = append(lr.grantReplicas(spec, granted, &lease.Spec.LeaseSpec, value), adjustments...)
 		lr.addShape(granted, value)
 		reasons, err := lr.refuseFaults([]*GrantedLease{granted})

@@ -86,6 +86,61 @@ func TestGrantedReplicas(t *testing.T) {
 	}
 }
 
+// TestReload checks that a reload adds an annotation to the pods, and changes nothing else.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	const annotation = "tms.triton-leases.dev/reloaded-at"
+	for name, test := range map[string]struct {
+		values, triton string
+		others         map[string]string
+	}{
+		"no annotations":     {},
+		"other annotations":  {values: "{kubernetes: {customAnnotations: {team: a}}}", others: map[string]string{"team": "a"}},
+		"the same one":       {values: "{triton: {podAnnotations: {" + annotation + ": mine}}}", others: map[string]string{annotation: "mine"}},
+		"an overlaid object": {values: "{triton: {podTemplate: {spec: {hostname: a}}}}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lr := controllerOf(t, test.values)
+			render := func(at *metav1.Time) *render.Objects {
+				t.Helper()
+				lease := tritonLease(t, "ns", "models: [{name: m, uri: /m}]")
+				lease.CreationTimestamp, lease.Spec.ReloadTime = metav1.Unix(1e9, 0), at
+				objects, err := lr.TritonLease(lease)
+				require.NoError(t, err)
+				return objects
+			}
+			never := render(nil)
+			require.Equal(t, test.others, never.Deployment.Spec.Template.Annotations)
+			require.Equal(t, never.Deployment, render(new(metav1.Unix(1e9-1, 0))).Deployment, "its pods are younger")
+			for at, want := range map[int64]string{1e9: "2001-09-09T01:46:40Z", 2e9: "2033-05-18T03:33:20Z"} {
+				reloaded := render(new(metav1.Unix(at, 0)))
+				require.Equal(t, want, reloaded.Deployment.Spec.Template.Annotations[annotation])
+				require.NotEqual(t, never.Deployment, reloaded.Deployment)
+				reloaded.Deployment.Spec.Template.Annotations = never.Deployment.Spec.Template.Annotations
+				require.Equal(t, never.Deployment, reloaded.Deployment)
+			}
+		})
+	}
+}
+
+// TestProbedByServer checks that the NetworkPolicy of a TritonLease lets tms-server, and not
+// all of its namespace, reach the progress of its models.
+func TestProbedByServer(t *testing.T) {
+	t.Parallel()
+	lr := controllerOf(t, "{networkPolicy: {enabled: true, from: [{podSelector: {}}]}}")
+	objects, err := lr.TritonLease(tritonLease(t, "ns", "models: [{name: m, uri: /m}]"))
+	require.NoError(t, err)
+	ingress := objects.NetworkPolicy.Spec.Ingress
+	last := ingress[len(ingress)-1]
+	require.Len(t, last.Ports, 2)
+	require.Equal(t, "http", last.Ports[0].Port.String())
+	require.Equal(t, 8004, last.Ports[1].Port.IntValue())
+	require.Len(t, last.From, 1)
+	require.Equal(t, map[string]string{"kubernetes.io/metadata.name": "system"}, last.From[0].NamespaceSelector.MatchLabels)
+	require.Equal(t, map[string]string{"app.kubernetes.io/name": "tms", "app.kubernetes.io/instance": "tms", "app.kubernetes.io/component": "server"}, last.From[0].PodSelector.MatchLabels)
+}
+
 // TestClampReplicas checks that a running lease that does not scale is clamped to a
 // lowered limit.
 func TestClampReplicas(t *testing.T) {
@@ -107,6 +162,7 @@ func TestRefusedLeases(t *testing.T) {
 		sets     = "; an administrator sets it in the values of the release"
 		field    = ": Forbidden: a TritonLease may not set it: it is not in server.leases.allowedFields" + sets
 		volume   = ": Forbidden: a TritonLease may not have a volume of this type: it is not in server.leases.allowedVolumes" + sets
+		context  = ": change spec.triton.securityContext"
 		standard = ": the pod must meet the Pod Security Standard restricted, also with the defaults of triton (server.leases.podSecurityStandard)" + sets
 	)
 	for name, test := range map[string]struct {
@@ -118,9 +174,9 @@ func TestRefusedLeases(t *testing.T) {
 			want: []string{
 				"spec.triton.priorityClassName" + field, "spec.triton.securityContext" + field, "spec.triton.volumes[0].hostPath" + volume,
 				`spec.triton.resources.limits: Invalid value: "64": must not exceed server.leases.limits.gpus (8) in all containers of a pod together` + sets,
-				`spec.triton: Forbidden: privileged (container "triton" must not set securityContext.privileged=true)` + standard,
-				`spec.triton: Forbidden: allowPrivilegeEscalation != false (container "triton" must set securityContext.allowPrivilegeEscalation=false)` + standard,
-				`spec.triton: Forbidden: restricted volume types (volume "root" uses restricted volume type "hostPath")` + standard,
+				`spec.triton: Forbidden: privileged (container "triton" must not set securityContext.privileged=true)` + context + standard,
+				`spec.triton: Forbidden: allowPrivilegeEscalation != false (container "triton" must set securityContext.allowPrivilegeEscalation=false)` + context + standard,
+				`spec.triton: Forbidden: restricted volume types (volume "root" uses restricted volume type "hostPath")` + ": change spec.triton.volumes" + standard,
 			},
 		},
 		"with the schema's reasons": {
@@ -134,7 +190,7 @@ func TestRefusedLeases(t *testing.T) {
 		"a Service": {spec: "service: {type: LoadBalancer, headless: true}", want: []string{"spec.service.type" + field}},
 		"the administrator's default": {
 			values: "triton: {podSecurityContext: {runAsNonRoot: false}}", spec: "image: ''",
-			want: []string{`spec.triton: Forbidden: runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)` + standard},
+			want: []string{`spec.triton: Forbidden: runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)` + ": change spec.triton.podSecurityContext or spec.triton.securityContext" + standard},
 		},
 		"a sidecar": {
 			values: "server: {leases: {allowedFields: [podTemplate.spec.initContainers], limits: {gpus: 1, memory: 8Gi}}}, triton: {resources: {limits: {nvidia.com/gpu: 1, memory: 6Gi}}}",

@@ -42,7 +42,7 @@ func TestAPIClients(t *testing.T) {
 	}
 	out, err = list("-H", authorization)
 	s.must(err)
-	for _, service := range []string{"tms.v1.LeaseService", "tms.v1.AllowlistService", "grpc.health.v1.Health"} {
+	for _, service := range []string{"tms.v1.LeaseService", "tms.v1.AllowlistService", "tms.v1.LeaseNameService", "grpc.health.v1.Health"} {
 		if !strings.Contains(out, service) {
 			s.fatal("reflection does not list %s: %s", service, out)
 		}

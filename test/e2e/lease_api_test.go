@@ -43,7 +43,7 @@ var sharedAPI = struct {
 	*server
 	*authority
 	scenarios []string
-}{scenarios: []string{"api-story", "api-clients", "api-rights", "api-rights-other", "api-strings", "api-late"}}
+}{scenarios: []string{"api-story", "api-clients", "api-rights", "api-rights-other", "api-strings", "api-late", "lease-names"}}
 
 // api returns the shared server, and the leases of this scenario's namespace.
 func (s *scenario) api() *api {

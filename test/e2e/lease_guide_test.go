@@ -34,7 +34,7 @@ case $1 in install|upgrade) exec %[1]s/helm4 "$@" -f %[2]s --take-ownership --fo
 exec %[1]s/helm4 "$@"
 `, h.Tools, extra)), 0o755))
 	out := s.follow(r, commands)
-	for _, want := range []string{"resnet50", "STATE_SERVING", "from-grpc", "tritonserver:26.07-py3"} {
+	for _, want := range []string{"resnet50", "STATE_SERVING", "from-grpc", "tritonserver:26.07-py3", "points to lease green, and no longer to lease blue"} {
 		if !strings.Contains(out, want) {
 			s.fatal("no command printed %q:\n%s", want, out)
 		}

@@ -32,7 +32,10 @@ type tritonLease struct {
 		ObservedGeneration       int64
 		Conditions               []metav1.Condition
 		Replicas, WantedReplicas int32
+		UpdatedReplicas          int32
 		RenewedAt, ExpiresAt     *metav1.Time
+		ReloadedAt               *metav1.Time
+		ModelStates              []struct{ Name, State, Message string }
 		Budget                   *struct{ GPUs, Charged, Used int64 }
 		Granted                  *struct {
 			Autoscaled, AutoRenew    bool

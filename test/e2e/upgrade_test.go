@@ -5,13 +5,14 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestUpgrade checks that an upgrade of a scaled-out lease keeps the number of replicas,
-// and that an uninstall deletes everything.
+// TestUpgrade checks that an upgrade of a scaled-out lease to the chart in a registry keeps
+// the number of replicas, and that an uninstall deletes everything.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int{3, 4} {
@@ -30,6 +31,7 @@ func TestUpgrade(t *testing.T) {
 			s.load(namespace+"/"+name, 300)
 			s.becomes(namespace, name, 3)
 
+			release.Chart, release.Flags = s.pushChart(version), []string{"--plain-http"}
 			lowest := s.watchLowest(namespace, name)
 			for _, change := range []string{
 				"server: {autoscaling: {metrics: {queueTime: {threshold: {default: 90000}}}}}",
@@ -51,6 +53,24 @@ func TestUpgrade(t *testing.T) {
 			})
 		})
 	}
+}
+
+// pushChart packages the chart with a version of helm, pushes it to the registry, and returns
+// its address.
+func (s *scenario) pushChart(version int) string {
+	s.Helper()
+	folder, repository := s.TempDir(), fmt.Sprintf("oci://%s/helm%d", h.Registry.Address, version)
+	_, err := h.Helm(version).Run(s.Context(), "package", h.Chart, "--destination", folder)
+	s.must(err)
+	packages, err := filepath.Glob(filepath.Join(folder, "tms-*.tgz"))
+	s.must(err)
+	if len(packages) != 1 {
+		s.fatal("helm packaged %q", packages)
+	}
+	_, err = h.Helm(version).Run(s.Context(), "push", packages[0], repository, "--plain-http")
+	s.must(err)
+	s.step("helm%d pushed %s to %s", version, filepath.Base(packages[0]), repository)
+	return repository + "/tms"
 }
 
 // watchLowest watches the wanted replicas of a Deployment. The returned function stops

@@ -113,6 +113,8 @@ const (
 	ModelState_MODEL_STATE_READY ModelState = 3
 	// No replica could load the model.
 	ModelState_MODEL_STATE_FAILED ModelState = 4
+	// A replica downloads the model.
+	ModelState_MODEL_STATE_DOWNLOADING ModelState = 5
 )
 
 // Enum value maps for ModelState.
@@ -123,6 +125,7 @@ var (
 		2: "MODEL_STATE_LOADING",
 		3: "MODEL_STATE_READY",
 		4: "MODEL_STATE_FAILED",
+		5: "MODEL_STATE_DOWNLOADING",
 	}
 	ModelState_value = map[string]int32{
 		"MODEL_STATE_UNSPECIFIED": 0,
@@ -130,6 +133,7 @@ var (
 		"MODEL_STATE_LOADING":     2,
 		"MODEL_STATE_READY":       3,
 		"MODEL_STATE_FAILED":      4,
+		"MODEL_STATE_DOWNLOADING": 5,
 	}
 )
 
@@ -851,6 +855,107 @@ func (x *RenewResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ReloadRequest is the request of Reload.
+type ReloadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The namespace of the lease. If it is empty, the server uses its default.
+	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// The id of the lease.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadRequest) Reset() {
+	*x = ReloadRequest{}
+	mi := &file_tms_v1_lease_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadRequest) ProtoMessage() {}
+
+func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
+func (*ReloadRequest) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReloadRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *ReloadRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// ReloadResponse is the response of Reload.
+type ReloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The time of the reload, in whole seconds.
+	ReloadTime    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=reload_time,json=reloadTime,proto3" json:"reload_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadResponse) Reset() {
+	*x = ReloadResponse{}
+	mi := &file_tms_v1_lease_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadResponse) ProtoMessage() {}
+
+func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
+func (*ReloadResponse) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReloadResponse) GetReloadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReloadTime
+	}
+	return nil
+}
+
 // StatusRequest is the request of Status.
 type StatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -864,7 +969,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[11]
+	mi := &file_tms_v1_lease_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +981,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[11]
+	mi := &file_tms_v1_lease_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +994,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{11}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StatusRequest) GetNamespace() string {
@@ -917,7 +1022,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[12]
+	mi := &file_tms_v1_lease_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1034,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[12]
+	mi := &file_tms_v1_lease_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1047,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{12}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StatusResponse) GetLease() *Lease {
@@ -969,7 +1074,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[13]
+	mi := &file_tms_v1_lease_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1086,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[13]
+	mi := &file_tms_v1_lease_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1099,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{13}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRequest) GetNamespace() string {
@@ -1031,7 +1136,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[14]
+	mi := &file_tms_v1_lease_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1148,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[14]
+	mi := &file_tms_v1_lease_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1161,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{14}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListResponse) GetLeases() []*Lease {
@@ -1084,7 +1189,7 @@ type QuotaRequest struct {
 
 func (x *QuotaRequest) Reset() {
 	*x = QuotaRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	mi := &file_tms_v1_lease_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1201,7 @@ func (x *QuotaRequest) String() string {
 func (*QuotaRequest) ProtoMessage() {}
 
 func (x *QuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	mi := &file_tms_v1_lease_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1214,7 @@ func (x *QuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaRequest.ProtoReflect.Descriptor instead.
 func (*QuotaRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{15}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *QuotaRequest) GetNamespace() string {
@@ -1131,7 +1236,7 @@ type QuotaResponse struct {
 
 func (x *QuotaResponse) Reset() {
 	*x = QuotaResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1248,7 @@ func (x *QuotaResponse) String() string {
 func (*QuotaResponse) ProtoMessage() {}
 
 func (x *QuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1261,7 @@ func (x *QuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaResponse.ProtoReflect.Descriptor instead.
 func (*QuotaResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{16}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *QuotaResponse) GetNamespaces() []*NamespaceQuota {
@@ -1186,7 +1291,7 @@ type NamespaceQuota struct {
 
 func (x *NamespaceQuota) Reset() {
 	*x = NamespaceQuota{}
-	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1303,7 @@ func (x *NamespaceQuota) String() string {
 func (*NamespaceQuota) ProtoMessage() {}
 
 func (x *NamespaceQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1316,7 @@ func (x *NamespaceQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceQuota.ProtoReflect.Descriptor instead.
 func (*NamespaceQuota) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{17}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NamespaceQuota) GetNamespace() string {
@@ -1264,7 +1369,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1381,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1394,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Charge) GetId() string {
@@ -1343,14 +1448,16 @@ type Lease struct {
 	Limits *Limits `protobuf:"bytes,12,opt,name=limits,proto3" json:"limits,omitempty"`
 	// The GPU budget of the namespace. Not set if there is none, or if the lease has no
 	// GPUs.
-	Budget        *Budget `protobuf:"bytes,13,opt,name=budget,proto3" json:"budget,omitempty"`
+	Budget *Budget `protobuf:"bytes,13,opt,name=budget,proto3" json:"budget,omitempty"`
+	// The time of the last reload that the controller began. Not set if there was none.
+	ReloadedAt    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=reloaded_at,json=reloadedAt,proto3" json:"reloaded_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1469,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1482,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Lease) GetNamespace() string {
@@ -1469,6 +1576,13 @@ func (x *Lease) GetBudget() *Budget {
 	return nil
 }
 
+func (x *Lease) GetReloadedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReloadedAt
+	}
+	return nil
+}
+
 // Limits are the most that one lease may have.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1486,7 +1600,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1612,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1625,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Limits) GetReplicas() int64 {
@@ -1559,7 +1673,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	mi := &file_tms_v1_lease_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1685,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	mi := &file_tms_v1_lease_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1698,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Budget) GetGpus() int64 {
@@ -1613,16 +1727,19 @@ type ModelStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model.
 	Model *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The state. Triton serves all models of a lease or none, so all models have the same
-	// state.
-	State         ModelState `protobuf:"varint,2,opt,name=state,proto3,enum=tms.v1.ModelState" json:"state,omitempty"`
+	// The state. Triton serves all models of a lease or none. Until it does, models can have
+	// different states, which may be a minute old.
+	State ModelState `protobuf:"varint,2,opt,name=state,proto3,enum=tms.v1.ModelState" json:"state,omitempty"`
+	// The progress of a download, or why the model does not load. Empty if there is nothing
+	// to say.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ModelStatus) Reset() {
 	*x = ModelStatus{}
-	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	mi := &file_tms_v1_lease_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +1751,7 @@ func (x *ModelStatus) String() string {
 func (*ModelStatus) ProtoMessage() {}
 
 func (x *ModelStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	mi := &file_tms_v1_lease_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +1764,7 @@ func (x *ModelStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelStatus.ProtoReflect.Descriptor instead.
 func (*ModelStatus) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ModelStatus) GetModel() *Model {
@@ -1664,6 +1781,13 @@ func (x *ModelStatus) GetState() ModelState {
 	return ModelState_MODEL_STATE_UNSPECIFIED
 }
 
+func (x *ModelStatus) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // Replicas are the numbers of replicas of a lease.
 type Replicas struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1672,14 +1796,17 @@ type Replicas struct {
 	// The replicas that serve.
 	Ready int32 `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
 	// The replicas that the Deployment asks for.
-	Wanted        int32 `protobuf:"varint,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	Wanted int32 `protobuf:"varint,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	// The replicas of the current manifests: fewer than current while a change or a reload
+	// replaces them.
+	Updated       int32 `protobuf:"varint,4,opt,name=updated,proto3" json:"updated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Replicas) Reset() {
 	*x = Replicas{}
-	mi := &file_tms_v1_lease_proto_msgTypes[23]
+	mi := &file_tms_v1_lease_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1818,7 @@ func (x *Replicas) String() string {
 func (*Replicas) ProtoMessage() {}
 
 func (x *Replicas) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[23]
+	mi := &file_tms_v1_lease_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1831,7 @@ func (x *Replicas) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replicas.ProtoReflect.Descriptor instead.
 func (*Replicas) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{23}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Replicas) GetCurrent() int32 {
@@ -1728,6 +1855,13 @@ func (x *Replicas) GetWanted() int32 {
 	return 0
 }
 
+func (x *Replicas) GetUpdated() int32 {
+	if x != nil {
+		return x.Updated
+	}
+	return 0
+}
+
 // Refusal is one reason why a lease is refused.
 type Refusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1744,7 +1878,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_tms_v1_lease_proto_msgTypes[24]
+	mi := &file_tms_v1_lease_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1890,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[24]
+	mi := &file_tms_v1_lease_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1903,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{24}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Refusal) GetField() string {
@@ -1824,7 +1958,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[25]
+	mi := &file_tms_v1_lease_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1970,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[25]
+	mi := &file_tms_v1_lease_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1983,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{25}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Grant) GetAutoscaled() bool {
@@ -1935,7 +2069,7 @@ type MetricGrant struct {
 
 func (x *MetricGrant) Reset() {
 	*x = MetricGrant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[26]
+	mi := &file_tms_v1_lease_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1947,7 +2081,7 @@ func (x *MetricGrant) String() string {
 func (*MetricGrant) ProtoMessage() {}
 
 func (x *MetricGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[26]
+	mi := &file_tms_v1_lease_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1960,7 +2094,7 @@ func (x *MetricGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricGrant.ProtoReflect.Descriptor instead.
 func (*MetricGrant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{26}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MetricGrant) GetMetric() string {
@@ -2004,7 +2138,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_tms_v1_lease_proto_msgTypes[27]
+	mi := &file_tms_v1_lease_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2150,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[27]
+	mi := &file_tms_v1_lease_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2163,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{27}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Adjustment) GetField() string {
@@ -2094,7 +2228,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_tms_v1_lease_proto_msgTypes[28]
+	mi := &file_tms_v1_lease_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2240,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[28]
+	mi := &file_tms_v1_lease_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2253,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{28}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Warning) GetField() string {
@@ -2193,6 +2327,12 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\rRenewResponse\x129\n" +
 	"\n" +
 	"expires_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"=\n" +
+	"\rReloadRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"M\n" +
+	"\x0eReloadResponse\x12;\n" +
+	"\vreload_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reloadTime\"=\n" +
 	"\rStatusRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"5\n" +
@@ -2222,7 +2362,7 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acharged\x18\x02 \x01(\x03R\acharged\x129\n" +
 	"\n" +
-	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x85\x04\n" +
+	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xc2\x04\n" +
 	"\x05Lease\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12#\n" +
@@ -2239,7 +2379,9 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12+\n" +
 	"\brefusals\x18\v \x03(\v2\x0f.tms.v1.RefusalR\brefusals\x12&\n" +
 	"\x06limits\x18\f \x01(\v2\x0e.tms.v1.LimitsR\x06limits\x12&\n" +
-	"\x06budget\x18\r \x01(\v2\x0e.tms.v1.BudgetR\x06budget\"d\n" +
+	"\x06budget\x18\r \x01(\v2\x0e.tms.v1.BudgetR\x06budget\x12;\n" +
+	"\vreloaded_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reloadedAt\"d\n" +
 	"\x06Limits\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\x03R\breplicas\x12\x12\n" +
 	"\x04gpus\x18\x02 \x01(\x03R\x04gpus\x12\x12\n" +
@@ -2248,14 +2390,16 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\x06Budget\x12\x12\n" +
 	"\x04gpus\x18\x01 \x01(\x03R\x04gpus\x12\x18\n" +
 	"\acharged\x18\x02 \x01(\x03R\acharged\x12\x12\n" +
-	"\x04used\x18\x03 \x01(\x03R\x04used\"\\\n" +
+	"\x04used\x18\x03 \x01(\x03R\x04used\"v\n" +
 	"\vModelStatus\x12#\n" +
 	"\x05model\x18\x01 \x01(\v2\r.tms.v1.ModelR\x05model\x12(\n" +
-	"\x05state\x18\x02 \x01(\x0e2\x12.tms.v1.ModelStateR\x05state\"R\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x12.tms.v1.ModelStateR\x05state\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"l\n" +
 	"\bReplicas\x12\x18\n" +
 	"\acurrent\x18\x01 \x01(\x05R\acurrent\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\x05R\x05ready\x12\x16\n" +
-	"\x06wanted\x18\x03 \x01(\x05R\x06wanted\"Q\n" +
+	"\x06wanted\x18\x03 \x01(\x05R\x06wanted\x12\x18\n" +
+	"\aupdated\x18\x04 \x01(\x05R\aupdated\"Q\n" +
 	"\aRefusal\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -2298,18 +2442,20 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\rSTATE_SERVING\x10\x03\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x04\x12\x11\n" +
 	"\rSTATE_REFUSED\x10\x05\x12\x12\n" +
-	"\x0eSTATE_RELEASED\x10\x06*\x8a\x01\n" +
+	"\x0eSTATE_RELEASED\x10\x06*\xa7\x01\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13MODEL_STATE_PENDING\x10\x01\x12\x17\n" +
 	"\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n" +
 	"\x11MODEL_STATE_READY\x10\x03\x12\x16\n" +
-	"\x12MODEL_STATE_FAILED\x10\x042\xe0\x02\n" +
+	"\x12MODEL_STATE_FAILED\x10\x04\x12\x1b\n" +
+	"\x17MODEL_STATE_DOWNLOADING\x10\x052\x99\x03\n" +
 	"\fLeaseService\x12<\n" +
 	"\aAcquire\x12\x16.tms.v1.AcquireRequest\x1a\x17.tms.v1.AcquireResponse0\x01\x12:\n" +
 	"\aRelease\x12\x16.tms.v1.ReleaseRequest\x1a\x17.tms.v1.ReleaseResponse\x124\n" +
 	"\x05Renew\x12\x14.tms.v1.RenewRequest\x1a\x15.tms.v1.RenewResponse\x127\n" +
+	"\x06Reload\x12\x15.tms.v1.ReloadRequest\x1a\x16.tms.v1.ReloadResponse\x127\n" +
 	"\x06Status\x12\x15.tms.v1.StatusRequest\x1a\x16.tms.v1.StatusResponse\x121\n" +
 	"\x04List\x12\x13.tms.v1.ListRequest\x1a\x14.tms.v1.ListResponse\x124\n" +
 	"\x05Quota\x12\x14.tms.v1.QuotaRequest\x1a\x15.tms.v1.QuotaResponseB/Z-github.com/triton-leases/tms/api/tms/v1;tmsv1b\x06proto3"
@@ -2327,7 +2473,7 @@ func file_tms_v1_lease_proto_rawDescGZIP() []byte {
 }
 
 var file_tms_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_tms_v1_lease_proto_goTypes = []any{
 	(State)(0),                    // 0: tms.v1.State
 	(ModelState)(0),               // 1: tms.v1.ModelState
@@ -2342,73 +2488,79 @@ var file_tms_v1_lease_proto_goTypes = []any{
 	(*ReleaseResponse)(nil),       // 10: tms.v1.ReleaseResponse
 	(*RenewRequest)(nil),          // 11: tms.v1.RenewRequest
 	(*RenewResponse)(nil),         // 12: tms.v1.RenewResponse
-	(*StatusRequest)(nil),         // 13: tms.v1.StatusRequest
-	(*StatusResponse)(nil),        // 14: tms.v1.StatusResponse
-	(*ListRequest)(nil),           // 15: tms.v1.ListRequest
-	(*ListResponse)(nil),          // 16: tms.v1.ListResponse
-	(*QuotaRequest)(nil),          // 17: tms.v1.QuotaRequest
-	(*QuotaResponse)(nil),         // 18: tms.v1.QuotaResponse
-	(*NamespaceQuota)(nil),        // 19: tms.v1.NamespaceQuota
-	(*Charge)(nil),                // 20: tms.v1.Charge
-	(*Lease)(nil),                 // 21: tms.v1.Lease
-	(*Limits)(nil),                // 22: tms.v1.Limits
-	(*Budget)(nil),                // 23: tms.v1.Budget
-	(*ModelStatus)(nil),           // 24: tms.v1.ModelStatus
-	(*Replicas)(nil),              // 25: tms.v1.Replicas
-	(*Refusal)(nil),               // 26: tms.v1.Refusal
-	(*Grant)(nil),                 // 27: tms.v1.Grant
-	(*MetricGrant)(nil),           // 28: tms.v1.MetricGrant
-	(*Adjustment)(nil),            // 29: tms.v1.Adjustment
-	(*Warning)(nil),               // 30: tms.v1.Warning
-	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*ReloadRequest)(nil),         // 13: tms.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 14: tms.v1.ReloadResponse
+	(*StatusRequest)(nil),         // 15: tms.v1.StatusRequest
+	(*StatusResponse)(nil),        // 16: tms.v1.StatusResponse
+	(*ListRequest)(nil),           // 17: tms.v1.ListRequest
+	(*ListResponse)(nil),          // 18: tms.v1.ListResponse
+	(*QuotaRequest)(nil),          // 19: tms.v1.QuotaRequest
+	(*QuotaResponse)(nil),         // 20: tms.v1.QuotaResponse
+	(*NamespaceQuota)(nil),        // 21: tms.v1.NamespaceQuota
+	(*Charge)(nil),                // 22: tms.v1.Charge
+	(*Lease)(nil),                 // 23: tms.v1.Lease
+	(*Limits)(nil),                // 24: tms.v1.Limits
+	(*Budget)(nil),                // 25: tms.v1.Budget
+	(*ModelStatus)(nil),           // 26: tms.v1.ModelStatus
+	(*Replicas)(nil),              // 27: tms.v1.Replicas
+	(*Refusal)(nil),               // 28: tms.v1.Refusal
+	(*Grant)(nil),                 // 29: tms.v1.Grant
+	(*MetricGrant)(nil),           // 30: tms.v1.MetricGrant
+	(*Adjustment)(nil),            // 31: tms.v1.Adjustment
+	(*Warning)(nil),               // 32: tms.v1.Warning
+	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
 }
 var file_tms_v1_lease_proto_depIdxs = []int32{
 	3,  // 0: tms.v1.AcquireRequest.spec:type_name -> tms.v1.LeaseSpec
 	4,  // 1: tms.v1.LeaseSpec.models:type_name -> tms.v1.Model
 	5,  // 2: tms.v1.LeaseSpec.resources:type_name -> tms.v1.Resources
 	6,  // 3: tms.v1.LeaseSpec.autoscaling:type_name -> tms.v1.Autoscaling
-	31, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
+	33, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
 	7,  // 5: tms.v1.Autoscaling.metrics:type_name -> tms.v1.MetricRequest
-	21, // 6: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
-	32, // 7: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 8: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
-	21, // 9: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
-	19, // 10: tms.v1.QuotaResponse.namespaces:type_name -> tms.v1.NamespaceQuota
-	20, // 11: tms.v1.NamespaceQuota.charges:type_name -> tms.v1.Charge
-	32, // 12: tms.v1.Charge.created_at:type_name -> google.protobuf.Timestamp
-	0,  // 13: tms.v1.Lease.state:type_name -> tms.v1.State
-	24, // 14: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
-	25, // 15: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
-	27, // 16: tms.v1.Lease.granted:type_name -> tms.v1.Grant
-	32, // 17: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
-	32, // 18: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
-	26, // 19: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
-	22, // 20: tms.v1.Lease.limits:type_name -> tms.v1.Limits
-	23, // 21: tms.v1.Lease.budget:type_name -> tms.v1.Budget
-	4,  // 22: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
-	1,  // 23: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
-	28, // 24: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
-	29, // 25: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
-	30, // 26: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
-	31, // 27: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
-	2,  // 28: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
-	9,  // 29: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
-	11, // 30: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
-	13, // 31: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
-	15, // 32: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
-	17, // 33: tms.v1.LeaseService.Quota:input_type -> tms.v1.QuotaRequest
-	8,  // 34: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
-	10, // 35: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
-	12, // 36: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
-	14, // 37: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
-	16, // 38: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
-	18, // 39: tms.v1.LeaseService.Quota:output_type -> tms.v1.QuotaResponse
-	34, // [34:40] is the sub-list for method output_type
-	28, // [28:34] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	23, // 6: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
+	34, // 7: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
+	34, // 8: tms.v1.ReloadResponse.reload_time:type_name -> google.protobuf.Timestamp
+	23, // 9: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
+	23, // 10: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
+	21, // 11: tms.v1.QuotaResponse.namespaces:type_name -> tms.v1.NamespaceQuota
+	22, // 12: tms.v1.NamespaceQuota.charges:type_name -> tms.v1.Charge
+	34, // 13: tms.v1.Charge.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 14: tms.v1.Lease.state:type_name -> tms.v1.State
+	26, // 15: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
+	27, // 16: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
+	29, // 17: tms.v1.Lease.granted:type_name -> tms.v1.Grant
+	34, // 18: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
+	34, // 19: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 20: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
+	24, // 21: tms.v1.Lease.limits:type_name -> tms.v1.Limits
+	25, // 22: tms.v1.Lease.budget:type_name -> tms.v1.Budget
+	34, // 23: tms.v1.Lease.reloaded_at:type_name -> google.protobuf.Timestamp
+	4,  // 24: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
+	1,  // 25: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
+	30, // 26: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
+	31, // 27: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
+	32, // 28: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
+	33, // 29: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
+	2,  // 30: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
+	9,  // 31: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
+	11, // 32: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
+	13, // 33: tms.v1.LeaseService.Reload:input_type -> tms.v1.ReloadRequest
+	15, // 34: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
+	17, // 35: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
+	19, // 36: tms.v1.LeaseService.Quota:input_type -> tms.v1.QuotaRequest
+	8,  // 37: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
+	10, // 38: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
+	12, // 39: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
+	14, // 40: tms.v1.LeaseService.Reload:output_type -> tms.v1.ReloadResponse
+	16, // 41: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
+	18, // 42: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
+	20, // 43: tms.v1.LeaseService.Quota:output_type -> tms.v1.QuotaResponse
+	37, // [37:44] is the sub-list for method output_type
+	30, // [30:37] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_tms_v1_lease_proto_init() }
@@ -2426,7 +2578,7 @@ func file_tms_v1_lease_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tms_v1_lease_proto_rawDesc), len(file_tms_v1_lease_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

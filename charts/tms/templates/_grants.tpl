@@ -9,6 +9,8 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
     connectionAge           true if the Triton of the image is known to have the option
                             --grpc-max-connection-age
     ownMonitors             true if the lease has its own PodMonitor and PrometheusRules
+    serverNamespace         the namespace of tms-server, for a TritonLease
+    reloadedAt              when the pods were last reloaded, in RFC 3339, or empty
     minReplicas             digits
     maxReplicas             digits
     metrics                 the metrics in effect, each with

@@ -9,9 +9,19 @@ Arguments: context (see tms.metadata), grant (see _grants.tpl), spec (the lease)
 {{- $triton := .triton -}}
 {{- $storage := include "tms.repositories" (dict "root" .context.root "models" .spec.models) | fromJson -}}
 metadata:
-  {{- with mergeOverwrite (deepCopy (default dict $pods.customAnnotations)) (default dict $triton.podAnnotations) }}
+  {{- $annotations := mergeOverwrite (deepCopy (default dict $pods.customAnnotations)) (default dict $triton.podAnnotations) }}
+  {{- $reloaded := "tms.triton-leases.dev/reloaded-at" }}
+  {{- if .grant.reloadedAt }}
+  {{- $annotations = omit $annotations $reloaded }}
+  {{- end }}
+  {{- if or .grant.reloadedAt $annotations }}
   annotations:
+    {{- with .grant.reloadedAt }}
+    {{ $reloaded }}: {{ . | quote }}
+    {{- end }}
+    {{- with $annotations }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- end }}
   labels:
     {{- include "tms.podLabels" .context | nindent 4 }}

@@ -7,7 +7,9 @@ import "context"
 // that the log holds no text of any length.
 type Entry struct {
 	Namespace, Lease string
-	Images           []string
+	// Name is a name of a lease.
+	Name   string
+	Images []string
 }
 
 type key struct{}
@@ -22,6 +24,13 @@ func With(ctx context.Context) (context.Context, *Entry) {
 func SetLease(ctx context.Context, namespace, lease string) {
 	if entry, ok := ctx.Value(key{}).(*Entry); ok {
 		entry.Namespace, entry.Lease = namespace, lease
+	}
+}
+
+// SetName records the name of a call, and the lease that it shall point to, if any.
+func SetName(ctx context.Context, namespace, name, lease string) {
+	if entry, ok := ctx.Value(key{}).(*Entry); ok {
+		entry.Namespace, entry.Name, entry.Lease = namespace, name, lease
 	}
 }
 

@@ -101,7 +101,7 @@ func (a *acquisition) recheck(ctx context.Context, lease *v1alpha1.TritonLease) 
 // parseAcquire checks and authorizes a request. It returns the lease that the request
 // asks for, and what the policy grants to it.
 func (s *Service) parseAcquire(ctx context.Context, request *tmsv1.AcquireRequest) (*v1alpha1.TritonLease, *v1alpha1.Granted, error) {
-	namespace := s.namespace(request.GetNamespace())
+	namespace := s.RequestedNamespace(request.GetNamespace())
 	var invalid violations.List
 	invalid.CheckLabel("namespace", namespace)
 	lease, errs := newLease(namespace, request.GetSpec())

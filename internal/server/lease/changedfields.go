@@ -45,6 +45,9 @@ func changedFields(sent, current *tmsv1.Lease) *tmsv1.Lease {
 	if proto.Equal(sent.GetExpiresAt(), current.GetExpiresAt()) {
 		changed.ExpiresAt = nil
 	}
+	if proto.Equal(sent.GetReloadedAt(), current.GetReloadedAt()) {
+		changed.ReloadedAt = nil
+	}
 	changed.CreatedAt = nil
 	return changed
 }

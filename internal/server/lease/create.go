@@ -31,7 +31,7 @@ func (a *acquisition) create(ctx context.Context, desired *v1alpha1.TritonLease)
 		return a.attachOnConflict(ctx, desired)
 	}
 	if err != nil {
-		return nil, apiServerError(ctx, err)
+		return nil, APIServerError(ctx, err)
 	}
 	return lease, nil
 }
@@ -44,7 +44,7 @@ func (a *acquisition) attachOnConflict(ctx context.Context, desired *v1alpha1.Tr
 		return err
 	})
 	if err != nil {
-		return nil, apiServerError(ctx, err)
+		return nil, APIServerError(ctx, err)
 	}
 	return lease, nil
 }

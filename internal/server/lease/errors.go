@@ -54,9 +54,9 @@ func refusedError(lease *tmsv1.Lease) error {
 // of admission and quota do not match.
 var missingRight = regexp.MustCompile(`is forbidden: User ".*" cannot `)
 
-// apiServerError returns the error for the caller if the API server returns err. An
+// APIServerError returns the error for the caller if the API server returns err. An
 // error that the caller cannot act on is logged, and its details are not returned.
-func apiServerError(ctx context.Context, err error) error {
+func APIServerError(ctx context.Context, err error) error {
 	var coded *connect.Error
 	switch {
 	case errors.As(err, &coded):

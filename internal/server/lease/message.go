@@ -21,7 +21,7 @@ func toProto(lease *v1alpha1.TritonLease) *tmsv1.Lease {
 		Namespace: lease.Namespace, Id: lease.Name, State: state, Message: message,
 		Address:   status.Address,
 		CreatedAt: timestamppb.New(lease.CreationTimestamp.Time),
-		Replicas:  &tmsv1.Replicas{Current: status.Replicas, Ready: status.ReadyReplicas, Wanted: status.WantedReplicas},
+		Replicas:  &tmsv1.Replicas{Current: status.Replicas, Ready: status.ReadyReplicas, Wanted: status.WantedReplicas, Updated: status.UpdatedReplicas},
 		Granted:   grantToProto(status.Granted),
 		Refusals:  refusals,
 	}
@@ -32,14 +32,26 @@ func toProto(lease *v1alpha1.TritonLease) *tmsv1.Lease {
 		result.Budget = &tmsv1.Budget{Gpus: shown.GPUs, Charged: shown.Charged, Used: shown.Used}
 	}
 	for _, model := range lease.Spec.Models {
-		result.Models = append(result.Models, &tmsv1.ModelStatus{
-			Model: &tmsv1.Model{Name: model.Name, Uri: model.URI}, State: modelState(state, status.Replicas),
-		})
+		shown := &tmsv1.ModelStatus{Model: &tmsv1.Model{Name: model.Name, Uri: model.URI}, State: modelState(state, status.Replicas)}
+		for _, known := range status.ModelStates {
+			if known.Name == model.Name && state != tmsv1.State_STATE_SERVING {
+				shown.State, shown.Message = tmsv1.ModelState(tmsv1.ModelState_value["MODEL_STATE_"+strings.ToUpper(known.State)]), known.Message
+			}
+		}
+		result.Models = append(result.Models, shown)
+	}
+	if status.ReloadedAt != nil {
+		result.ReloadedAt = timestamppb.New(status.ReloadedAt.Time)
 	}
 	if status.ExpiresAt != nil {
 		result.ExpiresAt = timestamppb.New(status.ExpiresAt.Time)
 	}
 	return result
+}
+
+// StateOf returns the state of a lease and a sentence about it, as Status returns them.
+func StateOf(lease *v1alpha1.TritonLease) (tmsv1.State, string) {
+	return stateOf(lease, refusalsToProto(lease.Status.Refusals))
 }
 
 // stateOf returns the state of a lease and a sentence about it. A lease that serves stays

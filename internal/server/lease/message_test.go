@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +121,32 @@ func TestToProto(t *testing.T) {
 	require.Equal(t, before, lease, "the lease belongs to the cache")
 }
 
+// TestModelStates checks that a lease that does not serve shows what each model does.
+func TestModelStates(t *testing.T) {
+	t.Parallel()
+	lease := &v1alpha1.TritonLease{Spec: v1alpha1.TritonLeaseSpec{LeaseSpec: v1alpha1.LeaseSpec{Models: []v1alpha1.Model{{Name: "a"}, {Name: "b"}, {Name: "c"}}}}}
+	starting(&lease.Status)
+	lease.Status.Replicas, lease.Status.UpdatedReplicas, lease.Status.ReloadedAt = 2, 1, new(metav1.Unix(1e9, 0))
+	lease.Status.ModelStates = []v1alpha1.ModelState{
+		{Name: "b", State: v1alpha1.ModelDownloading, Message: "3.1 of 12 GiB"}, {Name: "a", State: v1alpha1.ModelFailed, Message: "no such file"}, {Name: "removed", State: v1alpha1.ModelReady},
+	}
+	states := func() (all []string) {
+		for _, model := range toProto(lease).GetModels() {
+			all = append(all, model.GetModel().GetName()+" "+model.GetState().String()+" "+model.GetMessage())
+		}
+		return all
+	}
+	require.Equal(t, []string{"a MODEL_STATE_FAILED no such file", "b MODEL_STATE_DOWNLOADING 3.1 of 12 GiB", "c MODEL_STATE_LOADING "}, states())
+	require.EqualValues(t, 1, toProto(lease).GetReplicas().GetUpdated())
+	require.EqualValues(t, 1e9, toProto(lease).GetReloadedAt().GetSeconds())
+	for _, state := range []string{v1alpha1.ModelPending, v1alpha1.ModelLoading, v1alpha1.ModelReady} {
+		lease.Status.ModelStates = []v1alpha1.ModelState{{Name: "a", State: state}}
+		require.Equal(t, "a MODEL_STATE_"+strings.ToUpper(state)+" ", states()[0])
+	}
+	serving(&lease.Status)
+	require.Equal(t, "a MODEL_STATE_READY ", states()[0])
+}
+
 // TestChangedFields checks that each field is left out until it changes.
 func TestChangedFields(t *testing.T) {
 	t.Parallel()
@@ -137,7 +164,11 @@ func TestChangedFields(t *testing.T) {
 		"refusals": func(now, want *tmsv1.Lease) { now.Refusals[0].Field = "a"; want.Refusals = now.GetRefusals() },
 		"limits":   func(now, want *tmsv1.Lease) { now.Limits.Gpus = 1; want.Limits = now.GetLimits() },
 		"budget":   func(now, want *tmsv1.Lease) { now.Budget.Used = 1; want.Budget = now.GetBudget() },
-		"a model":  func(now, want *tmsv1.Lease) { now.Models[1].State = 4; want.Models = now.GetModels()[1:] },
+		"reloaded": func(now, want *tmsv1.Lease) {
+			now.ReloadedAt = timestamppb.Now()
+			want.ReloadedAt = now.GetReloadedAt()
+		},
+		"a model": func(now, want *tmsv1.Lease) { now.Models[1].State = 4; want.Models = now.GetModels()[1:] },
 	} {
 		now, want := proto.CloneOf(sent), proto.CloneOf(same)
 		change(now, want)

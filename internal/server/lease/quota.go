@@ -19,15 +19,10 @@ import (
 
 // Quota implements tmsv1connect.LeaseServiceHandler.
 func (s *Service) Quota(ctx context.Context, request *connect.Request[tmsv1.QuotaRequest]) (*connect.Response[tmsv1.QuotaResponse], error) {
-	namespace := s.namespace(request.Msg.GetNamespace())
-	if namespace == allNamespaces {
-		namespace = ""
-	} else {
-		var invalid violations.List
-		invalid.CheckLabel("namespace", namespace)
-		if err := invalid.InvalidArgument(); err != nil {
-			return nil, err
-		}
+	var invalid violations.List
+	namespace := s.ListedNamespace(request.Msg.GetNamespace(), &invalid)
+	if err := invalid.InvalidArgument(); err != nil {
+		return nil, err
 	}
 	if err := s.authorize(ctx, "list", client.ObjectKey{Namespace: namespace}); err != nil {
 		return nil, err
@@ -57,7 +52,7 @@ func (s *Service) Quota(ctx context.Context, request *connect.Request[tmsv1.Quot
 func (s *Service) countedLeases(ctx context.Context, namespace string) (map[string][]*v1alpha1.TritonLease, error) {
 	var all v1alpha1.TritonLeaseList
 	if err := s.Client.List(ctx, &all, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, apiServerError(ctx, err)
+		return nil, APIServerError(ctx, err)
 	}
 	byNamespace := map[string][]*v1alpha1.TritonLease{}
 	for i := range all.Items {

@@ -69,7 +69,7 @@ func (s *Service) Release(ctx context.Context, request *connect.Request[tmsv1.Re
 	lease := &v1alpha1.TritonLease{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 	err = s.Client.Delete(ctx, lease)
 	if client.IgnoreNotFound(err) != nil {
-		return nil, apiServerError(ctx, err)
+		return nil, APIServerError(ctx, err)
 	}
 	return connect.NewResponse(&tmsv1.ReleaseResponse{Found: err == nil}), nil
 }
@@ -97,6 +97,30 @@ func (s *Service) Renew(ctx context.Context, request *connect.Request[tmsv1.Rene
 	return connect.NewResponse(response), nil
 }
 
+// Reload implements tmsv1connect.LeaseServiceHandler.
+func (s *Service) Reload(ctx context.Context, request *connect.Request[tmsv1.ReloadRequest]) (*connect.Response[tmsv1.ReloadResponse], error) {
+	key, err := s.authorizeLease(ctx, "update", request.Msg)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := s.get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if lease.Spec.Target != nil {
+		var refused violations.List
+		refused.Add("id", "the lease scales an existing workload: restart that workload")
+		return nil, refused.WithCode(connect.CodeFailedPrecondition)
+	}
+	now := metav1.NewTime(s.now().Truncate(time.Second))
+	before := lease.DeepCopy()
+	lease.Spec.ReloadTime = &now
+	if err := s.Client.Patch(ctx, lease, client.MergeFrom(before)); err != nil {
+		return nil, leaseError(ctx, key, err)
+	}
+	return connect.NewResponse(&tmsv1.ReloadResponse{ReloadTime: timestamppb.New(now.Time)}), nil
+}
+
 // Status implements tmsv1connect.LeaseServiceHandler.
 func (s *Service) Status(ctx context.Context, request *connect.Request[tmsv1.StatusRequest]) (*connect.Response[tmsv1.StatusResponse], error) {
 	key, err := s.authorizeLease(ctx, "get", request.Msg)
@@ -120,12 +144,12 @@ func (s *Service) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.Trit
 	return lease, nil
 }
 
-// leaseError is apiServerError with the code NOT_FOUND for a lease that does not exist.
+// leaseError is APIServerError with the code NOT_FOUND for a lease that does not exist.
 func leaseError(ctx context.Context, key client.ObjectKey, err error) error {
 	if apierrors.IsNotFound(err) {
 		return connect.NewError(connect.CodeNotFound, fmt.Errorf("lease %q does not exist in the namespace %q", key.Name, key.Namespace))
 	}
-	return apiServerError(ctx, err)
+	return APIServerError(ctx, err)
 }
 
 // leaseRequest is a request about one lease.
@@ -137,7 +161,7 @@ type leaseRequest interface {
 // authorizeLease returns the key of the lease of a request if the caller has the right
 // for a verb.
 func (s *Service) authorizeLease(ctx context.Context, verb string, request leaseRequest) (client.ObjectKey, error) {
-	key := client.ObjectKey{Namespace: s.namespace(request.GetNamespace()), Name: request.GetId()}
+	key := client.ObjectKey{Namespace: s.RequestedNamespace(request.GetNamespace()), Name: request.GetId()}
 	var invalid violations.List
 	invalid.CheckLabel("namespace", key.Namespace)
 	invalid.CheckLabel("id", key.Name)
@@ -148,14 +172,19 @@ func (s *Service) authorizeLease(ctx context.Context, verb string, request lease
 	return key, s.authorize(ctx, verb, key)
 }
 
-// authorize returns an error if the caller lacks the right for a verb, or if the
-// controller does not watch the namespace. The name of key is empty for all leases, the
-// namespace for all namespaces.
+// authorize is Authorize for tritonleases.
 func (s *Service) authorize(ctx context.Context, verb string, key client.ObjectKey) error {
-	err := s.Reviewer.Authorize(ctx, auth.Attributes{
-		Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: "tritonleases", Namespace: key.Namespace, Name: key.Name,
+	return s.Authorize(ctx, verb, "tritonleases", key)
+}
+
+// Authorize returns an error if the caller lacks the right for a verb on a resource of the
+// API group of TritonLease, or if the controller does not watch the namespace. The name of
+// key is empty for all objects, the namespace for all namespaces.
+func (c *Config) Authorize(ctx context.Context, verb, resource string, key client.ObjectKey) error {
+	err := c.Reviewer.Authorize(ctx, auth.Attributes{
+		Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: resource, Namespace: key.Namespace, Name: key.Name,
 	})
-	if err == nil && len(s.Namespaces) > 0 && key.Namespace != "" && !slices.Contains(s.Namespaces, key.Namespace) {
+	if err == nil && len(c.Namespaces) > 0 && key.Namespace != "" && !slices.Contains(c.Namespaces, key.Namespace) {
 		var refused violations.List
 		refused.Add("namespace", fmt.Sprintf("tms-server does not watch the namespace %q", key.Namespace))
 		return refused.WithCode(connect.CodeFailedPrecondition)
@@ -163,4 +192,5 @@ func (s *Service) authorize(ctx context.Context, verb string, key client.ObjectK
 	return err
 }
 
-func (s *Service) namespace(requested string) string { return cmp.Or(requested, s.Namespace) }
+// RequestedNamespace returns the namespace of a request, which may be empty.
+func (c *Config) RequestedNamespace(requested string) string { return cmp.Or(requested, c.Namespace) }

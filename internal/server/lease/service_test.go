@@ -29,6 +29,10 @@ var methods = map[string]func(*cluster, string, string) error{
 		_, err := c.as(user).Renew(context.Background(), connect.NewRequest(&tmsv1.RenewRequest{Id: id}))
 		return err
 	},
+	"Reload": func(c *cluster, user, id string) error {
+		_, err := c.as(user).Reload(context.Background(), connect.NewRequest(&tmsv1.ReloadRequest{Id: id}))
+		return err
+	},
 	"Status": func(c *cluster, user, id string) error {
 		_, err := c.as(user).Status(context.Background(), connect.NewRequest(&tmsv1.StatusRequest{Id: id}))
 		return err
@@ -77,7 +81,7 @@ func TestNoRights(t *testing.T) {
 // TestRights checks the right that each method needs.
 func TestRights(t *testing.T) {
 	t.Parallel()
-	for name, verb := range map[string]string{"Release": "delete", "Renew": "update", "Status": "get", "List": "list", "Acquire": "create"} {
+	for name, verb := range map[string]string{"Release": "delete", "Renew": "update", "Reload": "update", "Status": "get", "List": "list", "Acquire": "create"} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t)
 			c.createLease("default", "existing")
@@ -140,7 +144,7 @@ func TestAPIServerErrors(t *testing.T) {
 		{quota, connect.CodeFailedPrecondition, quota.Error()},
 		{apierrors.NewConflict(resource, "a", errors.New("secret")), connect.CodeAborted, "the lease changed during the call; retry"},
 	} {
-		for name, verb := range map[string]string{"Release": "delete", "Renew": "patch", "Status": "get", "Acquire": "create"} {
+		for name, verb := range map[string]string{"Release": "delete", "Renew": "patch", "Reload": "patch", "Status": "get", "Acquire": "create"} {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t)
 				c.createLease("default", "existing")
@@ -194,6 +198,29 @@ func TestRenew(t *testing.T) {
 		requireCode(t, connect.CodeNotFound, methods["Renew"](c, "ann", "b"), `lease "b" does not exist in the namespace "default"`)
 		c.set(func() { c.fail["patch"] = notFound })
 		requireCode(t, connect.CodeNotFound, methods["Renew"](c, "ann", "a"), `lease "a" does not exist in the namespace "default"`)
+	})
+}
+
+// TestReload checks that a reload sets reloadTime to now, and that a lease with a target cannot be
+// reloaded.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.createLease("default", "a")
+		time.Sleep(90*time.Second + time.Millisecond)
+		response, err := c.as("ann").Reload(t.Context(), connect.NewRequest(&tmsv1.ReloadRequest{Id: "a"}))
+		require.NoError(t, err)
+		now := time.Now().Truncate(time.Second)
+		require.Equal(t, now.UTC(), response.Msg.GetReloadTime().AsTime())
+		require.True(t, c.lease("a").Spec.ReloadTime.Equal(&metav1.Time{Time: now}))
+		requireCode(t, connect.CodeNotFound, methods["Reload"](c, "ann", "b"), `lease "b" does not exist in the namespace "default"`)
+
+		require.NoError(t, c.apiServer.Create(t.Context(), &v1alpha1.TritonLease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "scales"},
+			Spec:       v1alpha1.TritonLeaseSpec{LeaseSpec: v1alpha1.LeaseSpec{Target: &v1alpha1.Target{Name: "triton"}}},
+		}))
+		requireCode(t, connect.CodeFailedPrecondition, methods["Reload"](c, "ann", "scales"), "id: the lease scales an existing workload: restart that workload")
 	})
 }
 

@@ -67,7 +67,7 @@ func (a *acquisition) refresh(ctx context.Context, lease *v1alpha1.TritonLease) 
 		return nil, errReleased
 	}
 	if err != nil {
-		return nil, apiServerError(ctx, err)
+		return nil, APIServerError(ctx, err)
 	}
 	return current, nil
 }
@@ -126,7 +126,7 @@ func (s *Service) markAcquired(ctx context.Context, lease *v1alpha1.TritonLease)
 		return errReleased
 	}
 	if err != nil {
-		return apiServerError(ctx, err)
+		return APIServerError(ctx, err)
 	}
 	return nil
 }

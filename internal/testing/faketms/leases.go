@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
@@ -71,6 +73,23 @@ func (s *Server) Renew(_ context.Context, r *connect.Request[tmsv1.RenewRequest]
 	return connect.NewResponse(&tmsv1.RenewResponse{ExpiresAt: lease.ExpiresAt}), nil
 }
 
+// Reload implements tmsv1connect.LeaseServiceHandler. The reload begins with the next Status,
+// and is complete with the one after it.
+func (s *Server) Reload(_ context.Context, r *connect.Request[tmsv1.ReloadRequest]) (*connect.Response[tmsv1.ReloadResponse], error) {
+	if err := s.record("Reload", r.Msg, r.Header()); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lease := s.find(r.Msg.Namespace, r.Msg.Id)
+	if lease == nil {
+		return nil, notFound(r.Msg.Id)
+	}
+	at := timestamppb.New(createdAt.Add(time.Hour))
+	lease.ReloadedAt, lease.Replicas.Updated = at, 0
+	return connect.NewResponse(&tmsv1.ReloadResponse{ReloadTime: at}), nil
+}
+
 // Status implements tmsv1connect.LeaseServiceHandler.
 func (s *Server) Status(_ context.Context, r *connect.Request[tmsv1.StatusRequest]) (*connect.Response[tmsv1.StatusResponse], error) {
 	if err := s.record("Status", r.Msg, r.Header()); err != nil {
@@ -82,7 +101,11 @@ func (s *Server) Status(_ context.Context, r *connect.Request[tmsv1.StatusReques
 	if lease == nil {
 		return nil, notFound(r.Msg.Id)
 	}
-	return connect.NewResponse(&tmsv1.StatusResponse{Lease: lease}), nil
+	shown := proto.CloneOf(lease)
+	if lease.GetReloadedAt() != nil {
+		lease.Replicas.Updated = lease.GetReplicas().GetWanted()
+	}
+	return connect.NewResponse(&tmsv1.StatusResponse{Lease: shown}), nil
 }
 
 // List implements tmsv1connect.LeaseServiceHandler. A page token is the index of the next

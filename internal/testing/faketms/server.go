@@ -35,6 +35,7 @@ type Server struct {
 	requests  map[string]string // lease id by request id
 	created   int               // the number of leases created
 	images    []string
+	names     []*tmsv1.LeaseName
 	failures  map[string][]error
 	breaks    int
 	holding   bool
@@ -46,6 +47,7 @@ type Server struct {
 var (
 	_ tmsv1connect.LeaseServiceHandler     = (*Server)(nil)
 	_ tmsv1connect.AllowlistServiceHandler = allowlist{}
+	_ tmsv1connect.LeaseNameServiceHandler = names{}
 )
 
 // New returns a Server without leases.
@@ -58,6 +60,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(tmsv1connect.NewLeaseServiceHandler(s))
 	mux.Handle(tmsv1connect.NewAllowlistServiceHandler(allowlist{s}))
+	mux.Handle(tmsv1connect.NewLeaseNameServiceHandler(names{s}))
 	return mux
 }
 

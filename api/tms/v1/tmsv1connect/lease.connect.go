@@ -45,6 +45,8 @@ const (
 	LeaseServiceReleaseProcedure = "/tms.v1.LeaseService/Release"
 	// LeaseServiceRenewProcedure is the fully-qualified name of the LeaseService's Renew RPC.
 	LeaseServiceRenewProcedure = "/tms.v1.LeaseService/Renew"
+	// LeaseServiceReloadProcedure is the fully-qualified name of the LeaseService's Reload RPC.
+	LeaseServiceReloadProcedure = "/tms.v1.LeaseService/Reload"
 	// LeaseServiceStatusProcedure is the fully-qualified name of the LeaseService's Status RPC.
 	LeaseServiceStatusProcedure = "/tms.v1.LeaseService/Status"
 	// LeaseServiceListProcedure is the fully-qualified name of the LeaseService's List RPC.
@@ -80,6 +82,12 @@ type LeaseServiceClient interface {
 	// Renew restarts the duration of a lease from now. Needs the right to update
 	// tritonleases.
 	Renew(context.Context, *connect.Request[v1.RenewRequest]) (*connect.Response[v1.RenewResponse], error)
+	// Reload replaces the pods of a lease one after the other. The new pods load the models
+	// again. An old pod serves until a new one is ready. Reload does not wait for the new pods:
+	// the lease is reloaded when its reloaded_at is at least reload_time, and
+	// replicas.updated, replicas.ready and replicas.current equal replicas.wanted. Needs the
+	// right to update tritonleases.
+	Reload(context.Context, *connect.Request[v1.ReloadRequest]) (*connect.Response[v1.ReloadResponse], error)
 	// Status returns one lease. Needs the right to get tritonleases.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
 	// List returns the leases of a namespace, or of all namespaces. Needs the right to
@@ -119,6 +127,12 @@ func NewLeaseServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(leaseServiceMethods.ByName("Renew")),
 			connect.WithClientOptions(opts...),
 		),
+		reload: connect.NewClient[v1.ReloadRequest, v1.ReloadResponse](
+			httpClient,
+			baseURL+LeaseServiceReloadProcedure,
+			connect.WithSchema(leaseServiceMethods.ByName("Reload")),
+			connect.WithClientOptions(opts...),
+		),
 		status: connect.NewClient[v1.StatusRequest, v1.StatusResponse](
 			httpClient,
 			baseURL+LeaseServiceStatusProcedure,
@@ -145,6 +159,7 @@ type leaseServiceClient struct {
 	acquire *connect.Client[v1.AcquireRequest, v1.AcquireResponse]
 	release *connect.Client[v1.ReleaseRequest, v1.ReleaseResponse]
 	renew   *connect.Client[v1.RenewRequest, v1.RenewResponse]
+	reload  *connect.Client[v1.ReloadRequest, v1.ReloadResponse]
 	status  *connect.Client[v1.StatusRequest, v1.StatusResponse]
 	list    *connect.Client[v1.ListRequest, v1.ListResponse]
 	quota   *connect.Client[v1.QuotaRequest, v1.QuotaResponse]
@@ -163,6 +178,11 @@ func (c *leaseServiceClient) Release(ctx context.Context, req *connect.Request[v
 // Renew calls tms.v1.LeaseService.Renew.
 func (c *leaseServiceClient) Renew(ctx context.Context, req *connect.Request[v1.RenewRequest]) (*connect.Response[v1.RenewResponse], error) {
 	return c.renew.CallUnary(ctx, req)
+}
+
+// Reload calls tms.v1.LeaseService.Reload.
+func (c *leaseServiceClient) Reload(ctx context.Context, req *connect.Request[v1.ReloadRequest]) (*connect.Response[v1.ReloadResponse], error) {
+	return c.reload.CallUnary(ctx, req)
 }
 
 // Status calls tms.v1.LeaseService.Status.
@@ -207,6 +227,12 @@ type LeaseServiceHandler interface {
 	// Renew restarts the duration of a lease from now. Needs the right to update
 	// tritonleases.
 	Renew(context.Context, *connect.Request[v1.RenewRequest]) (*connect.Response[v1.RenewResponse], error)
+	// Reload replaces the pods of a lease one after the other. The new pods load the models
+	// again. An old pod serves until a new one is ready. Reload does not wait for the new pods:
+	// the lease is reloaded when its reloaded_at is at least reload_time, and
+	// replicas.updated, replicas.ready and replicas.current equal replicas.wanted. Needs the
+	// right to update tritonleases.
+	Reload(context.Context, *connect.Request[v1.ReloadRequest]) (*connect.Response[v1.ReloadResponse], error)
 	// Status returns one lease. Needs the right to get tritonleases.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
 	// List returns the leases of a namespace, or of all namespaces. Needs the right to
@@ -242,6 +268,12 @@ func NewLeaseServiceHandler(svc LeaseServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(leaseServiceMethods.ByName("Renew")),
 		connect.WithHandlerOptions(opts...),
 	)
+	leaseServiceReloadHandler := connect.NewUnaryHandler(
+		LeaseServiceReloadProcedure,
+		svc.Reload,
+		connect.WithSchema(leaseServiceMethods.ByName("Reload")),
+		connect.WithHandlerOptions(opts...),
+	)
 	leaseServiceStatusHandler := connect.NewUnaryHandler(
 		LeaseServiceStatusProcedure,
 		svc.Status,
@@ -268,6 +300,8 @@ func NewLeaseServiceHandler(svc LeaseServiceHandler, opts ...connect.HandlerOpti
 			leaseServiceReleaseHandler.ServeHTTP(w, r)
 		case LeaseServiceRenewProcedure:
 			leaseServiceRenewHandler.ServeHTTP(w, r)
+		case LeaseServiceReloadProcedure:
+			leaseServiceReloadHandler.ServeHTTP(w, r)
 		case LeaseServiceStatusProcedure:
 			leaseServiceStatusHandler.ServeHTTP(w, r)
 		case LeaseServiceListProcedure:
@@ -293,6 +327,10 @@ func (UnimplementedLeaseServiceHandler) Release(context.Context, *connect.Reques
 
 func (UnimplementedLeaseServiceHandler) Renew(context.Context, *connect.Request[v1.RenewRequest]) (*connect.Response[v1.RenewResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tms.v1.LeaseService.Renew is not implemented"))
+}
+
+func (UnimplementedLeaseServiceHandler) Reload(context.Context, *connect.Request[v1.ReloadRequest]) (*connect.Response[v1.ReloadResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("tms.v1.LeaseService.Reload is not implemented"))
 }
 
 func (UnimplementedLeaseServiceHandler) Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error) {

@@ -22,6 +22,10 @@ Argument: the root context. Result: YAML.
 - apiGroups: ["tms.triton-leases.dev"]
   resources: ["tritonleases/finalizers"]
   verbs: ["update"]
+# Read what the pods of a lease that starts wait for.
+- apiGroups: [""]
+  resources: ["pods"]
+  verbs: ["list"]
 # Watch the objects of leases, apply them (server-side apply is a patch, or a create for
 # a new object), and prune them.
 - apiGroups: ["apps"]
