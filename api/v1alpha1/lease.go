@@ -38,7 +38,8 @@ type Model struct {
 	// Name is the model's folder in the repository.
 	Name string `json:"name"`
 	// URI is the repository: a URI that Triton reads itself (s3://, gs://, as://),
-	// pvc://<claim>[/<path>], or an absolute path in the image.
+	// https://<host>/<path>, oci://<image>[//<path>], pvc://<claim>[/<path>], an absolute path
+	// in the image, or repo://<name>[/<path>] below a named repository.
 	URI string `json:"uri"`
 }
 

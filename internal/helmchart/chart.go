@@ -122,6 +122,15 @@ func (c *Chart) Select(wanted func(name string) bool) *Chart {
 	return &Chart{chart: &selected, kubeVersion: c.kubeVersion}
 }
 
+// Supports reports whether the version of Kubernetes is in a range, such as >=1.33.0-0.
+func (c *Chart) Supports(versions string) bool {
+	version := chartutil.DefaultCapabilities.KubeVersion
+	if c.kubeVersion != nil {
+		version = *c.kubeVersion
+	}
+	return chartutil.IsCompatibleRange(versions, version.Version)
+}
+
 // For returns the chart with .Capabilities.KubeVersion set to a version of Kubernetes,
 // such as v1.37.0. It is an error if the chart does not support the version.
 func (c *Chart) For(kubeVersion string) (*Chart, error) {

@@ -23,7 +23,10 @@ type LeaseConfig struct {
 	AllowedSecrets []string `json:"allowedSecrets,omitempty"`
 	// AllowedVolumes are the types of volumes that a lease may have, such as emptyDir.
 	// Projected volumes may hold tokens of the service account of the pod.
-	AllowedVolumes     []string            `json:"allowedVolumes,omitempty"`
+	AllowedVolumes []string `json:"allowedVolumes,omitempty"`
+	// AllowedModelURIs are prefixes of the URIs of models, as a lease writes them. * stands
+	// for all.
+	AllowedModelURIs   []string            `json:"allowedModelUris,omitempty"`
 	AllowedTolerations []AllowedToleration `json:"allowedTolerations,omitempty"`
 	// AllowedTargets is Labelled, All or None.
 	AllowedTargets string `json:"allowedTargets,omitempty"`

@@ -4,6 +4,8 @@ import (
 	"iter"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
 // LeaseRequest is the part of a TritonLease that describes its pods, as JSON decodes it.
@@ -15,18 +17,25 @@ type LeaseRequest struct {
 	Target bool
 	// InReleaseNamespace reports whether the lease is in the namespace of tms-server.
 	InReleaseNamespace bool
+	// Namespace is that of the lease, and Models are its models.
+	Namespace string
+	Models    []v1alpha1.Model
+	// Repositories are those of the values.
+	Repositories ModelRepositories
 }
 
 // CheckRequest refuses what a TritonLease may not set. The path is that of the lease, and
 // images are those that its containers may have.
 func (b *LeaseBounds) CheckRequest(path *field.Path, request LeaseRequest, images Allowlist) field.ErrorList {
 	reasons := b.checkFields(path, request)
+	reasons = append(reasons, b.checkModels(path, request)...)
 	if request.Target {
 		reasons = append(reasons, b.checkTargets(path)...)
 	}
 	triton := path.Child("triton")
 	for _, pod := range []podRequest{newPodRequest(triton, request.Triton), newPodRequest(podSpec(triton, request.Triton))} {
 		reasons = append(reasons, b.checkVolumes(pod)...)
+		reasons = append(reasons, b.checkCredentials(pod)...)
 		reasons = append(reasons, b.checkSecrets(pod, request.InReleaseNamespace)...)
 		reasons = append(reasons, b.checkTolerations(pod)...)
 		reasons = append(reasons, b.checkVariables(pod)...)

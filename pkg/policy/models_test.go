@@ -27,7 +27,7 @@ func TestModelWarnings(t *testing.T) {
 		"resnet50":                     "",
 	} {
 		models := []v1alpha1.Model{{Name: "other", URI: "s3://models"}, {Name: "resnet50", URI: uri}}
-		warnings := policy.ModelWarnings(field.NewPath("spec"), models)
+		warnings := policy.ModelWarnings(field.NewPath("spec"), models, policy.ModelRepositories{})
 		if above == "" {
 			require.Empty(t, warnings, uri)
 			continue

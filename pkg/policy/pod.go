@@ -17,8 +17,8 @@ import (
 // rules of Kubernetes.
 //
 // own is what the lease asks for, and defaults is the top-level triton. The path of a
-// reason is that of the one that decides. claims are the claims in the URIs of the models.
-func CheckTriton(lease *field.Path, own, defaults v1alpha1.Triton, claims []string) field.ErrorList {
+// reason is that of the one that decides. mounts are those of the chart for the models.
+func CheckTriton(lease *field.Path, own, defaults v1alpha1.Triton, mounts []Mount) field.ErrorList {
 	c := tritonCheck{lease: lease}
 	c.names("env", pick(own.Env, defaults.Env, func(e v1alpha1.Env) string { return e.Name }))
 	c.names("initContainers", pick(own.InitContainers, defaults.InitContainers, textOf("name")))
@@ -26,7 +26,7 @@ func CheckTriton(lease *field.Path, own, defaults v1alpha1.Triton, claims []stri
 	c.names("volumes", volumes)
 	volumes.texts = slices.Concat(volumes.texts, volumesOf(defaults.PodTemplate), volumesOf(own.PodTemplate))
 	c.mounts(pick(own.VolumeMounts, defaults.VolumeMounts, textOf("mountPath")),
-		pick(own.VolumeMounts, defaults.VolumeMounts, textOf("name")), volumes.texts, claims)
+		pick(own.VolumeMounts, defaults.VolumeMounts, textOf("name")), volumes.texts, mounts)
 	c.grace(own, defaults)
 	c.podTemplate(field.NewPath("triton", "podTemplate"), defaults.PodTemplate)
 	c.podTemplate(lease.Child("triton", "podTemplate"), own.PodTemplate)
@@ -89,10 +89,13 @@ func (c *tritonCheck) names(key string, names choiceOfLists) {
 // sharedMemory is the path at which the chart mounts shared memory.
 const sharedMemory = "/dev/shm"
 
-func (c *tritonCheck) mounts(paths, names choiceOfLists, volumes, claims []string) {
+func (c *tritonCheck) mounts(paths, names choiceOfLists, volumes []string, mounts []Mount) {
 	taken, known := map[string]bool{}, map[string]bool{"shm": true}
-	for i, claim := range claims {
-		taken["/mnt/models/"+claim], known[fmt.Sprintf("models-%d", i)] = true, true
+	for _, mount := range mounts {
+		taken[mount.Path] = true
+		if !mount.Secret {
+			known[mount.Volume] = true
+		}
 	}
 	for _, volume := range volumes {
 		known[volume] = true

@@ -69,7 +69,7 @@ func TestCheckTriton(t *testing.T) {
 			require.NoError(t, yaml.Unmarshal([]byte(test.own), &own))
 			require.NoError(t, yaml.Unmarshal([]byte(test.defaults), &defaults))
 			var got []string
-			for _, reason := range policy.CheckTriton(path, own, defaults, []string{"one", "two"}) {
+			for _, reason := range policy.CheckTriton(path, own, defaults, []policy.Mount{{Volume: "models-0", Path: "/mnt/models/one"}, {Volume: "models-1", Path: "/mnt/models/two"}, {Volume: "gs-credentials", Path: "/var/run/secrets/tms/gs-credentials", Secret: true}}) {
 				got = append(got, reason.Error())
 			}
 			require.Equal(t, test.want, got)

@@ -54,7 +54,7 @@ func TestDocs(t *testing.T) {
 			})
 		}
 	}
-	for _, page := range []string{"bounds.md", "install.md", "leases.md", "pod.md", "traffic.md"} {
+	for _, page := range []string{"bounds.md", "install.md", "leases.md", "pod.md", "repositories.md", "traffic.md"} {
 		require.Contains(t, slices.Collect(maps.Keys(shown)), page, "the page shows no values")
 	}
 }

@@ -211,18 +211,16 @@ func lays(triton map[string]any, path fieldpath.Path) bool {
 }
 
 // chartItems returns how many items of the chart come before those of the values in a list
-// of the pod: the shared memory, and a volume for each claim.
+// of the pod: the shared memory, and what the models need.
 func (lr *LeaseRenderer) chartItems(g *GrantedLease, key string) int {
-	if key != "volumes" && key != "volumeMounts" {
-		return 0
+	storage := lr.repositories.Storage(lr.repositories.ResolveAll(g.Models))
+	switch {
+	case key == "volumes":
+		return 1 + len(storage.Mounts) + storage.FetchCredentials
+	case key == "volumeMounts":
+		return 1 + len(storage.Mounts)
+	case key == "initContainers" && storage.Downloads:
+		return 1
 	}
-	claims := map[string]bool{}
-	models, _ := g.shape.spec["models"].([]any)
-	for _, model := range models {
-		uri, _ := model.(map[string]any)["uri"].(string)
-		if claim := claimOf(uri); claim != "" {
-			claims[claim] = true
-		}
-	}
-	return 1 + len(claims)
+	return 0
 }

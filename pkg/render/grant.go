@@ -180,6 +180,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 	}
 	g.Models, g.RequestedAutoscaling = spec.Models, spec.Autoscaling
 	reasons := lr.checkNames(path, g, spec)
+	reasons = append(reasons, lr.checkRepositories(path, spec)...)
 	reasons = append(reasons, lr.checkTriton(path, spec)...)
 	if spec.Target != nil && spec.Autoscaling.Enable {
 		g.Workload = spec.Target.Workload()
@@ -200,7 +201,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		g.Grant, err = lr.policy.Grant(path, spec.Autoscaling, pod)
 		reasons = append(reasons, policy.Reasons(err)...)
 	}
-	g.Grant.Warnings = append(policy.ModelWarnings(path, spec.Models), g.Grant.Warnings...)
+	g.Grant.Warnings = append(policy.ModelWarnings(path, spec.Models, lr.repositories), g.Grant.Warnings...)
 	return g, reasons
 }
 
@@ -267,13 +268,8 @@ func (lr *LeaseRenderer) checkTriton(path *field.Path, spec *v1alpha1.LeaseSpec)
 	if spec.Triton != nil {
 		own = *spec.Triton
 	}
-	var claims []string
-	for _, model := range spec.Models {
-		if claim := claimOf(model.URI); claim != "" && !slices.Contains(claims, claim) {
-			claims = append(claims, claim)
-		}
-	}
-	return policy.Refusal(policy.CheckTriton(path, own, lr.decoded.Triton, claims))
+	mounts := lr.repositories.Storage(lr.repositories.ResolveAll(spec.Models)).Mounts
+	return policy.Refusal(policy.CheckTriton(path, own, lr.decoded.Triton, mounts))
 }
 
 // pod returns what the policy needs to know about the pods of a lease, or nil for a lease

@@ -5,9 +5,11 @@ import "github.com/triton-leases/tms/pkg/values"
 // ignoredKeys returns a warning for each key that has no effect: keys of NVIDIA TMS, the
 // image of tms-server if it is not installed, and the Service of its API if the API is not
 // enabled. The chart has the same warnings.
-func ignoredKeys(v *values.Values) []string {
+//
+// downloads reports whether a lease has an https:// model, which needs the image too.
+func ignoredKeys(v *values.Values, downloads bool) []string {
 	var warnings []string
-	if v.Images.Server != "" && !v.Server.Enabled {
+	if v.Images.Server != "" && !v.Server.Enabled && !downloads {
 		warnings = append(warnings, "images.server: has no effect while server.enabled is false")
 	}
 	if api := v.Server.APIService; !api.Enabled {
@@ -26,7 +28,6 @@ func ignoredKeys(v *values.Values) []string {
 		{"images.sidecar", v.Images.Sidecar},
 		{"images.mongodb", v.Images.MongoDB},
 		{"images.rest", v.Images.REST},
-		{"server.modelRepositories", v.Server.ModelRepositories},
 		{"server.metrics.reportingWindow", v.Server.Metrics.ReportingWindow},
 		{"server.metrics.minimumVisibility", v.Server.Metrics.MinimumVisibility},
 	} {

@@ -130,10 +130,11 @@ func (in *Input) Configuration() *Input {
 	return &Input{values: withoutServer(in.withoutLeases())}
 }
 
-// withoutServer returns a copy of values without tms-server and extraObjects.
+// withoutServer returns a copy of values without tms-server and extraObjects. The image of
+// tms-server remains: it also downloads models.
 func withoutServer(values map[string]any) map[string]any {
 	values = valuesfile.Merge(values, map[string]any{
-		"server": map[string]any{"enabled": false, "apiService": nil}, "images": map[string]any{"server": ""},
+		"server": map[string]any{"enabled": false, "apiService": nil},
 	})
 	delete(values, "extraObjects")
 	return values

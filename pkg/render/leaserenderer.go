@@ -39,7 +39,8 @@ type LeaseRenderer struct {
 	shapes       *shapeCache
 	monitoring   *monitoringCache
 	// namesMounts reports whether the defaults in triton name a path below mountPath.
-	namesMounts bool
+	namesMounts  bool
+	repositories policy.ModelRepositories
 }
 
 // LeaseRenderer returns a LeaseRenderer for the values of an input. It ignores their
@@ -81,7 +82,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		renderer: r, release: release, values: accepted, decoded: decoded, leaseValues: leaseValues(accepted),
 		fullname: fullname(r.chart.Name(), release.Name, decoded), images: decoded.AllowedImages(),
 		placeholders: stencil.NewPlaceholders(), shapes: &shapeCache{limit: r.shapeCacheBytes}, monitoring: new(monitoringCache),
-		namesMounts: namesMount(accepted["triton"]),
+		namesMounts: namesMount(accepted["triton"]), repositories: decoded.Server.ModelRepositories,
 	}
 	if release.Controller {
 		delete(accepted, "serviceAccount") // it exists in the namespace of the release only
@@ -92,7 +93,7 @@ func (r *Renderer) configure(release Release, merged map[string]any, refused *re
 		lr.serverName = serverName
 	}
 	refused.add(release.validate())
-	warnings := ignoredKeys(decoded)
+	warnings := ignoredKeys(decoded, lr.downloads(merged[leasesKey]))
 	lr.policy, err = policy.New(decoded.Server.Autoscaling)
 	refused.addError(err)
 	if lr.policy != nil {
@@ -193,6 +194,11 @@ func leaseValues(all map[string]any) map[string]any {
 	}
 	picked := maps.Clone(all)
 	picked["server"] = map[string]any{"autoscaling": pick("autoscaling", "behavior", "prometheus"), "leases": pick("leases", "autoRenew")}
+	for _, key := range []string{"modelRepositories", "modelDownloads"} {
+		if value, has := server[key]; has {
+			picked["server"].(map[string]any)[key] = value
+		}
+	}
 	return picked
 }
 

@@ -48,6 +48,7 @@ type Renderer struct {
 	schema                       *schema.Schema // nil if the chart has none
 	foreign                      bool           // the chart is not the embedded one
 	shapeCacheBytes              int
+	imageVolumes                 bool // Kubernetes mounts images as volumes
 }
 
 // New returns a Renderer. It returns an error if the chart cannot be loaded or does not
@@ -65,6 +66,7 @@ func New(options Options) (*Renderer, error) {
 	if r.chart, err = r.chart.For(cmp.Or(options.KubeVersion, DefaultKubeVersion)); err != nil {
 		return nil, err
 	}
+	r.imageVolumes = r.chart.Supports(">=1.33.0-0 || " + unknownVersion)
 	if text := r.chart.Schema(); text != nil {
 		if r.schema, err = schema.Compile(text); err != nil {
 			return nil, err
@@ -91,6 +93,8 @@ func New(options Options) (*Renderer, error) {
 }
 
 const (
+	// unknownVersion is the version that a Helm without a cluster may assume.
+	unknownVersion = "1.20.0"
 	// policyTemplates is the prefix of the names of the templates that grant leases when
 	// helm renders the chart.
 	policyTemplates = "templates/_policy"

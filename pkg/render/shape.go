@@ -88,7 +88,7 @@ func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 		parameters[grant.adjustment(i)] = adjustment.String()
 	}
 	m := masker{placeholders: lr.placeholders, parameters: parameters, known: map[string]string{}}
-	spec := m.mask(value, !lr.namesMounts && !namesMount(value["triton"]))
+	spec := m.mask(lr.resolve(value), !lr.namesMounts && !namesMount(value["triton"]))
 	g.parameters = m.parameters
 	g.shape = lr.shapes.get(&shape{spec: spec, grant: grant})
 }
@@ -126,12 +126,8 @@ func (m *masker) mask(lease map[string]any, withModels bool) map[string]any {
 	return masked
 }
 
-const (
-	// claimScheme is the scheme of a URI in a PersistentVolumeClaim. mountPath is the path
-	// at which the templates mount claims.
-	claimScheme = "pvc://"
-	mountPath   = "/mnt/models/"
-)
+// mountPath is the path below which the templates mount claims, images and downloads.
+const mountPath = "/mnt/"
 
 // hasMountPath reports whether the URI of a model is a path below mountPath. The pvc:// URI
 // of another model can name the same repository, and two placeholders would hide that.
@@ -162,28 +158,22 @@ func namesMount(value any) bool {
 	return false
 }
 
-// claimOf returns the claim of a pvc:// URI, or "" for another URI.
-func claimOf(uri string) string {
-	rest, isClaim := strings.CutPrefix(uri, claimScheme)
-	if !isClaim {
-		return ""
-	}
-	claim, _, _ := strings.Cut(rest, "/")
-	return claim
-}
+// parts are the schemes that the templates test, and the text at which they split the rest.
+var parts = []struct{ scheme, separator string }{{"pvc://", "/"}, {"oci://", "//"}, {"https://", ""}}
 
-// uri masks a URI. It masks the claim and the path of a pvc:// URI separately, because the
-// templates split them.
+// uri masks a URI. It masks the parts separately that the templates read separately.
 func (m *masker) uri(uri string) string {
-	rest, isClaim := strings.CutPrefix(uri, claimScheme)
-	if !isClaim {
-		return m.text(uri)
+	for _, p := range parts {
+		rest, is := strings.CutPrefix(uri, p.scheme)
+		if !is {
+			continue
+		}
+		if first, path, has := strings.Cut(rest, p.separator); has && p.separator != "" {
+			return p.scheme + m.text(first) + p.separator + m.text(path)
+		}
+		return p.scheme + m.text(rest)
 	}
-	claim, path, hasPath := strings.Cut(rest, "/")
-	if !hasPath {
-		return claimScheme + m.text(claim)
-	}
-	return claimScheme + m.text(claim) + "/" + m.text(path)
+	return m.text(uri)
 }
 
 // text returns the placeholder of a text, or the text itself if YAML or JSON would escape

@@ -121,6 +121,11 @@ func TestSimilarLeases(t *testing.T) {
 		"a claim with the name of its model": `
   a: {models: [{name: m, uri: 'pvc://m/m'}]}
   b: {models: [{name: m, uri: 'pvc://n/m'}]}`,
+		"a path where images and downloads are mounted": `
+  a: {models: [{name: m, uri: 'oci://a//x'}, {name: k, uri: /mnt/model-images/0/x}]}
+  b: {models: [{name: m, uri: 'oci://a//x'}, {name: k, uri: /mnt/model-images/1/x}]}
+  c: {models: [{name: m, uri: 'oci://a'}, {name: k, uri: 'oci://a//x'}, {name: o, uri: 'oci://b'}]}
+  d: {models: [{name: m, uri: 'oci://a'}, {name: k, uri: 'oci://b//x'}, {name: o, uri: 'oci://b'}]}`,
 		"what JSON escapes": `
   a: {models: [{name: m, uri: 's3://b/<&>'}]}
   b: {models: [{name: m, uri: 's3://b/x'}]}`,

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/charts"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -273,5 +274,67 @@ func TestBecomeServer(t *testing.T) {
 				require.Equal(t, test.want, reasons[0].Field)
 			}
 		})
+	}
+}
+
+// TestRepositoriesOfTritonLeases checks that the pods of TritonLeases may have what the chart
+// adds for their models: they meet the restricted standard, and the credentials of the
+// administrator need no entry in the bounds.
+func TestRepositoriesOfTritonLeases(t *testing.T) {
+	t.Parallel()
+	lr := controllerOf(t, `
+images: {server: "example.com/server:1"}
+server:
+  modelRepositories:
+    https: [{secretName: a, targetUri: example.com}]
+    vision: {uri: "s3://vision", secretName: s3, namespaces: [vision], serviceAccountName: store}
+    text: {uri: "gs://text", secretName: gs}
+  leases:
+    limits: {memory: 64Gi}
+    allowedModelUris: ["repo://", "https://example.com", "oci://example.com/models"]`)
+	const spec = `
+models:
+- {name: a, uri: "repo://vision/a"}
+- {name: b, uri: "repo://text/b"}
+- {name: c, uri: "https://example.com/c.zip"}
+- {name: d, uri: "oci://example.com/models/d:1//x"}
+triton: {resources: {limits: {memory: 8Gi}}`
+	objects, err := lr.TritonLease(tritonLease(t, "vision", spec+"}"))
+	require.NoError(t, err)
+	pod := objects.Deployment.Spec.Template.Spec
+	require.Equal(t, "store", pod.ServiceAccountName)
+	require.Equal(t, "fetch-models", pod.InitContainers[0].Name)
+	require.Equal(t, "example.com/server:1", pod.InitContainers[0].Image)
+	for _, mount := range pod.Containers[0].VolumeMounts {
+		require.NotContains(t, mount.Name, "fetch-credentials")
+	}
+	_, err = lr.TritonLease(tritonLease(t, "text", spec+", volumes: [{name: gs-credentials, emptyDir: {}}], volumeMounts: [{name: fetch-credentials-0, mountPath: /x}]}"))
+	for _, message := range []string{
+		`spec.models[0].uri: Forbidden: a TritonLease of the namespace text may not use "repo://vision/a": server.modelRepositories.vision.namespaces allows vision`,
+		`spec.triton.volumes[0].name: Forbidden: a TritonLease may not have a volume "gs-credentials"`,
+		`spec.triton.volumeMounts[0].name: Forbidden: a TritonLease may not mount "fetch-credentials-0"`,
+		`spec.triton.volumeMounts[0].name: Not found: "fetch-credentials-0"`,
+	} {
+		require.ErrorContains(t, err, message)
+	}
+	_, err = lr.TritonLease(tritonLease(t, "vision", `models: [{name: a, uri: "s3://vision/a"}]`))
+	require.ErrorContains(t, err, "server.leases.allowedModelUris allows repo://, https://example.com, oci://example.com/models")
+}
+
+// TestImageVolumesNeedKubernetes compares the refusals of the chart and of Go for an old
+// Kubernetes.
+func TestImageVolumesNeedKubernetes(t *testing.T) {
+	t.Parallel()
+	text := []byte(`leases: {a: {models: [{name: m, uri: "oci://a"}]}}`)
+	for version, supported := range map[string]bool{"v1.32.9": false, "v1.33.0": true, "v1.33.0-alpha.1": true} {
+		_, err := newRenderer(render.Options{KubeVersion: version}).Render(release, text)
+		_, chart := newRenderer(render.Options{KubeVersion: version, Chart: charts.TMS()}).Render(release, text)
+		if supported {
+			require.NoError(t, err, version)
+			require.NoError(t, chart, version)
+			continue
+		}
+		require.EqualError(t, err, failMessage(chart))
+		require.ErrorContains(t, err, "needs Kubernetes 1.33")
 	}
 }

@@ -36,8 +36,17 @@ type Server struct {
 	AdmissionPolicy    AdmissionPolicy    `json:"admissionPolicy"`
 	FlowSchema         FlowSchema         `json:"flowSchema"`
 
-	// Keys of NVIDIA TMS that have no effect.
-	ModelRepositories any `json:"modelRepositories,omitempty"`
+	ModelRepositories policy.ModelRepositories `json:"modelRepositories"`
+	ModelDownloads    ModelDownloads           `json:"modelDownloads"`
+}
+
+// ModelDownloads configure the init container that downloads https:// models.
+type ModelDownloads struct {
+	// SizeLimit is a quantity of bytes, and MaximumFiles a number of files, of all models of a
+	// lease together.
+	SizeLimit    v1alpha1.RawJSON   `json:"sizeLimit,omitempty"`
+	MaximumFiles int64              `json:"maximumFiles,omitempty"`
+	Resources    v1alpha1.Resources `json:"resources,omitzero"`
 }
 
 // APIService is how tms-server serves the lease API.

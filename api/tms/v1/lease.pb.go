@@ -348,8 +348,8 @@ type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the model: its folder in the repository.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The repository: s3://, gs://, as://, pvc://<claim>[/<path>] or an absolute path in
-	// the image.
+	// The repository: s3://, gs://, as://, https://<host>/<path>, oci://<image>[//<path>],
+	// pvc://<claim>[/<path>], repo://<name>[/<path>] or an absolute path in the image.
 	Uri           string `protobuf:"bytes,2,opt,name=uri,proto3" json:"uri,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

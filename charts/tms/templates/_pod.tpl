@@ -7,6 +7,7 @@ Arguments: context (see tms.metadata), grant (see _grants.tpl), spec (the lease)
 {{- $values := .context.root.Values -}}
 {{- $pods := default dict $values.kubernetes -}}
 {{- $triton := .triton -}}
+{{- $storage := include "tms.repositories" (dict "root" .context.root "models" .spec.models) | fromJson -}}
 metadata:
   {{- $annotations := mergeOverwrite (deepCopy (default dict $pods.customAnnotations)) (default dict $triton.podAnnotations) }}
   {{- $reloaded := "tms.triton-leases.dev/reloaded-at" }}
@@ -31,7 +32,7 @@ spec:
   automountServiceAccountToken: false
   {{- /* Triton does not need the variables, and thousands of Services make too many of them. */}}
   enableServiceLinks: false
-  {{- with default (include "tms.serviceAccount" .context.root) $triton.serviceAccountName }}
+  {{- with coalesce $storage.serviceAccount $triton.serviceAccountName (include "tms.serviceAccount" .context.root) }}
   serviceAccountName: {{ . | quote }}
   {{- end }}
   {{- with $values.images.secrets }}
@@ -55,13 +56,17 @@ spec:
   {{- if $triton.hostIPC }}
   hostIPC: true
   {{- end }}
-  {{- with $triton.initContainers }}
+  {{- if or $storage.downloads $triton.initContainers }}
   initContainers:
+    {{- if $storage.downloads }}
+    - {{ include "tms.fetch" (dict "root" .context.root "storage" $storage) | nindent 6 | trim }}
+    {{- end }}
+    {{- with $triton.initContainers }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- end }}
   containers:
-    - {{ include "tms.container" . | nindent 6 | trim }}
-  {{- $claims := (include "tms.repositories" .spec.models | fromJson).claims }}
+    - {{ include "tms.container" (set (omit . "storage") "storage" $storage) | nindent 6 | trim }}
   volumes:
     - name: shm
       emptyDir:
@@ -69,11 +74,41 @@ spec:
         {{- with $triton.sharedMemorySize }}
         sizeLimit: {{ toJson . | trimAll "\"" | quote }}
         {{- end }}
-    {{- range $index, $claim := $claims }}
+    {{- range $index, $claim := $storage.claims }}
     - name: models-{{ $index }}
       persistentVolumeClaim:
         claimName: {{ $claim | quote }}
         readOnly: true
+    {{- end }}
+    {{- range $index, $image := $storage.images }}
+    - name: model-images-{{ $index }}
+      image:
+        reference: {{ $image | quote }}
+        {{- with $values.images.pullPolicy }}
+        pullPolicy: {{ . | quote }}
+        {{- end }}
+    {{- end }}
+    {{- if $storage.downloads }}
+    - name: fetched-models
+      emptyDir:
+        {{- with include "tms.quantity" (default dict $values.server.modelDownloads).sizeLimit }}
+        sizeLimit: {{ . | quote }}
+        {{- else }} {}
+        {{- end }}
+    {{- range $index, $credential := $storage.credentials }}
+    - name: fetch-credentials-{{ $index }}
+      secret:
+        secretName: {{ $credential.secret | quote }}
+        optional: true
+    {{- end }}
+    {{- end }}
+    {{- range $storage.files }}
+    - name: {{ .volume }}
+      secret:
+        secretName: {{ .secret | quote }}
+        items:
+          - key: {{ .key | quote }}
+            path: credentials.json
     {{- end }}
     {{- with $triton.volumes }}
     {{- toYaml . | nindent 4 }}
@@ -88,12 +123,12 @@ spec:
 
 {{/*
 tms.container: the Triton container.
-Arguments: as of tms.podTemplate. Result: YAML.
+Arguments: as of tms.podTemplate, and storage (see tms.repositories). Result: YAML.
 */}}
 {{- define "tms.container" -}}
 {{- $values := .context.root.Values -}}
 {{- $triton := .triton -}}
-{{- $storage := include "tms.repositories" .spec.models | fromJson -}}
+{{- $storage := .storage -}}
 {{- $probes := default dict $triton.probes -}}
 {{- /* A lease's own hooks are not merged: a hook has one handler. */ -}}
 {{- $own := default dict .spec.triton -}}
@@ -135,7 +170,14 @@ args:
   {{- range $triton.args }}
   - {{ . | quote }}
   {{- end }}
-{{- with $triton.env }}
+{{- /* The lease's own variables replace those of named repositories. */ -}}
+{{- $env := default list $triton.env -}}
+{{- range $variable := $storage.env -}}
+{{- $given := false -}}
+{{- range $triton.env -}}{{- $given = or $given (eq .name $variable.name) -}}{{- end -}}
+{{- if not $given -}}{{- $env = append $env $variable -}}{{- end -}}
+{{- end -}}
+{{- with $env }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -171,9 +213,9 @@ securityContext:
 volumeMounts:
   - name: shm
     mountPath: /dev/shm
-  {{- range $index, $claim := $storage.claims }}
-  - name: models-{{ $index }}
-    mountPath: {{ printf "/mnt/models/%s" $claim | quote }}
+  {{- range $storage.mounts }}
+  - name: {{ .name }}
+    mountPath: {{ .path | quote }}
     readOnly: true
   {{- end }}
   {{- with $triton.volumeMounts }}

@@ -101,7 +101,7 @@ Argument: the policy. Result: nothing.
 {{- $images := default dict .root.Values.images -}}
 {{- $server := default dict .root.Values.server -}}
 {{- $api := default dict $server.apiService -}}
-{{- if and $images.server (not $server.enabled) -}}
+{{- if and $images.server (not $server.enabled) (not (include "tms.policy.downloads" .root)) -}}
 {{- include "tms.policy.warn" (list . "images.server: has no effect while server.enabled is false") -}}
 {{- end -}}
 {{- if and (not $api.enabled) (not (has (default "" $api.type) (list "" "ClusterIP"))) -}}
@@ -113,7 +113,6 @@ Argument: the policy. Result: nothing.
 {{- $metrics := default dict $server.metrics -}}
 {{- range list
   (list "images.sidecar" $images.sidecar) (list "images.mongodb" $images.mongodb) (list "images.rest" $images.rest)
-  (list "server.modelRepositories" $server.modelRepositories)
   (list "server.metrics.reportingWindow" $metrics.reportingWindow) (list "server.metrics.minimumVisibility" $metrics.minimumVisibility) -}}
 {{- if not (kindIs "invalid" (index . 1)) -}}
 {{- include "tms.policy.warn" (list $policy (printf "%s: ignored, because this key of NVIDIA TMS has no effect here" (index . 0))) -}}

@@ -36,6 +36,7 @@ Arguments: policy, valid. Result: nothing.
 {{- $lease := dict "policy" $policy "path" $path "spec" $spec "request" (default dict $spec.autoscaling) "grant" $grant "thresholds" dict "warnings" list -}}
 {{- include "tms.policy.name" $lease -}}
 {{- include "tms.policy.models" $lease -}}
+{{- include "tms.policy.repositories" $lease -}}
 {{- include "tms.policy.checkTriton" $lease -}}
 {{- include "tms.policy.target" (dict "lease" $lease "targets" $targets) -}}
 {{- include "tms.policy.image" $lease -}}
@@ -147,9 +148,10 @@ Argument: the lease. Result: nothing.
 {{- include "tms.policy.refuse" (list $lease (printf ".models[%d].name: Invalid value: \"*\": must be the only model, because it loads all models of its repository" $index)) -}}
 {{- end -}}
 {{- $_ := set $seen $model.name true -}}
+{{- $resolved := (index (include "tms.models" (dict "root" $lease.policy.root "models" (list $model)) | fromJson).models 0).uri -}}
 {{- $uri := trimSuffix "/" $model.uri -}}
 {{- $above := trimSuffix (printf "/%s" $model.name) $uri -}}
-{{- if not (or (eq $above $uri) (eq $above "") (hasSuffix "/" $above)) -}}
+{{- if not (or (eq $above $uri) (eq $above "") (hasSuffix "/" $above) (hasPrefix "https://" $resolved) (hasPrefix "oci://" $resolved)) -}}
 {{- include "tms.policy.warnLease" (list $lease (printf ".models[%d].uri: %q ends in the name of the model, but must be the model repository, which contains the folder of the model: if it is the folder of the model, set %q" $index $model.uri $above)) -}}
 {{- end -}}
 {{- end -}}

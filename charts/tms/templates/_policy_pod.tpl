@@ -107,9 +107,11 @@ Argument: triton. Result: nothing.
 {{- $triton := . -}}
 {{- $taken := dict -}}
 {{- $known := dict "shm" true -}}
-{{- range $index, $claim := (include "tms.repositories" .lease.spec.models | fromJson).claims -}}
-{{- $_ := set $taken (printf "/mnt/models/%s" $claim) true -}}
-{{- $_ := set $known (printf "models-%d" $index) true -}}
+{{- range (include "tms.repositories" (dict "root" .lease.policy.root "models" .lease.spec.models) | fromJson).mounts -}}
+{{- $_ := set $taken .path true -}}
+{{- if not .file -}}
+{{- $_ := set $known .name true -}}
+{{- end -}}
 {{- end -}}
 {{- range ternary .own.volumes .defaults.volumes (hasKey .own "volumes") | default list -}}
 {{- $_ := set $known .name true -}}

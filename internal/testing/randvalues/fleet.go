@@ -68,7 +68,7 @@ func (d *dice) vary(value any, parent, key string) any {
 var others = map[string][]any{
 	"target.name":                   {"legacy", "a.b", "1", "other", "on"},
 	"name":                          {"m", "n", "o", "p", "1", "true", "A_b.c-d"},
-	"uri":                           {"s3://models/vision", "s3://models/other", "/models", "/mnt/models/claim/a/b", "/mnt/models/claim", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", "pvc://other", "gs://b/true", "s3://b/\"q\"", "s3://b/'", "s3://b/a#c", "pvc://claim/x\"y", "pvc://other/x\"y", "s3://h:9000/b/{{x}}\"'$(y)"},
+	"uri":                           {"s3://models/vision", "s3://models/other", "/models", "/mnt/models/claim/a/b", "/mnt/models/claim", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", "pvc://other", "gs://b/true", "s3://b/\"q\"", "s3://b/'", "s3://b/a#c", "pvc://claim/x\"y", "pvc://other/x\"y", "s3://h:9000/b/{{x}}\"'$(y)", "https://example.com/b", "oci://c//d", "oci://c", "repo://vision/x", "/mnt/model-images/0", "/mnt/fetched-models"},
 	"image":                         {"example.com/other:1", "example.com/image:1"},
 	"value":                         {"word", "two words", "true", "on", "1", "1e3", "", "a: b\n---", "{{ x }}", "é", "y", "0x1f", "~"},
 	"args":                          {"--log-verbose=2", "--metrics-port=1", "word", "", "\"'", "a\nb", "yes"},

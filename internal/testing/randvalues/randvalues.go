@@ -127,6 +127,19 @@ func (d *dice) values() object {
 			"metadata": object{"name": "extra"}, "data": object{"x": "{{ 1 }}\n---\n"},
 		}}
 	})
+	stores := d.part()
+	if stores.sometimes(2) {
+		server["modelRepositories"] = stores.modelRepositories()
+		images, _ := v["images"].(object)
+		if images == nil {
+			images = object{}
+		}
+		images["server"] = "example.com/server:1"
+		v["images"] = images
+		stores.maybe(4, server, "modelDownloads", func(d *dice) any {
+			return object{"sizeLimit": pick[any](d, "", "1Gi", 5.0), "maximumFiles": 7, "resources": object{"limits": object{"memory": ""}}}
+		})
+	}
 	return v
 }
 
@@ -170,6 +183,44 @@ func (d *dice) lease() object {
 	return l
 }
 
+// uri returns the URI of a model. One in six needs modelRepositories, or is refused.
+func (d *dice) uri() string {
+	if d.sometimes(6) {
+		return pick(d, fetched...)
+	}
+	return pick(d,
+		"s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", "s3://models/m", "/models/n/", `s3://h/{{x}}"'$(y)`, "s3://h:9000/b/x",
+		"oci://example.com/a:1//m", "oci://example.com/a:1", "oci://b",
+	)
+}
+
+var fetched = []string{
+	"https://example.com/m", `https://example.com:8443/a.zip?"'{{x}}`,
+	"repo://vision", "repo://vision/m/", "repo://text/a", "repo://archives/m", "repo://archive/a#sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"repo://images/m", "repo://claim/a/b", "repo://claim/n", "repo://file/a", "repo://baked", "repo://fetched",
+}
+
+// modelRepositories returns named repositories of each kind, and credentials of https:// URIs.
+func (d *dice) modelRepositories() any {
+	r := object{
+		"vision": object{"uri": pick(d, "s3://models/vision", "s3://https://h:9000/b/"), "secretName": pick(d, "s3", "other", "")},
+		"text":   object{"uri": pick(d, "gs://b", "as://a/c"), "secretName": "text", "serviceAccountName": pick(d, "", "text", "1")},
+		"images": object{"uri": pick(d, "oci://example.com/a:1", "oci://b//c")},
+		"claim":  object{"uri": pick(d, "pvc://claim", "pvc://claim/a"), "serviceAccountName": pick(d, "", "claim")},
+		"baked":  object{"uri": pick(d, "/models", "/mnt/models/claim/a/b")},
+		// It is equal to a mount path.
+		"fetched": object{"uri": "/mnt/fetched-models"},
+	}
+	d.maybe(2, r, "file", func(d *dice) any {
+		return object{"uri": "s3://models", "secretName": "file", "credentialFile": pick(d, "f", "1")}
+	})
+	d.maybe(2, r, "archives", func(d *dice) any { return object{"uri": "https://example.com/", "secretName": pick(d, "a", "")} })
+	d.maybe(2, r, "https", func(d *dice) any {
+		return []any{object{"secretName": pick(d, "a", "1"), "targetUri": pick(d, "example.com", "https://example.com:8443/a")}}
+	})
+	return r
+}
+
 func (d *dice) models() []any {
 	var models []any
 	if d.sometimes(12) {
@@ -178,7 +229,7 @@ func (d *dice) models() []any {
 	for range 1 + d.roll(3) - len(models) {
 		models = append(models, object{
 			"name": pick(d, "m", "n", "1", "true", "A_b.c-d"),
-			"uri":  pick(d, "s3://models/vision", "/models", "gs://b/p", "as://a/c", "pvc://claim", "pvc://claim/a/b", "pvc://other/a", "s3://models/m", "/models/n/", `s3://h/{{x}}"'$(y)`, "s3://h:9000/b/x"),
+			"uri":  d.uri(),
 		})
 	}
 	return models

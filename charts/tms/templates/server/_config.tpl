@@ -11,8 +11,8 @@ may be another version. If the values removed a default, the result has a null.
 {{- include "tms.grants" . -}}
 {{- $defaults := .Files.Get "files/values.yaml" | fromYaml -}}
 {{- $whole := dict
-  "images" (pick .Values.images "triton" "secrets" "pullPolicy")
-  "server" (deepCopy (pick .Values.server "autoscaling" "leases" "allowlist"))
+  "images" (pick .Values.images "triton" "server" "secrets" "pullPolicy")
+  "server" (deepCopy (pick .Values.server "autoscaling" "leases" "allowlist" "modelRepositories" "modelDownloads"))
   "fullnameOverride" (default "" .Values.fullnameOverride) -}}
 {{- $ofLeases := list "kubernetes" "triton" "service" "routes" "networkPolicy" "metrics" "commonLabels" -}}
 {{- range $ofLeases -}}
@@ -22,8 +22,8 @@ may be another version. If the values removed a default, the result has a null.
 {{- $_ := set $whole "nameOverride" (include "tms.name" .) -}}
 {{- range $key := concat (list "images" "server") $ofLeases -}}
 {{- $below := get $defaults $key -}}
-{{- if eq $key "images" -}}{{- $below = pick $below "triton" "secrets" "pullPolicy" -}}{{- end -}}
-{{- if eq $key "server" -}}{{- $below = pick $below "autoscaling" "leases" "allowlist" -}}{{- end -}}
+{{- if eq $key "images" -}}{{- $below = pick $below "triton" "server" "secrets" "pullPolicy" -}}{{- end -}}
+{{- if eq $key "server" -}}{{- $below = pick $below "autoscaling" "leases" "allowlist" "modelRepositories" "modelDownloads" -}}{{- end -}}
 {{- include "tms.server.removed" (dict "values" (get $whole $key) "defaults" $below) -}}
 {{- end -}}
 {{- /* Helm removes the text "<no value>" from manifests. JSON escapes it as
