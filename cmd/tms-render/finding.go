@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -55,6 +56,13 @@ func (f *findings) add(more findings) {
 			*f = append(*f, one)
 		}
 	}
+}
+
+// sort sorts the findings by file, line and column. Those without a file come first.
+func (f findings) sort() {
+	slices.SortStableFunc(f, func(a, b finding) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }
 
 func (f findings) has(level string) bool {

@@ -12,7 +12,8 @@ import (
 )
 
 const longLint = `lint validates values and TritonLeases as rendering does, and prints only problems:
-all errors of an input, or its adjustments and warnings if it has no errors.
+all errors of an input, or its adjustments and warnings if it has no errors, sorted by
+file, line and column.
 
 The files of -f are one input, merged as for rendering. Each FILE is an input of its
 own, over the files of -f. This is for a hook that gives the changed files.
@@ -77,6 +78,7 @@ func (o *renderOptions) lint(files []string, s streams) error {
 		}
 		all.add(found)
 	}
+	all.sort()
 	if err := all.print(o.output, s); err != nil {
 		return err
 	}

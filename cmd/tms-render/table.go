@@ -14,10 +14,11 @@ import (
 )
 
 // print prints a table of the leases, a table of their numbers, and the GPUs of the fleet.
-// It prints nothing if there are no leases.
+// If there are no leases, it says so.
 func (e explanation) print(w io.Writer) error {
 	if len(e.Leases) == 0 {
-		return nil
+		_, err := fmt.Fprintln(w, "The input has no leases.")
+		return err
 	}
 	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	e.leaseTable(writer)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 
@@ -35,15 +36,17 @@ func (k kubeEndpoint) dialOption(c *cluster.Cluster) client.Option {
 	})
 }
 
-// pin returns an endpoint that does not change with the folder or the current context.
+// pin returns an endpoint that does not change with the folder, the current context or
+// $KUBECONFIG.
 func (k kubeEndpoint) pin() (kubeEndpoint, error) {
 	c, err := k.open()
 	if err != nil {
 		return k, err
 	}
-	k.Context = c.Context
-	if k.Kubeconfig != "" {
-		k.Kubeconfig, err = filepath.Abs(k.Kubeconfig)
+	if c.File == "" {
+		return k, fmt.Errorf("kubeconfig: context %q is in several files: write it to one file with 'kubectl config view --flatten --minify --context %s > <file>', and set --kubeconfig", c.Context, c.Context)
 	}
+	k.Context = c.Context
+	k.Kubeconfig, err = filepath.Abs(c.File)
 	return k, err
 }

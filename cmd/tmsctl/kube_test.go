@@ -80,7 +80,7 @@ func (k *kube) serve(w http.ResponseWriter, r *http.Request) {
 	case namespace + "pods/tms-server-0/portforward":
 		k.portForward(w, r)
 	case "/api/v1/namespaces/vision/pods":
-		names := map[string][]string{"tms.triton-leases.dev/lease=one": {"one-0"}, "tms.triton-leases.dev/lease=two": {"two-0", "two-1"}}
+		names := map[string][]string{"tms.triton-leases.dev/lease=one": {"one-0"}, "tms.triton-leases.dev/lease=two": {"two-0", "two-1"}, "tms.triton-leases.dev/lease=long": {"long-0"}}
 		pods := new(corev1.PodList)
 		for _, name := range names[r.URL.Query().Get("labelSelector")] {
 			pods.Items = append(pods.Items, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -88,6 +88,8 @@ func (k *kube) serve(w http.ResponseWriter, r *http.Request) {
 		k.write(w, http.StatusOK, pods)
 	case "/api/v1/namespaces/vision/pods/one-0/log", "/api/v1/namespaces/vision/pods/two-0/log", "/api/v1/namespaces/vision/pods/two-1/log":
 		_, _ = fmt.Fprintf(w, "started\x1b[2J\n%s\n", r.URL.RawQuery)
+	case "/api/v1/namespaces/vision/pods/long-0/log":
+		_, _ = fmt.Fprintln(w, strings.Repeat("x", 1<<20)+"the end")
 	default:
 		k.refuse(w, http.StatusNotFound, "not found")
 	}

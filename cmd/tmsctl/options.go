@@ -76,12 +76,22 @@ func (o *options) check(flags *pflag.FlagSet) error {
 		return cli.Usagef("--server-namespace and --service need --kubeconfig or --context")
 	case o.token != "" && o.tokenFile != "":
 		return cli.Usagef("--token and --token-file cannot be used together")
+	case o.skipVerify && o.caFile != "":
+		return cli.Usagef("--insecure-skip-tls-verify and --ca-file cannot be used together")
 	case o.porcelain && o.output != "":
 		return cli.Usagef("--porcelain and --output cannot be used together")
 	case flags.Changed("timeout") && o.timeout <= 0:
 		return cli.Usagef("--timeout %s: must be greater than 0", o.timeout)
 	case flags.Changed("output"):
 		return cli.OneOf("output", o.output, "json", "yaml")
+	}
+	return nil
+}
+
+// checkTLS returns an error for flags of TLS with the URL of a server without TLS.
+func (o *options) checkTLS(serverURL string) error {
+	if strings.HasPrefix(strings.ToLower(serverURL), "http://") && (o.caFile != "" || o.serverName != "" || o.skipVerify) {
+		return cli.Usagef("--ca-file, --tls-server-name and --insecure-skip-tls-verify need an https URL: http has no TLS")
 	}
 	return nil
 }
@@ -96,6 +106,9 @@ func (o *options) withTimeout(command *cobra.Command, defaultTimeout time.Durati
 func (o *options) connect(more ...client.Option) (*client.Client, error) {
 	selected, err := o.selectEndpoint()
 	if err != nil {
+		return nil, err
+	}
+	if err := o.checkTLS(selected.URL); err != nil {
 		return nil, err
 	}
 	o.namespace = cmp.Or(o.namespace, selected.Namespace)

@@ -31,7 +31,8 @@ const addExamples = `  # A server at a URL
   tmsctl target add dev --context kind-dev --ca-file ca.pem --token-file token`
 
 func newTargetAdd(o *options, s streams) *cobra.Command {
-	return &cobra.Command{
+	replace := false
+	command := &cobra.Command{
 		Use: "add <name> [<url>]", Short: "Save a server", Example: addExamples,
 		Long: "Save a server: its URL, or a kubeconfig with --kubeconfig or --context; and --ca-file,\n--tls-server-name, --token-file and --namespace. tmsctl checks the files, and saves their\nnames.",
 		Args: func(command *cobra.Command, args []string) error {
@@ -49,8 +50,8 @@ func newTargetAdd(o *options, s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, exists := saved.ByName[args[0]]; exists {
-				return fmt.Errorf("target %q already exists: remove it first", args[0])
+			if _, exists := saved.ByName[args[0]]; exists && !replace {
+				return fmt.Errorf("target %q already exists: set --replace to replace it", args[0])
 			}
 			saved.add(args[0], added)
 			format := "Target %s is saved\n"
@@ -64,6 +65,8 @@ func newTargetAdd(o *options, s streams) *cobra.Command {
 			return err
 		},
 	}
+	command.Flags().BoolVar(&replace, "replace", false, "replace a target with the same name")
+	return command
 }
 
 // newEndpoint returns the endpoint of the flags and of the arguments. Its file names are
@@ -88,6 +91,9 @@ func (o *options) newEndpoint(args []string) (endpoint, error) {
 		added.URL = args[1]
 	}
 	added.Namespace, added.CAFile, added.TokenFile, added.TLSServerName = o.namespace, o.caFile, o.tokenFile, o.serverName
+	if err := o.checkTLS(added.URL); err != nil {
+		return endpoint{}, err
+	}
 	if err := added.check(); err != nil {
 		return endpoint{}, cli.UsageError{Reason: err}
 	}

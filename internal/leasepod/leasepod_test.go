@@ -1,6 +1,7 @@
 package leasepod_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,8 +43,9 @@ func messages(reasons field.ErrorList) []string {
 func TestSecurity(t *testing.T) {
 	t.Parallel()
 	const restricted = "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: triton, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]"
-	message := func(found, standard string) string {
-		return "spec.triton: Forbidden: " + found + ": the pod must meet the Pod Security Standard " + standard +
+	const host = "spec.triton.hostIPC or spec.triton.podTemplate.spec"
+	message := func(found, keys, standard string) string {
+		return "spec.triton: Forbidden: " + found + ": change " + keys + ": the pod must meet the Pod Security Standard " + standard +
 			", also with the defaults of triton (server.leases.podSecurityStandard); an administrator sets it in the values of the release"
 	}
 	for name, test := range map[string]struct {
@@ -51,10 +53,11 @@ func TestSecurity(t *testing.T) {
 		refused        []string
 	}{
 		"restricted":               {"restricted", restricted, nil},
-		"restricted by default":    {"", restricted + ", hostNetwork: true", []string{message("host namespaces (hostNetwork=true)", "restricted")}},
-		"baseline is not enough":   {"restricted", restricted + ", volumes: [{name: a, nfs: {server: a, path: /}}]", []string{message(`restricted volume types (volume "a" uses restricted volume type "nfs")`, "restricted")}},
+		"restricted by default":    {"", restricted + ", hostNetwork: true", []string{message("host namespaces (hostNetwork=true)", host, "restricted")}},
+		"baseline is not enough":   {"restricted", restricted + ", volumes: [{name: a, nfs: {server: a, path: /}}]", []string{message(`restricted volume types (volume "a" uses restricted volume type "nfs")`, "spec.triton.volumes", "restricted")}},
+		"another user":             {"restricted", strings.Replace(restricted, "runAsNonRoot: true", "runAsNonRoot: true, runAsUser: 0", 1), []string{message("runAsUser=0 (pod must not set runAsUser=0)", "spec.triton.podSecurityContext or spec.triton.securityContext", "restricted")}},
 		"baseline":                 {"baseline", "containers: [{name: triton}]", nil},
-		"less than baseline":       {"baseline", "containers: [{name: triton, securityContext: {privileged: true}}], hostIPC: true, volumes: [{name: a, hostPath: {path: /}}]", []string{message("host namespaces (hostIPC=true)", "baseline"), message(`hostPath volumes (volume "a")`, "baseline"), message(`privileged (container "triton" must not set securityContext.privileged=true)`, "baseline")}},
+		"less than baseline":       {"baseline", "containers: [{name: triton, securityContext: {privileged: true}}], hostIPC: true, volumes: [{name: a, hostPath: {path: /}}]", []string{message("host namespaces (hostIPC=true)", host, "baseline"), message(`hostPath volumes (volume "a")`, "spec.triton.volumes", "baseline"), message(`privileged (container "triton" must not set securityContext.privileged=true)`, "spec.triton.securityContext", "baseline")}},
 		"privileged is everything": {"privileged", "containers: [{name: triton, securityContext: {privileged: true}}]", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package leasepod
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,8 +35,37 @@ func checkSecurity(bounds *policy.LeaseBounds, triton *field.Path, template *cor
 			found += " (" + result.ForbiddenDetail + ")"
 		}
 		reasons = append(reasons, field.Forbidden(triton, fmt.Sprintf(
-			"%s: the pod must meet the Pod Security Standard %s, also with the defaults of triton (server.leases.podSecurityStandard); %s",
-			found, standard.Level, policy.AdministratorSets)))
+			"%s: change %s: the pod must meet the Pod Security Standard %s, also with the defaults of triton (server.leases.podSecurityStandard); %s",
+			found, keysToChange(triton, result.ForbiddenReason), standard.Level, policy.AdministratorSets)))
 	}
 	return reasons
+}
+
+// keysOfReasons are the keys of triton that a reason of the library is about.
+var keysOfReasons = map[string][]string{
+	"host namespaces":         {"hostIPC", "podTemplate.spec"},
+	"hostPath volumes":        {"volumes"},
+	"restricted volume types": {"volumes"},
+	"hostPort":                {"podTemplate.spec"},
+	"probe or lifecycle host": {"probes", "lifecycle"},
+	"forbidden sysctls":       {"podSecurityContext.sysctls"},
+
+	"allowPrivilegeEscalation != false": {"securityContext"},
+	"non-default capabilities":          {"securityContext"},
+	"unrestricted capabilities":         {"securityContext"},
+	"privileged":                        {"securityContext"},
+	"procMount":                         {"securityContext"},
+}
+
+// keysToChange returns the keys that a user can change for a reason of the library. Other
+// reasons are about the two security contexts.
+func keysToChange(triton *field.Path, reason string) string {
+	var keys []string
+	for _, key := range keysOfReasons[reason] {
+		keys = append(keys, triton.Child(key).String())
+	}
+	if keys == nil {
+		keys = []string{triton.Child("podSecurityContext").String(), triton.Child("securityContext").String()}
+	}
+	return strings.Join(keys, " or ")
 }

@@ -90,18 +90,18 @@ func TestLeaseRefused(t *testing.T) {
 	const named = "metadata: {name: a}\nspec: {models: [{name: m, uri: /m}], "
 	for text, sentence := range map[string]string{
 		"metadata: {name: A.b}" + sound:                                `metadata.name: Invalid value: "A.b": must be a DNS label: at most 63 lower-case letters, digits and '-', with a letter or a digit at both ends`,
-		"metadata: {generateName: a-}" + sound:                         `metadata.name: Required value: the name of the lease; a preview cannot know what generateName becomes`,
-		"metadata: null" + sound:                                       `metadata: Required value: name, and namespace if it is not that of the release`,
+		"metadata: {generateName: a-}" + sound:                         `metadata.name: Required value: set it: the name of the lease; a preview cannot know what generateName becomes`,
+		"metadata: null" + sound:                                       `metadata: Required value: set it: name, and namespace if it is not that of the release`,
 		"metadata: {name: a, namspace: b}" + sound:                     `metadata.namspace: Forbidden: unknown key, did you mean "namespace"?`,
 		"metadata: {name: a, labels: {x: 1}}" + sound:                  `metadata.labels.x: Invalid value: 1: must be a string, not the number 1: quote it`,
 		"metadata: {name: a, creationTimestamp: now}" + sound:          `metadata.creationTimestamp: Invalid value: "now": must be a time such as 2026-01-31T08:00:00Z`,
-		"metadata: {name: a}\nspec: null":                              `spec: Required value: what the lease asks for`,
+		"metadata: {name: a}\nspec: null":                              `spec: Required value: set it: what the lease asks for`,
 		"metadata: {name: a}\nspecs: {}" + sound:                       `specs: Forbidden: unknown key, did you mean "spec"?`,
-		"metadata: {name: a}\nspec: {}":                                `spec: Invalid value: "object": must have either models or target`,
+		"metadata: {name: a}\nspec: {}":                                `spec: Invalid value: must have either models or target`,
 		named + "renewTime: soon}":                                     `spec.renewTime: Invalid value: "soon": must be a time such as 2026-01-31T08:00:00Z`,
 		named + "duration: 5}":                                         `spec.duration: Invalid value: 5: must be a string, not the number 5: quote it`,
 		named + "autoRenew: yes please}":                               `spec.autoRenew: Invalid value: "yes please": must be a boolean, not a string`,
-		"metadata: {name: a}\nspec: {models: [null]}":                  `spec.models[0]: Invalid value: "null": must be an object, not null`,
+		"metadata: {name: a}\nspec: {models: [null]}":                  `spec.models[0]: Invalid value: must be an object, not null`,
 		named + "triton: {resources: {requests: {cpu: 0.5, gpu: 1}}}}": `spec.triton.resources.requests.cpu: Invalid value: 0.5: must be a whole number or a string: quote it`,
 	} {
 		_, refused := lease(t, begin+text)

@@ -139,11 +139,17 @@ func choose(all []*lease, refused Refusals, names []string) ([]*lease, Refusals,
 	if names == nil {
 		return all, refused, nil
 	}
-	known := map[string]bool{}
+	short, long := map[string]bool{}, map[string]bool{}
 	for _, l := range all {
-		known[l.object.Name], known[l.String()] = true, true
+		if l.object.Name != "" {
+			short[l.object.Name], long[l.String()] = true, true
+		}
 	}
 	for _, name := range names {
+		known := short
+		if strings.Contains(name, "/") {
+			known = long
+		}
 		if !known[name] {
 			return nil, nil, render.UnknownLease(name, slices.Sorted(maps.Keys(known)))
 		}

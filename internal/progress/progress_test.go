@@ -123,7 +123,8 @@ func TestIndex(t *testing.T) {
 		"loading": {`[{"name":"a","version":"1","state":"LOADING"},{"name":"b"}]`, both("Loading", ""), "loading a, b"},
 		"one is ready": {
 			`[{"name":"a","version":"1","state":"READY"},{"name":"a","version":"2","state":"UNAVAILABLE","reason":"unloaded"}]`,
-			[]v1alpha1.ModelState{{Name: "a", State: "Ready"}, {Name: "b", State: "Loading"}}, "loading b",
+			[]v1alpha1.ModelState{{Name: "a", State: "Ready"}, {Name: "b", State: "Loading"}},
+			"loading b",
 		},
 		"one fails": {
 			`[{"name":"a","state":"UNAVAILABLE","reason":"Internal:\n\u001b[31mno  such file"},{"name":"b","state":"UNAVAILABLE"}]`,
@@ -212,8 +213,10 @@ func TestPods(t *testing.T) {
 			in(tritonContainer, waiting("CrashLoopBackOff", "back-off 5m0s"))(p)
 			p.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}
 		})}, both("Pending", "container triton: CrashLoopBackOff: the last run ended with exit code 137 (OOMKilled): see its logs")},
-		"crashed": {[]client.Object{pod("p", in(tritonContainer, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}}))},
-			both("Pending", "container triton: the last run ended with exit code 1 (Error): see its logs")},
+		"crashed": {
+			[]client.Object{pod("p", in(tritonContainer, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}}))},
+			both("Pending", "container triton: the last run ended with exit code 1 (Error): see its logs"),
+		},
 		"the newest": {[]client.Object{
 			pod("a", func(p *corev1.Pod) { p.CreationTimestamp = metav1.Unix(10, 0) }),
 			pod("b", func(p *corev1.Pod) {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
@@ -65,11 +66,11 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 		}
 		for _, key := range required {
 			if _, ok := object[fmt.Sprint(key)]; !ok {
-				r.add(field.Required(path.Child(fieldpath.Key(fmt.Sprint(key))).Field(), description(rule, fmt.Sprint(key))))
+				r.add(field.Required(path.Child(fieldpath.Key(fmt.Sprint(key))).Field(), setIt(rule, fmt.Sprint(key))))
 			}
 		}
 	case "type":
-		r.add(field.Invalid(path.Field(), r.summary(failure), wrongType(rule["type"], instance)))
+		r.add(field.Invalid(path.Field(), r.summary(failure), wrongType(rule["type"], instance, r.unit(path))))
 	case "enum":
 		allowed, _ := rule["enum"].([]any)
 		r.add(field.NotSupported(path.Field(), r.summary(failure), texts(allowed)))
@@ -145,8 +146,8 @@ func (r *report) instance(failure *jsonschema.ValidationError) any {
 	return at(r.values, failure.InstanceLocation)
 }
 
-// summary returns how to print the value that failed: it truncates a long string, and
-// returns only the type of a map or list.
+// summary returns how to print the value that failed: it truncates a long string, and does
+// not print a map, a list or null, because the message says what it is.
 func (r *report) summary(failure *jsonschema.ValidationError) any {
 	const most = 80
 	switch instance := r.instance(failure).(type) {
@@ -155,12 +156,8 @@ func (r *report) summary(failure *jsonschema.ValidationError) any {
 			return string(runes[:most]) + "..."
 		}
 		return instance
-	case map[string]any:
-		return "object"
-	case []any:
-		return "array"
-	case nil:
-		return "null"
+	case map[string]any, []any, nil:
+		return field.OmitValueType{}
 	default:
 		return instance
 	}
@@ -196,18 +193,38 @@ func comment(rule map[string]any) string {
 	return text
 }
 
-// description returns the description of a property.
-func description(rule map[string]any, key string) string {
+// setIt returns the message for a required key that is absent: an example from the schema,
+// or its description.
+func setIt(rule map[string]any, key string) string {
 	properties, _ := rule["properties"].(map[string]any)
 	property, _ := properties[key].(map[string]any)
-	text, _ := property["description"].(string)
-	return text
+	if examples, _ := property["examples"].([]any); len(examples) > 0 {
+		if text, err := json.Marshal(examples[0]); err == nil {
+			return "set it, such as " + string(text)
+		}
+	}
+	if text, _ := property["description"].(string); text != "" {
+		return "set it: " + strings.TrimSuffix(strings.ToLower(text[:1])+text[1:], ".")
+	}
+	return "set it"
 }
 
 // wrongType returns the message for a value of a wrong type. It suggests quotes for a
-// boolean or number in the place of a string, such as on or 1.10.
-func wrongType(types, instance any) string {
-	sentence := fmt.Sprintf("must be %s, not %s", typeNames(types), typeOf(instance))
+// boolean or number in the place of a string, such as on or 1.10, and a number for a string
+// in the place of one.
+func wrongType(types, instance any, unit string) string {
+	wanted := typeNames(types)
+	if types == "integer" {
+		if unit != "" {
+			wanted += " number of " + unit
+		}
+		if text, isString := instance.(string); isString {
+			if advice := numberOf(text, unit); advice != "" {
+				return fmt.Sprintf("must be %s: %s", wanted, advice)
+			}
+		}
+	}
+	sentence := fmt.Sprintf("must be %s, not %s", wanted, typeOf(instance))
 	switch instance.(type) {
 	case nil, string, []any, map[string]any:
 		return sentence

@@ -65,7 +65,7 @@ func split(text string) []string {
 func readManifest(text string, linesBefore int) (*Manifest, error) {
 	root, err := parse(text)
 	if err != nil {
-		problems := syntaxErrors(err)
+		problems := syntaxErrors(err, []byte(text))
 		for i := range problems {
 			if problems[i].Line > 0 {
 				problems[i].Line += linesBefore

@@ -47,10 +47,10 @@ func TestReadManifests(t *testing.T) {
 func TestReadManifestsRefuses(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
-		"kind: A\nspec: {b: 1, b: 2}\n---\nkind: B\nkind: C\nspec: {}\n": "line 2, column 14: duplicate key \"b\", first in line 2\nline 5, column 1: duplicate key \"kind\", first in line 4",
+		"kind: A\nspec: {b: 1, b: 2}\n---\nkind: B\nkind: C\nspec: {}\n": "line 2, column 14: duplicate key \"b\", first in line 2: remove one of the two\nline 5, column 1: duplicate key \"kind\", first in line 4: remove one of the two",
 		"kind: A\nspec: {}\n---\nleases: {}\n":                           "line 4, column 1: not a manifest, which needs apiVersion and kind: put values and manifests in separate files, and give each file with -f",
 		"kind: A\nspec: {}\n---\n- a\n":                                  "line 4, column 1: a manifest must be a mapping of keys to values",
-		"kind: A\nspec: {}\n---\nkind: [\n":                              "line 5, column 1: did not find expected node content",
+		"kind: A\nspec: {}\n---\nkind: [\n":                              "line 5, column 1: a value is missing, or a bracket is not closed",
 		"kind: A\nspec: {}\n...\nkind: B\nspec: {}\n":                    "line 4, column 1: a document begins here without a --- line before it",
 		"kind: A\nspec: {a: .nan}\n":                                     "line 2, column 11: a number must be finite: .nan and .inf are not allowed",
 	} {

@@ -19,7 +19,7 @@ import (
 func checkSyntax(text []byte) error {
 	var document yamlv4.Node
 	if err := yamlv4.NewDecoder(bytes.NewReader(text)).Decode(&document); err != nil {
-		return syntaxErrors(err)
+		return syntaxErrors(err, text)
 	}
 	if problems := check(&document, nil); len(problems) > 0 {
 		return problems.sorted()
@@ -31,16 +31,21 @@ func checkSyntax(text []byte) error {
 // document that a values file must not have, or else parserError.
 func explain(parserError error, text []byte) error {
 	decoder := yamlv4.NewDecoder(bytes.NewReader(text))
+	var begin SyntaxError
 	for first := true; ; {
 		var document yamlv4.Node
 		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) && parserError != nil {
-			return SyntaxErrors{{Message: plainMessage(parserError)}}
+			begin.Message = plainMessage(parserError)
+			return SyntaxErrors{begin}
 		}
 		if err != nil {
-			return syntaxErrors(err)
+			return syntaxErrors(err, text)
 		}
 		at := SyntaxError{Line: document.Line, Column: document.Column}
+		if begin.Line == 0 && !isEmpty(&document) {
+			begin = SyntaxError{Line: document.Content[0].Line, Column: document.Content[0].Column}
+		}
 		switch isManifest := isManifestNode(&document); {
 		case isEmpty(&document):
 		case first && isManifest:
@@ -93,12 +98,14 @@ func check(node *yamlv4.Node, found SyntaxErrors) SyntaxErrors {
 			meant, isString := meaning(key)
 			line, known := first[key.Value]
 			switch {
+			case !isString && key.Kind != yamlv4.ScalarNode:
+				problem(key, "a key must be a string: quote a value that begins with {{")
 			case !isString:
-				problem(key, "a key must be a string")
+				problem(key, "a key must be a string: quote it")
 			case meant != key.Value:
 				problem(key, "the key %s is read as %q: quote it", key.Value, meant)
 			case known:
-				problem(key, "duplicate key %q, first in line %d", key.Value, line)
+				problem(key, "duplicate key %q, first in line %d: remove one of the two", key.Value, line)
 			default:
 				first[key.Value] = key.Line
 			}
@@ -169,14 +176,15 @@ func (e SyntaxErrors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func syntaxErrors(err error) SyntaxErrors {
+// syntaxErrors returns the errors of a parser of a text.
+func syntaxErrors(err error, text []byte) SyntaxErrors {
 	var known SyntaxErrors
 	if errors.As(err, &known) {
 		return known
 	}
 	var one *yamlv4.LoadError
 	if errors.As(err, &one) {
-		return SyntaxErrors{{Line: one.Mark.Line, Column: one.Mark.Column, Message: one.Message}}
+		return SyntaxErrors{inPlainWords(one, text)}
 	}
 	return SyntaxErrors{{Message: plainMessage(err)}}
 }

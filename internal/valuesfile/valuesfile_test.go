@@ -36,18 +36,18 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
-		"a: 1\nb: {c: 1, c: 2}\na: 2": "line 2, column 11: duplicate key \"c\", first in line 2\nline 3, column 1: duplicate key \"a\", first in line 1",
+		"a: 1\nb: {c: 1, c: 2}\na: 2": "line 2, column 11: duplicate key \"c\", first in line 2: remove one of the two\nline 3, column 1: duplicate key \"a\", first in line 1: remove one of the two",
 		"a: 1\n...\nb: 2\n":           "line 3, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
 		"{on: a, 'yes': b}":           "line 1, column 2: the key on is read as \"true\": quote it",
-		"{7: a, '7': b}":              "line 1, column 8: duplicate key \"7\", first in line 1",
+		"{7: a, '7': b}":              "line 1, column 8: duplicate key \"7\", first in line 1: remove one of the two",
 		"{010: a, 12e4: b}":           "line 1, column 2: the key 010 is read as \"8\": quote it\nline 1, column 10: the key 12e4 is read as \"120000\": quote it",
 		"1: a\n0x1: b":                "line 2, column 1: the key 0x1 is read as \"1\": quote it",
 		"a: 1\r---\rb: 2":             "line 2, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
-		"5":                           "a values file must be a mapping of keys to values",
-		"? [x]\n: 1":                  "line 1, column 3: a key must be a string",
-		"a: {":                        "line 2, column 1: did not find expected node content",
+		"5":                           "line 1, column 1: a values file must be a mapping of keys to values",
+		"? [x]\n: 1":                  "line 1, column 3: a key must be a string: quote a value that begins with {{",
+		"a: {":                        "line 2, column 1: a value is missing, or a bracket is not closed",
 		"a: .inf":                     "line 1, column 4: a number must be finite: .nan and .inf are not allowed",
-		"a: 1\n---\nb: [":             "line 4, column 1: did not find expected node content",
+		"a: 1\n---\nb: [":             "line 4, column 1: a value is missing, or a bracket is not closed",
 	} {
 		_, err := valuesfile.Read([]byte(text))
 		var problems valuesfile.SyntaxErrors

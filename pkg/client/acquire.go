@@ -71,6 +71,9 @@ type acquisition struct {
 	// connected reports whether the last attempt had a connection, so that the connection
 	// broke if the attempt failed.
 	connected bool
+	// handshake reports whether the last attempt began a TLS handshake. With WithDialContext,
+	// it is all that is known of a connection that broke before the end of the handshake.
+	handshake bool
 	// streamed reports whether a server responded to the last attempt.
 	streamed bool
 	// namespace and id are those of the lease, once a response had them.
@@ -79,7 +82,7 @@ type acquisition struct {
 
 // attempt calls the server once.
 func (a *acquisition) attempt(ctx context.Context) (*tmsv1.Lease, error) {
-	a.connected, a.streamed = false, false
+	a.connected, a.handshake, a.streamed = false, false, false
 	r, err := request(ctx, a.client, a.request)
 	if err != nil {
 		return nil, err
@@ -87,15 +90,16 @@ func (a *acquisition) attempt(ctx context.Context) (*tmsv1.Lease, error) {
 	// Canceling ends the stream if attempt returns before the last response.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var connected atomic.Bool // the transport connects in a goroutine
-	defer func() { a.connected = connected.Load() }()
+	var connected, handshake atomic.Bool // the transport connects in a goroutine
+	defer func() { a.connected, a.handshake = connected.Load(), handshake.Load() }()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		ConnectDone: func(_, _ string, err error) {
 			if err == nil {
 				connected.Store(true)
 			}
 		},
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		TLSHandshakeStart: func() { handshake.Store(true) },
+		GotConn:           func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
 	stream, err := a.client.leases.Acquire(ctx, r)
 	if err != nil {
@@ -136,7 +140,8 @@ func (a *acquisition) retriable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || permanent(err) {
 		return false
 	}
-	if a.client.failFast && !a.reached && !a.connected {
+	again := a.handshake && a.failures == 0 // a port-forward can also break because the port is closed
+	if a.client.failFast && !a.reached && !a.connected && !again {
 		return false
 	}
 	if timeout := a.client.connectTimeout; timeout > 0 && !a.reached && time.Since(a.start) >= timeout {

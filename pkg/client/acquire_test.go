@@ -2,7 +2,9 @@ package client_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -205,6 +207,30 @@ func TestFailFast(t *testing.T) {
 	_, err := newClient(t, server.URL, append(options, client.WithProtocol(client.Connect))...).Acquire(t.Context(), nil, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, retries.Load())
+}
+
+// TestFailFastHandshake checks that Acquire retries once if a connection of a dial function
+// breaks in the TLS handshake, as that of a port-forward to a pod that ends.
+func TestFailFastHandshake(t *testing.T) {
+	t.Parallel()
+	for broken, attempts := range map[int32]int32{1: 2, 100: 2} {
+		server := faketms.New().StartTLS()
+		t.Cleanup(server.Close)
+		pool := x509.NewCertPool()
+		pool.AddCert(server.Certificate())
+		var dials atomic.Int32
+		dial := client.WithDialContext(func(ctx context.Context, network, _ string) (net.Conn, error) {
+			if dials.Add(1) > broken {
+				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+			}
+			near, far := net.Pipe()
+			return near, far.Close()
+		})
+		c := newClient(t, "https://example.com", noBackoff, client.WithFailFast(), client.WithCAPool(pool), dial)
+		_, err := c.Acquire(t.Context(), nil, nil)
+		require.Equal(t, broken > 1, err != nil, "%v", err)
+		require.Equal(t, attempts, dials.Load(), "%v", err)
+	}
 }
 
 // TestConnectTimeoutReached checks that the connect timeout does not count once a server

@@ -43,7 +43,7 @@ type Client struct {
 	onRetry        func(err error, wait time.Duration)
 }
 
-// New returns a client of the server at an http or https URL. It connects with the first
+// New returns a client of the server at an http or https URL without a path. It connects with the first
 // call. The default protocol is gRPC over HTTP/2; an http URL means no TLS.
 //
 // The error wraps ErrPlainToken if there is a token, the URL is http, the server is on
@@ -96,6 +96,8 @@ func parse(serverURL string) (*url.URL, error) {
 		return nil, errors.New("server URL: must not contain a user: use a token")
 	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
 		return nil, fmt.Errorf("server URL %q: must be http://<host>[:<port>] or https://<host>[:<port>]", serverURL)
+	case strings.TrimRight(base.Path, "/") != "":
+		return nil, fmt.Errorf("server URL %q: must have no path: remove %s", serverURL, base.Path)
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, fmt.Errorf("server URL %q: must not contain ? or #", serverURL)
 	}

@@ -52,6 +52,7 @@ func TestNewRefuses(t *testing.T) {
 		"another scheme":  {"ftp://tms", nil, "must be http"},
 		"a password":      {"https://me:secret@tms", nil, "use a token"},
 		"a broken one":    {"https://me:secret@tms:port", nil, "must be http"},
+		"a path":          {"https://tms/api/", nil, "must have no path: remove /api/"},
 		"a query":         {"https://tms?x=1", nil, "must not contain ?"},
 		"no authority":    {"https://tms", []client.Option{client.WithCAFile("client.go")}, "must contain PEM"},
 		"no file":         {"https://tms", []client.Option{client.WithCAFile("nowhere")}, "nowhere"},

@@ -112,7 +112,7 @@ func WithBackoff(wait func(attempt int) time.Duration) Option {
 
 // WithFailFast makes Acquire fail at once if it cannot connect: the host is unknown, or the
 // connection is refused or times out. It retries if a connection broke, or once a server
-// responded. The default is to retry until the context ends.
+// responded. If a connection of WithDialContext broke in the TLS handshake, it retries once. The default is to retry until the context ends.
 func WithFailFast() Option { return func(s *settings) { s.failFast = true } }
 
 // WithConnectTimeout makes Acquire fail if no server responded to it within a time. The

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/spelling"
 )
 
 // ownSeries is the prefix of the series of the administrator's metrics. No series of TMS
@@ -124,6 +125,14 @@ func checkQuery(query string) string {
 	return ""
 }
 
+// didYouMean returns the part of a message that names the word that was probably meant, or "".
+func didYouMean(word string, known []string) string {
+	if best := spelling.Nearest(word, known); best != "" {
+		return fmt.Sprintf(", did you mean %q?", best)
+	}
+	return ""
+}
+
 // checkNames refuses names of metrics that do not exist.
 func (p *Policy) checkNames(path *field.Path, request map[v1alpha1.MetricName]v1alpha1.MetricRequest) field.ErrorList {
 	var reasons field.ErrorList
@@ -136,7 +145,7 @@ func (p *Policy) checkNames(path *field.Path, request map[v1alpha1.MetricName]v1
 			known = append(known, string(metric.Name))
 		}
 		reasons = append(reasons, field.Forbidden(path.Child("autoscaling", "metrics", string(name)),
-			fmt.Sprintf("unknown metric (known here: %s)", strings.Join(known, ", "))))
+			fmt.Sprintf("unknown metric%s (known here: %s)", didYouMean(string(name), known), strings.Join(known, ", "))))
 	}
 	return reasons
 }

@@ -141,9 +141,11 @@ func TestUnknownMetrics(t *testing.T) {
 	require.NoError(t, err)
 	const known = "(known here: cpuUtilization, gpuUtilization, queueTime, firstResponseTime, waitingRequests, kvCache)"
 	for name, message := range map[string]string{
-		"pendingRequests": `unknown metric ` + known,
-		"kvcache":         `unknown metric ` + known,
-		"first":           `unknown metric ` + known,
+		"pendingRequests": `unknown metric, did you mean "waitingRequests"? ` + known,
+		"kvcache":         `unknown metric, did you mean "kvCache"? ` + known,
+		"first":           `unknown metric, did you mean "firstResponseTime"? ` + known,
+		"gpuUtilisation":  `unknown metric, did you mean "gpuUtilization"? ` + known,
+		"quueTime":        `unknown metric, did you mean "queueTime"? ` + known,
 		"xyz":             "unknown metric " + known,
 	} {
 		_, err := p.Grant(path, request(t, fmt.Sprintf(`{enable: true, metrics: {%s: {enabled: true}}}`, name)), nil)

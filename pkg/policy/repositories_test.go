@@ -61,8 +61,10 @@ func TestStorage(t *testing.T) {
 	require.Equal(t, policy.Storage{
 		Downloads: true, FetchCredentials: 2,
 		Mounts: []policy.Mount{
-			{Volume: "models-0", Path: "/mnt/models/b"}, {Volume: "models-1", Path: "/mnt/models/models"},
-			{Volume: "model-images-0", Path: "/mnt/model-images/0"}, {Volume: "model-images-1", Path: "/mnt/model-images/1"},
+			{Volume: "models-0", Path: "/mnt/models/b"},
+			{Volume: "models-1", Path: "/mnt/models/models"},
+			{Volume: "model-images-0", Path: "/mnt/model-images/0"},
+			{Volume: "model-images-1", Path: "/mnt/model-images/1"},
 			{Volume: "fetched-models", Path: "/mnt/fetched-models"},
 			{Volume: "gs-credentials", Path: "/var/run/secrets/tms/gs-credentials", Secret: true},
 			{Volume: "cloud-credentials", Path: "/var/run/secrets/tms/cloud-credentials", Secret: true},

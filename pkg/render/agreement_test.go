@@ -104,7 +104,7 @@ func TestSeedsReachOutcomes(t *testing.T) {
 	t.Parallel()
 	r := goPolicy
 	outcomes := map[string]int{}
-	for _, data := range seeds(200) {
+	for _, data := range seeds(300) {
 		text, name := randvalues.YAML(data)
 		result, err := r.Render(render.Release{Name: name, Namespace: "ns"}, text)
 		var refusal policy.Refusal
@@ -124,6 +124,9 @@ func TestSeedsReachOutcomes(t *testing.T) {
 		if strings.Contains(string(text), "target:") {
 			outcomes["target"]++
 		}
+		if strings.Contains(string(text), "uri: repo://") {
+			outcomes["named repository"]++
+		}
 		for _, lease := range result.Leases {
 			if lease.Grant.Autoscaled {
 				outcomes["autoscaled"]++
@@ -134,7 +137,7 @@ func TestSeedsReachOutcomes(t *testing.T) {
 		}
 	}
 	t.Log(outcomes)
-	for _, outcome := range []string{"refused", "warned", "rendered", "autoscaled", "adjusted", "target"} {
+	for _, outcome := range []string{"refused", "warned", "rendered", "autoscaled", "adjusted", "target", "named repository"} {
 		require.Greater(t, outcomes[outcome], 5, outcome)
 	}
 }

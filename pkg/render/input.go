@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/triton-leases/tms/internal/spelling"
 	"github.com/triton-leases/tms/internal/valuesfile"
@@ -111,6 +112,11 @@ func (in *Input) Only(names ...string) error {
 	}
 	in.values = withoutServer(in.values)
 	in.values[leasesKey] = kept
+	if images, _ := in.values["images"].(map[string]any); images["server"] != nil && !mayDownload(kept) {
+		images = maps.Clone(images)
+		delete(images, "server") // else it would be reported to have no effect
+		in.values["images"] = images
+	}
 	return nil
 }
 
@@ -129,10 +135,11 @@ func (in *Input) Configuration() *Input {
 	return &Input{values: withoutServer(in.withoutLeases())}
 }
 
-// withoutServer returns a copy of values without tms-server and extraObjects.
+// withoutServer returns a copy of values without tms-server and extraObjects. The image of
+// tms-server remains: it also downloads models.
 func withoutServer(values map[string]any) map[string]any {
 	values = valuesfile.Merge(values, map[string]any{
-		"server": map[string]any{"enabled": false, "apiService": nil}, "images": map[string]any{"server": ""},
+		"server": map[string]any{"enabled": false, "apiService": nil},
 	})
 	delete(values, "extraObjects")
 	return values
@@ -150,12 +157,21 @@ func (in *Input) LeaseNames() []string {
 	return slices.Sorted(maps.Keys(leases))
 }
 
-// UnknownLease returns an error that wraps ErrNoLease and suggests a known name.
+// UnknownLease returns an error that wraps ErrNoLease, suggests a known name, and lists the
+// first known names.
 func UnknownLease(name string, known []string) error {
+	const most = 20
+	err := fmt.Errorf("%w: %q", ErrNoLease, name)
 	if best := spelling.Nearest(name, known); best != "" {
-		return fmt.Errorf("%w: %q, did you mean %q?", ErrNoLease, name, best)
+		err = fmt.Errorf("%w, did you mean %q?", err, best)
 	}
-	return fmt.Errorf("%w: %q", ErrNoLease, name)
+	switch more := len(known) - most; {
+	case len(known) == 0:
+		return fmt.Errorf("%w: the input has no leases", err)
+	case more > 0:
+		return fmt.Errorf("%w (known here: %s and %d more)", err, strings.Join(known[:most], ", "), more)
+	}
+	return fmt.Errorf("%w (known here: %s)", err, strings.Join(known, ", "))
 }
 
 // inputOf returns the Input of values files.

@@ -34,10 +34,10 @@ func TestLaterFilesWin(t *testing.T) {
 func TestRenderRefusesFiles(t *testing.T) {
 	t.Parallel()
 	for text, message := range map[string]string{
-		"- a":                              "values file 2: a values file must be a mapping of keys to values",
-		"a: [":                             "values file 2: line 2, column 1: did not find expected node content",
+		"- a":                              "values file 2: line 1, column 1: a values file must be a mapping of keys to values",
+		"a: [":                             "values file 2: line 2, column 1: a value is missing, or a bracket is not closed",
 		"leases: {}\n---\nleases: {a: {}}": "values file 2: line 2, column 1: a second YAML document begins here: put each document in its own file, and give each file with -f",
-		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1`,
+		"a: 1\na: 2":                       `values file 2: line 2, column 1: duplicate key "a", first in line 1: remove one of the two`,
 	} {
 		_, err := goPolicy.Render(release, nil, []byte(text))
 		require.EqualError(t, err, message)
@@ -75,7 +75,7 @@ func TestLease(t *testing.T) {
 
 	_, err = r.Lease(release, "resnet", read(t, queueTime))
 	require.ErrorIs(t, err, render.ErrNoLease)
-	require.EqualError(t, err, `no such lease: "resnet", did you mean "resnet50"?`)
+	require.EqualError(t, err, `no such lease: "resnet", did you mean "resnet50"? (known here: resnet50)`)
 
 	_, err = r.Lease(release, "resnet50", read(t, queueTime), []byte(`triton: {affinity: {podAfinity: {}}}`))
 	require.EqualError(t, err, "triton.affinity.podAfinity: Forbidden: Kubernetes has no such field")

@@ -70,8 +70,10 @@ func (lr *LeaseRenderer) checkRequest(spec *field.Path, lease *v1alpha1.TritonLe
 			reasons = append(reasons, field.Forbidden(spec.Child("target", "name"), "a TritonLease may not scale tms-server"))
 		}
 	}
-	request := policy.LeaseRequest{Target: lease.Spec.Target != nil, InReleaseNamespace: lr.besideServer(lease),
-		Namespace: lease.Namespace, Models: lease.Spec.Models, Repositories: lr.repositories}
+	request := policy.LeaseRequest{
+		Target: lease.Spec.Target != nil, InReleaseNamespace: lr.besideServer(lease),
+		Namespace: lease.Namespace, Models: lease.Spec.Models, Repositories: lr.repositories,
+	}
 	request.Triton, _ = value["triton"].(map[string]any)
 	request.Service, _ = value["service"].(map[string]any)
 	return append(reasons, lr.bounds.CheckRequest(spec, request, lr.images)...)

@@ -162,6 +162,7 @@ func TestRefusedLeases(t *testing.T) {
 		sets     = "; an administrator sets it in the values of the release"
 		field    = ": Forbidden: a TritonLease may not set it: it is not in server.leases.allowedFields" + sets
 		volume   = ": Forbidden: a TritonLease may not have a volume of this type: it is not in server.leases.allowedVolumes" + sets
+		context  = ": change spec.triton.securityContext"
 		standard = ": the pod must meet the Pod Security Standard restricted, also with the defaults of triton (server.leases.podSecurityStandard)" + sets
 	)
 	for name, test := range map[string]struct {
@@ -173,9 +174,9 @@ func TestRefusedLeases(t *testing.T) {
 			want: []string{
 				"spec.triton.priorityClassName" + field, "spec.triton.securityContext" + field, "spec.triton.volumes[0].hostPath" + volume,
 				`spec.triton.resources.limits: Invalid value: "64": must not exceed server.leases.limits.gpus (8) in all containers of a pod together` + sets,
-				`spec.triton: Forbidden: privileged (container "triton" must not set securityContext.privileged=true)` + standard,
-				`spec.triton: Forbidden: allowPrivilegeEscalation != false (container "triton" must set securityContext.allowPrivilegeEscalation=false)` + standard,
-				`spec.triton: Forbidden: restricted volume types (volume "root" uses restricted volume type "hostPath")` + standard,
+				`spec.triton: Forbidden: privileged (container "triton" must not set securityContext.privileged=true)` + context + standard,
+				`spec.triton: Forbidden: allowPrivilegeEscalation != false (container "triton" must set securityContext.allowPrivilegeEscalation=false)` + context + standard,
+				`spec.triton: Forbidden: restricted volume types (volume "root" uses restricted volume type "hostPath")` + ": change spec.triton.volumes" + standard,
 			},
 		},
 		"with the schema's reasons": {
@@ -189,7 +190,7 @@ func TestRefusedLeases(t *testing.T) {
 		"a Service": {spec: "service: {type: LoadBalancer, headless: true}", want: []string{"spec.service.type" + field}},
 		"the administrator's default": {
 			values: "triton: {podSecurityContext: {runAsNonRoot: false}}", spec: "image: ''",
-			want: []string{`spec.triton: Forbidden: runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)` + standard},
+			want: []string{`spec.triton: Forbidden: runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)` + ": change spec.triton.podSecurityContext or spec.triton.securityContext" + standard},
 		},
 		"a sidecar": {
 			values: "server: {leases: {allowedFields: [podTemplate.spec.initContainers], limits: {gpus: 1, memory: 8Gi}}}, triton: {resources: {limits: {nvidia.com/gpu: 1, memory: 6Gi}}}",

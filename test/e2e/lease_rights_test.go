@@ -33,6 +33,7 @@ func TestLeaseRights(t *testing.T) {
 		"list tritonleases.tms.triton-leases.dev", "delete tritonleases.tms.triton-leases.dev", "update tritonleases.tms.triton-leases.dev/status",
 		"create deployments.apps", "patch deployments.apps", "create services", "delete horizontalpodautoscalers.autoscaling",
 		"patch podmonitors.monitoring.coreos.com", "patch prometheusrules.monitoring.coreos.com", "create events.events.k8s.io",
+		"list pods",
 	}
 	for _, right := range allowed {
 		verb, resource, _ := strings.Cut(right, " ")
@@ -45,7 +46,7 @@ func TestLeaseRights(t *testing.T) {
 	}
 	for _, right := range []string{
 		"create tritonleases.tms.triton-leases.dev", "update tritonleases.tms.triton-leases.dev", "patch tritonleases.tms.triton-leases.dev",
-		"get secrets", "list secrets", "get configmaps", "list configmaps", "create pods", "list pods", "delete pods", "create pods/exec",
+		"get secrets", "list secrets", "get configmaps", "list configmaps", "create pods", "get pods", "watch pods", "delete pods", "create pods/exec",
 		"create serviceaccounts/token", "deletecollection deployments.apps", "update leases.coordination.k8s.io", "create roles.rbac.authorization.k8s.io",
 		"create rolebindings.rbac.authorization.k8s.io", "impersonate users", "list nodes", "list namespaces", "create jobs.batch",
 		"create clusterroles.rbac.authorization.k8s.io", "patch customresourcedefinitions.apiextensions.k8s.io", "list replicasets.apps", "* *",

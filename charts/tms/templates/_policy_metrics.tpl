@@ -101,7 +101,49 @@ Argument: the lease. Result: nothing.
 {{- end -}}
 {{- range $name, $_ := .request.metrics -}}
 {{- if not (has $name $known) -}}
-{{- include "tms.policy.refuse" (list $lease (printf ".autoscaling.metrics.%s: Forbidden: unknown metric (known here: %s)" $name (join ", " $known))) -}}
+{{- include "tms.policy.refuse" (list $lease (printf ".autoscaling.metrics.%s: Forbidden: unknown metric%s (known here: %s)" $name (include "tms.policy.didYouMean" (list $name $known)) (join ", " $known))) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.didYouMean: the part of a message that names the word that was probably meant, as
+internal/spelling finds it.
+Arguments: the word, the known words. Result: a text, which is empty if no word is near.
+*/}}
+{{- define "tms.policy.didYouMean" -}}
+{{- $word := index . 0 -}}
+{{- $best := "" -}}
+{{- $begins := false -}}
+{{- $fewest := add1 (div (len $word) 3) -}}
+{{- range $candidate := index . 1 -}}
+{{- $edits := include "tms.policy.distance" (list (lower $word) (lower $candidate)) | int64 -}}
+{{- if $begins -}}
+{{- else if and (ge (len $word) 3) (hasPrefix $word $candidate) -}}
+{{- $begins = true -}}
+{{- $best = $candidate -}}
+{{- else if or (lt $edits $fewest) (and (eq $edits $fewest) (not $best)) -}}
+{{- $best = $candidate -}}
+{{- $fewest = $edits -}}
+{{- end -}}
+{{- end -}}
+{{- if $best }}, did you mean {{ $best | quote }}?{{ end -}}
+{{- end -}}
+
+{{/*
+tms.policy.distance: the Levenshtein distance of two words in ASCII.
+Arguments: the words. Result: a number.
+*/}}
+{{- define "tms.policy.distance" -}}
+{{- $letters := splitList "" (index . 1) -}}
+{{- $row := untilStep 0 (int (add1 (len $letters))) 1 -}}
+{{- range $i, $letter := splitList "" (index . 0) -}}
+{{- $next := list (add1 $i) -}}
+{{- range $j, $other := $letters -}}
+{{- $change := add (index $row $j) (ternary 0 1 (eq $letter $other)) -}}
+{{- $next = append $next (min $change (add1 (index $row (add1 $j))) (add1 (index $next $j))) -}}
+{{- end -}}
+{{- $row = $next -}}
+{{- end -}}
+{{- last $row -}}
 {{- end -}}

@@ -68,14 +68,6 @@ func (d *dice) values() object {
 	}
 	v["leases"] = leases
 	d.part().maybe(3, v, "triton", (*dice).triton)
-	stores := d.part()
-	if stores.sometimes(2) {
-		server["modelRepositories"] = stores.modelRepositories()
-		v["images"] = object{"server": "example.com/server:1"}
-		stores.maybe(4, server, "modelDownloads", func(d *dice) any {
-			return object{"sizeLimit": pick[any](d, "", "1Gi", 5.0), "maximumFiles": 7, "resources": object{"limits": object{"memory": ""}}}
-		})
-	}
 	names := d.part()
 	names.maybe(4, v, "nameOverride", func(d *dice) any { return pick(d, "triton", "tms", "") })
 	names.maybe(4, v, "fullnameOverride", func(d *dice) any { return pick(d, "inference", "") })
@@ -135,6 +127,19 @@ func (d *dice) values() object {
 			"metadata": object{"name": "extra"}, "data": object{"x": "{{ 1 }}\n---\n"},
 		}}
 	})
+	stores := d.part()
+	if stores.sometimes(2) {
+		server["modelRepositories"] = stores.modelRepositories()
+		images, _ := v["images"].(object)
+		if images == nil {
+			images = object{}
+		}
+		images["server"] = "example.com/server:1"
+		v["images"] = images
+		stores.maybe(4, server, "modelDownloads", func(d *dice) any {
+			return object{"sizeLimit": pick[any](d, "", "1Gi", 5.0), "maximumFiles": 7, "resources": object{"limits": object{"memory": ""}}}
+		})
+	}
 	return v
 }
 
@@ -178,9 +183,9 @@ func (d *dice) lease() object {
 	return l
 }
 
-// uri returns the URI of a model. One in three needs modelRepositories, or is refused.
+// uri returns the URI of a model. One in six needs modelRepositories, or is refused.
 func (d *dice) uri() string {
-	if d.sometimes(3) {
+	if d.sometimes(6) {
 		return pick(d, fetched...)
 	}
 	return pick(d,

@@ -99,6 +99,32 @@ func TestRepositories(t *testing.T) {
 	}
 }
 
+// TestConfigMap reads a repository that the kubelet mounts from a ConfigMap, with links to a
+// hidden folder. Triton loads a model by its name. With *, it takes the hidden folders for
+// models, and does not start, because it skips only "." and "..".
+func TestConfigMap(t *testing.T) {
+	locate := write(t, map[string]string{"..2026_01_01/echo/config.pbtxt": echoConfig, "..2026_01_01/echo/1/model.py": ""})
+	folder, _ := locate("/models")
+	for link, target := range map[string]string{"..data": "..2026_01_01", "echo": "..data/echo"} {
+		if err := os.Symlink(target, filepath.Join(folder, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, polled := range map[string]bool{"echo": true, "*": false} {
+		o, err := parse(strings.Fields("--model-repository=/models --model-control-mode=explicit --load-model="+name), newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := readRepositories(o, locate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(r.loaded(), " "); got != "echo" || r.polled != polled {
+			t.Errorf("%s: loaded %q, polled %v: %q", name, got, r.polled, r.complaints)
+		}
+	}
+}
+
 // TestModelEndpoints reads a repository, and calls the endpoints of its models.
 func TestModelEndpoints(t *testing.T) {
 	o, err := parse(strings.Fields("--model-repository=/models --model-repository=s3://b --model-control-mode=explicit --load-model=echo --load-model=broken --load-model=remote"), newest)

@@ -18,12 +18,16 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // Cluster is a cluster of a kubeconfig file.
 type Cluster struct {
 	// Context is the name of the context, and Namespace its namespace, which can be empty.
 	Context, Namespace string
+	// File is the file of the context, its cluster and its user. It is empty if they are in
+	// several files.
+	File string
 
 	config *rest.Config
 	client *http.Client
@@ -65,7 +69,21 @@ func Open(file, contextName string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: context %q: %w", contextName, err)
 	}
-	return &Cluster{Context: contextName, Namespace: selected.Namespace, config: config, client: client, base: base}, nil
+	return &Cluster{
+		Context: contextName, Namespace: selected.Namespace, File: fileOf(raw, selected), config: config, client: client, base: base,
+	}, nil
+}
+
+// fileOf returns the only file with the parts of a context, or "".
+func fileOf(raw *clientcmdapi.Config, selected *clientcmdapi.Context) string {
+	file := selected.LocationOfOrigin
+	if cluster := raw.Clusters[selected.Cluster]; cluster != nil && cluster.LocationOfOrigin != file {
+		return ""
+	}
+	if user := raw.AuthInfos[selected.AuthInfo]; user != nil && user.LocationOfOrigin != file {
+		return ""
+	}
+	return file
 }
 
 // Contexts returns the names of the contexts of a file, sorted, and nil if it cannot be read.

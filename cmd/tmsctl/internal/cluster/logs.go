@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"sync"
@@ -22,7 +23,8 @@ type LogOptions struct {
 }
 
 // Logs calls line with each line of the logs of a container of the pods with labels. The pod
-// is empty if there is only one. One call of line runs at a time.
+// is empty if there is only one. One call of line runs at a time. A line of more than 1 MiB
+// comes in parts.
 func (c *Cluster) Logs(ctx context.Context, namespace string, selector map[string]string, container string, options LogOptions, line func(pod, text string) error) error {
 	pods, err := c.pods(ctx, namespace, selector)
 	if err != nil {
@@ -67,13 +69,18 @@ func (c *Cluster) log(ctx context.Context, namespace, pod string, query url.Valu
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	scanner := bufio.NewScanner(body)
 	const maxLine = 1 << 20
-	scanner.Buffer(nil, maxLine)
-	for scanner.Scan() {
-		if err := line(scanner.Text()); err != nil {
+	reader := bufio.NewReaderSize(body, maxLine)
+	for {
+		text, _, err := reader.ReadLine()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := line(string(text)); err != nil {
 			return err
 		}
 	}
-	return scanner.Err()
 }
