@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -22,8 +23,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -139,7 +142,7 @@ func (l *leases) answers(lease string) {
 func (l *leases) logs(lease, container string, parts ...string) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("the log of %s of %s has %q", container, lease, parts), func() (bool, string) {
-		out, err := l.cluster.Kubectl(l.Context(), "", "logs", "deployment/"+objectName(lease), "-c", container, "-n", l.namespace, "--tail=20")
+		out, err := l.cluster.Kubectl(l.Context(), "", "logs", "deployment/"+objectName(lease), "-c", container, "-n", l.namespace, "--tail=5")
 		so := err == nil
 		for _, part := range parts {
 			so = so && strings.Contains(out.Stdout, part)
@@ -256,12 +259,19 @@ func (a *api) slowDownload(files *fileserver.Server, host, header string) {
 	const lease = "slow"
 	hold := make(chan struct{})
 	uri := files.Put(host, "/vision/slow.zip", fileserver.File{Content: a.zipped("echo", 8<<20), Authorization: header, Hold: hold})
+	screen, terminal := a.terminal()
 	var printed buffer
 	create := exec.CommandContext(a.Context(), h.Tmsctl, "lease", "create", "--name", lease, "-m", "name=echo,uri="+uri, "-n", a.namespace,
 		"--target", a.url, "--ca-file", a.file, "--token-file", me.tokenFile)
 	create.Env = []string{"HOME=" + a.TempDir(), "PATH=/usr/bin:/bin"}
-	create.Stdout, create.Stderr = &printed, &printed
+	create.Stdout, create.Stderr = terminal, terminal
 	a.must(create.Start())
+	_ = terminal.Close() // tmsctl has its own
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(&printed, screen) // fails when tmsctl ends
+	}()
 	shown := regexp.MustCompile(`downloading echo: [0-9.]+ of 8(\.0)? MiB`)
 	a.eventually("the status shows the download", func() (bool, string) {
 		l, err := a.get(lease)
@@ -277,7 +287,9 @@ func (a *api) slowDownload(files *fileserver.Server, host, header string) {
 		a.fatal("the model was not requested")
 	}
 	close(hold)
-	if err := create.Wait(); err != nil || !strings.Contains(printed.String(), "Lease "+lease) {
+	err := create.Wait()
+	<-read
+	if err != nil || !strings.Contains(printed.String(), "Lease "+lease) {
 		a.fatal("tmsctl lease create: %v: %s", err, printed.String())
 	}
 	a.serves(lease)
@@ -286,6 +298,25 @@ func (a *api) slowDownload(files *fileserver.Server, host, header string) {
 		states := a.mustGet(lease).Status.ModelStates
 		return len(states) == 0, fmt.Sprint(states)
 	})
+}
+
+// terminal returns the two ends of a new terminal: tmsctl shows the progress only on one.
+func (s *scenario) terminal() (screen, terminal *os.File) {
+	s.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	s.must(err)
+	s.Cleanup(func() { _ = screen.Close() })
+	control := func(request uintptr, value *int32) {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, screen.Fd(), request, uintptr(unsafe.Pointer(value))); errno != 0 {
+			s.fatal("terminal: %v", errno)
+		}
+	}
+	control(syscall.TIOCSPTLCK, new(int32))
+	number := new(int32)
+	control(syscall.TIOCGPTN, number)
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", *number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	s.must(err)
+	return screen, terminal
 }
 
 // buffer is a bytes.Buffer that can be read while a process writes to it.
