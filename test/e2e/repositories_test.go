@@ -240,7 +240,7 @@ func TestRepositoryHTTPS(t *testing.T) {
 	expect(host, "/vision/moved.zip", header, http.StatusFound)
 	expect(other, "/echo.zip", "", http.StatusOK)
 	a.logs("altered", "fetch-models", "the SHA-256 digest of the archive differs")
-	a.is("denied", "Ready", metav1.ConditionFalse, "Starting", "container fetch-models", "exit code 1")
+	a.is("denied", "Ready", metav1.ConditionFalse, "Starting", "container fetch-models", "exit code 1", "401 Unauthorized")
 	a.logs("denied", "fetch-models", "401 Unauthorized", "the Secret of targetUri example.com/vision")
 	expect(host, "/vision/denied.zip", header, http.StatusUnauthorized)
 	files.Put(host, "/vision/denied.zip", fileserver.File{Content: s.zipped("echo", 1000), Authorization: header})

@@ -225,9 +225,25 @@ func (p *pod) once(node context.Context, c corev1.Container) (code int32) {
 	p.set(func() {
 		s := p.containers[c.Name]
 		s.ready, s.started, s.running, s.crash = false, false, nil, nil
-		s.exit = &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason(code), StartedAt: now, FinishedAt: metav1.Now()}
+		s.exit = &corev1.ContainerStateTerminated{
+			ExitCode: code, Reason: reason(code), Message: terminationMessage(c, container, code), StartedAt: now, FinishedAt: metav1.Now(),
+		}
 	})
 	return code
+}
+
+// terminationMessage returns the end of the log of a failed container that asks for it. Files
+// with termination messages are not simulated.
+func terminationMessage(c corev1.Container, container *Container, code int32) string {
+	if code == 0 || c.TerminationMessagePolicy != corev1.TerminationMessageFallbackToLogsOnError {
+		return ""
+	}
+	text, err := os.ReadFile(container.Log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	const longest = 2048 // bytes, as in the kubelet
+	return string(text[max(0, len(text)-longest):])
 }
 
 func reason(code int32) string {
