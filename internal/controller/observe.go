@@ -3,11 +3,13 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
@@ -132,10 +134,13 @@ func (r *reconciliation) observeReady(deployment *appsv1.Deployment, refused boo
 // was never granted anything.
 const refusedMessage = "the lease is refused, see the condition " + v1alpha1.ConditionGranted
 
-// recordFailure records an event if Ready is false for a reason that a user must resolve.
+// recordFailure records an event if Ready is false for a reason that a user must resolve. The
+// text that observeProgress added to the message does not make another failure.
 func (r *reconciliation) recordFailure() {
+	before := meta.FindStatusCondition(r.lease.Status.Conditions, v1alpha1.ConditionReady)
 	for _, c := range r.status.Conditions {
-		if c.Type == v1alpha1.ConditionReady && (c.Reason == "Conflict" || c.Reason == "Failed") {
+		known := before != nil && before.Reason == c.Reason && strings.HasPrefix(before.Message, c.Message+"; ")
+		if c.Type == v1alpha1.ConditionReady && (c.Reason == "Conflict" || c.Reason == "Failed") && !known {
 			r.recordCondition(v1alpha1.ConditionReady)
 		}
 	}

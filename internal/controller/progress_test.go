@@ -118,6 +118,9 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, failedProbePeriod, e.probed())
 	e.probed()
 	require.Equal(t, 1, *probes)
+	e.recorded()
+	e.probed()
+	require.Empty(t, e.recorded(), "the failure is known")
 	require.Equal(t, "False Failed: it has timed out progressing; container triton: ImagePullBackOff: no such image", e.condition("a", v1alpha1.ConditionReady))
 
 	e.setDeploymentStatus(appsv1.DeploymentStatus{Replicas: 1, AvailableReplicas: 1})

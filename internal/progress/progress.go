@@ -35,7 +35,7 @@ const (
 // maxPods bounds the pods that are read for one lease, and maxAnswer the bytes of an answer.
 const (
 	maxPods   = 10
-	maxAnswer = 1 << 20
+	maxAnswer = 256 << 10
 )
 
 // Prober reads the progress of leases. It is safe for concurrent use.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,19 @@ func TestDownloads(t *testing.T) {
 			require.Equal(t, test.want, states)
 			require.Equal(t, test.summary, Summary(states))
 		})
+	}
+}
+
+// TestMemory checks that a hostile pod cannot make tms-server allocate much memory. It does not
+// run in parallel, because it counts the memory of all tests.
+func TestMemory(t *testing.T) {
+	for _, item := range []string{"0,", "{},"} { // each becomes a model
+		answer := "[" + strings.Repeat(item, (maxAnswer-8)/len(item)) + "0]"
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		probe(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }, pod("p", in(tritonContainer, running)))
+		runtime.ReadMemStats(&after)
+		require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(100), "MiB")
 	}
 }
 

@@ -88,10 +88,9 @@ func (b *LeaseBounds) checkCredentials(pod podRequest) field.ErrorList {
 	}
 	for _, key := range []string{"containers", "initContainers"} {
 		for container := range pod.items(key) {
-			if container.value["name"] == fetchContainer && !slices.Contains(b.config.AllowedFields, "podTemplate.spec.initContainers") {
+			if container.value["name"] == fetchContainer {
 				reasons = append(reasons, field.Forbidden(container.path.Child("name"), fmt.Sprintf(
-					"a TritonLease may not have a container %q, which downloads models with credentials: podTemplate.spec.initContainers is not in %s; %s",
-					fetchContainer, allowedFields, AdministratorSets)))
+					"a TritonLease may not have a container %q, which downloads models with credentials", fetchContainer)))
 			}
 		}
 	}
