@@ -18,6 +18,8 @@ type ModelRepositories struct {
 	HTTPS []HTTPSRepository
 	// Named are the repositories that a lease names as repo://<name>/<path>.
 	Named map[string]ModelRepository
+	// Ignored are the keys of other lists, sorted. NVIDIA TMS has such keys.
+	Ignored []string
 }
 
 // HTTPSRepository is the Secret with the credentials of https:// URIs.
@@ -37,7 +39,8 @@ type ModelRepository struct {
 
 const httpsKey = "https"
 
-// UnmarshalJSON decodes the key https as a list, and each other key as a named repository.
+// UnmarshalJSON decodes the key https as a list, and each other key as a named repository,
+// unless it is a list, too.
 func (r *ModelRepositories) UnmarshalJSON(text []byte) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(text, &all); err != nil {
@@ -51,12 +54,17 @@ func (r *ModelRepositories) UnmarshalJSON(text []byte) error {
 			}
 			continue
 		}
+		if strings.HasPrefix(string(value), "[") {
+			r.Ignored = append(r.Ignored, name)
+			continue
+		}
 		var repository ModelRepository
 		if err := json.Unmarshal(value, &repository); err != nil {
 			return err
 		}
 		r.Named[name] = repository
 	}
+	slices.Sort(r.Ignored)
 	return nil
 }
 
@@ -222,7 +230,7 @@ func (r ModelRepositories) CheckRepositories(lease *field.Path, models []v1alpha
 			refuse("server.modelRepositories has no repository %q: %s", repositoryOf(model.URI), r.names())
 		case m.Downloads():
 			if !with.ServerImage {
-				refuse("needs images.server: a program of the image of tms-server downloads https:// models")
+				refuse("set images.server: a program of the image of tms-server downloads https:// models")
 			}
 		case m.Repository != "" && strings.Contains(model.URI, "#"):
 			refuse("must not have a digest, because only https:// models have one: the repository %q is %s", m.Repository, repository.URI)

@@ -35,5 +35,9 @@ func ignoredKeys(v *values.Values, downloads bool) []string {
 			warnings = append(warnings, key.path+": ignored, because this key of NVIDIA TMS has no effect here")
 		}
 	}
+	for _, name := range v.Server.ModelRepositories.Ignored {
+		warnings = append(warnings, "server.modelRepositories."+name+": ignored, because lists other than https are of NVIDIA TMS "+
+			"and have no effect here: make it a named repository, with uri and secretName")
+	}
 	return warnings
 }

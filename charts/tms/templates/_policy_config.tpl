@@ -118,6 +118,11 @@ Argument: the policy. Result: nothing.
 {{- include "tms.policy.warn" (list $policy (printf "%s: ignored, because this key of NVIDIA TMS has no effect here" (index . 0))) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $value := $server.modelRepositories -}}
+{{- if and (kindIs "slice" $value) (ne $name "https") -}}
+{{- include "tms.policy.warn" (list $policy (printf "server.modelRepositories.%s: ignored, because lists other than https are of NVIDIA TMS and have no effect here: make it a named repository, with uri and secretName" $name)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

@@ -9,7 +9,10 @@ Argument: the lease (see _policy_lease.tpl). Result: nothing.
 {{- define "tms.policy.repositories" -}}
 {{- $lease := . -}}
 {{- $root := .policy.root -}}
-{{- $known := omit (default dict (default dict $root.Values.server).modelRepositories) "https" -}}
+{{- $known := dict -}}
+{{- range $name, $value := (default dict $root.Values.server).modelRepositories -}}
+{{- if kindIs "map" $value -}}{{- $_ := set $known $name $value -}}{{- end -}}
+{{- end -}}
 {{- $models := (include "tms.models" (dict "root" $root "models" .spec.models) | fromJson).models -}}
 {{- $account := default "" (default dict .spec.triton).serviceAccountName -}}
 {{- $file := false -}}
@@ -26,7 +29,7 @@ Argument: the lease (see _policy_lease.tpl). Result: nothing.
 {{- $reasons = append $reasons (printf "server.modelRepositories has no repository %q: %s" (trimPrefix "repo://" $model.uri | regexFind "^[-a-z0-9]+") (ternary (printf "it has %s" (join ", " $names)) "it has no named repository" (gt (len $names) 0))) -}}
 {{- else if hasPrefix "https://" $resolved.uri -}}
 {{- if not (default dict $root.Values.images).server -}}
-{{- $reasons = append $reasons "needs images.server: a program of the image of tms-server downloads https:// models" -}}
+{{- $reasons = append $reasons "set images.server: a program of the image of tms-server downloads https:// models" -}}
 {{- end -}}
 {{- else if and $resolved.repository (contains "#" $model.uri) -}}
 {{- $reasons = append $reasons (printf "must not have a digest, because only https:// models have one: the repository %q is %s" $resolved.repository $named.uri) -}}

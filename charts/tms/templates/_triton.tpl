@@ -13,7 +13,7 @@ Arguments: root (the root context), models. Result: a JSON object with
 {{- $repository := default "" .repository -}}
 {{- if and (not $repository) (hasPrefix "repo://" .uri) -}}
 {{- $name := trimPrefix "repo://" .uri | regexFind "^[-a-z0-9]+" -}}
-{{- if and (ne $name "https") (hasKey $known $name) -}}
+{{- if kindIs "map" (get $known $name) -}}
 {{- $repository = $name -}}
 {{- $base := (get $known $name).uri -}}
 {{- $rest := trimPrefix (printf "repo://%s" $name) .uri -}}
