@@ -76,7 +76,7 @@ func (d *download) run(ctx context.Context) (modified bool, err error) {
 			backoff, failures = fresh, 0
 		}
 		if failures++; failures > d.retries {
-			return false, fmt.Errorf("%s: failed %d times: %w", d.model, failures, err)
+			return false, fmt.Errorf("%w (failed %d times)", err, failures)
 		}
 		delay := backoff.Step()
 		if asked := (retryError{}); errors.As(err, &asked) && asked.after > 0 {

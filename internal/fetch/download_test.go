@@ -48,7 +48,7 @@ func TestRetry(t *testing.T) {
 	}{
 		"503, 429 and 408":         {[]http.HandlerFunc{answer(503), answer(429, "Retry-After", "0")}, ""},
 		"timeout":                  {[]http.HandlerFunc{answer(408), answer(500)}, ""},
-		"too many":                 {[]http.HandlerFunc{answer(503), answer(502), answer(503)}, "/a: failed 3 times: https://127.0.0.1:"},
+		"too many":                 {[]http.HandlerFunc{answer(503), answer(502), answer(503)}, "/a: the server answers 503 Service Unavailable (failed 3 times)"},
 		"broken connections":       {[]http.HandlerFunc{abortAll, abortAll}, ""},
 		"each attempt brings data": {[]http.HandlerFunc{piece(50, abort), piece(50, abort), piece(50, abort), piece(50, abort), piece(50, abort)}, ""},
 		"a server that hangs":      {[]http.HandlerFunc{piece(50, hang), piece(0, hang)}, ""},

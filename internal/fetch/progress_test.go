@@ -80,7 +80,7 @@ func TestProgress(t *testing.T) {
 	require.Eventually(t, func() bool { return ask() == want }, time.Minute, time.Millisecond)
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), `msg="downloading a: 1 of 1.9 MiB" model=a`) }, time.Minute, time.Millisecond)
 	close(resume)
-	require.ErrorContains(t, <-ended, "failed 1 times")
+	require.ErrorContains(t, <-ended, "(failed 1 times)")
 
 	config.Models, config.Progress = config.Models[1:], NewProgress(config.Models[1:])
 	require.NoError(t, Run(t.Context(), config))

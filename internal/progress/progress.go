@@ -5,6 +5,7 @@
 package progress
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -159,8 +160,12 @@ func problemOf(pod *corev1.Pod) string {
 	return ""
 }
 
+// exitOf returns how a container ended. The last line of a termination message is the error: for
+// fetchContainer, Kubernetes takes the end of its log.
 func exitOf(ended *corev1.ContainerStateTerminated) string {
-	return fmt.Sprintf("the last run ended with exit code %d (%s): see its logs", ended.ExitCode, ended.Reason)
+	lines := strings.Split(strings.TrimSpace(ended.Message), "\n")
+	reason := cmp.Or(lines[len(lines)-1], "see its logs")
+	return fmt.Sprintf("the last run ended with exit code %d (%s): %s", ended.ExitCode, ended.Reason, reason)
 }
 
 // addDownloads adds the progress of fetchContainer to the states.
@@ -239,8 +244,9 @@ func clean(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text[:min(len(text), 4*maxMessage)], ""), func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage-3], "") + "..."
+	if len(text) > maxMessage { // an error has its cause at the end
+		half := (maxMessage - 3) / 2
+		text = strings.ToValidUTF8(text[:half], "") + "..." + strings.ToValidUTF8(text[len(text)-half:], "")
 	}
 	return text
 }

@@ -147,8 +147,8 @@ func TestIndex(t *testing.T) {
 		},
 		"a long reason": {
 			`[{"name":"a","state":"UNAVAILABLE","reason":"` + strings.Repeat("x", 5000) + `"}]`,
-			[]v1alpha1.ModelState{{Name: "a", State: "Failed", Message: strings.Repeat("x", 253) + "..."}, {Name: "b", State: "Loading"}},
-			"a failed: " + strings.Repeat("x", 253) + "...; loading b",
+			[]v1alpha1.ModelState{{Name: "a", State: "Failed", Message: strings.Repeat("x", 126) + "..." + strings.Repeat("x", 126)}, {Name: "b", State: "Loading"}},
+			"a failed: " + strings.Repeat("x", 126) + "..." + strings.Repeat("x", 126) + "; loading b",
 		},
 		"another type": {`{"name":"a"}`, both("Loading", ""), "loading a, b"},
 	} {
@@ -231,6 +231,9 @@ func TestPods(t *testing.T) {
 			[]client.Object{pod("p", in(tritonContainer, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}}))},
 			both("Pending", "container triton: the last run ended with exit code 1 (Error): see its logs"),
 		},
+		"could not download": {[]client.Object{pod("p", in(fetchContainer, corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "INFO downloading a\nError: a: 401 Unauthorized\n"},
+		}))}, both("Pending", "container fetch-models: the last run ended with exit code 1 (Error): Error: a: 401 Unauthorized")},
 		"the newest": {[]client.Object{
 			pod("a", func(p *corev1.Pod) { p.CreationTimestamp = metav1.Unix(10, 0) }),
 			pod("b", func(p *corev1.Pod) {

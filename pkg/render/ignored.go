@@ -10,7 +10,7 @@ import "github.com/triton-leases/tms/pkg/values"
 func ignoredKeys(v *values.Values, downloads bool) []string {
 	var warnings []string
 	if v.Images.Server != "" && !v.Server.Enabled && !downloads {
-		warnings = append(warnings, "images.server: has no effect while server.enabled is false")
+		warnings = append(warnings, "images.server: has no effect while server.enabled is false and no lease has an https:// model")
 	}
 	if api := v.Server.APIService; !api.Enabled {
 		// No warning for a key that is removed or set to its default.

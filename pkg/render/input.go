@@ -112,6 +112,11 @@ func (in *Input) Only(names ...string) error {
 	}
 	in.values = withoutServer(in.values)
 	in.values[leasesKey] = kept
+	if images, _ := in.values["images"].(map[string]any); images["server"] != nil && !mayDownload(kept) {
+		images = maps.Clone(images)
+		delete(images, "server") // else it would be reported to have no effect
+		in.values["images"] = images
+	}
 	return nil
 }
 

@@ -90,7 +90,12 @@ var dependencies = []struct {
 	{"nameOverride", isObjectNamePath},
 	{"fullnameOverride", isObjectNamePath},
 	{"images", func(path fieldpath.Path) bool { return path[len(path)-1].Key == "image" }}, // has the default image
+	{"images", isModelURIPath},                                                             // has the image that downloads models
+	{"server", isModelURIPath},                                                             // has the model repositories
 }
+
+// isModelURIPath reports whether a path is that of the URI of a model.
+func isModelURIPath(path fieldpath.Path) bool { return len(path) > 2 && path[len(path)-1].Key == "uri" }
 
 // isObjectNamePath reports whether a path is that of checkNames for the name of the
 // lease's objects: the lease itself.

@@ -308,10 +308,15 @@ func TestRefusalsOfPolicy(t *testing.T) {
 	_, err := goPolicy.Render(release, []byte(`
 triton: {replicas: many}
 fullnameOverride: T
+images: {pullPolicy: often}
+server: {modelRepositories: {vision: {uri: /models, secret: a}}}
 leases:
+  named: {models: [{name: m, uri: "repo://vision"}, {name: o, uri: "https://example.com/a.zip"}]}
   triton: {models: [{name: m, uri: /models}, {name: m, uri: /models}]}
   a-name-that-would-be-too-long-if-the-release-were-put-before-it: {models: [{name: m, uri: /models}]}`))
 	require.EqualError(t, err, `fullnameOverride: Invalid value: "T": must be a DNS label that begins with a letter: lower-case letters, digits and '-'
+images.pullPolicy: Unsupported value: "often": supported values: "", "Always", "IfNotPresent", "Never"
+server.modelRepositories.vision.secret: Forbidden: unknown key, did you mean "secretName"? (known here: credentialFile, namespaces, secretName, serviceAccountName, uri)
 triton.replicas: Invalid value: "many": must be an integer, not a string
 leases.triton.models[1].name: Duplicate value: "m"`)
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"maps"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -43,14 +44,25 @@ func (lr *LeaseRenderer) checkRepositories(path *field.Path, spec *v1alpha1.Leas
 
 // downloads reports whether one of the leases has an https:// model.
 func (lr *LeaseRenderer) downloads(leases any) bool {
+	return anyURI(leases, func(uri string) bool { return lr.repositories.Resolve(uri).Downloads() })
+}
+
+// mayDownload reports whether one of the leases could have an https:// model: a named
+// repository is not resolved.
+func mayDownload(leases any) bool {
+	return anyURI(leases, func(uri string) bool { return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "repo://") })
+}
+
+// anyURI reports whether the URI of a model of the leases fulfills a condition. The leases
+// need not be valid.
+func anyURI(leases any, condition func(string) bool) bool {
 	all, _ := leases.(map[string]any)
 	for _, lease := range all {
 		value, _ := lease.(map[string]any)
 		models, _ := value["models"].([]any)
 		for _, item := range models {
 			model, _ := item.(map[string]any)
-			uri, _ := model["uri"].(string)
-			if lr.repositories.Resolve(uri).Downloads() {
+			if uri, _ := model["uri"].(string); condition(uri) {
 				return true
 			}
 		}

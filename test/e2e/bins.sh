@@ -47,6 +47,7 @@ build adapter bins/adapter sigs.k8s.io/prometheus-adapter/cmd/adapter ""
 build config-gen bins/adapter sigs.k8s.io/prometheus-adapter/cmd/config-gen ""
 build metrics-server bins/metrics-server sigs.k8s.io/metrics-server/cmd/metrics-server ""
 build kube-state-metrics bins/kube-state-metrics k8s.io/kube-state-metrics/v2 ""
+build versitygw bins/versitygw github.com/versity/versitygw/cmd/versitygw ""
 
 # The operator's own manifest, with its CustomResourceDefinitions.
 if [[ ! -s $out/bundle.yaml ]]; then

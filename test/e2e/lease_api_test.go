@@ -115,32 +115,37 @@ func (s *scenario) newAuthority(name string) *authority {
 	return a
 }
 
+// issue returns a new certificate for DNS names, and its key.
+func (s *scenario) issue(a *authority, names ...string) (serial *big.Int, certificate, key []byte) {
+	s.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.must(err)
+	serial, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
+	s.must(err)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(12 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, a.certificate, private.Public(), a.key)
+	s.must(err)
+	text, err := x509.MarshalPKCS8PrivateKey(private)
+	s.must(err)
+	return serial, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text})
+}
+
 // certify writes a new certificate for the server of a namespace into apiSecret, and
 // returns its serial number.
 func (s *scenario) certify(a *authority, namespace string) *big.Int {
 	s.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	s.must(err)
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
-	s.must(err)
 	host := "tms-server." + namespace + ".svc"
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: host}, DNSNames: []string{host, host + ".cluster.local"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(12 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, a.certificate, key.Public(), a.key)
-	s.must(err)
-	secretKey, err := x509.MarshalPKCS8PrivateKey(key)
-	s.must(err)
+	serial, certificate, key := s.issue(a, host, host+".cluster.local")
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: apiSecret, Namespace: namespace}, Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{
-			corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-			corev1.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secretKey}),
-		},
+		Data: map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key},
 	}
 	secrets := h.Cluster.Client.CoreV1().Secrets(namespace)
-	if _, err = secrets.Create(s.Context(), secret, metav1.CreateOptions{}); apierrors.IsAlreadyExists(err) {
+	_, err := secrets.Create(s.Context(), secret, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
 		_, err = secrets.Update(s.Context(), secret, metav1.UpdateOptions{})
 	}
 	s.must(err)

@@ -56,6 +56,9 @@ func TestLeaseReload(t *testing.T) {
 		return err == nil && len(pods) == 2 && updated == 2, fmt.Sprintf("%d of %d pods are new, %v", updated, len(pods), err)
 	})
 	s.hasPods(l.namespace, 2, "") // the old ones have ended
+	if r := load.Take(); len(r.Failures) > 0 {
+		s.fatal("requests failed: %v", r)
+	}
 	s.answers(load, 2)
 	r := load.Stop()
 	s.step("%v", r)

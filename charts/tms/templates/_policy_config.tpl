@@ -102,7 +102,7 @@ Argument: the policy. Result: nothing.
 {{- $server := default dict .root.Values.server -}}
 {{- $api := default dict $server.apiService -}}
 {{- if and $images.server (not $server.enabled) (not (include "tms.policy.downloads" .root)) -}}
-{{- include "tms.policy.warn" (list . "images.server: has no effect while server.enabled is false") -}}
+{{- include "tms.policy.warn" (list . "images.server: has no effect while server.enabled is false and no lease has an https:// model") -}}
 {{- end -}}
 {{- if and (not $api.enabled) (not (has (default "" $api.type) (list "" "ClusterIP"))) -}}
 {{- include "tms.policy.warn" (list . "server.apiService.type: has no effect while server.apiService.enabled is false") -}}

@@ -168,6 +168,8 @@ args:
 ports:
   - name: progress
     containerPort: 8004
+{{- /* The end of the log says why a download failed, and becomes a part of the status. */}}
+terminationMessagePolicy: FallbackToLogsOnError
 {{- with include "tms.withoutEmpty" $limits.resources }}
 resources:
   {{- . | nindent 2 }}

@@ -100,13 +100,13 @@ func TestInvalidRequests(t *testing.T) {
 		"out of range":                   {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: math.MaxInt64} }, map[string]string{"spec.duration": "between"}},
 		"an invalid duration":            {func(r *tmsv1.AcquireRequest) { r.Spec.Duration = &durationpb.Duration{Seconds: 1, Nanos: -1} }, map[string]string{"spec.duration": "between"}},
 		"what the policy refuses": {func(r *tmsv1.AcquireRequest) {
-			r.Spec.Models = []*tmsv1.Model{{Name: hostile, Uri: "ftp://m"}, {Name: "m", Uri: hostile}}
+			r.Spec.Models = []*tmsv1.Model{{Name: hostile, Uri: hostile}}
 			r.Spec.TritonImage = hostile
 			r.Spec.Resources = &tmsv1.Resources{Cpus: hostile, Memory: "{{ .Values }}"}
 			r.Spec.Autoscaling = metricsOf(&tmsv1.MetricRequest{Metric: "queueTime", Threshold: new(int64(-1))}).Autoscaling
 			r.Spec.Autoscaling.MinReplicas, r.Spec.Autoscaling.MaxReplicas = new(int64(-1)), new(int64(-1))
 		}, map[string]string{
-			"spec.models[0].name": "must be the name of a folder", "spec.models[0].uri": "must be s3://", "spec.models[1].uri": "must be s3://",
+			"spec.models[0].name": "must be the name of a folder", "spec.models[0].uri": "must be s3://",
 			"spec.triton_image": "must be an image reference", "spec.resources.cpus": "must be a quantity", "spec.resources.memory": "must be a quantity",
 			"spec.autoscaling.min_replicas": "must be at least 0", "spec.autoscaling.max_replicas": "must be at least 0",
 			"spec.autoscaling.metrics.queueTime.threshold": "must be at least 0",

@@ -49,7 +49,7 @@ type Harness struct {
 	Network    *network.Network
 	Fleet      *triton.Fleet
 	Prometheus monitoring.Prometheus
-	// Registry serves the image of tms-server in the documentation.
+	// Registry serves the image of tms-server in the documentation, and images of models.
 	Registry *node.Registry
 	Log      *Log
 
@@ -105,7 +105,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	images["registry.example.com/tms-server"] = h.Registry
 	certificate, key := h.Cluster.CertificateFiles()
 	if h.Node, err = node.Start(ctx, node.Config{
-		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images,
+		Name: "loopback", IP: netns.NodeIP, Client: h.Cluster.Client, Dir: pods, Logs: h.Logs(), Images: images, Registry: h.Registry,
 		APIHost: h.Cluster.APIHost(), APIPort: h.Cluster.APIPort(), CertificateFile: certificate, KeyFile: key, Report: report,
 	}); err != nil {
 		return h, fmt.Errorf("node: %w", err)
@@ -126,7 +126,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 // check returns an error if an input file is missing.
 func (h *Harness) check() error {
 	for _, path := range []string{
-		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"),
+		filepath.Join(h.Bins, "kubestack"), filepath.Join(h.Bins, "bundle.yaml"), filepath.Join(h.Bins, "versitygw"),
 		filepath.Join(h.Tools, "helm3"), filepath.Join(h.Tools, "helm4"), filepath.Join(h.Chart, "Chart.yaml"), h.Server,
 		filepath.Join(h.Tools, "crane"), filepath.Join(h.Tools, "grpcurl"), filepath.Join(h.Tools, "buf"), h.Tmsctl,
 	} {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,7 @@ type Network struct {
 	services corelisters.ServiceLister
 	slices   discoverylisters.EndpointSliceLister
 	table    *table
+	hosts    sync.Map // addresses by name
 	report   func(format string, args ...any)
 }
 
@@ -67,9 +69,16 @@ func Start(ctx context.Context, config Config) (*Network, error) {
 	return n, nil
 }
 
-// Resolve returns the addresses of <service>.<namespace>.svc[.cluster.local], or nil if the
-// Service does not exist. Those of a headless Service are the addresses of its ready pods.
+// AddHost adds the name of a host outside the cluster.
+func (n *Network) AddHost(name, address string) { n.hosts.Store(name, []string{address}) }
+
+// Resolve returns the addresses of <service>.<namespace>.svc[.cluster.local] or of a host
+// outside the cluster, or nil if the name does not exist. Those of a headless Service are the
+// addresses of its ready pods.
 func (n *Network) Resolve(name string) []string {
+	if addresses, ok := n.hosts.Load(name); ok {
+		return addresses.([]string)
+	}
 	parts := strings.Split(strings.TrimSuffix(name, ".cluster.local"), ".")
 	if len(parts) != 3 || parts[2] != "svc" {
 		return nil

@@ -73,12 +73,8 @@ func (c *Container) send(signal syscall.Signal) error {
 	return nil
 }
 
-func (p *pod) container(spec corev1.Container) (*Container, error) {
-	path := p.logFile(spec.Name)
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("log of %s: %w", spec.Name, err)
-	}
+func (p *pod) container(ctx context.Context, spec corev1.Container) (*Container, error) {
+	var err error
 	environment := map[string]string{
 		"KUBERNETES_SERVICE_HOST": p.node.config.APIHost, "KUBERNETES_SERVICE_PORT": p.node.config.APIPort, "HOSTNAME": p.object.Name,
 	}
@@ -92,8 +88,22 @@ func (p *pod) container(spec corev1.Container) (*Container, error) {
 			if value, err = resource.ExtractContainerResourceValue(e.ValueFrom.ResourceFieldRef, &spec); err != nil {
 				return nil, fmt.Errorf("variable %s of %s: %w", e.Name, spec.Name, err)
 			}
+		case e.ValueFrom.SecretKeyRef != nil:
+			f, ref := files{}, e.ValueFrom.SecretKeyRef
+			if err := p.secret(ctx, f, ref.Name, []corev1.KeyToPath{{Key: ref.Key, Path: ref.Key}}, ref.Optional); err != nil {
+				return nil, fmt.Errorf("variable %s of %s: %w", e.Name, spec.Name, err)
+			}
+			if key, ok := f[ref.Key]; ok {
+				environment[e.Name] = string(key.Data)
+			}
+			continue
 		}
 		environment[e.Name] = expand(value, environment)
+	}
+	path := p.logFile(spec.Name)
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s: %w", spec.Name, err)
 	}
 	return &Container{
 		Pod: p.object, Container: spec, IP: p.ip, Environment: environment, Log: log,

@@ -39,6 +39,8 @@ type Config struct {
 	Dir, Logs string
 	// Images has the runners of images, by repository.
 	Images map[string]Runner
+	// Registry has the images of image volumes.
+	Registry *Registry
 	// APIHost and APIPort are the address of the API server for pods.
 	APIHost, APIPort string
 	// CertificateFile and KeyFile are those of the kubelet's API on port 10250.

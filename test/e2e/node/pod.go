@@ -42,7 +42,8 @@ type state struct {
 	ready, started bool
 	restarts       int32
 	running        *metav1.Time
-	exit           *corev1.ContainerStateTerminated
+	exit, last     *corev1.ContainerStateTerminated // of this run and the one before
+	unresolved     string                           // why the container cannot be created
 	crash          context.CancelCauseFunc
 	container      *Container
 }
@@ -115,6 +116,7 @@ func (p *pod) run(parent context.Context) {
 	}
 	for _, c := range p.object.Spec.InitContainers {
 		for ctx.Err() == nil && p.once(parent, c) != 0 {
+			p.set(func() { p.containers[c.Name].restarts++ })
 			sleep(ctx, time.Second)
 		}
 	}
@@ -174,11 +176,29 @@ func (p *pod) keep(node, alive context.Context, c corev1.Container) {
 	}
 }
 
+// create creates a container. As a kubelet, it retries while a Secret of the variables does
+// not exist. It returns nil if the pod ends before.
+func (p *pod) create(node context.Context, c corev1.Container) *Container {
+	for {
+		container, err := p.container(node, c)
+		if err == nil {
+			return container
+		}
+		p.set(func() { p.containers[c.Name].unresolved = err.Error() })
+		select {
+		case <-p.stop:
+			return nil
+		case <-node.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // once runs and probes a container until it ends, and returns its exit code.
 func (p *pod) once(node context.Context, c corev1.Container) (code int32) {
-	container, err := p.container(c)
-	if err != nil {
-		p.node.config.Report("pod %s: %v", p.object.Name, err)
+	container := p.create(node, c)
+	if container == nil {
 		return 128
 	}
 	defer func() { _ = container.Log.Close() }()
@@ -190,7 +210,10 @@ func (p *pod) once(node context.Context, c corev1.Container) (code int32) {
 	now := metav1.Now()
 	p.set(func() {
 		s := p.containers[c.Name]
-		s.running, s.exit, s.crash, s.ready, s.started, s.container = &now, nil, kill, false, false, container
+		if s.exit != nil {
+			s.last = s.exit
+		}
+		s.running, s.exit, s.crash, s.ready, s.started, s.container, s.unresolved = &now, nil, kill, false, false, container, ""
 	})
 	var helpers sync.WaitGroup
 	helpers.Go(func() { p.probe(probing, c, kill) })
@@ -202,9 +225,25 @@ func (p *pod) once(node context.Context, c corev1.Container) (code int32) {
 	p.set(func() {
 		s := p.containers[c.Name]
 		s.ready, s.started, s.running, s.crash = false, false, nil, nil
-		s.exit = &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason(code), StartedAt: now, FinishedAt: metav1.Now()}
+		s.exit = &corev1.ContainerStateTerminated{
+			ExitCode: code, Reason: reason(code), Message: terminationMessage(c, container, code), StartedAt: now, FinishedAt: metav1.Now(),
+		}
 	})
 	return code
+}
+
+// terminationMessage returns the end of the log of a failed container that asks for it. Files
+// with termination messages are not simulated.
+func terminationMessage(c corev1.Container, container *Container, code int32) string {
+	if code == 0 || c.TerminationMessagePolicy != corev1.TerminationMessageFallbackToLogsOnError {
+		return ""
+	}
+	text, err := os.ReadFile(container.Log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	const longest = 2048 // bytes, as in the kubelet
+	return string(text[max(0, len(text)-longest):])
 }
 
 func reason(code int32) string {

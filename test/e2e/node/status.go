@@ -92,8 +92,11 @@ func (p *pod) containerStatus(c corev1.Container) corev1.ContainerStatus {
 	status := corev1.ContainerStatus{
 		Name: c.Name, Image: c.Image, ImageID: c.Image, ContainerID: "loopback://" + string(p.object.UID) + "-" + c.Name,
 		Ready: s.ready, Started: &s.started, RestartCount: s.restarts,
+		LastTerminationState: corev1.ContainerState{Terminated: s.last},
 	}
 	switch {
+	case s.unresolved != "":
+		status.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CreateContainerConfigError", Message: s.unresolved}
 	case s.running != nil:
 		status.State.Running = &corev1.ContainerStateRunning{StartedAt: *s.running}
 	case s.exit != nil:

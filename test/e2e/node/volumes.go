@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,12 @@ func (p *pod) mount(ctx context.Context) bool {
 func (p *pod) writeVolumes(ctx context.Context) error {
 	for _, v := range p.object.Spec.Volumes {
 		dir := p.volumeDir(v.Name)
+		if v.Image != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), p.node.config.Registry.mount(ctx, v.Image.Reference, dir)); err != nil {
+				return fmt.Errorf("volume %s: %w", v.Name, err)
+			}
+			continue
+		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("volume %s: %w", v.Name, err)
 		}
@@ -74,7 +81,8 @@ func (p *pod) writeVolumes(ctx context.Context) error {
 func (p *pod) volumeDir(volume string) string { return filepath.Join(p.dir, "volumes", volume) }
 
 // Mounted returns the path on this machine of a path in the container, if the path is in a
-// volume whose files the node writes: a ConfigMap, a Secret or a projected volume.
+// volume whose files the node or another container of the pod writes: a ConfigMap, a Secret,
+// a projected volume, an image or an emptyDir.
 func (c *Container) Mounted(path string) (string, bool) {
 	path = filepath.Clean(path)
 	var found corev1.VolumeMount
@@ -84,7 +92,9 @@ func (c *Container) Mounted(path string) (string, bool) {
 			found = m
 		}
 	}
-	i := slices.IndexFunc(c.Pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == found.Name && written(v) })
+	i := slices.IndexFunc(c.Pod.Spec.Volumes, func(v corev1.Volume) bool {
+		return v.Name == found.Name && (written(v) || v.EmptyDir != nil || v.Image != nil)
+	})
 	if i < 0 {
 		return "", false
 	}

@@ -21,7 +21,7 @@ func TestConfigMapVolume(t *testing.T) {
 		v.ConfigMap = &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "model"}, Items: items}
 		n := &Node{config: Config{Client: client, Dir: t.TempDir()}}
 		object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}}
-		object.Spec.Volumes = []corev1.Volume{v, {Name: "empty"}}
+		object.Spec.Volumes = []corev1.Volume{v, {Name: "claim"}, {Name: "empty", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		return newPod(n, object, ""), v
 	}
 	p, _ := mounted(corev1.KeyToPath{Key: "config", Path: "echo/config.pbtxt"}, corev1.KeyToPath{Key: "code", Path: "echo/1/model.py"})
@@ -29,7 +29,7 @@ func TestConfigMapVolume(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Container{Pod: p.object, dir: p.dir, Container: corev1.Container{VolumeMounts: []corev1.VolumeMount{
-		{Name: "empty", MountPath: "/models/empty"}, {Name: "models", MountPath: "/models/"}, {Name: "models", MountPath: "/echo", SubPath: "echo"},
+		{Name: "claim", MountPath: "/models/claim"}, {Name: "empty", MountPath: "/fetched"}, {Name: "models", MountPath: "/models/"}, {Name: "models", MountPath: "/echo", SubPath: "echo"},
 	}}}
 	for path, want := range map[string]string{"/models/echo/config.pbtxt": "c", "/models/echo/1/model.py": "m", "/echo/1/model.py": "m"} {
 		file, ok := c.Mounted(path)
@@ -42,7 +42,12 @@ func TestConfigMapVolume(t *testing.T) {
 	} else if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("a key that is no item: %v", err)
 	}
-	for _, path := range []string{"/models/empty", "/models/empty/x", "/modelsx", "/", "s3://models"} {
+	if file, ok := c.Mounted("/fetched"); !ok {
+		t.Error("/fetched is an emptyDir")
+	} else if info, err := os.Stat(file); err != nil || !info.IsDir() {
+		t.Errorf("/fetched is at %s: %v", file, err)
+	}
+	for _, path := range []string{"/models/claim", "/models/claim/x", "/modelsx", "/", "s3://models"} {
 		if file, ok := c.Mounted(path); ok {
 			t.Errorf("%s is at %s", path, file)
 		}

@@ -8,7 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -217,9 +220,30 @@ func (f *Fleet) Run(ctx context.Context, c *node.Container) int32 {
 	return 1
 }
 
-// load reads the model repositories of a Triton, and logs what it cannot load.
-func load(c *node.Container, o options) (*repositories, error) {
-	read, err := readRepositories(o, c.Mounted)
+// load reads the model repositories of a Triton, and logs what it cannot load. It copies the
+// repositories on S3 servers to subfolders of a folder.
+func load(ctx context.Context, c *node.Container, o options, folder string) (*repositories, error) {
+	copies := map[string]string{}
+	for i, repository := range o.repositories {
+		s3, ok := parseS3(repository)
+		if !ok {
+			continue
+		}
+		credential, err := s3.credential(c.Environment, c.Mounted)
+		if err != nil {
+			return nil, fmt.Errorf("Internal - %w", err)
+		}
+		copies[repository] = filepath.Join(folder, strconv.Itoa(i))
+		if err := s3.copy(ctx, credential, copies[repository]); err != nil {
+			return nil, fmt.Errorf("Internal - %w", err)
+		}
+	}
+	read, err := readRepositories(o, func(path string) (string, bool) {
+		if copied, ok := copies[path]; ok {
+			return copied, true
+		}
+		return c.Mounted(path)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +275,12 @@ func (f *Fleet) run(ctx context.Context, c *node.Container) error {
 	if err != nil {
 		return fmt.Errorf("tritonserver: %w", err)
 	}
-	read, err := load(c, o)
+	folder, err := os.MkdirTemp("", "triton-repositories-")
+	if err != nil {
+		return fmt.Errorf("folder of the repositories: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	read, err := load(ctx, c, o, folder)
 	if err != nil {
 		return fmt.Errorf("creating server: %w", err)
 	}

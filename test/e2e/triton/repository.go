@@ -12,7 +12,7 @@ import (
 )
 
 // assumed is the models of a model repository whose files are not simulated, such as one
-// in a bucket. Triton loads all of them with --load-model=*, or without
+// in a bucket of AWS. Triton loads all of them with --load-model=*, or without
 // --model-control-mode=explicit.
 var assumed = []string{"bert", "resnet50"}
 
@@ -102,7 +102,7 @@ func (r *repositories) pollFailed(format string, args ...any) {
 // poll reads the configuration of a model, and then its newest version.
 func (r *repositories) poll(name, repository string) {
 	folder := filepath.Join(r.folders[repository], name)
-	config, err := readConfig(filepath.Join(folder, "config.pbtxt"), path.Join(repository, name, "config.pbtxt"))
+	config, err := readConfig(filepath.Join(folder, "config.pbtxt"), repository+"/"+name+"/config.pbtxt")
 	if err == nil {
 		err = config.complete(name)
 	}
@@ -124,7 +124,7 @@ func (r *repositories) poll(name, repository string) {
 	if !known {
 		m.reason = fmt.Sprintf("Invalid argument: unable to find backend library for backend '%s', try specifying runtime on the model configuration.", m.Backend)
 	} else if info, err := os.Stat(filepath.Join(folder, m.version, file)); err != nil || !info.Mode().IsRegular() {
-		m.reason = fmt.Sprintf("Internal: model file not found in '%s'", path.Join(repository, name, m.version, file))
+		m.reason = fmt.Sprintf("Internal: model file not found in '%s'", repository+"/"+path.Join(name, m.version, file))
 	}
 	if m.reason != "" {
 		r.complain("failed to load '%s' version %s: %s", name, m.version, m.reason)
