@@ -112,6 +112,15 @@ func (p *probes) begin() {
 		}
 		key := p.due[i]
 		p.due = slices.Delete(p.due, i, i+1)
+		var others, same []client.ObjectKey // a namespace with many leases waits after each of them
+		for _, k := range p.due {
+			if k.Namespace == key.Namespace {
+				same = append(same, k)
+			} else {
+				others = append(others, k)
+			}
+		}
+		p.due = append(others, same...)
 		s := p.leases[key]
 		if s == nil {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -186,6 +187,36 @@ func TestProbes(t *testing.T) {
 	require.Equal(t, 6*2+maxProbes, total)
 	require.Empty(t, p.due)
 	require.Empty(t, p.busy)
+}
+
+// TestProbesOfManyLeases: a lease does not wait for all leases of namespaces with many.
+func TestProbesOfManyLeases(t *testing.T) {
+	t.Parallel()
+	var lock sync.Mutex
+	var order []string
+	full := make(chan struct{})
+	p := newProbes(func(_ context.Context, lease progress.Lease) ([]v1alpha1.ModelState, error) {
+		<-full
+		lock.Lock()
+		defer lock.Unlock()
+		order = append(order, lease.Namespace)
+		return nil, nil
+	}, func(client.ObjectKey) {})
+	due := func(namespace, name string) {
+		key, lease := client.ObjectKey{Namespace: namespace, Name: name}, progress.Lease{Namespace: namespace}
+		p.observe(key, "", lease, epoch, false)
+		p.observe(key, "", lease, epoch.Add(quickStart), false)
+	}
+	for n := range maxProbes {
+		for i := range 100 {
+			due(fmt.Sprint("many-", n), fmt.Sprint(i))
+		}
+	}
+	due("one", "a")
+	close(full)
+	p.running.Wait()
+	require.Len(t, order, 100*maxProbes+1)
+	require.Less(t, slices.Index(order, "one"), 5*maxProbes)
 }
 
 // TestReloadTime: a reload changes the pods of the lease. A time in the future counts when it

@@ -106,6 +106,9 @@ func (c *creation) try(ctx context.Context) error {
 	if !c.owns(existing) {
 		return alreadyExists("Service %q exists and is not a name of this tms-server: choose another name", c.key.Name)
 	}
+	if !existing.DeletionTimestamp.IsZero() { // a load balancer has a finalizer
+		return apierrors.NewConflict(corev1.Resource("services"), c.key.Name, errors.New("it is being deleted"))
+	}
 	c.result, c.replaced = existing, ""
 	if isAs(existing, c.wanted) {
 		return nil

@@ -227,6 +227,16 @@ func TestConcurrent(t *testing.T) {
 	_, err = f.remove("text")
 	require.Equal(t, connect.CodeAborted, connect.CodeOf(err))
 	require.Equal(t, selector("red"), f.service("text").Spec.Selector)
+
+	name := f.service("text") // is deleted when its load balancer is gone
+	name.Finalizers = []string{"service.kubernetes.io/load-balancer-cleanup"}
+	require.NoError(t, f.apiServer.Update(t.Context(), name))
+	_, err = f.remove("text")
+	require.NoError(t, err)
+	for _, lease := range []string{"red", "blue"} {
+		_, err = f.create("text", lease, replace)
+		require.Equal(t, connect.CodeAborted, connect.CodeOf(err), lease)
+	}
 }
 
 // TestRights checks the rights that each method needs, and that errors do not depend on what
