@@ -55,7 +55,9 @@ func compare(t *testing.T, root object, path string, node object, typ reflect.Ty
 		return // Kubernetes defines it
 	case typ == reflect.TypeFor[policy.ModelRepositories]():
 		compare(t, root, path+".https", node["properties"].(object)["https"].(object), reflect.TypeFor[[]policy.HTTPSRepository]())
-		compare(t, root, path+"{}", node["additionalProperties"].(object), reflect.TypeFor[policy.ModelRepository]())
+		for _, named := range node["patternProperties"].(object) {
+			compare(t, root, path+"{}", named.(object)["then"].(object), reflect.TypeFor[policy.ModelRepository]())
+		}
 	case typ == reflect.TypeFor[intstr.IntOrString]():
 		require.ElementsMatch(t, []any{"string", "integer"}, node["type"], path)
 	case reflect.DeepEqual(node["type"], []any{"string", "null"}): // null decodes to an empty string
