@@ -1,6 +1,10 @@
 package render
 
-import "github.com/triton-leases/tms/pkg/values"
+import (
+	"strings"
+
+	"github.com/triton-leases/tms/pkg/values"
+)
 
 // ignoredKeys returns a warning for each key that has no effect: keys of NVIDIA TMS, the
 // image of tms-server if it is not installed, and the Service of its API if the API is not
@@ -9,8 +13,12 @@ import "github.com/triton-leases/tms/pkg/values"
 // downloads reports whether a lease has an https:// model, which needs the image too.
 func ignoredKeys(v *values.Values, downloads bool) []string {
 	var warnings []string
-	if v.Images.Server != "" && !v.Server.Enabled && !downloads {
+	switch {
+	case v.Images.Server == "":
+	case !v.Server.Enabled && !downloads:
 		warnings = append(warnings, "images.server: has no effect while server.enabled is false and no lease has an https:// model")
+	case strings.Contains(v.Images.Server, "nvidia/tms-server"):
+		warnings = append(warnings, "images.server: the image of NVIDIA TMS does not work here: set it to the image of this chart's tms-server, which make image builds")
 	}
 	if api := v.Server.APIService; !api.Enabled {
 		// No warning for a key that is removed or set to its default.

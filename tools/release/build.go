@@ -136,7 +136,11 @@ func (r release) buildProgram(program string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"LICENSE", "README.md"} {
+	examples, err := filepath.Glob("examples/*.yaml")
+	if err != nil {
+		return err
+	}
+	for _, name := range append(examples, "LICENSE", "README.md") {
 		f, err := readFile(name, name)
 		if err != nil {
 			return err

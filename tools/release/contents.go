@@ -51,7 +51,7 @@ func (r release) verifyArchive(program string, p platform) error {
 	if err != nil {
 		return err
 	}
-	want := []string{"LICENSE", "README.md", p.binary(program)}
+	want := []string{"LICENSE", "README.md", "examples/quickstart.yaml", p.binary(program)}
 	for _, name := range completionFiles {
 		want = append(want, "completions/"+fmt.Sprintf(name, program))
 	}

@@ -103,6 +103,8 @@ Argument: the policy. Result: nothing.
 {{- $api := default dict $server.apiService -}}
 {{- if and $images.server (not $server.enabled) (not (include "tms.policy.downloads" .root)) -}}
 {{- include "tms.policy.warn" (list . "images.server: has no effect while server.enabled is false and no lease has an https:// model") -}}
+{{- else if contains "nvidia/tms-server" (default "" $images.server) -}}
+{{- include "tms.policy.warn" (list . "images.server: the image of NVIDIA TMS does not work here: set it to the image of this chart's tms-server, which make image builds") -}}
 {{- end -}}
 {{- if and (not $api.enabled) (not (has (default "" $api.type) (list "" "ClusterIP"))) -}}
 {{- include "tms.policy.warn" (list . "server.apiService.type: has no effect while server.apiService.enabled is false") -}}

@@ -109,7 +109,7 @@ func (d *dice) values() object {
 	})
 	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
 	if server["enabled"] == true {
-		v["images"] = object{"server": "example.com/server:1"}
+		v["images"] = object{"server": "example.com/nvidia/tms-server:1"}
 		rest.server(server)
 		rest.maybe(2, server, "apiService", (*dice).apiService)
 		rest.maybe(8, server, "flowSchema", func(d *dice) any { return pick[any](d, object{"enabled": false}, nil) })
