@@ -5,7 +5,6 @@
 package progress
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,8 +163,10 @@ func problemOf(pod *corev1.Pod) string {
 // fetchContainer, Kubernetes takes the end of its log.
 func exitOf(ended *corev1.ContainerStateTerminated) string {
 	lines := strings.Split(strings.TrimSpace(ended.Message), "\n")
-	reason := cmp.Or(lines[len(lines)-1], "see its logs")
-	return fmt.Sprintf("the last run ended with exit code %d (%s): %s", ended.ExitCode, ended.Reason, reason)
+	if last := strings.TrimPrefix(lines[len(lines)-1], "Error: "); last != "" {
+		return fmt.Sprintf("exit code %d: %s", ended.ExitCode, last)
+	}
+	return fmt.Sprintf("the last run ended with exit code %d (%s): see its logs", ended.ExitCode, ended.Reason)
 }
 
 // addDownloads adds the progress of fetchContainer to the states.

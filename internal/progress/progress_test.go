@@ -233,7 +233,7 @@ func TestPods(t *testing.T) {
 		},
 		"could not download": {[]client.Object{pod("p", in(fetchContainer, corev1.ContainerState{
 			Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "INFO downloading a\nError: a: 401 Unauthorized\n"},
-		}))}, both("Pending", "container fetch-models: the last run ended with exit code 1 (Error): Error: a: 401 Unauthorized")},
+		}))}, both("Pending", "container fetch-models: exit code 1: a: 401 Unauthorized")},
 		"the newest": {[]client.Object{
 			pod("a", func(p *corev1.Pod) { p.CreationTimestamp = metav1.Unix(10, 0) }),
 			pod("b", func(p *corev1.Pod) {
