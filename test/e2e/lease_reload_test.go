@@ -18,7 +18,7 @@ import (
 func TestLeaseReload(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "lease-reload")
-	l := s.leases()
+	l := s.ownLeases(4, "triton: {terminationGracePeriodSeconds: 35, "+withPreStop+"}")
 	workload := l.namespace + "/" + servedObject
 	h.Fleet.Change(workload, func(b *triton.Behavior) {
 		b.Service, b.Instances, b.QueueSize, b.LoadTime = time.Second, 1000, 0, time.Minute

@@ -57,7 +57,7 @@ var shared = struct {
 }{scenarios: []string{
 	"lease-scales", "lease-schema", "lease-refused", "lease-prune", "lease-drift", "lease-conflict", "lease-expiry",
 	"lease-idle", "lease-busy", "lease-unmeasured", "lease-images", "lease-target", "lease-delete", "lease-replicas",
-	"lease-reload", "repository-image",
+	"repository-image",
 }}
 
 // leases returns the TritonLeases in this scenario's namespace, which the shared server
