@@ -245,9 +245,10 @@ func clean(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text[:min(len(text), 4*maxMessage)], ""), func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
-	if len(text) > maxMessage { // an error has its cause at the end
-		half := (maxMessage - 3) / 2
-		text = strings.ToValidUTF8(text[:half], "") + "..." + strings.ToValidUTF8(text[len(text)-half:], "")
+	if len(text) > maxMessage { // an error has its cause before the end
+		const left = (maxMessage - len("...")) * 2 / 3
+		const right = maxMessage - len("...") - left
+		text = strings.ToValidUTF8(text[:left], "") + "..." + strings.ToValidUTF8(text[len(text)-right:], "")
 	}
 	return text
 }
