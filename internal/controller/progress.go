@@ -120,7 +120,7 @@ func (p *probes) begin() {
 				others = append(others, k)
 			}
 		}
-		p.due = append(others, same...)
+		p.due = slices.Concat(others, same)
 		s := p.leases[key]
 		if s == nil {
 			continue
