@@ -144,6 +144,14 @@ func reloaded(lease *tmsv1.Lease, at time.Time) (bool, error) {
 		replicas.GetUpdated() == wanted && replicas.GetCurrent() == wanted && replicas.GetReady() == wanted, nil
 }
 
+// notFound returns the error of a call that deletes something that does not exist.
+func (o *options) notFound(method, kind, id string) error {
+	return &client.Error{
+		Method: method, Code: connect.CodeNotFound, Reached: true,
+		Message: fmt.Sprintf("%s %q does not exist%s", kind, id, inNamespace(o.namespace)),
+	}
+}
+
 func newRelease(o *options, s streams) *cobra.Command {
 	var ignoreNotFound bool
 	command := &cobra.Command{
@@ -162,10 +170,7 @@ func newRelease(o *options, s streams) *cobra.Command {
 				return err
 			}
 			if !released.GetFound() && !ignoreNotFound {
-				return &client.Error{
-					Method: releaseMethod, Code: connect.CodeNotFound, Reached: true,
-					Message: fmt.Sprintf("lease %q does not exist%s", args[0], inNamespace(o.namespace)),
-				}
+				return o.notFound(releaseMethod, "lease", args[0])
 			}
 			switch {
 			case o.output != "":

@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"strings"
 
-	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/api/tms/v1/tmsv1connect"
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/pkg/client"
 )
 
 const nameHelp = `Manage names of leases. A name is an address that outlives leases: clients use
@@ -93,10 +91,7 @@ func newNameDelete(o *options, s streams) *cobra.Command {
 				return err
 			}
 			if !deleted.GetFound() && !ignoreNotFound {
-				return &client.Error{
-					Method: strings.TrimPrefix(tmsv1connect.LeaseNameServiceDeleteProcedure, "/"), Code: connect.CodeNotFound, Reached: true,
-					Message: fmt.Sprintf("name %q does not exist%s", args[0], inNamespace(o.namespace)),
-				}
+				return o.notFound(strings.TrimPrefix(tmsv1connect.LeaseNameServiceDeleteProcedure, "/"), "name", args[0])
 			}
 			switch {
 			case o.output != "":

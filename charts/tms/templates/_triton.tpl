@@ -42,7 +42,7 @@ Arguments: root (the root context), models (of the lease). Result: a JSON object
   credentials     the credentials of downloads: target, secret. The one at index n is the
                   volume fetch-credentials-<n>
   env             variables of the Triton container
-  files           the secrets of which Triton reads a file: volume, secret, key
+  files           the files that Triton reads from secrets: volume, secret, key
   mounts          the mounts of the Triton container: name, path, and file, which is true for
                   the secrets
   serviceAccount  the service account that a named repository needs, or empty
