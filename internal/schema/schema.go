@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -20,20 +21,22 @@ const location = "file:///values.schema.json"
 
 // Schema is a compiled schema. It is safe for concurrent use.
 type Schema struct {
-	document  any
 	validator *jsonschema.Schema
+	// document returns the decoded schema. Only errors need it, so it is decoded for the first one.
+	document func() (any, error)
 }
 
 // Compile compiles a schema. References to other documents are errors: rendering must not
 // need a network.
 func Compile(text []byte) (*Schema, error) {
-	s := new(Schema)
-	if err := json.Unmarshal(text, &s.document); err != nil {
-		return nil, fmt.Errorf("read values.schema.json: %w", err)
+	validator, err := newValidator(text)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	s.validator, err = newValidator(text)
-	return s, err
+	return &Schema{validator: validator, document: sync.OnceValues(func() (document any, err error) {
+		err = json.Unmarshal(text, &document)
+		return document, err
+	})}, nil
 }
 
 func newValidator(text []byte) (*jsonschema.Schema, error) {
@@ -62,7 +65,11 @@ func (s *Schema) Validate(values map[string]any) field.ErrorList {
 	if !errors.As(err, &invalid) {
 		return field.ErrorList{field.InternalError(nil, err)}
 	}
-	r := report{schema: s.document, values: values}
+	document, err := s.document()
+	if err != nil {
+		return field.ErrorList{field.InternalError(nil, fmt.Errorf("read values.schema.json: %w", err))}
+	}
+	r := report{schema: document, values: values}
 	r.collect(invalid)
 	return Sort(r.errors)
 }
