@@ -30,7 +30,8 @@ type Metric struct {
 // The metrics of leases and of the configuration.
 var (
 	Leases = Metric{
-		"tms_leases", Gauge, []string{"condition", "reason", "status"},
+		"tms_leases", Gauge,
+		[]string{"condition", "reason", "status"},
 		"TritonLeases, by the status and the reason of each of their conditions.",
 	}
 	ReloadSuccessful = Metric{
@@ -42,15 +43,18 @@ var (
 		"When the configuration in force was read.",
 	}
 	BudgetGPUs = Metric{
-		"tms_budget_gpus", Gauge, []string{"namespace"},
+		"tms_budget_gpus", Gauge,
+		[]string{"namespace"},
 		"GPU budget of a namespace that has leases, or a budget of its own.",
 	}
 	BudgetGPUsCharged = Metric{
-		"tms_budget_gpus_charged", Gauge, []string{"namespace"},
+		"tms_budget_gpus_charged", Gauge,
+		[]string{"namespace"},
 		"GPUs that the leases of a namespace are charged.",
 	}
 	LeaseLimit = Metric{
-		"tms_lease_limit", Gauge, []string{"resource"},
+		"tms_lease_limit", Gauge,
+		[]string{"resource"},
 		"Limit of one lease: replicas without autoscaling; GPUs, CPUs and bytes of memory of one replica. And the most granted leases: leases, leasesPerNamespace.",
 	}
 )
@@ -58,15 +62,18 @@ var (
 // The metrics of the API.
 var (
 	Calls = Metric{
-		"tms_api_calls_total", Counter, []string{"code", "procedure"},
+		"tms_api_calls_total", Counter,
+		[]string{"code", "procedure"},
 		"API calls that ended, by code: ok, the code of the error, or unread if the request could not be read.",
 	}
 	CallDuration = Metric{
-		"tms_api_call_duration_seconds", Histogram, []string{"procedure"},
+		"tms_api_call_duration_seconds", Histogram,
+		[]string{"procedure"},
 		"Duration of API calls. An Acquire takes as long as models load.",
 	}
 	OpenCalls = Metric{
-		"tms_api_open_calls", Gauge, []string{"procedure"},
+		"tms_api_open_calls", Gauge,
+		[]string{"procedure"},
 		"API calls that are running.",
 	}
 )
@@ -74,11 +81,13 @@ var (
 // The metrics of the ports api, metrics and health.
 var (
 	Connections = Metric{
-		"tms_connections", Gauge, []string{"port"},
+		"tms_connections", Gauge,
+		[]string{"port"},
 		"Open connections.",
 	}
 	LimitedConnections = Metric{
-		"tms_limited_connections_total", Counter, []string{"port", "reason"},
+		"tms_limited_connections_total", Counter,
+		[]string{"port", "reason"},
 		"Connections that a limit closed, by reason: address or maximum (a new connection beyond that limit), preempted (a connection without a call made room for a new one).",
 	}
 )
