@@ -150,8 +150,8 @@ generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## writ
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
 	rm -rf api/tms docs/reference
-	go test $(REFERENCE) -run '^TestReference$$' -update
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
+	go test $(REFERENCE) -run '^TestReference$$' -update
 
 verify: generate ## fail if a generated file is stale, or go.mod is not tidy
 	go mod tidy -diff

@@ -12,7 +12,7 @@
 // of the lease.
 //
 // Errors of all methods:
-// INVALID_ARGUMENT: a field is malformed. The details hold a google.rpc.BadRequest with one
+// INVALID_ARGUMENT: a field is malformed. The details can hold a google.rpc.BadRequest with one
 // violation for each field.
 // UNAUTHENTICATED: the call has no valid token.
 // PERMISSION_DENIED: the token's owner lacks a right.
