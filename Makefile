@@ -140,14 +140,18 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 ##@ Generated files
 
 PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
-GENERATED := values.schema.json charts/tms/files charts/tms/README.md api
-generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, and generated Go
+# The tests TestReference write the pages of docs/reference, except api.md, which a plugin of
+# buf writes from the comments in proto/.
+REFERENCE := ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl ./internal/controller ./internal/crd ./internal/metric ./test/supportmatrix
+GENERATED := values.schema.json charts/tms/files charts/tms/README.md api docs/reference docs/support-matrix.md
+generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, generated Go, and docs/reference
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
-	rm -rf api/tms
+	rm -rf api/tms docs/reference
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
+	go test $(REFERENCE) -run '^TestReference$$' -update
 
 verify: generate ## fail if a generated file is stale, or go.mod is not tidy
 	go mod tidy -diff

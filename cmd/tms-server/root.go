@@ -38,7 +38,9 @@ With --api-bind-address it also serves the lease API.
 
 The Helm chart tms installs it with server.enabled. All state is in the cluster: if one
 replica dies, another takes over. It connects to the cluster like kubectl, or with its
-service account if it runs in a pod.`
+service account if it runs in a pod.
+
+Exit status: 0 stopped by a signal, 1 an error, 2 wrong usage.`
 
 // options are the flags.
 type options struct {

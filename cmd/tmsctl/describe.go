@@ -54,8 +54,8 @@ func describeLease(w io.Writer, lease *tmsv1.Lease) error {
 		d.line("Limits", limitsText(limits))
 	}
 	d.line("Duration", duration(granted))
-	d.line("Created", orDash(formatTime(lease.GetCreatedAt())))
-	d.line("Expires", orNever(formatTime(lease.GetExpiresAt())))
+	d.line("Created", createdText(lease))
+	d.line("Expires", expiryText(lease))
 	section(d, "Refusals", lease.GetRefusals(), func(refusal *tmsv1.Refusal) []string {
 		return []string{refusal.GetField() + ": " + refusal.GetMessage()}
 	})
@@ -76,6 +76,24 @@ func describeLease(w io.Writer, lease *tmsv1.Lease) error {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	return nil
+}
+
+func createdText(lease *tmsv1.Lease) string {
+	if lease.GetCreatedAt() == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s (%s ago)", formatTime(lease.GetCreatedAt()), age(lease.GetCreatedAt()))
+}
+
+func expiryText(lease *tmsv1.Lease) string {
+	switch left := expiresIn(lease.GetExpiresAt()); left {
+	case never:
+		return never
+	case due:
+		return fmt.Sprintf("%s (%s)", formatTime(lease.GetExpiresAt()), due)
+	default:
+		return fmt.Sprintf("%s (in %s)", formatTime(lease.GetExpiresAt()), left)
+	}
 }
 
 func scaling(granted *tmsv1.Grant) string {

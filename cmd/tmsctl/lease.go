@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ time, GPUs that are charged to the budget of the namespace.`
 
 func newLease(o *options, s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lease", Short: "Acquire and manage leases"}
-	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newReload(o, s), newRelease(o, s), newWait(o, s), newLogs(o, s), newName(o, s))
+	command.AddCommand(newCreate(o, s), newList(o, s), newStatus(o, s), newRenew(o, s), newReload(o, s), newRelease(o, s), newWait(o, s), newWatch(o, s), newLogs(o, s), newName(o, s))
 	return command
 }
 
@@ -206,8 +207,8 @@ func inNamespace(namespace string) string {
 func newList(o *options, s streams) *cobra.Command {
 	var all bool
 	command := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List leases", Args: exactArgs(),
-		Long: "List leases.\n\n" + leaseColumns,
+		Use: "list", Aliases: []string{"ls"}, Short: "List leases", Args: exactArgs(), Annotations: wideOutput,
+		Long: "List leases.\n\n" + listingHelp + "\n\n" + leaseColumns,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, namespace, err := o.connectToList(all)
 			if err != nil {
@@ -215,23 +216,31 @@ func newList(o *options, s streams) *cobra.Command {
 			}
 			ctx, cancel := o.withTimeout(command, shortTimeout)
 			defer cancel()
-			request := &tmsv1.ListRequest{Namespace: namespace, PageSize: 500}
-			response := new(tmsv1.ListResponse)
-			for lease, err := range c.List(ctx, request) {
-				if err != nil {
-					return err
-				}
-				response.Leases = append(response.Leases, lease)
+			leases, err := listAll(ctx, c, namespace)
+			if err != nil {
+				return err
 			}
 			switch {
-			case o.output != "":
-				return o.printMessage(s.out, response)
 			case o.porcelain:
-				return porcelainLeases(s.out, response.Leases...)
+				return porcelainLeases(s.out, leases...)
+			case o.output == "" || o.output == "wide":
+				return listing{all, o.output == "wide"}.print(s.out, leases)
 			}
-			return listLeases(s.out, response.Leases, all)
+			return o.printMessage(s.out, &tmsv1.ListResponse{Leases: leases})
 		},
 	}
 	command.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the leases of all namespaces")
 	return command
+}
+
+// listAll returns the leases of all pages.
+func listAll(ctx context.Context, c *client.Client, namespace string) ([]*tmsv1.Lease, error) {
+	var leases []*tmsv1.Lease
+	for lease, err := range c.List(ctx, &tmsv1.ListRequest{Namespace: namespace, PageSize: 500}) {
+		if err != nil {
+			return nil, err
+		}
+		leases = append(leases, lease)
+	}
+	return leases, nil
 }

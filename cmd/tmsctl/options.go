@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/triton-leases/tms/cmd/tmsctl/internal/cluster"
 	"github.com/triton-leases/tms/internal/cli"
@@ -49,10 +48,12 @@ func (o *options) addFlags(root *cobra.Command) {
 	flags.StringVar(&o.caFile, "ca-file", "", "PEM `file` with the certificate authority of the server (default those of the system)")
 	flags.StringVar(&o.serverName, "tls-server-name", "", "`name` that the certificate of the server must have (default the host of the URL)")
 	flags.BoolVar(&o.skipVerify, "insecure-skip-tls-verify", false, "do not check the certificate of the server; an attacker in the network can then read the token")
-	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create and lease wait, none for lease logs)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create and lease wait, none for lease logs and lease watch)")
 	flags.BoolVarP(&o.porcelain, "porcelain", "z", false, "print tab-separated columns without headers, for scripts")
-	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml; also wide for lease list and lease watch")
+	_ = root.RegisterFlagCompletionFunc("output", func(command *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return outputs(command), cobra.ShellCompDirectiveNoFileComp
+	})
 	_ = root.RegisterFlagCompletionFunc("target", completeEndpoints)
 	_ = root.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cluster.Contexts(o.kube.Kubeconfig), cobra.ShellCompDirectiveNoFileComp
@@ -64,7 +65,8 @@ func (o *options) addFlags(root *cobra.Command) {
 
 // check returns an error for wrong combinations of flags, and for an empty server, token
 // or file name.
-func (o *options) check(flags *pflag.FlagSet) error {
+func (o *options) check(command *cobra.Command) error {
+	flags := command.Flags()
 	if err := cli.NotEmpty(flags, "target", "token", "token-file", "ca-file", "tls-server-name", "kubeconfig", "context", "server-namespace", "service"); err != nil {
 		return err
 	}
@@ -83,9 +85,20 @@ func (o *options) check(flags *pflag.FlagSet) error {
 	case flags.Changed("timeout") && o.timeout <= 0:
 		return cli.Usagef("--timeout %s: must be greater than 0", o.timeout)
 	case flags.Changed("output"):
-		return cli.OneOf("output", o.output, "json", "yaml")
+		return cli.OneOf("output", o.output, outputs(command)...)
 	}
 	return nil
+}
+
+// wideOutput are the annotations of a command that has -o wide.
+var wideOutput = map[string]string{"wide": "true"}
+
+// outputs returns the values of --output of a command.
+func outputs(command *cobra.Command) []string {
+	if command.Annotations["wide"] != "" {
+		return []string{"wide", "json", "yaml"}
+	}
+	return []string{"json", "yaml"}
 }
 
 // checkTLS returns an error for flags of TLS with the URL of a server without TLS.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/pkg/client"
 )
 
 // progress shows the state of a lease that is acquired. On a terminal it redraws one
@@ -95,12 +93,7 @@ func (p *progress) connectionLost(err error, _ time.Duration) {
 	}
 	p.lost = true
 	p.erase()
-	message := err.Error()
-	var failure *client.Error
-	if errors.As(err, &failure) {
-		message = failure.Message
-	}
-	_, _ = fmt.Fprintf(p.w, "%s: retrying\n", escape(message))
+	_, _ = io.WriteString(p.w, lostText(err))
 }
 
 // interrupted prints that the lease is being released, which can take seconds.

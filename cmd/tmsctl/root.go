@@ -65,7 +65,7 @@ func newRoot(o *options, s streams) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command.Flags()) },
+		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command) },
 	}
 	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)

@@ -20,7 +20,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tmsctl": main})
+	testscript.Main(m, map[string]func(){"tmsctl": func() {
+		if at, err := time.Parse(time.RFC3339, os.Getenv("NOW")); err == nil {
+			now = func() time.Time { return at }
+		}
+		main()
+	}})
 }
 
 // TestScripts runs testdata/script/*.txtar, which document the command. Each script has its
@@ -39,6 +44,7 @@ func TestScripts(t *testing.T) {
 			env.Values["fake"] = fake
 			env.Values["kube"] = new(*kube)
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise -race makes each command a second slower
+			env.Setenv("NOW", "2026-01-02T12:00:00Z") // the fake creates leases at 03:04:05
 			env.Setenv("URL", server.URL)
 			env.Setenv("TMSCTL_TARGET", server.URL)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
@@ -72,7 +78,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 //	server hold                keep leases from serving
 //	server stall               keep Release calls from ending
 //	server wait                wait until an Acquire is held or a Release stalls
-//	server called <method>     wait until a method is called again
+//	server called <method> [n] wait until a method is called n times more, once by default
 //	server lease <file>        add the lease of a file
 //	server leases <n>          check the number of leases
 //	server got <method> <file> write the last request to a file
@@ -98,7 +104,13 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("no call is held")
 		}
 	case "called":
-		for before := len(fake.Calls(args[1])); len(fake.Calls(args[1])) == before; {
+		n := 1
+		if len(args) > 2 {
+			var err error
+			n, err = strconv.Atoi(args[2])
+			ts.Check(err)
+		}
+		for before := len(fake.Calls(args[1])); len(fake.Calls(args[1])) < before+n; {
 			time.Sleep(time.Millisecond)
 		}
 	case "lease":

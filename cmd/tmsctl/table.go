@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -48,8 +47,7 @@ func (t *table) flush() error {
 	return nil
 }
 
-func orDash(text string) string  { return cmp.Or(text, "-") }
-func orNever(text string) string { return cmp.Or(text, "never") }
+func orDash(text string) string { return cmp.Or(text, "-") }
 
 // formatTime returns a time as Kubernetes prints it, and "" for nil.
 func formatTime(t *timestamppb.Timestamp) string {
@@ -91,6 +89,14 @@ func replicaBounds(granted *tmsv1.Grant) (minimum, maximum string) {
 	return fmt.Sprint(granted.GetMinReplicas()), fmt.Sprint(granted.GetMaxReplicas())
 }
 
+// gpus returns the GPUs of one replica, and an empty string for none.
+func gpus(lease *tmsv1.Lease) string {
+	if lease.GetGranted().GetGpus() == 0 {
+		return ""
+	}
+	return fmt.Sprint(lease.GetGranted().GetGpus())
+}
+
 // chargedGPUs returns an empty string for a lease that no budget applies to.
 func chargedGPUs(lease *tmsv1.Lease) string {
 	if lease.GetBudget() == nil {
@@ -110,36 +116,6 @@ func porcelainLeases(w io.Writer, leases ...*tmsv1.Lease) error {
 			fmt.Sprint(replicas.GetReady()), fmt.Sprint(replicas.GetCurrent()), fmt.Sprint(replicas.GetWanted()), minimum, maximum,
 			formatTime(lease.GetExpiresAt()), lease.GetAddress(), formatTime(lease.GetCreatedAt()), chargedGPUs(lease),
 		)
-	}
-	return t.flush()
-}
-
-// listLeases prints leases for people. The column REPLICAS is serving/wanted. The column
-// GPUS is what leases are charged; it is left out if no budget applies to any of them.
-func listLeases(w io.Writer, leases []*tmsv1.Lease, namespaces bool) error {
-	header := []string{"ID", "MODELS", "STATE", "REPLICAS", "MIN", "MAX", "EXPIRES"}
-	budgets := slices.ContainsFunc(leases, func(l *tmsv1.Lease) bool { return l.GetBudget() != nil })
-	if budgets {
-		header = append(header, "GPUS")
-	}
-	if namespaces {
-		header = append([]string{"NAMESPACE"}, header...)
-	}
-	t := newTable(w, false, header...)
-	for _, lease := range leases {
-		minimum, maximum := replicaBounds(lease.GetGranted())
-		cells := []string{
-			lease.GetId(), modelNames(lease), stateName(lease.GetState()),
-			fmt.Sprintf("%d/%d", lease.GetReplicas().GetReady(), lease.GetReplicas().GetWanted()),
-			minimum, maximum, orNever(formatTime(lease.GetExpiresAt())),
-		}
-		if budgets {
-			cells = append(cells, chargedGPUs(lease))
-		}
-		if namespaces {
-			cells = append([]string{lease.GetNamespace()}, cells...)
-		}
-		t.row(cells...)
 	}
 	return t.flush()
 }

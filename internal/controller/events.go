@@ -2,9 +2,7 @@ package controller
 
 import (
 	"fmt"
-	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -16,21 +14,14 @@ type pendingEvent struct {
 	eventType, reason, note string
 }
 
-// warnings are the reasons of the events of type Warning.
-var warnings = []string{"Refused", "Adjusted", "Conflict", "Corrected", "Failed", "Idle", "NoMetrics"}
-
 // recordEvent records an event once the status is written.
 func (r *reconciliation) recordEvent(reason string, related client.Object, format string, args ...any) {
-	eventType := corev1.EventTypeNormal
-	if slices.Contains(warnings, reason) {
-		eventType = corev1.EventTypeWarning
-	}
 	if related != nil {
 		// The recorder counts equal events as one, and the version would make all differ.
 		related = related.DeepCopyObject().(client.Object)
 		related.SetResourceVersion("")
 	}
-	r.pendingEvents = append(r.pendingEvents, pendingEvent{related, eventType, reason, fmt.Sprintf(format, args...)})
+	r.pendingEvents = append(r.pendingEvents, pendingEvent{related, eventTypeOf(reason), reason, fmt.Sprintf(format, args...)})
 }
 
 // recordCondition records an event if the reason or the message of a condition changed.

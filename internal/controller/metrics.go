@@ -11,6 +11,7 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/budget"
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/metric"
 )
 
 // collector computes the metrics of the controller from the cache at each scrape.
@@ -27,18 +28,8 @@ type collector struct {
 func newCollector(reader client.Reader, configuration *config.Config, installation string) *collector {
 	return &collector{
 		Reader: reader, configuration: configuration, installation: installation,
-		leases: prometheus.NewDesc("tms_leases",
-			"TritonLeases, by the status and the reason of each of their conditions.", []string{"condition", "status", "reason"}, nil),
-		reloaded: prometheus.NewDesc("tms_configuration_last_reload_successful",
-			"Whether the last read of the configuration succeeded: 0 if it is invalid or cannot be read.", nil, nil),
-		reloadedAt: prometheus.NewDesc("tms_configuration_last_reload_success_timestamp_seconds",
-			"When the configuration in force was read.", nil, nil),
-		budgets: prometheus.NewDesc("tms_budget_gpus",
-			"GPU budget of a namespace that has leases, or a budget of its own.", []string{"namespace"}, nil),
-		charged: prometheus.NewDesc("tms_budget_gpus_charged",
-			"GPUs that the leases of a namespace are charged.", []string{"namespace"}, nil),
-		limits: prometheus.NewDesc("tms_lease_limit",
-			"Limit of one lease: replicas without autoscaling; GPUs, CPUs and bytes of memory of one replica. And the most granted leases: leases, leasesPerNamespace.", []string{"resource"}, nil),
+		leases: metric.Leases.Desc(), reloaded: metric.ReloadSuccessful.Desc(), reloadedAt: metric.ReloadTime.Desc(),
+		budgets: metric.BudgetGPUs.Desc(), charged: metric.BudgetGPUsCharged.Desc(), limits: metric.LeaseLimit.Desc(),
 	}
 }
 
@@ -71,7 +62,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counts := map[[3]string]int{}
 	for i := range all.Items {
 		for _, condition := range all.Items[i].Status.Conditions {
-			counts[[3]string{condition.Type, string(condition.Status), condition.Reason}]++
+			counts[[3]string{condition.Type, condition.Reason, string(condition.Status)}]++
 		}
 	}
 	for labels, count := range counts {

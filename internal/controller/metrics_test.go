@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/triton-leases/tms/internal/config"
+	"github.com/triton-leases/tms/internal/metric"
+	"github.com/triton-leases/tms/internal/testing/exported"
 )
 
 // gather returns the values of all series.
@@ -67,6 +69,10 @@ func TestMetrics(t *testing.T) {
 		"tms_lease_limit resource=leases":                                 20000,
 		"tms_lease_limit resource=replicas":                               10,
 	}, gather(t, c))
+
+	registry := prometheus.NewRegistry()
+	require.NoError(t, registry.Register(c))
+	require.ElementsMatch(t, metric.Controller(), exported.Metrics(t, registry))
 
 	require.NoError(t, os.Remove(file))
 	_, err = read.Reload()

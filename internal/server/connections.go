@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/triton-leases/tms/internal/auth"
+	"github.com/triton-leases/tms/internal/metric"
 )
 
 // ConnectionLimits limit the connections that are open at once.
@@ -53,17 +54,17 @@ type limitedListener struct {
 	sources map[netip.Prefix][]*limitedConn
 }
 
-// limitConnections returns a limitedListener. The registry gets its metrics.
-func limitConnections(listener net.Listener, limits ConnectionLimits, registry prometheus.Registerer, logger logr.Logger) (*limitedListener, error) {
+// limitConnections returns a limitedListener. The registry gets its metrics, with the name
+// of the port as a label.
+func limitConnections(listener net.Listener, port string, limits ConnectionLimits, registry prometheus.Registerer, logger logr.Logger) (*limitedListener, error) {
+	labels := prometheus.Labels{"port": port}
 	l := &limitedListener{
 		Listener: listener, limits: limits, logger: logger, log: rate.Sometimes{Interval: time.Minute}, sources: map[netip.Prefix][]*limitedConn{},
-		open: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tms_connections", Help: "Open connections."}),
-		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tms_limited_connections_total",
-			Help: "Connections that a limit closed, by reason: address or maximum (a new connection beyond that limit), preempted (a connection without a call made room for a new one).",
-		}, []string{"reason"}),
+		closed: metric.LimitedConnections.CounterVec(labels),
 	}
-	for _, collector := range []prometheus.Collector{l.open, l.closed} {
+	open := metric.Connections.GaugeVec(labels)
+	l.open = open.WithLabelValues()
+	for _, collector := range []prometheus.Collector{open, l.closed} {
 		if err := registry.Register(collector); err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ func (c *addressedConn) Close() error {
 // newLimitedListener returns a listener without connections.
 func newLimitedListener(t *testing.T, limits ConnectionLimits) *limitedListener {
 	t.Helper()
-	l, err := limitConnections(nil, limits, prometheus.NewRegistry(), logr.Discard())
+	l, err := limitConnections(nil, "api", limits, prometheus.NewRegistry(), logr.Discard())
 	require.NoError(t, err)
 	return l
 }

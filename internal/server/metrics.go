@@ -9,6 +9,8 @@ import (
 	"connectrpc.com/connect"
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/triton-leases/tms/internal/metric"
 )
 
 // callMetrics counts and times the calls, and logs those that fail.
@@ -24,16 +26,9 @@ const unread = "unread"
 
 func newCallMetrics(registry prometheus.Registerer) (*callMetrics, error) {
 	m := &callMetrics{
-		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tms_api_calls_total", Help: "API calls that ended, by code: ok, the code of the error, or unread if the request could not be read.",
-		}, []string{"procedure", "code"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tms_api_call_duration_seconds", Help: "Duration of API calls. An Acquire takes as long as models load.",
-			Buckets: []float64{.005, .02, .1, .5, 2, 10, 60, 300, 1800},
-		}, []string{"procedure"}),
-		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "tms_api_open_calls", Help: "API calls that are running.",
-		}, []string{"procedure"}),
+		calls:    metric.Calls.CounterVec(nil),
+		duration: metric.CallDuration.HistogramVec([]float64{.005, .02, .1, .5, 2, 10, 60, 300, 1800}),
+		open:     metric.OpenCalls.GaugeVec(nil),
 	}
 	return m, errors.Join(registry.Register(m.calls), registry.Register(m.duration), registry.Register(m.open))
 }
@@ -53,7 +48,7 @@ func (m *callMetrics) middleware(procedures map[string]bool, next http.Handler) 
 		m.open.WithLabelValues(procedure).Inc()
 		defer func() {
 			m.open.WithLabelValues(procedure).Dec()
-			m.calls.WithLabelValues(procedure, code).Inc()
+			m.calls.WithLabelValues(code, procedure).Inc()
 			m.duration.WithLabelValues(procedure).Observe(time.Since(start).Seconds())
 		}()
 		next.ServeHTTP(w, request.WithContext(context.WithValue(request.Context(), codeKey{}, &code)))

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tmsv1 "github.com/triton-leases/tms/api/tms/v1"
+	"github.com/triton-leases/tms/internal/metric"
+	"github.com/triton-leases/tms/internal/testing/exported"
 )
 
 // metrics returns the values of a metric by its labels.
@@ -109,6 +111,24 @@ func TestCallMetrics(t *testing.T) {
 		require.InDelta(t, 1, r.calls(t)["/tms.v1.LeaseService/Acquire canceled"], 0)
 		took := r.metrics(t, "tms_api_call_duration_seconds", func(m *dto.Metric) float64 { return m.GetHistogram().GetSampleSum() })
 		require.InDelta(t, 120, took["/tms.v1.LeaseService/Acquire"], 0)
+	})
+}
+
+// TestExportedMetrics checks that a running server exports the metrics of the API, and no
+// others.
+func TestExportedMetrics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := serve(t, &leases{}, func(s *Server) { s.config.Connections = ConnectionLimits{Maximum: 1, PerAddress: 1} })
+		client, _ := r.client(t, protocols["gRPC"])
+		_, err := status(client, "a")
+		require.NoError(t, err)
+		excess, err := r.Dial(t.Context())
+		require.NoError(t, err)
+		_, err = excess.Read(make([]byte, 1))
+		require.Error(t, err, "the connection is beyond the limit")
+		require.NoError(t, excess.Close())
+		require.ElementsMatch(t, metric.API(), exported.Metrics(t, r.registry))
 	})
 }
 

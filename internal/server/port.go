@@ -25,7 +25,7 @@ func NewPort(ctx context.Context, name, address string, handler http.Handler, re
 		return nil, fmt.Errorf("listen on the port of %s: %w", name, err)
 	}
 	logger = logger.WithName(name)
-	limited, err := limitConnections(listener, portConnections, prometheus.WrapRegistererWith(prometheus.Labels{"port": name}, registry), logger)
+	limited, err := limitConnections(listener, name, portConnections, registry, logger)
 	if err != nil {
 		_ = listener.Close()
 		return nil, fmt.Errorf("metrics: %w", err)

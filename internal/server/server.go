@@ -154,7 +154,7 @@ func (s *Server) http2() *http.HTTP2Config {
 
 // secure returns a listener with limits that uses TLS if there is a certificate.
 func (s *Server) secure(ctx context.Context, listener net.Listener, logger logr.Logger) (net.Listener, error) {
-	limited, err := limitConnections(listener, s.config.Connections, prometheus.WrapRegistererWith(prometheus.Labels{"port": "api"}, s.config.Metrics), logger)
+	limited, err := limitConnections(listener, "api", s.config.Connections, s.config.Metrics, logger)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}

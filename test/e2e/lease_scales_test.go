@@ -34,7 +34,7 @@ func TestLeaseScales(t *testing.T) {
 	s.load(l.namespace+"/"+object, 300)
 	s.becomes(l.namespace, object, 4)
 	l.counts(name, 4)
-	l.shows(name, "resnet50,bert", "True", "4", "1", "4")
+	l.shows(name, "resnet50,bert", "True", "Serving", "4", "1", "4")
 
 	s.load(l.namespace+"/"+object, 1)
 	s.becomes(l.namespace, object, 1)
@@ -94,7 +94,7 @@ func (l *leases) shows(name string, columns ...string) {
 	out, err := l.cluster.Kubectl(l.Context(), "", "get", "tl", name, "-n", l.namespace)
 	l.must(err)
 	header, row, _ := strings.Cut(strings.TrimSpace(out.Stdout), "\n")
-	if got := strings.Fields(header); strings.Join(got, " ") != "NAME MODELS READY REPLICAS MIN MAX GPUS EXPIRES AGE" {
+	if got := strings.Fields(header); strings.Join(got, " ") != "NAME MODELS READY REASON REPLICAS MIN MAX GPUS EXPIRES AGE" {
 		l.fatal("kubectl get tl has the columns %v", got)
 	}
 	got := strings.Fields(row)

@@ -10,6 +10,19 @@
 // (authorization: Bearer <token>). Kubernetes RBAC decides what the token's owner may
 // do: each method below names the right on tritonleases that it needs in the namespace
 // of the lease.
+//
+// Errors of all methods:
+// INVALID_ARGUMENT: a field is malformed. The details can hold a google.rpc.BadRequest with one
+// violation for each field.
+// UNAUTHENTICATED: the call has no valid token.
+// PERMISSION_DENIED: the token's owner lacks a right.
+// NOT_FOUND: the lease does not exist. Release and Delete do not return it.
+// FAILED_PRECONDITION: the administrator's configuration forbids the call.
+// RESOURCE_EXHAUSTED: the user makes too many calls or has too many open, or the request is
+// too large.
+// ABORTED: the object changed during the call; retry.
+// UNAVAILABLE: tms-server or the Kubernetes API server cannot serve the call now; retry.
+// INTERNAL: tms-server failed, and logged the cause.
 
 package tmsv1
 

@@ -130,10 +130,13 @@ func (s *Server) LoopPages() {
 // stalled Release.
 func (s *Server) Held() <-chan struct{} { return s.held }
 
-// Put adds a lease.
+// Put adds a lease, or replaces it.
 func (s *Server) Put(lease *tmsv1.Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leases = slices.DeleteFunc(s.leases, func(other *tmsv1.Lease) bool {
+		return other.Namespace == lease.Namespace && other.Id == lease.Id
+	})
 	s.leases = append(s.leases, lease)
 }
 

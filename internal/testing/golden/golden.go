@@ -28,7 +28,7 @@ func Equal(t *testing.T, file, text string) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		require.NoError(t, err)
 	}
-	Same(t, string(want), text, file+" differs from the output; if the output is right, run: make golden")
+	Same(t, string(want), text, file+" differs from the output; if the output is right, run: make generate golden")
 }
 
 // Same fails the test if two long texts differ, and shows the first line that differs.

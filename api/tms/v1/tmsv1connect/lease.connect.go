@@ -8,6 +8,19 @@
 // (authorization: Bearer <token>). Kubernetes RBAC decides what the token's owner may
 // do: each method below names the right on tritonleases that it needs in the namespace
 // of the lease.
+//
+// Errors of all methods:
+// INVALID_ARGUMENT: a field is malformed. The details can hold a google.rpc.BadRequest with one
+// violation for each field.
+// UNAUTHENTICATED: the call has no valid token.
+// PERMISSION_DENIED: the token's owner lacks a right.
+// NOT_FOUND: the lease does not exist. Release and Delete do not return it.
+// FAILED_PRECONDITION: the administrator's configuration forbids the call.
+// RESOURCE_EXHAUSTED: the user makes too many calls or has too many open, or the request is
+// too large.
+// ABORTED: the object changed during the call; retry.
+// UNAVAILABLE: tms-server or the Kubernetes API server cannot serve the call now; retry.
+// INTERNAL: tms-server failed, and logged the cause.
 package tmsv1connect
 
 import (
@@ -72,6 +85,7 @@ type LeaseServiceClient interface {
 	// RESOURCE_EXHAUSTED: the user makes too many calls.
 	// DEADLINE_EXCEEDED: the lease did not serve in time.
 	// UNAVAILABLE: the server shuts down; retry with the same request_id.
+	//
 	// The details of INVALID_ARGUMENT and FAILED_PRECONDITION hold a
 	// google.rpc.BadRequest with one violation for each field.
 	Acquire(context.Context, *connect.Request[v1.AcquireRequest]) (*connect.ServerStreamForClient[v1.AcquireResponse], error)
@@ -217,6 +231,7 @@ type LeaseServiceHandler interface {
 	// RESOURCE_EXHAUSTED: the user makes too many calls.
 	// DEADLINE_EXCEEDED: the lease did not serve in time.
 	// UNAVAILABLE: the server shuts down; retry with the same request_id.
+	//
 	// The details of INVALID_ARGUMENT and FAILED_PRECONDITION hold a
 	// google.rpc.BadRequest with one violation for each field.
 	Acquire(context.Context, *connect.Request[v1.AcquireRequest], *connect.ServerStream[v1.AcquireResponse]) error

@@ -55,6 +55,7 @@ type LeaseNameServiceClient interface {
 	// ALREADY_EXISTS: the name points to another lease and replace is false, or is that of a
 	// Service or of a lease's objects.
 	// ABORTED: other calls change the name at the same time; retry.
+	//
 	// The details of the first four hold a google.rpc.BadRequest with one violation for
 	// each field.
 	Create(context.Context, *connect.Request[v1.LeaseNameServiceCreateRequest]) (*connect.Response[v1.LeaseNameServiceCreateResponse], error)
@@ -136,6 +137,7 @@ type LeaseNameServiceHandler interface {
 	// ALREADY_EXISTS: the name points to another lease and replace is false, or is that of a
 	// Service or of a lease's objects.
 	// ABORTED: other calls change the name at the same time; retry.
+	//
 	// The details of the first four hold a google.rpc.BadRequest with one violation for
 	// each field.
 	Create(context.Context, *connect.Request[v1.LeaseNameServiceCreateRequest]) (*connect.Response[v1.LeaseNameServiceCreateResponse], error)

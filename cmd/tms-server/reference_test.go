@@ -1,0 +1,14 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/triton-leases/tms/internal/reference"
+	"github.com/triton-leases/tms/internal/testing/golden"
+)
+
+// TestReference checks the page of all commands and flags.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	golden.Equal(t, "../../docs/reference/tms-server.md", reference.Command(newRoot(), "cmd/tms-server"))
+}
