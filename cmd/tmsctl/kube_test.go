@@ -26,6 +26,7 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
+	"sigs.k8s.io/yaml"
 )
 
 // kube is an API server with the Service tms-system/tms-server, whose pod forwards its port
@@ -40,6 +41,8 @@ type kube struct {
 	forbidden string // the end of a path that is forbidden
 	notReady  bool
 	forwards  map[string]int // by protocol: WebSocket or SPDY
+	// objects are other responses, by path.
+	objects map[string]any
 }
 
 // kubeToken is the token of the users of the kubeconfig file.
@@ -90,7 +93,13 @@ func (k *kube) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "started\x1b[2J\n%s\n", r.URL.RawQuery)
 	case "/api/v1/namespaces/vision/pods/long-0/log":
 		_, _ = fmt.Fprintln(w, strings.Repeat("x", 1<<20)+"the end")
+	case "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+		k.write(w, http.StatusCreated, map[string]any{"status": map[string]any{"allowed": true}})
 	default:
+		if object, found := k.objects[r.URL.Path]; found {
+			k.write(w, http.StatusOK, object)
+			return
+		}
 		k.refuse(w, http.StatusNotFound, "not found")
 	}
 }
@@ -235,6 +244,8 @@ func startKube(ts *testscript.TestScript, backend string) *kube {
 //	kube forbid <path>    forbid requests of paths with this end, or none
 //	kube ready <bool>     whether the pod of tms-server is ready
 //	kube down             the pod of tms-server refuses connections
+//	kube healthy          serve a lease that scales, inference/resnet50, with all that it needs
+//	kube serve <file>     add the responses of a file, by path
 //	kube forwarded <name> check that all connections since the last check used WebSocket or SPDY
 func kubeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "start" {
@@ -254,6 +265,12 @@ func kubeCommand(ts *testscript.TestScript, _ bool, args []string) {
 		k.notReady = args[1] != "true"
 	case "down":
 		k.backend = "127.0.0.1:1"
+	case "healthy":
+		text, err := os.ReadFile("../../internal/doctor/testdata/healthy.yaml")
+		ts.Check(err)
+		ts.Check(yaml.Unmarshal(text, &k.objects))
+	case "serve":
+		ts.Check(yaml.Unmarshal([]byte(ts.ReadFile(args[1])), &k.objects))
 	case "forwarded":
 		if k.forwards[args[1]] == 0 || len(k.forwards) > 1 {
 			ts.Fatalf("connections used %v", k.forwards)

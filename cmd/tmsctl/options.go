@@ -82,7 +82,13 @@ func (o *options) check(flags *pflag.FlagSet) error {
 		return cli.Usagef("--porcelain and --output cannot be used together")
 	case flags.Changed("timeout") && o.timeout <= 0:
 		return cli.Usagef("--timeout %s: must be greater than 0", o.timeout)
-	case flags.Changed("output"):
+	}
+	return nil
+}
+
+// checkOutput returns an error for an unknown format of the commands that call tms-server.
+func (o *options) checkOutput(flags *pflag.FlagSet) error {
+	if flags.Changed("output") {
 		return cli.OneOf("output", o.output, "json", "yaml")
 	}
 	return nil

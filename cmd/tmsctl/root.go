@@ -65,12 +65,17 @@ func newRoot(o *options, s streams) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return o.check(command.Flags()) },
+		PersistentPreRunE: func(command *cobra.Command, _ []string) error {
+			if err := o.check(command.Flags()); err != nil {
+				return err
+			}
+			return o.checkOutput(command.Flags())
+		},
 	}
 	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
-	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
+	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newDoctor(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")
 	requireSubcommand(root)
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }

@@ -86,10 +86,13 @@ func matches(s *metav1.LabelSelector, set map[string]string) bool {
 
 // describe returns a selector as kubectl -l takes it.
 func describe(s *metav1.LabelSelector, absent string) string {
-	if s == nil {
+	switch {
+	case s == nil:
 		return absent
+	case len(s.MatchLabels)+len(s.MatchExpressions) == 0:
+		return "any labels"
 	}
-	return cmp.Or(metav1.FormatLabelSelector(s), "everything")
+	return metav1.FormatLabelSelector(s)
 }
 
 // mend returns the labels to set, as kubectl label takes them, so that a selector matches.
