@@ -43,7 +43,7 @@ race: ## run the tests of concurrent code with the race detector
 	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts
-	go test ./internal/crd ./pkg/policy -run Golden -update
+	go test ./internal/crd ./internal/doctor ./pkg/policy -run Golden -update
 	go test ./pkg/render ./internal/helmchart -run 'Golden|Notes' -update
 	UPDATE_SCRIPTS=1 go test ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl
 

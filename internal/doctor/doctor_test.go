@@ -154,8 +154,8 @@ func check(t *testing.T, w *world, lease string) *doctor.Report {
 	return report
 }
 
-// TestHealthy checks that nothing is found if nothing is broken, and that all is checked.
-func TestHealthy(t *testing.T) {
+// TestGoldenChecks checks that nothing is found if nothing is broken, and that all is checked.
+func TestGoldenChecks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, healthy)
 	report := check(t, w, "resnet50")
@@ -171,9 +171,9 @@ func TestHealthy(t *testing.T) {
 	require.Equal(t, report, check(t, w, ""), "all leases of the namespace")
 }
 
-// TestCodes checks that each broken set-up gives its own code and nothing else, and compares
+// TestGoldenCodes checks that each broken set-up gives its own code and nothing else, and compares
 // all messages with a golden file.
-func TestCodes(t *testing.T) {
+func TestGoldenCodes(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
 	for _, code := range slices.Sorted(maps.Keys(breaks)) {

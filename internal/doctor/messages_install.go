@@ -38,7 +38,7 @@ var installMessages = map[string]Message{
 	mayNotCreate: {
 		Level:   Error,
 		Text:    "you may not create what the values contain: <resources>",
-		Meaning: "helm install with your kubeconfig fails.",
+		Meaning: "The install fails with your kubeconfig.",
 		Command: "kubectl auth can-i create <resource> -n <namespace>",
 		Fix:     "ask an administrator to install, or to give you the rights",
 		Page:    "install.md#check-the-cluster",
@@ -46,7 +46,7 @@ var installMessages = map[string]Message{
 	kindNotServed: {
 		Level:   Error,
 		Text:    "the cluster does not have the kinds that the values contain: <kinds>",
-		Meaning: "helm install fails.",
+		Meaning: "The install fails.",
 		Command: "kubectl api-resources",
 		Fix:     "install the project that defines the kinds, or turn the feature off in the values",
 		Page:    "install.md#check-the-cluster",

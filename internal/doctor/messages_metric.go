@@ -107,7 +107,7 @@ var metricMessages = map[string]Message{
 	wrongLabels: {
 		Level:   Error,
 		Text:    "<series> of <pods> has more labels than namespace and pod: <labels>",
-		Meaning: "prometheus-adapter adds up all series of a pod, so the HPA reads a number that is too high.",
+		Meaning: "The adapter adds up all series of a pod, so the HPA reads a number that is too high.",
 		Command: showSeries,
 		Fix:     "remove the other rule that records <series>, or end the query of your metric with: by (namespace, pod)",
 		Page:    "troubleshooting.md#wrong-labels",
