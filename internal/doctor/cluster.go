@@ -39,7 +39,6 @@ func (d *Doctor) componentSteps(adapter, metricsServer bool) []step {
 		{"the API server serves the kinds of the Prometheus Operator", d.checkOperatorKinds},
 		{"the cluster has a Prometheus", d.checkPrometheuses},
 		{"the Prometheus Operator is available", d.checkOperator},
-		{"tms-server is available", d.checkServer},
 	}
 	if adapter {
 		steps = append(steps, step{"custom.metrics.k8s.io is available", d.checkAdapter})
@@ -102,28 +101,16 @@ func (d *Doctor) deployments(ctx context.Context) ([]deployment, error) {
 	return list.Items, unreadable(err)
 }
 
+// checkOperator finds an operator without an available replica. That a cluster has none with
+// the usual label is not a problem: it can run in another way.
 func (d *Doctor) checkOperator(ctx context.Context) error {
-	return d.checkDeployments(ctx, operatorDown, func(found deployment) bool {
-		return strings.HasSuffix(found.Labels[nameLabel], "prometheus-operator")
-	})
-}
-
-func (d *Doctor) checkServer(ctx context.Context) error {
-	return d.checkDeployments(ctx, serverDown, func(found deployment) bool {
-		return found.Labels[componentLabel] == "server" && strings.HasPrefix(found.Labels["helm.sh/chart"], "tms-")
-	})
-}
-
-// checkDeployments finds the first of some Deployments that has no available replica. That a
-// cluster has none of them is not a problem: they can run in another way.
-func (d *Doctor) checkDeployments(ctx context.Context, code string, selected func(deployment) bool) error {
 	all, err := d.deployments(ctx)
 	if err != nil {
 		return err
 	}
 	for _, found := range all {
-		if selected(found) && found.Status.AvailableReplicas == 0 {
-			return find(code, fields{"namespace": found.Namespace, "name": found.Name, "label": found.Labels[nameLabel]})
+		if strings.HasSuffix(found.Labels[nameLabel], "prometheus-operator") && found.Status.AvailableReplicas == 0 {
+			return find(operatorDown, fields{"namespace": found.Namespace, "name": found.Name, "label": found.Labels[nameLabel]})
 		}
 	}
 	return nil

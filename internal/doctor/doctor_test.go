@@ -25,6 +25,7 @@ const (
 	operatorPath  = "/apis/monitoring.coreos.com/v1"
 	mainPath      = "/apis/monitoring.coreos.com/v1/prometheuses"
 	deployments   = "/apis/apps/v1/deployments"
+	serverPath    = "/apis/apps/v1/namespaces/tms-system/deployments"
 	adapterPath   = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.custom.metrics.k8s.io"
 	cpuPath       = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"
 	scalePath     = "/apis/apps/v1/namespaces/inference/deployments/tms-resnet50/scale"
@@ -62,7 +63,7 @@ var breaks = map[string]func(*world){
 		w.merge(cpuPath, `{status: {conditions: [{type: Available, status: "False", message: "failing or missing response"}]}}`)
 	},
 	"TMS1010": func(w *world) { w.item(deployments, 1, `{metadata: {labels: {app.kubernetes.io/name: other}}}`) },
-	"TMS1011": func(w *world) { w.item(deployments, 2, `{status: {availableReplicas: 0}}`) },
+	"TMS1011": func(w *world) { granted(w); w.item(serverPath, 0, `{status: {availableReplicas: 0}}`) },
 	"TMS1012": func(w *world) {
 		w.fail(apiPath+"targets", http.StatusServiceUnavailable, "no endpoints available for service")
 	},
@@ -130,6 +131,11 @@ var breaks = map[string]func(*world){
 	"TMS1305": func(w *world) { w.merge(scalePath, `{spec: {replicas: 3}}`) },
 }
 
+// granted makes the lease a TritonLease.
+func granted(w *world) {
+	w.merge(leasesPath, `{items: [{metadata: {name: resnet50, namespace: inference}, status: {installation: tms-system/tms, conditions: [{type: Granted, status: "True"}]}}]}`)
+}
+
 func down(w *world) {
 	w.merge(apiPath+"targets", `{data: {activeTargets: [{scrapePool: podMonitor/inference/tms-resnet50/0, labels: {pod: tms-resnet50-1}, health: down, lastError: context deadline exceeded}]}}`)
 }
@@ -169,6 +175,8 @@ func TestGoldenChecks(t *testing.T) {
 	}
 	golden.Equal(t, "testdata/checks.txt", checked.String())
 	require.Equal(t, report, check(t, w, ""), "all leases of the namespace")
+	granted(w)
+	require.Empty(t, codes(check(t, w, "")), "a TritonLease")
 }
 
 // TestGoldenCodes checks that each broken set-up gives its own code and nothing else, and compares
@@ -247,7 +255,6 @@ func TestSkips(t *testing.T) {
 			func(w *world) { w.forbid(deployments, "list", "deployments", "apps", "") },
 			[]string{
 				"the Prometheus Operator is available: you may not list deployments.apps in all namespaces",
-				"tms-server is available: you may not list deployments.apps in all namespaces",
 				"kube-state-metrics is installed: you may not list deployments.apps in all namespaces",
 			},
 		},
@@ -288,6 +295,10 @@ func TestSkips(t *testing.T) {
 		"the TritonLeases": {
 			func(w *world) { w.forbid(leasesPath, "list", "tritonleases", "tms.triton-leases.dev", "inference") },
 			[]string{"you may not list tritonleases.tms.triton-leases.dev in namespace inference"},
+		},
+		"the Deployment of tms-server": {
+			func(w *world) { granted(w); w.forbid(serverPath, "list", "deployments", "apps", "tms-system") },
+			[]string{"tms-server is available: you may not list deployments.apps in namespace tms-system"},
 		},
 		"another error": {
 			func(w *world) { w.fail(rulesPath, http.StatusInternalServerError, "etcdserver: request timed out") },

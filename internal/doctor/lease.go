@@ -41,6 +41,7 @@ type path struct {
 // steps returns the checks in the order of the path of a metric.
 func (p *path) steps() []step {
 	steps := []step{
+		{"tms-server is available", p.checkServer},
 		{"the lease is granted", p.checkGranted},
 		{"the lease has a HorizontalPodAutoscaler", p.checkScaler},
 		{"the workload exists", p.checkTarget},
@@ -100,6 +101,26 @@ func fieldsOf(pairs []string) fields {
 		f[pairs[i]] = pairs[i+1]
 	}
 	return f
+}
+
+// checkServer checks the tms-server that reconciles a TritonLease.
+func (p *path) checkServer(ctx context.Context) error {
+	if p.lease == nil || p.lease.Status.Installation == "" {
+		return errUnknown
+	}
+	namespace, release, _ := strings.Cut(p.lease.Status.Installation, "/")
+	var list struct {
+		Items []deployment `json:"items"`
+	}
+	if err := p.client.list(ctx, "/apis/apps/v1", namespace, "deployments", componentLabel+"=server,"+instanceLabel+"="+release, &list); err != nil {
+		return unreadable(err)
+	}
+	for _, found := range list.Items {
+		if found.Status.AvailableReplicas == 0 {
+			return find(serverDown, fields{"namespace": namespace, "name": found.Name})
+		}
+	}
+	return nil
 }
 
 func (p *path) checkGranted(context.Context) error {
