@@ -122,7 +122,9 @@ func (d *doctorOptions) run(command *cobra.Command, s streams, args []string) er
 		if err != nil {
 			return err
 		}
-		examine = func(ctx context.Context) (*doctor.Report, error) { return doctor.New(c, options).CheckInstall(ctx, install) }
+		examine = func(ctx context.Context) (*doctor.Report, error) {
+			return doctor.New(c, options).CheckInstall(ctx, install)
+		}
 	}
 	report, err := d.repeat(command.Context(), examine)
 	if err != nil {

@@ -140,7 +140,7 @@ func down(w *world) {
 	w.merge(apiPath+"targets", `{data: {activeTargets: [{scrapePool: podMonitor/inference/tms-resnet50/0, labels: {pod: tms-resnet50-1}, health: down, lastError: context deadline exceeded}]}}`)
 }
 
-func noResult(w *world) { w.merge(apiPath+"query", `{data: {result: []}}`) }
+func noResult(w *world) { w.objects[apiPath+"query"] = parse(w.t, `{data: {result: []}}`) }
 
 func condition(w *world, text string) {
 	w.item(scalersPath, 0, `{status: {conditions: [{type: AbleToScale, status: "True"}, `+text+`]}}`)
@@ -389,6 +389,22 @@ func TestPrometheusService(t *testing.T) {
 	w.merge(servicesPath, `{items: []}`)
 	require.Equal(t, []string{"TMS1012"}, codes(check(t, w, "resnet50")))
 	require.Contains(t, problems(check(t, w, "resnet50"))[0].Command, "/services/https:prometheus-operated:9090/proxy/prometheus/api/v1/")
+}
+
+// TestYoungPod checks a pod whose Triton exports what the rule reads, and which is younger than
+// a rate window.
+func TestYoungPod(t *testing.T) {
+	t.Parallel()
+	for series, exported := range map[string]string{
+		"tms_avg_gpu_utilization":         "nv_gpu_utilization",
+		"tms_avg_first_response_duration": "nv_inference_first_response_histogram_ms_count",
+	} {
+		w := newWorld(t, healthy)
+		rename(w, series)
+		w.objects[apiPath+"query?"+exported+`{namespace="inference",pod="tms-resnet50-1"}`] = w.objects[apiPath+"query"]
+		noResult(w)
+		require.Equal(t, []string{"TMS1207"}, codes(check(t, w, "resnet50")), series)
+	}
 }
 
 // TestPartOfThePods checks pods without a series: a pod that became ready a moment ago may have

@@ -29,7 +29,7 @@ var metricMessages = map[string]Message{
 		Text:    "no PrometheusRule of the lease records <series>",
 		Meaning: "The PrometheusRule was deleted or edited.",
 		Command: "kubectl get prometheusrules -n <namespace>",
-		Fix:     "helm upgrade, which restores the PrometheusRule",
+		Fix:     "delete the PrometheusRules of the lease, and upgrade the release, which creates them again",
 		Page:    "troubleshooting.md#queue-metric-missing-in-prometheus",
 	},
 	ruleLabels: {
@@ -53,7 +53,7 @@ var metricMessages = map[string]Message{
 		Text:    "the Prometheus Operator rejects PrometheusRule <namespace>/<name>: <reason>",
 		Meaning: "For one invalid expression, the operator rejects the whole object.",
 		Command: showEvents,
-		Fix:     "correct the expression; helm upgrade restores the rules of the chart",
+		Fix:     "kubectl delete prometheusrule <name> -n <namespace>, and upgrade the release, which creates it again; first correct the query if the rule is that of a metric of your own",
 		Page:    "troubleshooting.md#queue-metric-missing-in-prometheus",
 	},
 	ruleNotLoaded: {
@@ -82,7 +82,7 @@ var metricMessages = map[string]Message{
 	},
 	noGPUSeries: {
 		Level:   Error,
-		Text:    "Prometheus has no <series> of <pods>: Triton does not measure the GPU",
+		Text:    "Prometheus has no nv_gpu_utilization of <pods>: Triton does not measure the GPU",
 		Meaning: "The lease cannot scale down while the metric is missing.",
 		Command: showTritonMetrics + "nv_gpu_utilization",
 		Fix:     "set server.autoscaling.metrics.gpuUtilization.enabled to false, or give the pods a whole GPU",
@@ -90,7 +90,7 @@ var metricMessages = map[string]Message{
 	},
 	noFirstResponse: {
 		Level:   Error,
-		Text:    "Prometheus has no <series> of <pods>: Triton does not export the histogram of first responses",
+		Text:    "Prometheus has no nv_inference_first_response_histogram_ms of <pods>: Triton does not export the histogram",
 		Meaning: "The lease cannot scale down while the metric is missing.",
 		Command: showTritonMetrics + "nv_inference_first_response_histogram_ms_count",
 		Fix:     "start the Triton of a target with --metrics-config=histogram_latencies=true, or use a newer image",

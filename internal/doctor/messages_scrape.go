@@ -78,7 +78,7 @@ var scrapeMessages = map[string]Message{
 		Text:    "no PodMonitor of the lease selects the pods of <kind> <target>",
 		Meaning: "Prometheus does not know the pods. The PodMonitor was deleted, or target.selector does not match the pods.",
 		Command: "kubectl get pods -n <namespace> -l <selector> --show-labels; kubectl get podmonitors -n <namespace> -o yaml",
-		Fix:     "set target.selector to labels of the pods; if the lease has no target, run helm upgrade, which restores the PodMonitor",
+		Fix:     "set target.selector to labels of the pods; if the lease has no target, delete its PodMonitor and upgrade the release",
 		Page:    "troubleshooting.md#no-triton-metrics",
 	},
 	noMetricsPort: {
@@ -110,7 +110,7 @@ var scrapeMessages = map[string]Message{
 		Text:    "the Prometheus Operator rejects PodMonitor <namespace>/<name>: <reason>",
 		Meaning: "Prometheus does not scrape the pods.",
 		Command: showEvents,
-		Fix:     "helm upgrade, which restores the PodMonitor",
+		Fix:     "kubectl delete podmonitor <name> -n <namespace>, and upgrade the release, which creates it again",
 		Page:    "troubleshooting.md#no-triton-metrics",
 	},
 	podMonitorNotLoaded: {

@@ -147,17 +147,17 @@ func (s *Service) path() string {
 
 // service returns the Service of a Prometheus: the one that selects its pods by name, or the
 // one that the operator creates.
-func (d *Doctor) service(ctx context.Context, p *prometheus) (*Service, error) {
+func (d *Doctor) service(ctx context.Context, p *prometheus) *Service {
 	if d.options.Prometheus != nil {
-		return d.options.Prometheus, nil
+		return d.options.Prometheus
 	}
 	found := &Service{Namespace: p.Namespace, Name: cmp.Or(p.Spec.ServiceName, "prometheus-operated"), Port: "9090", prefix: p.Spec.RoutePrefix}
 	if len(p.Spec.Web.TLSConfig) > 0 {
 		found.scheme = "https:"
 	}
 	var list corev1.ServiceList
-	if err := d.client.list(ctx, "/api/v1", p.Namespace, "services", "", &list); err != nil {
-		return found, nil //nolint:nilerr // the operator's own Service needs no list
+	if d.client.list(ctx, "/api/v1", p.Namespace, "services", "", &list) != nil {
+		return found // the operator's own Service needs no list
 	}
 	for _, service := range list.Items {
 		if service.Spec.Selector["operator.prometheus.io/name"] != p.Name {
@@ -166,11 +166,11 @@ func (d *Doctor) service(ctx context.Context, p *prometheus) (*Service, error) {
 		for _, port := range service.Spec.Ports {
 			if port.Port == 9090 || port.Name == "http-web" || port.Name == "web" {
 				found.Name, found.Port = service.Name, fmt.Sprint(port.Port)
-				return found, nil
+				return found
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // query calls the API of Prometheus. A finding says that it does not answer.

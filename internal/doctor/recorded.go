@@ -176,10 +176,14 @@ func (r *recorded) checkSeries(ctx context.Context) error {
 	missing := slices.DeleteFunc(slices.Clone(r.pods), func(pod corev1.Pod) bool {
 		return seen[pod.Name] || len(seen) > 0 && time.Since(readySince(pod)) < maxAge
 	})
-	if len(missing) > 0 {
-		return find(r.missingCode(), r.fields("pods", names(missing), "pod", missing[0].Name))
+	if len(missing) == 0 {
+		return nil
 	}
-	return nil
+	code, err := r.missingCode(ctx, missing[0])
+	if err != nil {
+		return err
+	}
+	return find(code, r.fields("pods", names(missing), "pod", missing[0].Name))
 }
 
 func readySince(pod corev1.Pod) time.Time {
@@ -191,22 +195,28 @@ func readySince(pod corev1.Pod) time.Time {
 	return time.Time{}
 }
 
-// missingCode returns the code for a series that does not exist: what Triton must export
-// depends on the metric.
-func (r *recorded) missingCode() string {
-	for _, metric := range policy.Metrics() {
-		if metric.Series != r.series {
-			continue
-		}
-		switch metric.Name {
-		case v1alpha1.GPUUtilization:
-			return noGPUSeries
-		case v1alpha1.FirstResponseTime:
-			return noFirstResponse
-		}
-		return noSeries
+// missingCode returns the code for a pod without a series: for some metrics, whether Triton
+// exports what the rule reads decides.
+func (r *recorded) missingCode(ctx context.Context, pod corev1.Pod) (string, error) {
+	metrics := policy.Metrics()
+	i := slices.IndexFunc(metrics, func(m policy.Metric) bool { return m.Series == r.series })
+	if i < 0 {
+		return noOwnSeries, nil
 	}
-	return noOwnSeries
+	var code, exported string
+	switch metrics[i].Name {
+	case v1alpha1.GPUUtilization:
+		code, exported = noGPUSeries, "nv_gpu_utilization"
+	case v1alpha1.FirstResponseTime:
+		code, exported = noFirstResponse, "nv_inference_first_response_histogram_ms_count"
+	default:
+		return noSeries, nil
+	}
+	samples, err := r.samples(ctx, r.service, fmt.Sprintf("%s{namespace=%q,pod=%q}", exported, r.Namespace, pod.Name))
+	if len(samples) > 0 {
+		code = noSeries
+	}
+	return code, err
 }
 
 const customMetricsAPI = "/apis/custom.metrics.k8s.io/v1beta1"

@@ -100,8 +100,8 @@ func (p *path) checkSelected(ctx context.Context) error {
 			byLabels = candidate
 			if candidate.selectsNamespace(s, namespace) {
 				p.monitor, p.prometheus = &p.monitors[j], candidate
-				p.service, err = p.Doctor.service(ctx, candidate)
-				return err
+				p.service = p.Doctor.service(ctx, candidate)
+				return nil
 			}
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // world is an API server with fixed responses.
 type world struct {
 	t *testing.T
-	// objects are the responses by path.
+	// objects are the responses by path, or by path?query.
 	objects map[string]map[string]any
 	// failures are the responses that are no success, by path.
 	failures map[string]failure
@@ -48,7 +48,7 @@ func newWorld(t *testing.T, file string) *world {
 }
 
 // Call implements doctor.API.
-func (w *world) Call(_ context.Context, method, path string, _ url.Values, body []byte) (int, []byte, error) {
+func (w *world) Call(_ context.Context, method, path string, query url.Values, body []byte) (int, []byte, error) {
 	if w.down {
 		return 0, nil, errors.New("connection refused")
 	}
@@ -59,7 +59,10 @@ func (w *world) Call(_ context.Context, method, path string, _ url.Values, body 
 		text, err := json.Marshal(map[string]any{"kind": "Status", "message": f.message})
 		return f.status, text, err
 	}
-	object, found := w.objects[path]
+	object, found := w.objects[path+"?"+query.Get("query")]
+	if !found {
+		object, found = w.objects[path]
+	}
 	if !found {
 		return http.StatusNotFound, []byte("404 page not found\n"), nil
 	}

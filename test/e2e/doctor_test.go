@@ -97,6 +97,10 @@ func TestDoctor(t *testing.T) {
 		"-p", `[{"op": "replace", "path": "/spec/groups/0/rules/0/expr", "value": "sum("}]`)
 	s.must(err)
 	s.comesToDiagnose([]string{"TMS1204"}, "resnet50", "-n", namespace)
+	// Helm 3 does not restore an object that a user edited, but creates one that is missing.
+	_, err = h.Cluster.Kubectl(s.Context(), "", "delete", "prometheusrule", "tms-resnet50", "-n", namespace)
+	s.must(err)
+	s.diagnoses([]string{"TMS1201"}, "resnet50", "-n", namespace)
 	upgrade(s, release, queueLease("resnet50", 3, 100000))
 	s.comesToDiagnose(nil, "resnet50", "-n", namespace)
 
