@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -74,4 +75,55 @@ func requireLabels(t *testing.T, want, rendered map[string]string) {
 		return slices.Contains([]string{instanceLabel, "app.kubernetes.io/version", "helm.sh/chart", "tms.triton-leases.dev/lease"}, key)
 	})
 	require.Equal(t, want, known)
+}
+
+// TestUsesMetric checks which components an install needs.
+func TestUsesMetric(t *testing.T) {
+	t.Parallel()
+	const enabled, lease = "server: {autoscaling: {enable: true}}\n", "leases: {a: {models: [{name: a, uri: /models}], autoscaling: {enable: true%s}}}"
+	for _, c := range []struct {
+		values          string
+		prometheus, cpu bool
+	}{
+		{"leases: {}", false, false},
+		{"leases: {a: {models: [{name: a, uri: /models}], autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}}", false, false},
+		{enabled + fmt.Sprintf(lease, ", metrics: {queueTime: {enabled: true}}"), true, false},
+		{enabled + fmt.Sprintf(lease, ", metrics: {queueTime: {enable: true}, cpuUtilization: {enabled: true}}"), true, true},
+		{enabled + fmt.Sprintf(lease, ", metrics: {queueTime: {enabled: false}}"), false, false},
+		{"server: {autoscaling: {enable: true, metrics: {cpuUtilization: {enabled: true}}}}\n" + fmt.Sprintf(lease, ""), false, true},
+		{"server: {enabled: true, autoscaling: {enable: true, metrics: {queueTime: {enable: true}}}}", true, false},
+		{"server: {autoscaling: {enable: true, metrics: {queueTime: {enable: true}}}}", false, false},
+	} {
+		install, err := NewInstall([]byte(c.values))
+		require.NoError(t, err)
+		require.Equal(t, []bool{c.prometheus, c.cpu}, []bool{install.usesMetric(false), install.usesMetric(true)}, c.values)
+	}
+}
+
+// TestMend checks that the labels that are proposed match the selector.
+func TestMend(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{matchLabels: {a: b, c: d}}`:                                           "a=b",
+		`{matchExpressions: [{key: a, operator: In, values: [x, y]}]}`:          "a=x",
+		`{matchExpressions: [{key: c, operator: NotIn, values: [d]}]}`:          "c-",
+		`{matchExpressions: [{key: a, operator: Exists}]}`:                      "a=true",
+		`{matchExpressions: [{key: c, operator: DoesNotExist}]}`:                "c-",
+		`{matchLabels: {c: d}, matchExpressions: [{key: z, operator: Exists}]}`: "z=true",
+		`null`: "<key>=<value>",
+	} {
+		var s *metav1.LabelSelector
+		require.NoError(t, yaml.Unmarshal([]byte(text), &s))
+		require.Equal(t, want, mend(s, map[string]string{"c": "d"}), text)
+	}
+}
+
+// TestRightOf checks the message for a right that a user lacks.
+func TestRightOf(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "you may not get services/proxy in namespace monitoring",
+		rightOf(`services "prometheus:9090" is forbidden: User "eve" cannot get resource "services/proxy" in API group "" in the namespace "monitoring"`))
+	require.Equal(t, "you may not list prometheuses.monitoring.coreos.com in all namespaces",
+		rightOf(`prometheuses.monitoring.coreos.com is forbidden: User "eve" cannot list resource "prometheuses" in API group "monitoring.coreos.com" at the cluster scope`))
+	require.Equal(t, "denied", rightOf("denied"))
 }

@@ -24,7 +24,7 @@ func TestTroubleshooting(t *testing.T) {
 		// object and selector must be in the output of the documented commands, and code is
 		// what tmsctl doctor finds.
 		object, selector, code string
-		fix              func(s *scenario, r helm.Release, values string)
+		fix                    func(s *scenario, r helm.Release, values string)
 	}{
 		"podmonitor-labels": {
 			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", code: "TMS1109", fix: upgrade,
