@@ -54,6 +54,7 @@ var breaks = map[string]func(*world){
 	},
 	"TMS1101": func(w *world) { w.merge(scalersPath, `{items: []}`) },
 	"TMS1102": func(w *world) {
+		granted(w)
 		w.merge(leasesPath, `{items: [{metadata: {name: resnet50, namespace: inference}, status: {conditions: [{type: Granted, status: "False", message: "spec.image: not allowed"}]}}]}`)
 	},
 	"TMS1103": func(w *world) { delete(w.objects, scalePath) },
@@ -118,6 +119,7 @@ var breaks = map[string]func(*world){
 
 // granted makes the lease a TritonLease.
 func granted(w *world) {
+	w.item(scalersPath, 0, `{metadata: {labels: {app.kubernetes.io/managed-by: tms-server}}}`)
 	w.merge(leasesPath, `{items: [{metadata: {name: resnet50, namespace: inference}, status: {installation: tms-system/tms, conditions: [{type: Granted, status: "True"}]}}]}`)
 }
 

@@ -20,7 +20,7 @@ const (
 
 // clusterSteps check what all leases need. The adapter and metrics-server are checked if a
 // lease needs them.
-func (d *Doctor) clusterSteps(scalers map[leaseName]*autoscalingv2.HorizontalPodAutoscaler) []step {
+func (d *Doctor) clusterSteps(scalers []autoscalingv2.HorizontalPodAutoscaler) []step {
 	needed := func(kind autoscalingv2.MetricSourceType) bool {
 		for _, scaler := range scalers {
 			if slices.ContainsFunc(scaler.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool { return m.Type == kind }) {

@@ -6,6 +6,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,9 +79,8 @@ func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 		report.add("leases").skip(unreadable)
 		return report, nil
 	}
-	for _, name := range subjects(scalers, leases, d.options) {
-		p := &path{Doctor: d, Namespace: name.namespace, Lease: name.name, scaler: scalers[name], lease: leases[name]}
-		if err := d.follow(ctx, report.add(name.String()), false, p.steps()); err != nil {
+	for _, p := range d.paths(scalers, leases) {
+		if err := d.follow(ctx, report.add(p.Namespace+"/"+p.Lease), false, p.steps()); err != nil {
 			return nil, err
 		}
 	}
@@ -90,31 +90,35 @@ func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 // leaseName is the name of a lease in its namespace.
 type leaseName struct{ namespace, name string }
 
-func (n leaseName) String() string { return n.namespace + "/" + n.name }
-
-func compareNames(a, b leaseName) int { return strings.Compare(a.String(), b.String()) }
-
-// subjects returns the leases to check, sorted: the named one, or all that scale and all
-// TritonLeases that ask for it.
-func subjects(scalers map[leaseName]*autoscalingv2.HorizontalPodAutoscaler, leases map[leaseName]*v1alpha1.TritonLease, options Options) []leaseName {
-	if options.Lease != "" {
-		return []leaseName{{options.Namespace, options.Lease}}
-	}
-	all := map[leaseName]bool{}
-	for name := range scalers {
-		all[name] = true
+// paths returns what to follow, sorted: each HorizontalPodAutoscaler, and each TritonLease that
+// asks for one and has none. If a lease is named and has neither, its path is empty.
+func (d *Doctor) paths(scalers []autoscalingv2.HorizontalPodAutoscaler, leases map[leaseName]*v1alpha1.TritonLease) []*path {
+	var all []*path
+	for i := range scalers {
+		p := &path{Doctor: d, Namespace: scalers[i].Namespace, Lease: scalers[i].Labels[v1alpha1.LeaseLabel], scaler: &scalers[i]}
+		if scalers[i].Labels["app.kubernetes.io/managed-by"] == "tms-server" {
+			p.lease = leases[leaseName{p.Namespace, p.Lease}]
+		}
+		all = append(all, p)
 	}
 	for name, lease := range leases {
-		if lease.Spec.Autoscaling.Enable {
-			all[name] = true
+		wanted := d.options.Lease == name.name || d.options.Lease == "" && lease.Spec.Autoscaling.Enable
+		if wanted && !slices.ContainsFunc(all, func(p *path) bool { return p.lease == lease }) {
+			all = append(all, &path{Doctor: d, Namespace: name.namespace, Lease: name.name, lease: lease})
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), compareNames)
+	if len(all) == 0 && d.options.Lease != "" {
+		all = append(all, &path{Doctor: d, Namespace: d.options.Namespace, Lease: d.options.Lease})
+	}
+	slices.SortStableFunc(all, func(a, b *path) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Lease, b.Lease))
+	})
+	return all
 }
 
 // scalers returns the HorizontalPodAutoscalers of leases. The second result is set if the
 // user may not list them.
-func (d *Doctor) scalers(ctx context.Context) (map[leaseName]*autoscalingv2.HorizontalPodAutoscaler, *skipped, error) {
+func (d *Doctor) scalers(ctx context.Context) ([]autoscalingv2.HorizontalPodAutoscaler, *skipped, error) {
 	var list autoscalingv2.HorizontalPodAutoscalerList
 	err := d.client.list(ctx, "/apis/autoscaling/v2", d.options.Namespace, "horizontalpodautoscalers", d.selector(), &list)
 	var skip *skipped
@@ -124,12 +128,7 @@ func (d *Doctor) scalers(ctx context.Context) (map[leaseName]*autoscalingv2.Hori
 	if err != nil {
 		return nil, nil, err
 	}
-	scalers := map[leaseName]*autoscalingv2.HorizontalPodAutoscaler{}
-	for i := range list.Items {
-		scaler := &list.Items[i]
-		scalers[leaseName{scaler.Namespace, scaler.Labels[v1alpha1.LeaseLabel]}] = scaler
-	}
-	return scalers, nil, nil
+	return list.Items, nil, nil
 }
 
 // selector selects the objects of leases.

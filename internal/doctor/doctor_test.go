@@ -214,6 +214,17 @@ func TestTwoLeases(t *testing.T) {
 	require.Equal(t, []string{"TMS1012", "TMS1102", "Prometheus scrapes the pods: not checked because of TMS1012"}, codes(report))
 }
 
+// TestSameName checks that a lease of the values and a TritonLease of the same name are both
+// checked.
+func TestSameName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthy)
+	w.merge(leasesPath, `{items: [{metadata: {name: resnet50, namespace: inference}, status: {conditions: [{type: Granted, status: "False", message: refused}]}}]}`)
+	report := check(t, w, "resnet50")
+	require.Equal(t, []string{"TMS1102"}, codes(report))
+	require.Len(t, report.Sections, 3)
+}
+
 // TestSharedMonitors checks that objects that leases share count for each lease, and those of
 // another lease or another release do not.
 func TestSharedMonitors(t *testing.T) {
