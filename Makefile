@@ -140,12 +140,13 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 ##@ Generated files
 
 PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
-GENERATED := values.schema.json charts/tms/files charts/tms/README.md api
-generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, and generated Go
+GENERATED := values.schema.json charts/tms/files charts/tms/README.md api docs/doctor-codes.md
+generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, docs/doctor-codes.md, and generated Go
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
+	go test ./internal/doctor -run TestGoldenReference -update
 	rm -rf api/tms
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
 

@@ -225,6 +225,16 @@ func TestSameName(t *testing.T) {
 	require.Len(t, report.Sections, 3)
 }
 
+// TestNewScaler checks a HorizontalPodAutoscaler that has no conditions yet.
+func TestNewScaler(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, healthy)
+	w.item(scalersPath, 0, `{status: {conditions: []}}`)
+	report := check(t, w, "resnet50")
+	require.Equal(t, []string{"TMS1301"}, codes(report))
+	require.Contains(t, problems(report)[0].Message, "it has not read the metrics yet")
+}
+
 // TestSharedMonitors checks that objects that leases share count for each lease, and those of
 // another lease or another release do not.
 func TestSharedMonitors(t *testing.T) {

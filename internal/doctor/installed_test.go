@@ -127,3 +127,19 @@ func TestRightOf(t *testing.T) {
 		rightOf(`prometheuses.monitoring.coreos.com is forbidden: User "eve" cannot list resource "prometheuses" in API group "monitoring.coreos.com" at the cluster scope`))
 	require.Equal(t, "denied", rightOf("denied"))
 }
+
+// TestBudgetOfLease checks that the budget of a lease replaces that of all leases.
+func TestBudgetOfLease(t *testing.T) {
+	t.Parallel()
+	const all, lease = "triton: {podDisruptionBudget: {minAvailable: 1}}\n", "leases: {a: {models: [{name: a, uri: /models}], triton: {%s}}}"
+	for values, want := range map[string]bool{
+		fmt.Sprintf(lease, ""):                                           false,
+		all + fmt.Sprintf(lease, ""):                                     true,
+		all + fmt.Sprintf(lease, "podDisruptionBudget: {}"):              false,
+		fmt.Sprintf(lease, "podDisruptionBudget: {maxUnavailable: 50%}"): true,
+	} {
+		install, err := NewInstall([]byte(values))
+		require.NoError(t, err)
+		require.Equal(t, want, install.any(install.hasBudget), values)
+	}
+}

@@ -24,7 +24,7 @@ func TestGoldenReference(t *testing.T) {
 [` + "`tmsctl doctor`" + `](troubleshooting.md#first-checks) gives each problem a code. The codes are stable, and a code is never
 used for another problem. With an error, the exit status of the command is 1; a warning does not change it.
 
-This page is generated from internal/doctor. ` + "`make golden`" + ` writes it.
+This page is generated from internal/doctor. ` + "`make generate`" + ` writes it.
 
 | code | level | message |
 |---|---|---|
