@@ -80,3 +80,20 @@ func TestMessages(t *testing.T) {
 		texts[m.Text] = code
 	}
 }
+
+var shown = regexp.MustCompile(`(?m)^  error   (TMS\d+) (.+)$`)
+
+// TestExamples compares the output that the documents show with the messages.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"install.md", "troubleshooting.md"} {
+		text, err := os.ReadFile(docs + page)
+		require.NoError(t, err)
+		examples := shown.FindAllStringSubmatch(string(text), -1)
+		require.NotEmpty(t, examples, page)
+		for _, example := range examples {
+			template := placeholder.ReplaceAllString(regexp.QuoteMeta(doctor.MessageOf(example[1]).Text), ".+")
+			require.Regexp(t, "^"+template+"$", example[2], page)
+		}
+	}
+}
