@@ -60,7 +60,7 @@ func New(api API, options Options) *Doctor {
 // server.
 func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 	report := new(Report)
-	scalers, unreadable, err := d.scalers(ctx)
+	scalers, hidden, err := d.scalers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 	case err != nil:
 		return nil, err
 	}
-	if unreadable != nil {
-		report.add("leases").skip(unreadable)
+	if hidden != nil {
+		report.add("leases").skip(hidden)
 		return report, nil
 	}
 	for _, p := range d.paths(scalers, leases) {
