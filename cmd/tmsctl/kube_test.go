@@ -18,6 +18,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	apiproxy "k8s.io/apimachinery/pkg/util/proxy"
 	"k8s.io/apiserver/pkg/util/proxy"
@@ -97,11 +99,30 @@ func (k *kube) serve(w http.ResponseWriter, r *http.Request) {
 		k.write(w, http.StatusCreated, map[string]any{"status": map[string]any{"allowed": true}})
 	default:
 		if object, found := k.objects[r.URL.Path]; found {
-			k.write(w, http.StatusOK, object)
+			k.write(w, http.StatusOK, selected(object, r.URL.Query().Get("labelSelector")))
 			return
 		}
 		k.refuse(w, http.StatusNotFound, "not found")
 	}
+}
+
+// selected returns a list without the items whose labels do not match a selector. Items
+// without labels match.
+func selected(object any, selector string) any {
+	list, _ := object.(map[string]any)
+	items, isList := list["items"].([]any)
+	parsed, err := labels.Parse(selector)
+	if !isList || err != nil {
+		return object
+	}
+	matching := []any{}
+	for _, item := range items {
+		metadata, _, _ := unstructured.NestedStringMap(item.(map[string]any), "metadata", "labels")
+		if len(metadata) == 0 || parsed.Matches(labels.Set(metadata)) {
+			matching = append(matching, item)
+		}
+	}
+	return map[string]any{"items": matching}
 }
 
 func (k *kube) write(w http.ResponseWriter, code int, object any) {

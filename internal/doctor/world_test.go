@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
 	"github.com/triton-leases/tms/internal/doctor"
@@ -66,8 +68,26 @@ func (w *world) Call(_ context.Context, method, path string, query url.Values, b
 	if !found {
 		return http.StatusNotFound, []byte("404 page not found\n"), nil
 	}
-	text, err := json.Marshal(object)
+	text, err := json.Marshal(selected(object, query.Get("labelSelector")))
 	return http.StatusOK, text, err
+}
+
+// selected returns a list without the items whose labels do not match a selector. Items
+// without labels match.
+func selected(object map[string]any, selector string) map[string]any {
+	items, isList := object["items"].([]any)
+	parsed, err := labels.Parse(selector)
+	if !isList || err != nil {
+		return object
+	}
+	matching := []any{}
+	for _, item := range items {
+		set, _, _ := unstructured.NestedStringMap(item.(map[string]any), "metadata", "labels")
+		if len(set) == 0 || parsed.Matches(labels.Set(set)) {
+			matching = append(matching, item)
+		}
+	}
+	return map[string]any{"items": matching}
 }
 
 func (w *world) review(body []byte) (int, []byte, error) {
