@@ -43,7 +43,7 @@ race: ## run the tests of concurrent code with the race detector
 	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts
-	go test ./internal/crd ./pkg/policy -run Golden -update
+	go test ./internal/crd ./internal/doctor ./pkg/policy -run Golden -update
 	go test ./pkg/render ./internal/helmchart -run 'Golden|Notes' -update
 	UPDATE_SCRIPTS=1 go test ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl
 
@@ -142,7 +142,7 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
 # The tests TestReference write the pages of docs/reference, except api.md, which a plugin of
 # buf writes from the comments in proto/.
-REFERENCE := ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl ./internal/controller ./internal/crd ./internal/metric ./test/supportmatrix
+REFERENCE := ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl ./internal/controller ./internal/crd ./internal/doctor ./internal/metric ./test/supportmatrix
 GENERATED := values.schema.json charts/tms/files charts/tms/README.md api docs/reference docs/support-matrix.md
 generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, generated Go, and docs/reference
 	cp charts/tms/values.schema.json values.schema.json

@@ -18,6 +18,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	apiproxy "k8s.io/apimachinery/pkg/util/proxy"
 	"k8s.io/apiserver/pkg/util/proxy"
@@ -26,6 +28,7 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
+	"sigs.k8s.io/yaml"
 )
 
 // kube is an API server with the Service tms-system/tms-server, whose pod forwards its port
@@ -40,6 +43,8 @@ type kube struct {
 	forbidden string // the end of a path that is forbidden
 	notReady  bool
 	forwards  map[string]int // by protocol: WebSocket or SPDY
+	// objects are other responses, by path.
+	objects map[string]any
 }
 
 // kubeToken is the token of the users of the kubeconfig file.
@@ -90,9 +95,34 @@ func (k *kube) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "started\x1b[2J\n%s\n", r.URL.RawQuery)
 	case "/api/v1/namespaces/vision/pods/long-0/log":
 		_, _ = fmt.Fprintln(w, strings.Repeat("x", 1<<20)+"the end")
+	case "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+		k.write(w, http.StatusCreated, map[string]any{"status": map[string]any{"allowed": true}})
 	default:
+		if object, found := k.objects[r.URL.Path]; found {
+			k.write(w, http.StatusOK, selected(object, r.URL.Query().Get("labelSelector")))
+			return
+		}
 		k.refuse(w, http.StatusNotFound, "not found")
 	}
+}
+
+// selected returns a list without the items whose labels do not match a selector. Items
+// without labels match.
+func selected(object any, selector string) any {
+	list, _ := object.(map[string]any)
+	items, isList := list["items"].([]any)
+	parsed, err := labels.Parse(selector)
+	if !isList || err != nil {
+		return object
+	}
+	matching := []any{}
+	for _, item := range items {
+		metadata, _, _ := unstructured.NestedStringMap(item.(map[string]any), "metadata", "labels")
+		if len(metadata) == 0 || parsed.Matches(labels.Set(metadata)) {
+			matching = append(matching, item)
+		}
+	}
+	return map[string]any{"items": matching}
 }
 
 func (k *kube) write(w http.ResponseWriter, code int, object any) {
@@ -235,6 +265,8 @@ func startKube(ts *testscript.TestScript, backend string) *kube {
 //	kube forbid <path>    forbid requests of paths with this end, or none
 //	kube ready <bool>     whether the pod of tms-server is ready
 //	kube down             the pod of tms-server refuses connections
+//	kube healthy          serve a lease that scales, inference/resnet50, with all that it needs
+//	kube serve <file>     add the responses of a file, by path
 //	kube forwarded <name> check that all connections since the last check used WebSocket or SPDY
 func kubeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "start" {
@@ -254,6 +286,12 @@ func kubeCommand(ts *testscript.TestScript, _ bool, args []string) {
 		k.notReady = args[1] != "true"
 	case "down":
 		k.backend = "127.0.0.1:1"
+	case "healthy":
+		text, err := os.ReadFile("../../internal/doctor/testdata/healthy.yaml")
+		ts.Check(err)
+		ts.Check(yaml.Unmarshal(text, &k.objects))
+	case "serve":
+		ts.Check(yaml.Unmarshal([]byte(ts.ReadFile(args[1])), &k.objects))
 	case "forwarded":
 		if k.forwards[args[1]] == 0 || len(k.forwards) > 1 {
 			ts.Fatalf("connections used %v", k.forwards)

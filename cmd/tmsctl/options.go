@@ -50,7 +50,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	flags.BoolVar(&o.skipVerify, "insecure-skip-tls-verify", false, "do not check the certificate of the server; an attacker in the network can then read the token")
 	flags.DurationVar(&o.timeout, "timeout", 0, "timeout of the command (default 30s; 30m for lease create and lease wait, none for lease logs and lease watch)")
 	flags.BoolVarP(&o.porcelain, "porcelain", "z", false, "print tab-separated columns without headers, for scripts")
-	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml; also wide for lease list and lease watch")
+	flags.StringVarP(&o.output, "output", "o", "", "output `format`: json or yaml; also wide for lease list and lease watch; table, short or json for doctor")
 	_ = root.RegisterFlagCompletionFunc("output", func(command *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return outputs(command), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -90,15 +90,15 @@ func (o *options) check(command *cobra.Command) error {
 	return nil
 }
 
+// outputsKey is the key of the annotation with the values of --output of a command.
+const outputsKey = "outputs"
+
 // wideOutput are the annotations of a command that has -o wide.
-var wideOutput = map[string]string{"wide": "true"}
+var wideOutput = map[string]string{outputsKey: "wide json yaml"}
 
 // outputs returns the values of --output of a command.
 func outputs(command *cobra.Command) []string {
-	if command.Annotations["wide"] != "" {
-		return []string{"wide", "json", "yaml"}
-	}
-	return []string{"json", "yaml"}
+	return strings.Fields(cmp.Or(command.Annotations[outputsKey], "json yaml"))
 }
 
 // checkTLS returns an error for flags of TLS with the URL of a server without TLS.

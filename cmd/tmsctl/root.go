@@ -70,7 +70,7 @@ func newRoot(o *options, s streams) *cobra.Command {
 	cli.SetVersion(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	o.addFlags(root)
-	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newVersion(o, s), newPool())
+	root.AddCommand(newLease(o, s), newAllowlist(o, s), newQuota(o, s), newTarget(o, s), newDoctor(o, s), newVersion(o, s), newPool())
 	root.InitDefaultCompletionCmd("completion")
 	requireSubcommand(root)
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }

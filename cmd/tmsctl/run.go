@@ -27,6 +27,8 @@ func run(ctx context.Context, args []string, s streams) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errUnhealthy):
+		return exitFailed
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(s.err, "tmsctl: %s\nRun '%s --help' for usage.\n", escape(err.Error()), command.CommandPath())
 		return exitUsage

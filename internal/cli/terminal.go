@@ -22,11 +22,20 @@ func colour(w io.Writer, code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-const yellow = "33"
+const red, green, yellow = "31", "32", "33"
+
+// Red returns text in red if w is a terminal and NO_COLOR is not set.
+func Red(w io.Writer, text string) string { return colour(w, red, text) }
+
+// Green returns text in green in the same cases.
+func Green(w io.Writer, text string) string { return colour(w, green, text) }
+
+// Yellow returns text in yellow in the same cases.
+func Yellow(w io.Writer, text string) string { return colour(w, yellow, text) }
 
 // Warn writes each warning to w, on a line that begins with WARNING.
 func Warn(w io.Writer, warnings []string) {
-	mark := colour(w, yellow, "WARNING:")
+	mark := Yellow(w, "WARNING:")
 	buffer := bufio.NewWriter(w)
 	for _, warning := range warnings {
 		_, _ = buffer.WriteString(mark + " " + warning + "\n")

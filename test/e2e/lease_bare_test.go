@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,11 @@ func TestLeaseBare(t *testing.T) {
 	for _, name := range []string{home, namespace} {
 		s.must(bare.Apply(s.Context(), restrictedNamespace(name, nil)))
 	}
+	missing := []string{"TMS1001", "TMS1006", "TMS1008", "TMS1010"} // operator, adapter, metrics-server, kube-state-metrics
+	if d := s.doctor(bare.Kubeconfig, "--pre", "-n", namespace); d.status != 1 || !slices.Equal(d.codes, missing) {
+		s.fatal("before the install, tmsctl doctor --pre says: %s", d.text)
+	}
+	s.step("before the install, tmsctl doctor --pre finds %v", missing)
 	release := helm.Release{Name: "tms", Namespace: home, Chart: h.Chart, Flags: []string{"--wait=false"}}
 	tool := h.Helm(3)
 	tool.Kubeconfig = bare.Kubeconfig

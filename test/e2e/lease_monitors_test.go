@@ -38,6 +38,7 @@ func TestLeaseMonitors(t *testing.T) {
 	l.hasShared(sharedKinds)
 	s.reads(l.namespace, objectName(busy), queueMetric)
 	before := l.sharedVersions()
+	s.diagnoses(nil, busy, "-n", l.namespace)
 
 	l.apply(idle, scaled(3))
 	l.serves(idle)

@@ -31,6 +31,7 @@ func TestLeaseTarget(t *testing.T) {
 	l.is("older", "Ready", metav1.ConditionUnknown, "Target")
 	s.reads(l.namespace, objectName("older"), queueMetric)
 	l.is("older", "Autoscaling", metav1.ConditionTrue, "Scaling")
+	s.diagnoses(nil, "older", "-n", l.namespace)
 	if lease := l.mustGet("older"); lease.Status.Address != "" {
 		s.fatal("a target lease has the address %q", lease.Status.Address)
 	}

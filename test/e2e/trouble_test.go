@@ -12,7 +12,7 @@ import (
 )
 
 // TestTroubleshooting reproduces docs/troubleshooting.md: the symptoms, the documented
-// commands that show the cause, and the documented fix.
+// commands that show the cause, the code that tmsctl doctor gives, and the documented fix.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	const lease, labels = "tms-resnet50", "server: {autoscaling: {prometheus: {%s: {release: other}}}}"
@@ -21,18 +21,19 @@ func TestTroubleshooting(t *testing.T) {
 		namespace map[string]string
 		// raw is set if Prometheus scrapes Triton nevertheless.
 		raw bool
-		// object and selector must be in the output of the documented commands.
-		object, selector string
-		fix              func(s *scenario, r helm.Release, values string)
+		// object and selector must be in the output of the documented commands, and code is
+		// what tmsctl doctor finds.
+		object, selector, code string
+		fix                    func(s *scenario, r helm.Release, values string)
 	}{
 		"podmonitor-labels": {
-			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", fix: upgrade,
+			values: fmt.Sprintf(labels, "podMonitorLabels"), object: "release=other", selector: "podMonitorSelector:", code: "TMS1109", fix: upgrade,
 		},
 		"rule-labels": {
-			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", fix: upgrade,
+			values: fmt.Sprintf(labels, "ruleLabels"), raw: true, object: "release=other", selector: "ruleSelector:", code: "TMS1202", fix: upgrade,
 		},
 		"namespace-selector": {
-			values: "{}", namespace: map[string]string{"monitoring": "off"}, object: "monitoring=off", selector: "podMonitorNamespaceSelector:",
+			values: "{}", namespace: map[string]string{"monitoring": "off"}, object: "monitoring=off", selector: "podMonitorNamespaceSelector:", code: "TMS1110",
 			fix: func(s *scenario, r helm.Release, _ string) {
 				_, err := h.Cluster.Kubectl(s.Context(), "", "label", "namespace", r.Namespace, "monitoring-")
 				s.must(err)
@@ -67,8 +68,10 @@ func TestTroubleshooting(t *testing.T) {
 				return err == nil && (len(raw) > 0) == c.raw && len(recorded) == 0, fmt.Sprintf("%d series of Triton, %d recorded series (%v)", len(raw), len(recorded), err)
 			})
 			s.shows(namespace, c.object, c.selector)
+			s.diagnoses([]string{c.code}, "resnet50", "-n", namespace)
 			c.fix(s, release, values)
 			s.reads(namespace, lease, queueMetric)
+			s.diagnoses(nil, "resnet50", "-n", namespace)
 		})
 	}
 }

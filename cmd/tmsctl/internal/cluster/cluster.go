@@ -6,6 +6,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -131,6 +133,35 @@ func (c *Cluster) open(ctx context.Context, query url.Values, path ...string) (i
 		failure.Message = status.Message
 	}
 	return nil, failure
+}
+
+// Call calls the API server, and returns the status code and the body of its response. The
+// error is an *Error if the API server does not respond, or does not know the user. Call
+// implements doctor.API.
+func (c *Cluster) Call(ctx context.Context, method, path string, query url.Values, body []byte) (status int, response []byte, err error) {
+	address := c.base.JoinPath(path)
+	address.RawQuery = query.Encode()
+	request, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(body) > 0 {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.client.Do(request)
+	if err != nil {
+		return 0, nil, &Error{Message: err.Error()}
+	}
+	defer func() { _ = answer.Body.Close() }()
+	response, err = io.ReadAll(io.LimitReader(answer.Body, maxBytes))
+	if err != nil {
+		return 0, nil, &Error{Message: err.Error()}
+	}
+	// A service behind the proxy can have its own users.
+	if answer.StatusCode == http.StatusUnauthorized && !strings.Contains(path, "/proxy/") {
+		return 0, nil, &Error{Status: answer.StatusCode, Message: answer.Status}
+	}
+	return answer.StatusCode, response, nil
 }
 
 // maxBytes is the size of the largest object that is read.
