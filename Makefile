@@ -67,8 +67,9 @@ cover: ## show the functions that tests do not cover fully
 ##@ Checks with real tools
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
-conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint curltools ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
+conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint curltools ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool, and the queries of the dashboards
 	TOOLS=$(BIN) go test -count=1 -timeout 30m -tags conform ./test/conform
+	cd tools/dashboards && go test -count=1 ./...
 
 chart: $(BIN)/helm3 ## package the chart into dist/
 	$(BIN)/helm3 package charts/tms --destination dist
@@ -141,9 +142,10 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 
 PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
 GENERATED := values.schema.json charts/tms/files charts/tms/README.md api
-generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, and generated Go
+generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the dashboards, the chart's README.md, and generated Go
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
+	cd tools/dashboards && go run . $(CURDIR)/charts/tms/files/dashboards
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
 	rm -rf api/tms

@@ -35,6 +35,8 @@ local atMaximum = |||-
   )
 |||;
 
+local runbook = 'https://github.com/triton-leases/tms/blob/main/docs/troubleshooting.md#';
+
 // microseconds parses a duration with a single unit, as the fleet has it.
 local microseconds(duration) =
   std.parseInt(std.rstripChars(duration, 'hms')) * { h: 3600e6, m: 60e6, s: 1e6, ms: 1e3 }[std.lstripChars(duration, '0123456789')];
@@ -84,6 +86,7 @@ function(prometheus, namespace)
                            + ' for 5 minutes, so the lease cannot scale by the metrics of Triton. See whether the pods run, then compare'
                            + ' the labels of the PodMonitor with .spec.podMonitorSelector of the Prometheus, and the labels of the'
                            + ' namespace with its .spec.podMonitorNamespaceSelector.',
+              runbook_url: runbook + 'tmsleasemetricsmissing',
             },
           },
           {
@@ -96,6 +99,7 @@ function(prometheus, namespace)
               description: 'Triton has rejected requests of lease ' + lease + ' in namespace ' + namespace + ' for a minute,'
                            + " because they waited in a model's queue for as long as its queue policy allows. Let the lease scale"
                            + ' earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.',
+              runbook_url: runbook + 'tmsleaserequestsrejected',
             },
           },
           {
@@ -109,6 +113,7 @@ function(prometheus, namespace)
                            + grant.maxReplicas + ' replicas for 10 minutes, and queueTime is above its threshold of '
                            + grant.threshold + ' microseconds. Raise leases.' + lease + '.autoscaling.replicas.maximum. If'
                            + ' server.autoscaling.replicas.limits.maximum is the bound, raise it too.',
+              runbook_url: runbook + 'tmsleaseatmaximum',
             },
           },
         ],
