@@ -60,57 +60,89 @@ func fleet() *dashboard.DashboardBuilder {
 	}
 	return newDashboard(fleetUID, "TMS / Fleet", "All leases of Triton: replicas, GPUs and requests.", variables, []row{
 		{"Now", []panel{
-			{stat: true, width: 4, title: "Autoscaled leases", description: "Leases with a HorizontalPodAutoscaler.", unit: "short",
-				queries: []query{{`count(` + autoscalers + ` and on (namespace, horizontalpodautoscaler) kube_horizontalpodautoscaler_spec_max_replicas{namespace=~"$namespace"})`, ""}}},
-			{stat: true, width: 4, title: "Leases at their maximum", description: "Autoscaled leases that have as many replicas as they may have.", unit: "short",
-				queries: []query{{`count(` + ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, horizontalpodautoscaler)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas") + ") or vector(0)", ""}}},
-			{stat: true, width: 4, title: "Ready replicas", description: "Pods of leases that are ready, without those of leases with a target.", unit: "short",
-				queries: []query{{`count(` + readyPods + `)`, ""}}},
-			{stat: true, width: 4, title: "Replicas that are not ready", description: "Pods of leases that start, wait for a node, or fail.", unit: "short",
-				queries: []query{{`count(` + tritonPods + "\nunless on (namespace, pod)\n" + readyPods + `) or vector(0)`, ""}}},
-			{stat: true, width: 4, title: "GPUs in use", description: "GPUs of the pods of leases that run.", unit: "short",
-				queries: []query{{gpusInUse(""), ""}}},
-			{stat: true, width: 4, title: "Alerts that fire", description: "Alerts of leases, by name.", unit: "short",
-				queries: []query{{`count(ALERTS{alertname=~"TMSLease.+", alertstate="firing", namespace=~"$namespace"}) or vector(0)`, ""}}},
+			{
+				stat: true, width: 4, title: "Autoscaled leases", description: "Leases with a HorizontalPodAutoscaler.", unit: "short",
+				queries: []query{{`count(` + autoscalers + ` and on (namespace, horizontalpodautoscaler) kube_horizontalpodautoscaler_spec_max_replicas{namespace=~"$namespace"})`, ""}},
+			},
+			{
+				stat: true, width: 4, title: "Leases at their maximum", description: "Autoscaled leases that have as many replicas as they may have.", unit: "short",
+				queries: []query{{`count(` + ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, horizontalpodautoscaler)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas") + ") or vector(0)", ""}},
+			},
+			{
+				stat: true, width: 4, title: "Ready replicas", description: "Pods of leases that are ready, without those of leases with a target.", unit: "short",
+				queries: []query{{`count(` + readyPods + `)`, ""}},
+			},
+			{
+				stat: true, width: 4, title: "Replicas that are not ready", description: "Pods of leases that start, wait for a node, or fail.", unit: "short",
+				queries: []query{{`count(` + tritonPods + "\nunless on (namespace, pod)\n" + readyPods + `) or vector(0)`, ""}},
+			},
+			{
+				stat: true, width: 4, title: "GPUs in use", description: "GPUs of the pods of leases that run.", unit: "short",
+				queries: []query{{gpusInUse(""), ""}},
+			},
+			{
+				stat: true, width: 4, title: "Alerts that fire", description: "Alerts of leases, by name.", unit: "short",
+				queries: []query{{`count(ALERTS{alertname=~"TMSLease.+", alertstate="firing", namespace=~"$namespace"}) or vector(0)`, ""}},
+			},
 		}},
 		{"Leases", []panel{
-			{width: 12, title: "TritonLeases by state", description: "TritonLeases of all namespaces, by the reason of their condition Ready. tms-server counts them.", unit: "short", stacked: true,
-				queries: []query{{`sum by (reason) (max by (namespace, job, status, reason) (tms_leases{condition="Ready"}))`, "{{reason}}"}}},
-			{width: 12, title: "Leases at their maximum", description: "Autoscaled leases that have as many replicas as they may have. Click a series to see the lease.", unit: "short", links: toLease,
-				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, horizontalpodautoscaler)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas"), "{{namespace}}/{{horizontalpodautoscaler}}"}}},
+			{
+				width: 12, title: "TritonLeases by state", description: "TritonLeases of all namespaces, by the reason of their condition Ready. tms-server counts them.", unit: "short", stacked: true,
+				queries: []query{{`sum by (reason) (max by (namespace, job, status, reason) (tms_leases{condition="Ready"}))`, "{{reason}}"}},
+			},
+			{
+				width: 12, title: "Leases at their maximum", description: "Autoscaled leases that have as many replicas as they may have. Click a series to see the lease.", unit: "short", links: toLease,
+				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, horizontalpodautoscaler)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas"), "{{namespace}}/{{horizontalpodautoscaler}}"}},
+			},
 		}},
 		{"Replicas", []panel{
-			{width: 12, title: "Replicas of autoscaled leases", description: "The replicas that exist, those that the HorizontalPodAutoscalers want, and the sums of the minimums and maximums that the leases were granted.", unit: "short",
+			{
+				width: 12, title: "Replicas of autoscaled leases", description: "The replicas that exist, those that the HorizontalPodAutoscalers want, and the sums of the minimums and maximums that the leases were granted.", unit: "short",
 				queries: []query{
 					{`sum(` + ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + `)`, "now"},
 					{`sum(` + ofLeases("kube_horizontalpodautoscaler_status_desired_replicas") + `)`, "wanted"},
 					{`sum(` + ofLeases("kube_horizontalpodautoscaler_spec_min_replicas") + `)`, "minimum"},
 					{`sum(` + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas") + `)`, "maximum"},
-				}},
-			{width: 12, title: "Replicas by lease", description: "The replicas of each autoscaled lease. Click a series to see the lease.", unit: "short", links: toLease, stacked: true,
-				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas"), "{{namespace}}/{{horizontalpodautoscaler}}"}}},
-			{width: 12, title: "Ready replicas by namespace", description: "Pods of leases that are ready, without those of leases with a target.", unit: "short", stacked: true,
-				queries: []query{{`count by (namespace) (` + readyPods + `)`, "{{namespace}}"}}},
-			{width: 12, title: "Time to ready", description: "The time from the creation of a pod until it was ready, of the pods that are ready now. If a pod was not ready for a while, it is the time until it was ready again.", unit: "s",
+				},
+			},
+			{
+				width: 12, title: "Replicas by lease", description: "The replicas of each autoscaled lease. Click a series to see the lease.", unit: "short", links: toLease, stacked: true,
+				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas"), "{{namespace}}/{{horizontalpodautoscaler}}"}},
+			},
+			{
+				width: 12, title: "Ready replicas by namespace", description: "Pods of leases that are ready, without those of leases with a target.", unit: "short", stacked: true,
+				queries: []query{{`count by (namespace) (` + readyPods + `)`, "{{namespace}}"}},
+			},
+			{
+				width: 12, title: "Time to ready", description: "The time from the creation of a pod until it was ready, of the pods that are ready now. If a pod was not ready for a while, it is the time until it was ready again.", unit: "s",
 				queries: []query{
 					{`quantile by (namespace) (0.5, ` + timeToReady(inNamespaces) + ` and on (namespace, pod) ` + tritonPods + `)`, "median, {{namespace}}"},
 					{`max by (namespace) (` + timeToReady(inNamespaces) + ` and on (namespace, pod) ` + tritonPods + `)`, "longest, {{namespace}}"},
-				}},
+				},
+			},
 		}},
 		{"GPUs", []panel{
-			{width: 12, title: "GPUs in use", description: "GPUs of the pods of leases that run.", unit: "short", stacked: true,
-				queries: []query{{gpusInUse("by (namespace) "), "{{namespace}}"}}},
-			{width: 12, title: "GPU budget", description: "The budget of each namespace, and what its TritonLeases are charged: the GPUs of their highest numbers of replicas. It is empty if server.leases.budget is not set.", unit: "short",
+			{
+				width: 12, title: "GPUs in use", description: "GPUs of the pods of leases that run.", unit: "short", stacked: true,
+				queries: []query{{gpusInUse("by (namespace) "), "{{namespace}}"}},
+			},
+			{
+				width: 12, title: "GPU budget", description: "The budget of each namespace, and what its TritonLeases are charged: the GPUs of their highest numbers of replicas. It is empty if server.leases.budget is not set.", unit: "short",
 				queries: []query{
 					{`max by (exported_namespace) (tms_budget_gpus_charged{exported_namespace=~"$namespace"})`, "charged, {{exported_namespace}}"},
 					{`max by (exported_namespace) (tms_budget_gpus{exported_namespace=~"$namespace"})`, "budget, {{exported_namespace}}"},
-				}},
+				},
+			},
 		}},
 		{"Requests", []panel{
-			{width: 12, title: "Requests", description: "Requests that Triton completed.", unit: "reqps", stacked: true,
-				queries: []query{{requestRate("nv_inference_request_success", inNamespaces, "namespace"), "{{namespace}}"}}},
-			{width: 12, title: "Failed requests", description: "Requests that failed, by the reason that Triton names. REJECTED: the request waited for as long as the queue policy of its model allows.", unit: "reqps",
-				queries: []query{{requestRate("nv_inference_request_failure", inNamespaces, "namespace, reason"), "{{namespace}}, {{reason}}"}}},
+			{
+				width: 12, title: "Requests", description: "Requests that Triton completed.", unit: "reqps", stacked: true,
+				queries: []query{{requestRate("nv_inference_request_success", inNamespaces, "namespace"), "{{namespace}}"}},
+			},
+			{
+				width: 12, title: "Failed requests", description: "Requests that failed, by the reason that Triton names. REJECTED: the request waited for as long as the queue policy of its model allows.", unit: "reqps",
+				queries: []query{{requestRate("nv_inference_request_failure", inNamespaces, "namespace, reason"), "{{namespace}}, {{reason}}"}},
+			},
 		}},
 	})
 }

@@ -13,7 +13,9 @@ import (
 type Picture struct {
 	Title      string
 	Start, End time.Time
-	Frames     []Frame
+	// Step is the distance of two points.
+	Step   time.Duration
+	Frames []Frame
 }
 
 // Frame is what a panel shows.
@@ -22,12 +24,19 @@ type Frame struct {
 	Series []Series
 	// Events are the times of the annotations.
 	Events []Event
+	// gap is the distance of two points that have no line between them.
+	gap time.Duration
 }
 
 // Series is a line, or a number if it has one point.
 type Series struct {
 	Name   string
 	Points []Point
+}
+
+// Known returns the points that have a value. A quantile of no observations is NaN.
+func (s Series) Known() []Point {
+	return slices.DeleteFunc(slices.Clone(s.Points), func(p Point) bool { return math.IsNaN(p.Value) || math.IsInf(p.Value, 0) })
 }
 
 // Point is a sample.
@@ -61,6 +70,7 @@ func (p Picture) SVG() string {
 	_, _ = fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" font-family="sans-serif" font-size="11">`+"\n", 24*cellWidth, heading+bottom*cellHeight)
 	_, _ = fmt.Fprintf(&s, `<rect width="100%%" height="100%%" fill="white"/><text x="8" y="22" font-size="16">%s</text>`+"\n", html.EscapeString(p.Title))
 	for _, f := range p.Frames {
+		f.gap = p.Step * 3 / 2
 		f.draw(&s, p.Start, p.End)
 	}
 	s.WriteString("</svg>\n")
@@ -81,10 +91,10 @@ func (f Frame) draw(s *strings.Builder, start, end time.Time) {
 		f.drawNumber(s, x+w/2, y+h/2+14, unit)
 		return
 	}
-	left, top, width, height := x+62, y+30, w-78, h-66
+	left, top, width, height := x+62, y+30, w-78, h-74
 	highest := 0.0
 	for _, series := range f.Series {
-		for _, p := range series.Points {
+		for _, p := range series.Known() {
 			highest = math.Max(highest, p.Value)
 		}
 	}
@@ -105,10 +115,11 @@ func (f Frame) draw(s *strings.Builder, start, end time.Time) {
 	}
 	for i, series := range f.Series {
 		var path strings.Builder
-		for n, p := range series.Points {
+		points := series.Known()
+		for n, p := range points {
 			// A gap in the samples is a gap in the line.
 			command := "L"
-			if n == 0 || n > 1 && p.Time.Sub(series.Points[n-1].Time) > 2*series.Points[1].Time.Sub(series.Points[0].Time) {
+			if n == 0 || p.Time.Sub(points[n-1].Time) > f.gap {
 				command = "M"
 			}
 			_, _ = fmt.Fprintf(&path, "%s%.0f %.1f", command, across(p.Time), top+height*(1-p.Value/highest))
@@ -122,7 +133,7 @@ func (f Frame) draw(s *strings.Builder, start, end time.Time) {
 		if i < legendEntries {
 			at := left + float64(i)*width/legendEntries
 			_, _ = fmt.Fprintf(s, `<rect x="%.0f" y="%.0f" width="10" height="3" fill="%s"/><text x="%.0f" y="%.0f" font-size="10">%s</text>`+"\n",
-				at, y+h-22, color, at+13, y+h-18, html.EscapeString(shorten(series.Name, int(width/legendEntries/6))))
+				at, y+h-22, color, at+13, y+h-18, html.EscapeString(shorten(series.Name, int(width/legendEntries/7))))
 		}
 	}
 	_, _ = fmt.Fprintf(s, `<text x="%.0f" y="%.0f" font-size="10" fill="#555">0 s</text><text x="%.0f" y="%.0f" font-size="10" text-anchor="end" fill="#555">%.0f s</text>`+"\n",
@@ -162,7 +173,7 @@ func format(v float64, unit string) string {
 		}
 		return fmt.Sprintf("%.3g s", v)
 	case "bytes":
-		return fmt.Sprintf("%.3g MiB", v/(1<<20))
+		return fmt.Sprintf("%.4g MiB", v/(1<<20))
 	case "reqps", "ops", "cps":
 		return scaled("/s", "k/s", "M/s")
 	}
