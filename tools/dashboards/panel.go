@@ -87,7 +87,7 @@ func variable(name, label, query string) *dashboard.QueryVariableBuilder {
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc)
 }
 
-// series is the variable query whose values are those of a label in the result of an
+// series returns a variable with the values that a label has in the result of an
 // expression. Grafana writes the result as {a="b",c="d"} value timestamp.
 func series(name, label, expr, of string) *dashboard.QueryVariableBuilder {
 	return variable(name, label, "query_result("+expr+")").Regex(`/` + of + `="([^"]+)"/`)

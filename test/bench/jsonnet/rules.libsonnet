@@ -23,16 +23,13 @@ local queueDuration = |||-
 |||;
 
 local atMaximum = |||-
-  avg by (namespace) (
-    tms_avg_request_queue_duration{namespace="@namespace"}
-    and on (namespace, pod)
-    nv_inference_request_success{@pods}
-  ) > @threshold
-  and on (namespace) (
-    max by (namespace) (kube_horizontalpodautoscaler_status_current_replicas{@hpa})
-    >=
-    max by (namespace) (kube_horizontalpodautoscaler_spec_max_replicas{@hpa})
-  )
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_target_metric{@metric})
+  >
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{@metric})
+  and
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_current_replicas{@hpa})
+  >=
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_max_replicas{@hpa})
 |||;
 
 local runbook = 'https://github.com/triton-leases/tms/blob/main/docs/troubleshooting.md#';
@@ -45,7 +42,7 @@ function(prometheus, namespace)
   local window = prometheus.rateWindow;
   // What all leases share is inserted once.
   local queueDurationOf = std.strReplace(std.strReplace(queueDuration, '@window', window), '@microseconds', '' + microseconds(window));
-  local atMaximumOf = std.strReplace(atMaximum, '@namespace', namespace);
+  local atMaximumOf = std.strReplace(atMaximum, '@metric', '@hpa,metric_name="tms_avg_request_queue_duration",metric_target_type="average"');
 
   function(lease, name, grant)
     local pods = 'namespace="' + namespace + '",job="' + namespace + '/' + name + '"';
@@ -104,7 +101,7 @@ function(prometheus, namespace)
           },
           {
             alert: 'TMSLeaseAtMaximum',
-            expr: std.strReplace(std.strReplace(std.strReplace(atMaximumOf, '@pods', pods), '@hpa', hpa), '@threshold', '' + grant.threshold),
+            expr: std.strReplace(atMaximumOf, '@hpa', hpa),
             'for': '10m',
             labels: labels { tms_metric: 'queueTime' },
             annotations: {
