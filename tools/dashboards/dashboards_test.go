@@ -249,24 +249,27 @@ func knownSeries(t *testing.T) map[string]bool {
 			known[m.Series] = true
 		}
 	}
-	find := func(file, pattern string, used ...string) {
-		text, err := os.ReadFile(file)
+	find := func(files, pattern string, used ...string) {
+		matches, err := filepath.Glob(files)
 		require.NoError(t, err)
 		var names []string
-		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
-			names = append(names, found[1])
+		for _, file := range matches {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+				names = append(names, found[1])
+			}
 		}
 		for _, name := range used {
-			require.True(t, slices.Contains(names, strings.TrimSuffix(name, "_bucket")), "%s does not define %s", file, name)
+			require.True(t, slices.Contains(names, strings.TrimSuffix(name, "_bucket")), "%s does not define %s", files, name)
 			known[name] = true
 		}
 	}
-	const literal = `"(tms_\w+)"`
 	find(chart+"/templates/_rules.tpl", `record: (\w+)`, "tms_pending_requests")
 	find("../../test/conform/testdata/triton-metrics.txt", `(?m)^(nv_\w+)`, "nv_inference_request_success", "nv_inference_request_failure")
-	find("../../internal/controller/metrics.go", literal, "tms_leases", "tms_configuration_last_reload_successful",
-		"tms_configuration_last_reload_success_timestamp_seconds", "tms_budget_gpus", "tms_budget_gpus_charged", "tms_lease_limit")
-	find("../../internal/server/metrics.go", literal, "tms_api_calls_total", "tms_api_call_duration_seconds_bucket", "tms_api_open_calls")
-	find("../../internal/server/connections.go", literal, "tms_connections", "tms_limited_connections_total")
+	find("../../internal/*/*.go", `"(tms_\w+)"`,
+		"tms_leases", "tms_configuration_last_reload_successful", "tms_configuration_last_reload_success_timestamp_seconds",
+		"tms_budget_gpus", "tms_budget_gpus_charged", "tms_lease_limit",
+		"tms_api_calls_total", "tms_api_call_duration_seconds_bucket", "tms_api_open_calls", "tms_connections", "tms_limited_connections_total")
 	return known
 }
