@@ -67,8 +67,9 @@ cover: ## show the functions that tests do not cover fully
 ##@ Checks with real tools
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
-conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint curltools ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool
+conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint curltools ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool, and the queries of the dashboards
 	TOOLS=$(BIN) go test -count=1 -timeout 30m -tags conform ./test/conform
+	cd tools/dashboards && go test -count=1 ./...
 
 chart: $(BIN)/helm3 ## package the chart into dist/
 	$(BIN)/helm3 package charts/tms --destination dist
@@ -107,6 +108,10 @@ e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minu
 e2e: build curltools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
+screenshots: ## run the scenario of the dashboards, and draw them into docs/dashboard-*.svg
+	$(MAKE) --no-print-directory e2e RUN='^TestDashboards$$' E2E_RESULTS=$(CURDIR)/dist/screenshots
+	cp dist/screenshots/dashboard-*.svg docs/
+
 load: ## measure thousands of TritonLeases on a real control plane, and fail if a limit is missed: LEASES=1000,5000; WRITE=docs updates the tables
 	$(MAKE) -C test/e2e --no-print-directory load
 
@@ -144,9 +149,10 @@ PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
 # buf writes from the comments in proto/.
 REFERENCE := ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl ./internal/controller ./internal/crd ./internal/doctor ./internal/metric ./test/supportmatrix
 GENERATED := values.schema.json charts/tms/files charts/tms/README.md api docs/reference docs/support-matrix.md
-generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the chart's README.md, generated Go, and docs/reference
+generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the dashboards, the chart's README.md, generated Go, and docs/reference
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
+	cd tools/dashboards && go run . $(CURDIR)/charts/tms/files/dashboards
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
 	rm -rf api/tms docs/reference
@@ -173,4 +179,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e load load-monitoring simulate bench yamllint curltools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e screenshots load load-monitoring simulate bench yamllint curltools generate verify proto clean

@@ -12,6 +12,7 @@ import (
 //
 //go:embed tms/Chart.yaml tms/values.yaml tms/values.schema.json tms/README.md tms/.helmignore
 //go:embed all:tms/templates tms/files/policy.yaml tms/files/tritonleases.yaml tms/files/values.yaml
+//go:embed tms/files/dashboards/tms-fleet.json tms/files/dashboards/tms-lease.json tms/files/dashboards/tms-server.json
 var files embed.FS
 
 // TMS returns the folder of the chart tms, which holds its Chart.yaml.

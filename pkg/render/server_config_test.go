@@ -61,6 +61,8 @@ func effective(t testing.TB, files ...[]byte) map[string]any {
 	}
 	all["images"] = pick(merged["images"], "triton", "secrets", "pullPolicy")
 	all["server"] = pick(merged["server"], "autoscaling", "leases", "allowlist")
+	dashboards, _ := merged["dashboards"].(map[string]any)
+	all["dashboards"] = pick(dashboards, "enabled", "grafanaUrl")
 	if all["nameOverride"] == nil || all["nameOverride"] == "" {
 		all["nameOverride"] = "tms" // the name of the chart
 	}

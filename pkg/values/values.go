@@ -21,6 +21,7 @@ type Values struct {
 	ServiceAccount   ServiceAccount                `json:"serviceAccount"`
 	NetworkPolicy    TritonNetworkPolicy           `json:"networkPolicy"`
 	Metrics          Metrics                       `json:"metrics"`
+	Dashboards       Dashboards                    `json:"dashboards"`
 	CommonLabels     map[string]string             `json:"commonLabels,omitempty"`
 	Leases           map[string]v1alpha1.LeaseSpec `json:"leases,omitempty"`
 	NameOverride     string                        `json:"nameOverride,omitempty"`
@@ -78,6 +79,27 @@ type TritonNetworkPolicy struct {
 // Metrics are the metrics of leases that do not scale.
 type Metrics struct {
 	Enabled bool `json:"enabled"`
+}
+
+// Dashboards are the Grafana dashboards of leases and of tms-server.
+type Dashboards struct {
+	Enabled bool `json:"enabled"`
+	// Namespace is that of the ConfigMaps. Empty means that of the release.
+	Namespace string `json:"namespace,omitempty"`
+	// Labels and Annotations are on the ConfigMaps.
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// GrafanaURL is the URL of Grafana, for the links of alerts.
+	GrafanaURL      string          `json:"grafanaUrl,omitempty"`
+	GrafanaOperator GrafanaOperator `json:"grafanaOperator"`
+}
+
+// GrafanaOperator configures the GrafanaDashboards of grafana-operator.
+type GrafanaOperator struct {
+	Enabled                   bool             `json:"enabled"`
+	InstanceSelector          v1alpha1.RawJSON `json:"instanceSelector,omitempty"`
+	AllowCrossNamespaceImport bool             `json:"allowCrossNamespaceImport,omitempty"`
+	Folder                    string           `json:"folder,omitempty"`
 }
 
 // Decode decodes values that the schema accepts.

@@ -8,12 +8,14 @@ do not: it is cut from their names. Another release in the namespace can have au
 with such names, so the alerts also ask which leases have series of this PodMonitor.
 */}}
 {{- define "tms.alerts" -}}
+{{- $root := .root -}}
 {{- $shared := .shared -}}
 {{- $grant := .grant -}}
 {{- $lease := .lease -}}
 {{- $pods := .pods -}}
 {{- $namespace := .root.Release.Namespace -}}
 {{- $fullname := include "tms.fullname" .root -}}
+{{- $object := ternary (printf "%s-%s" $fullname $lease) $grant.name $shared -}}
 {{- $autoscaler := ternary "{{ $labels.horizontalpodautoscaler }}" $grant.name $shared -}}
 {{- $hpa := ternary (printf "namespace=%q,horizontalpodautoscaler=~%q" $namespace (printf "%s-.+" $fullname))
   (printf "namespace=%q,horizontalpodautoscaler=%q" $namespace $grant.name) $shared -}}
@@ -33,6 +35,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       for 5 minutes, so {{ ternary "its leases" "the lease" $shared }} cannot scale by the metrics of Triton. See whether the pods run, then compare
       the labels of the PodMonitor with .spec.podMonitorSelector of the Prometheus, and the labels of the
       namespace with its .spec.podMonitorNamespaceSelector.
+    {{- include "tms.alertLinks" (dict "root" $root "alert" "TMSLeaseMetricsMissing" "panel" 3 "object" (ternary "" $object $shared)) | nindent 4 }}
 {{- if $shared }}
 {{- /* One lease, while others have series. A lease with its own PodMonitor has an alert of
        its own. The last part are the leases of other shared PodMonitors. */}}
@@ -70,6 +73,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       {{ $namespace }}/{{ $autoscaler }} cannot scale it by the metrics of Triton. Prometheus reads
       those of other leases of PodMonitor {{ $namespace }}/{{ $grant.name }}. See whether the pods of the lease run, and
       whether Prometheus reaches their port for metrics.
+    {{- include "tms.alertLinks" (dict "root" $root "alert" "TMSLeaseMetricsMissing" "panel" 3 "object" $object) | nindent 4 }}
 {{- end }}
 - alert: TMSLeaseRequestsRejected
   expr: |-
@@ -84,6 +88,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       Triton has rejected requests of lease {{ $lease }} in namespace {{ $namespace }} for a minute,
       because they waited in a model's queue for as long as its queue policy allows. Let the lease scale
       earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.
+    {{- include "tms.alertLinks" (dict "root" $root "alert" "TMSLeaseRequestsRejected" "panel" 2 "object" $object) | nindent 4 }}
 {{- range $grant.metrics }}
 {{- if .waiting }}
 {{- $atMaximum := include "tms.atMaximum" (dict "hpa" $hpa "series" .series) }}
@@ -113,6 +118,30 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       {{ `{{ printf "%.0f" $value }}` }} {{ .unit }}. Raise {{ else }} of
       {{ .threshold }} {{ .unit }}. Raise {{ end }}{{ $grant.path }}.autoscaling.replicas.maximum. If
       server.autoscaling.replicas.limits.maximum is the bound, raise it too.
+    {{- include "tms.alertLinks" (dict "root" $root "alert" "TMSLeaseAtMaximum" "panel" 1 "object" $object) | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+tms.alertLinks: the annotations of an alert that are links: to its section of
+docs/troubleshooting.md, and to a dashboard. Grafana reads __dashboardUid__ and __panelId__.
+Arguments: root (the root context), alert, object (the name of the objects of the lease, or
+empty for all leases of the namespace), panel (the id of a panel of the dashboard of the
+lease, as in tools/dashboards/lease.go). Result: YAML, a map.
+*/}}
+{{- define "tms.alertLinks" -}}
+{{- $dashboards := default dict .root.Values.dashboards -}}
+runbook_url: {{ .root.Chart.Home }}/blob/main/docs/troubleshooting.md#{{ lower .alert }}
+{{- if $dashboards.enabled }}
+{{- $namespace := .root.Release.Namespace }}
+{{- $uid := ternary "tms-lease" "tms-fleet" (ne .object "") }}
+__dashboardUid__: {{ $uid }}
+{{- if .object }}
+__panelId__: {{ .panel | quote }}
+{{- end }}
+{{- if $dashboards.grafanaUrl }}
+dashboard_url: {{ $dashboards.grafanaUrl }}/d/{{ $uid }}?var-namespace={{ $namespace }}{{ if .object }}&var-lease={{ .object }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end -}}

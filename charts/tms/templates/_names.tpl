@@ -110,6 +110,21 @@ labels:
 {{- end -}}
 
 {{/*
+tms.dashboardLabels: the labels of the objects of a dashboard.
+Arguments: root (the root context), labels (more labels, or nil). Result: YAML.
+*/}}
+{{- define "tms.dashboardLabels" -}}
+app.kubernetes.io/name: {{ include "tms.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+app.kubernetes.io/component: "dashboard"
+{{ include "tms.releaseLabels" .root }}
+{{ include "tms.chartLabels" .root }}
+{{- with include "tms.moreLabels" . }}
+{{ . }}
+{{- end }}
+{{- end -}}
+
+{{/*
 tms.moreLabels: the labels of an object that the values name: commonLabels, and labels
 for its kind, which override them. An empty value removes a label.
 Arguments: root (the root context), labels (those for the kind, or nil). Result: YAML, or

@@ -84,6 +84,7 @@ func (d *dice) values() object {
 		return object{"parentRefs": []any{object{"name": pick(d, "public", "1")}}, "domain": "models.example.com"}
 	})
 	names.maybe(6, v, "metrics", func(d *dice) any { return object{"enabled": !d.sometimes(4)} })
+	names.maybe(6, v, "dashboards", (*dice).dashboards)
 	names.maybe(6, v, "networkPolicy", func(d *dice) any {
 		return object{"enabled": true, "from": pick(d, []any{}, []any{object{"podSelector": object{}}})}
 	})

@@ -23,17 +23,16 @@ local queueDuration = |||-
 |||;
 
 local atMaximum = |||-
-  avg by (namespace) (
-    tms_avg_request_queue_duration{namespace="@namespace"}
-    and on (namespace, pod)
-    nv_inference_request_success{@pods}
-  ) > @threshold
-  and on (namespace) (
-    max by (namespace) (kube_horizontalpodautoscaler_status_current_replicas{@hpa})
-    >=
-    max by (namespace) (kube_horizontalpodautoscaler_spec_max_replicas{@hpa})
-  )
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_target_metric{@metric})
+  >
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{@metric})
+  and
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_current_replicas{@hpa})
+  >=
+  max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_max_replicas{@hpa})
 |||;
+
+local runbook = 'https://github.com/triton-leases/tms/blob/main/docs/troubleshooting.md#';
 
 // microseconds parses a duration with a single unit, as the fleet has it.
 local microseconds(duration) =
@@ -43,7 +42,7 @@ function(prometheus, namespace)
   local window = prometheus.rateWindow;
   // What all leases share is inserted once.
   local queueDurationOf = std.strReplace(std.strReplace(queueDuration, '@window', window), '@microseconds', '' + microseconds(window));
-  local atMaximumOf = std.strReplace(atMaximum, '@namespace', namespace);
+  local atMaximumOf = std.strReplace(atMaximum, '@metric', '@hpa,metric_name="tms_avg_request_queue_duration",metric_target_type="average"');
 
   function(lease, name, grant)
     local pods = 'namespace="' + namespace + '",job="' + namespace + '/' + name + '"';
@@ -84,6 +83,7 @@ function(prometheus, namespace)
                            + ' for 5 minutes, so the lease cannot scale by the metrics of Triton. See whether the pods run, then compare'
                            + ' the labels of the PodMonitor with .spec.podMonitorSelector of the Prometheus, and the labels of the'
                            + ' namespace with its .spec.podMonitorNamespaceSelector.',
+              runbook_url: runbook + 'tmsleasemetricsmissing',
             },
           },
           {
@@ -96,11 +96,12 @@ function(prometheus, namespace)
               description: 'Triton has rejected requests of lease ' + lease + ' in namespace ' + namespace + ' for a minute,'
                            + " because they waited in a model's queue for as long as its queue policy allows. Let the lease scale"
                            + ' earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.',
+              runbook_url: runbook + 'tmsleaserequestsrejected',
             },
           },
           {
             alert: 'TMSLeaseAtMaximum',
-            expr: std.strReplace(std.strReplace(std.strReplace(atMaximumOf, '@pods', pods), '@hpa', hpa), '@threshold', '' + grant.threshold),
+            expr: std.strReplace(atMaximumOf, '@hpa', hpa),
             'for': '10m',
             labels: labels { tms_metric: 'queueTime' },
             annotations: {
@@ -109,6 +110,7 @@ function(prometheus, namespace)
                            + grant.maxReplicas + ' replicas for 10 minutes, and queueTime is above its threshold of '
                            + grant.threshold + ' microseconds. Raise leases.' + lease + '.autoscaling.replicas.maximum. If'
                            + ' server.autoscaling.replicas.limits.maximum is the bound, raise it too.',
+              runbook_url: runbook + 'tmsleaseatmaximum',
             },
           },
         ],

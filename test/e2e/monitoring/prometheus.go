@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -35,6 +36,63 @@ func (p Prometheus) Query(ctx context.Context, expression string) ([]Sample, err
 	}
 	err := p.get(ctx, "/api/v1/query?query="+url.QueryEscape(expression), &answer)
 	return answer.Result, err
+}
+
+// Point is a sample of a range query.
+type Point struct {
+	Time  time.Time
+	Value float64
+}
+
+// Series is one series of the result of a range query.
+type Series struct {
+	Metric map[string]string
+	Points []Point
+}
+
+// Number returns the value of a sample.
+func (s Sample) Number() (float64, error) {
+	text, _ := s.Value[1].(string)
+	return strconv.ParseFloat(text, 64)
+}
+
+// QueryRange evaluates an expression at each step from start to end.
+func (p Prometheus) QueryRange(ctx context.Context, expression string, start, end time.Time, step time.Duration) ([]Series, error) {
+	var answer struct {
+		Result []struct {
+			Metric map[string]string
+			Values [][2]any
+		}
+	}
+	parameters := url.Values{
+		"query": {expression}, "start": {start.Format(time.RFC3339Nano)}, "end": {end.Format(time.RFC3339Nano)},
+		"step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
+	}
+	if err := p.get(ctx, "/api/v1/query_range?"+parameters.Encode(), &answer); err != nil {
+		return nil, err
+	}
+	all := make([]Series, len(answer.Result))
+	for i, result := range answer.Result {
+		all[i].Metric = result.Metric
+		for _, value := range result.Values {
+			number, err := Sample{Value: value}.Number()
+			if err != nil {
+				return nil, fmt.Errorf("query Prometheus: %w", err)
+			}
+			seconds, _ := value[0].(float64)
+			all[i].Points = append(all[i].Points, Point{time.UnixMilli(int64(seconds * 1000)), number})
+		}
+	}
+	return all, nil
+}
+
+// LabelValues returns the values of a label of the series that match a selector between
+// start and end.
+func (p Prometheus) LabelValues(ctx context.Context, selector, label string, start, end time.Time) ([]string, error) {
+	var values []string
+	parameters := url.Values{"match[]": {selector}, "start": {start.Format(time.RFC3339Nano)}, "end": {end.Format(time.RFC3339Nano)}}
+	err := p.get(ctx, "/api/v1/label/"+url.PathEscape(label)+"/values?"+parameters.Encode(), &values)
+	return values, err
 }
 
 // Alerts returns the states (pending or firing) of the active alerts with a label, by name.

@@ -13,6 +13,7 @@ may be another version. If the values removed a default, the result has a null.
 {{- $whole := dict
   "images" (pick .Values.images "triton" "server" "secrets" "pullPolicy")
   "server" (deepCopy (pick .Values.server "autoscaling" "leases" "allowlist" "modelRepositories" "modelDownloads"))
+  "dashboards" (pick (default dict .Values.dashboards) "enabled" "grafanaUrl")
   "fullnameOverride" (default "" .Values.fullnameOverride) -}}
 {{- $ofLeases := list "kubernetes" "triton" "service" "routes" "networkPolicy" "metrics" "commonLabels" -}}
 {{- range $ofLeases -}}
@@ -20,10 +21,11 @@ may be another version. If the values removed a default, the result has a null.
 {{- end -}}
 {{- /* In a parent chart, an alias can rename this chart. */ -}}
 {{- $_ := set $whole "nameOverride" (include "tms.name" .) -}}
-{{- range $key := concat (list "images" "server") $ofLeases -}}
+{{- range $key := concat (list "images" "server" "dashboards") $ofLeases -}}
 {{- $below := get $defaults $key -}}
 {{- if eq $key "images" -}}{{- $below = pick $below "triton" "server" "secrets" "pullPolicy" -}}{{- end -}}
 {{- if eq $key "server" -}}{{- $below = pick $below "autoscaling" "leases" "allowlist" "modelRepositories" "modelDownloads" -}}{{- end -}}
+{{- if eq $key "dashboards" -}}{{- $below = pick $below "enabled" "grafanaUrl" -}}{{- end -}}
 {{- include "tms.server.removed" (dict "values" (get $whole $key) "defaults" $below) -}}
 {{- end -}}
 {{- /* Helm removes the text "<no value>" from manifests. JSON escapes it as
