@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -33,7 +34,7 @@ type Panel struct {
 // The layout in pixels.
 const (
 	width, height       = 900.0, 150.0 // of a panel
-	left, right, header = 70.0, 20.0, 34.0
+	left, right, header = 70.0, 30.0, 34.0
 	legendLine          = 18.0
 	timeAxis            = 40.0
 	charWidth           = 7.0
@@ -116,7 +117,7 @@ func (p Panel) draw(w *strings.Builder, top, seconds float64) {
 	for _, at := range timeTicks(seconds) {
 		fmt.Fprintf(w, `<path class="grid" d="M%.1f %gv%g"/>`+"\n", xOf(at, seconds), top, height)
 	}
-	for _, line := range p.Lines {
+	for _, line := range slices.Backward(p.Lines) { // the first one on top
 		if path := line.path(s, top); path != "" {
 			fmt.Fprintf(w, `<path class="line" stroke="%s"%s d="%s"/>`+"\n", line.color(), line.dash(), path)
 		}
