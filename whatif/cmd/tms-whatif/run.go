@@ -125,6 +125,9 @@ func (o *options) lease(renderer *render.Renderer, stdin []byte, a alternative, 
 	if one.gpus == unknownGPUs && l.HasPods {
 		one.gpus = l.GPUs
 	}
+	if one.gpus == unknownGPUs && o.prices.gpuHour > 0 {
+		return nil, cli.Usagef("--gpu-hour-price: the pods of %s are not rendered, because it has a target: give their number of GPUs with --gpus", l.Name)
+	}
 	return one, l.Check(o.model.simulated(0, 0))
 }
 
