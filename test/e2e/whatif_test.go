@@ -32,7 +32,7 @@ type loadStep struct {
 }
 
 // whatifTolerance is the most by which the times of tms-whatif may differ from those of the
-// cluster: 15 scrape intervals. Usually they differ by less than three.
+// cluster: 15 scrape intervals, because the machine may be slow.
 const whatifTolerance = 30 * time.Second
 
 // TestWhatIf checks that tms-whatif predicts what a lease does under the same load: from one
@@ -41,7 +41,9 @@ func TestWhatIf(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, "what-if")
 	namespace := s.namespace("", nil)
-	const name, maximum, threshold = "tms-resnet50", 4, 100000
+	// With four replicas requests wait for about 40 ms under the load of 50 requests/s, so the
+	// queue is empty again before the load ends, and the lease stays at the maximum until then.
+	const name, maximum, threshold = "tms-resnet50", 4, 20000
 	lease := queueLease("resnet50", maximum, threshold)
 	h.Fleet.Change(namespace+"/"+name, func(b *triton.Behavior) {
 		b.QueueSize = 0 // tms-whatif has queues without a limit
@@ -53,7 +55,7 @@ func TestWhatIf(t *testing.T) {
 	s.reads(namespace, name, queueMetric)
 	s.stays(namespace, name, 1, 10*time.Second)
 
-	measured, load := s.measure(namespace, name, []loadStep{{0, 2}, {20 * time.Second, 70}, {80 * time.Second, 2}}, 200*time.Second)
+	measured, load := s.measure(namespace, name, []loadStep{{0, 2}, {20 * time.Second, 50}, {80 * time.Second, 2}}, 200*time.Second)
 	predicted := s.predict(namespace, load, s.startup(namespace),
 		map[string]string{"shortened.yaml": shortened, "lease.yaml": lease})
 	s.step("the cluster: %v", measured)
