@@ -159,6 +159,7 @@ generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## writ
 
 verify: generate ## fail if a generated file is stale, or go.mod is not tidy
 	go mod tidy -diff
+	cd whatif && go mod tidy -diff
 	git diff --exit-code -- $(GENERATED)
 	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); [ -z "$$new" ] || { echo "not in git: $$new"; exit 1; }
 
