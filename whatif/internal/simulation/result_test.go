@@ -130,11 +130,11 @@ func TestWaits(t *testing.T) {
 // TestUtilization checks the GPU utilization of a pod with two instances.
 func TestUtilization(t *testing.T) {
 	pod := newPod("p", 0, Model{Instances: 2, Service: 1}, 0)
-	for _, r := range []struct{ at, service float64 }{{0, 0.25}, {0.125, 0.25}, {0.75, 0.125}, {0.9375, 2}} {
+	for _, r := range []struct{ at, service float64 }{{0, 0.25}, {0.125, 0.25}, {0.75, 0.125}, {0.9375, 2}, {3, 0.5}, {3.125, 0.125}, {3.375, 0.25}} {
 		pod.enqueue(arrival{sent: r.at, service: r.service}, r.at)
 	}
-	// Busy from 0 to 0.375, from 0.75 to 0.875, and from 0.9375 to 2.9375.
-	for now, want := range []float64{1: 0.5625, 2: 1, 3: 0.9375, 4: 0} {
+	// Busy from 0 to 0.375, from 0.75 to 0.875, from 0.9375 to 2.9375, and from 3 to 3.625.
+	for now, want := range []float64{1: 0.5625, 2: 1, 3: 0.9375, 4: 0.625, 5: 0} {
 		if now == 0 {
 			continue
 		}
