@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -81,9 +80,9 @@ func (o *options) check() error {
 		return err
 	}
 	faults := []error{cli.OneOf("output", o.output, "table", "json", "csv"), o.load.check()}
-	require := func(ok bool, format string, args ...any) {
+	require := func(ok bool, message string) {
 		if !ok {
-			faults = append(faults, fmt.Errorf(format, args...))
+			faults = append(faults, errors.New(message))
 		}
 	}
 	require(len(o.Leases) < 2, "--lease: must name one lease")

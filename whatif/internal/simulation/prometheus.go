@@ -41,11 +41,12 @@ func (s *series) scrape(p *Pod, now float64) {
 // within returns the samples of a range selector. The range is open to the left, as in
 // Prometheus 3.
 func (s *series) within(now, window float64) []sample {
-	first, last := len(s.samples), len(s.samples)
+	last := len(s.samples)
 	for last > 0 && s.samples[last-1].at > now {
 		last--
 	}
-	for first = last; first > 0 && s.samples[first-1].at > now-window; {
+	first := last
+	for first > 0 && s.samples[first-1].at > now-window {
 		first--
 	}
 	return s.samples[first:last]

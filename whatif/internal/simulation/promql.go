@@ -42,7 +42,7 @@ func parse(promql string, exported map[string]counter) (Expression, error) {
 	if err == nil && len(p.tokens) > 0 {
 		err = fmt.Errorf("unexpected %q", p.tokens[0])
 	}
-	return Expression(n.value), err
+	return n.value, err
 }
 
 var tokens = regexp.MustCompile(`^(#[^\n]*|\{[^}]*\}|\[[^\]]*\]|[0-9]+(ms|s|m|h)|[0-9.]+(e[+-]?[0-9]+)?|[a-zA-Z_:][a-zA-Z0-9_:]*|==|!=|>=|<=|[-+*/()<>,])`)
