@@ -13,6 +13,7 @@
 //	series      prometheus.go    scrapes, and Prometheus's rate and delta
 //	Parse       promql.go        the recording rules of the chart
 //	System      system.go        the HPA, its metrics, and the intervals
+//	Case        case.go          a run and its result
 //	Run         simulation.go    the controller, its API server and the clock
 //	Figures     figures.go       the cost: waiting, replicas, changes
 //	Waits       waits.go         the distribution of the waits

@@ -10,10 +10,6 @@ import (
 	"time"
 )
 
-// Expression returns the value of a recording rule, or of the query of an adapter, for one
-// pod. It returns false if Prometheus has none.
-type Expression func(s *series, now float64) (value float64, ok bool)
-
 // Parse returns the expression of a recording rule. It returns an error if the rule reads a
 // series that the simulated pods do not have, or uses PromQL beyond the part that Parse
 // supports.
@@ -46,19 +42,6 @@ func parse(promql string, exported map[string]counter) (Expression, error) {
 }
 
 var tokens = regexp.MustCompile(`^(#[^\n]*|\{[^}]*\}|\[[^\]]*\]|[0-9]+(ms|s|m|h)|[0-9.]+(e[+-]?[0-9]+)?|[a-zA-Z_:][a-zA-Z0-9_:]*|==|!=|>=|<=|[-+*/()<>,])`)
-
-// exported has the series of a simulated pod by name. The rules of the chart also read a
-// series of TensorRT-LLM, which other pods do not have.
-var exported = map[string]counter{
-	"nv_inference_request_success":                   success,
-	"nv_inference_request_failure":                   func(sample) float64 { return 0 },
-	"nv_inference_queue_duration_us":                 queued,
-	"nv_inference_pending_request_count":             pending,
-	"nv_inference_first_response_histogram_ms_sum":   firstSum,
-	"nv_inference_first_response_histogram_ms_count": firstCount,
-	"nv_gpu_utilization":                             gpu,
-	"nv_trt_llm_request_metrics":                     nil,
-}
 
 // node is a subexpression.
 type node struct {
