@@ -119,8 +119,16 @@ load-monitoring: ## measure what the monitoring of many leases costs Prometheus,
 	$(MAKE) -C test/e2e --no-print-directory load-monitoring
 
 # The same flags as in test/e2e, so that Kubernetes is compiled once for both.
+WHATIF ?= $(BIN)/tms-whatif
+whatif: ## build bin/tms-whatif; the first build compiles a large part of Kubernetes
+	cd whatif && CGO_ENABLED=0 go build -trimpath -o $(WHATIF) ./cmd/tms-whatif
+
+whatif-test: ## run the tests of tms-whatif, without the comparison of scaling behaviors
+	cd whatif && CGO_ENABLED=0 go test -trimpath -vet=off ./cmd/... ./internal/lease ./internal/loadfile ./internal/plot
+	cd whatif && CGO_ENABLED=0 go test -trimpath -vet=off -short ./internal/simulation
+
 simulate: ## compare scaling behaviors in simulated time
-	cd test/hpasim && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
+	cd whatif/internal/simulation && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
 
 BENCH_TOOLS := benchstat helm3 helm4 jsonnet
 bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## measure the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops at 1,000 leases, WRITE=docs updates the page
@@ -161,6 +169,7 @@ generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## writ
 
 verify: generate ## fail if a generated file is stale, or go.mod is not tidy
 	go mod tidy -diff
+	cd whatif && go mod tidy -diff
 	git diff --exit-code -- $(GENERATED)
 	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); [ -z "$$new" ] || { echo "not in git: $$new"; exit 1; }
 
@@ -179,4 +188,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e screenshots load load-monitoring simulate bench yamllint curltools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e screenshots load load-monitoring whatif whatif-test simulate bench yamllint curltools generate verify proto clean

@@ -56,7 +56,7 @@ func newExplain(s streams) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	o.valueOptions.addFlags(command)
+	o.AddFlags(command)
 	flags.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
 	flags.BoolVar(&o.strict, "strict", false, "exit with status 3 if there are adjustments or warnings")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
@@ -67,7 +67,7 @@ func (o *renderOptions) explain(s streams) error {
 	if err := cli.OneOf("output", o.output, "table", "json"); err != nil {
 		return err
 	}
-	if err := o.required(); err != nil {
+	if err := o.Required(); err != nil {
 		return err
 	}
 	in, result, err := o.render(s)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/triton-leases/tms/internal/cli"
+	"github.com/triton-leases/tms/internal/inputfiles"
 )
 
 // finding is a problem as lint prints it for machines.
@@ -29,12 +30,12 @@ type finding struct {
 
 const levelError, levelWarning = "error", "warning"
 
-func (p problem) finding(level string) finding {
-	f := finding{Level: level, Rule: p.rule, Message: p.Error(), text: p.Error()}
-	if p.inFile() {
-		f.File, f.Message = p.source, p.err.Error()
-		if p.line > 0 {
-			f.Line, f.Column = p.line, p.column
+func findingOf(p inputfiles.Problem, level string) finding {
+	f := finding{Level: level, Rule: p.Rule, Message: p.Error(), text: p.Error()}
+	if p.InFile() {
+		f.File, f.Message = p.Source, p.Err.Error()
+		if p.Line > 0 {
+			f.Line, f.Column = p.Line, p.Column
 		}
 	}
 	return f

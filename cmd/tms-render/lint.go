@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/triton-leases/tms/internal/cli"
+	"github.com/triton-leases/tms/internal/inputfiles"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -42,7 +43,7 @@ func newLint(s streams) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	o.valueOptions.addFlags(command)
+	o.AddFlags(command)
 	flags.StringVarP(&o.output, "output", "o", "text", "output `format`: text (on standard error), json, sarif, or github (workflow commands)")
 	flags.BoolVar(&o.strict, "strict", false, "exit with status 3 if there are adjustments or warnings")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(lintFormats, cobra.ShellCompDirectiveNoFileComp))
@@ -57,11 +58,11 @@ func (o *renderOptions) lint(files []string, s streams) error {
 	if err := o.checkLint(files); err != nil {
 		return err
 	}
-	inputs := [][]string{o.files}
+	inputs := [][]string{o.Files}
 	if len(files) > 0 {
 		inputs = nil
 		for _, file := range files {
-			inputs = append(inputs, append(slices.Clone(o.files), file))
+			inputs = append(inputs, append(slices.Clone(o.Files), file))
 		}
 	}
 	renderer, err := o.renderer()
@@ -71,7 +72,7 @@ func (o *renderOptions) lint(files []string, s streams) error {
 	var all findings
 	for _, input := range inputs {
 		one := *o
-		one.files = input
+		one.Files = input
 		found, err := one.findings(renderer, s)
 		if err != nil {
 			return err
@@ -99,9 +100,9 @@ func (o *renderOptions) checkLint(files []string) error {
 		return cli.Usagef("a file name must not be empty")
 	}
 	if len(files) == 0 {
-		return o.required()
+		return o.Required()
 	}
-	if slices.Contains(o.files, "-") {
+	if slices.Contains(o.Files, "-") {
 		return cli.Usagef("-f - and files as arguments: standard input can be read once: write it to a file")
 	}
 	return nil
@@ -115,19 +116,19 @@ func (o *renderOptions) findings(renderer *render.Renderer, s streams) (findings
 	}
 	var found findings
 	if err != nil {
-		for _, one := range problemsOf(err) {
-			found = append(found, one.finding(levelError))
+		for _, one := range inputfiles.ProblemsOf(err) {
+			found = append(found, findingOf(one, levelError))
 		}
 		return found, nil
 	}
 	adjusted := adjustments(result)
 	warnings, _ := o.warnings(in, result)
 	for _, warning := range warnings {
-		one := in.locate(warning, o.namespace)
-		if one.rule = "warning"; adjusted[warning] {
-			one.rule = "adjusted"
+		one := locate(in, warning, o.Namespace)
+		if one.Rule = "warning"; adjusted[warning] {
+			one.Rule = "adjusted"
 		}
-		found = append(found, one.finding(levelWarning))
+		found = append(found, findingOf(one, levelWarning))
 	}
 	return found, nil
 }
@@ -148,18 +149,18 @@ func adjustments(result *render.Result) map[string]bool {
 }
 
 // locate returns a warning with the position of the key that it begins with.
-func (in *input) locate(warning, namespace string) problem {
-	for _, manifest := range in.manifests {
+func locate(in *inputfiles.Input, warning, namespace string) inputfiles.Problem {
+	for _, manifest := range in.Manifests {
 		if rest, ok := strings.CutPrefix(warning, manifest.LeaseName(namespace)+": "); ok {
 			key, _, _ := strings.Cut(rest, ": ")
 			line, column := manifest.Position(key)
-			return problem{source: in.files[manifest.File], line: line, column: column, err: errors.New(warning)}
+			return inputfiles.Problem{Source: in.Files[manifest.File], Line: line, Column: column, Err: errors.New(warning)}
 		}
 	}
 	key, _, _ := strings.Cut(warning, ": ")
-	found := in.origin(key)
-	if found.err = errors.New(warning); found.source == "" && len(in.files) > 0 {
-		found.source = in.files[len(in.files)-1]
+	found := in.Origin(key)
+	if found.Err = errors.New(warning); found.Source == "" && len(in.Files) > 0 {
+		found.Source = in.Files[len(in.Files)-1]
 	}
 	return found
 }

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/triton-leases/tms/cmd/tms-render/internal/collect"
 	"github.com/triton-leases/tms/internal/cli"
-	"github.com/triton-leases/tms/internal/preview"
+	"github.com/triton-leases/tms/internal/inputfiles"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -77,17 +78,17 @@ func (o *renderOptions) check() error {
 	if o.outputDir != "" && o.output != "yaml" {
 		return cli.Usagef("--output-dir writes yaml: remove --output")
 	}
-	if o.outputDir != "" && len(o.leases) > 0 {
+	if o.outputDir != "" && len(o.Leases) > 0 {
 		return cli.Usagef("--output-dir writes a whole release: remove --lease, or print to standard output")
 	}
 	if o.chart != "" {
 		return nil // a chart can render its defaults
 	}
-	return o.required()
+	return o.Required()
 }
 
 // render reads and renders the input.
-func (o *renderOptions) render(s streams) (*input, *render.Result, error) {
+func (o *renderOptions) render(s streams) (*inputfiles.Input, *render.Result, error) {
 	renderer, err := o.renderer()
 	if err != nil {
 		return nil, nil, err
@@ -106,30 +107,29 @@ func (o *renderOptions) renderer() (*render.Renderer, error) {
 	return render.New(options)
 }
 
-func (o *renderOptions) renderWith(renderer *render.Renderer, s streams) (*input, *render.Result, error) {
-	in, err := o.read(s.in)
+// largeInput is the size in bytes of a values file with about a thousand leases.
+const largeInput = 256 << 10
+
+func (o *renderOptions) renderWith(renderer *render.Renderer, s streams) (*inputfiles.Input, *render.Result, error) {
+	o.OnFile = func(size int) {
+		if size > largeInput {
+			collect.ForLargeInput()
+		}
+	}
+	in, err := o.Read(s.in)
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.chart != "" && in.hasManifests {
+	if o.chart != "" && in.HasManifests {
 		return nil, nil, cli.Usagef("--chart cannot render TritonLeases, which need the embedded chart: remove --chart")
 	}
-	result, err := in.render(renderer, o)
+	release := render.Release{Name: o.Release, Namespace: o.Namespace, IsUpgrade: o.isUpgrade}
+	result, err := in.Render(renderer, release, o.Leases)
 	if err != nil {
-		return nil, nil, in.withPositions(err)
+		return nil, nil, err
 	}
 	if o.skipTests {
 		result.SkipTests()
 	}
 	return in, result, nil
-}
-
-// render renders the TritonLeases of the input if a file holds manifests, and the values
-// otherwise.
-func (in *input) render(renderer *render.Renderer, o *renderOptions) (*render.Result, error) {
-	release := render.Release{Name: o.release, Namespace: o.namespace, IsUpgrade: o.isUpgrade}
-	if !in.hasManifests {
-		return renderer.RenderInput(release, &in.Input)
-	}
-	return preview.Render(renderer, release, &in.Input, in.manifests, o.leases)
 }

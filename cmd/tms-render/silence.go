@@ -7,38 +7,21 @@ import (
 
 	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/inputfiles"
 	"github.com/triton-leases/tms/internal/valuesfile"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
-// required returns a usage error if the command line names no input.
-func (o *valueOptions) required() error {
-	if !o.given() {
-		return cli.Usagef("no input: give files of values or of TritonLeases with -f, or values with --set")
-	}
-	return nil
-}
-
-// given reports whether the command line names an input.
-func (o *valueOptions) given() bool {
-	for _, arguments := range o.set {
-		if len(*arguments) > 0 {
-			return true
-		}
-	}
-	return len(o.files) > 0
-}
-
 // noLeases returns the warning about an input that renders no lease and no tms-server, or
 // "" for another one.
-func (in *input) noLeases(result *render.Result) string {
+func noLeases(in *inputfiles.Input, result *render.Result) string {
 	switch {
 	case len(result.Leases) > 0:
 		for range result.Documents() {
 			return ""
 		}
 		return "leases: nothing is rendered: a lease with a target has objects only if it is autoscaled: set autoscaling.enable: true"
-	case in.hasManifests:
+	case in.HasManifests:
 		return "the input has no TritonLease, so nothing is rendered: give files with TritonLeases"
 	}
 	for document := range result.Documents() {
@@ -53,10 +36,10 @@ func (in *input) noLeases(result *render.Result) string {
 // have leases: TMS has none in its values. It returns nil for values with keys that TMS does
 // not have. The warnings name the keys that have no effect, except those of the API, which
 // has no effect without tms-server.
-func (in *input) notesOnTMS(warnings []string) []string {
+func notesOnTMS(in *inputfiles.Input, warnings []string) []string {
 	var values map[string]any
-	for _, s := range in.sources {
-		more, err := valuesfile.Read(s.text)
+	for _, s := range in.Sources {
+		more, err := valuesfile.Read(s.Text)
 		if err != nil {
 			return nil // cannot happen: the input was read before
 		}
@@ -101,23 +84,23 @@ func keysOf(value any, path fieldpath.Path) []string {
 }
 
 // warnings returns the warnings of a result, and notes that are no warnings.
-func (o *renderOptions) warnings(in *input, result *render.Result) (warnings, notes []string) {
+func (o *renderOptions) warnings(in *inputfiles.Input, result *render.Result) (warnings, notes []string) {
 	none := ""
 	if o.chart == "" && !o.prune { // another chart may have no leases, and --prune expects that all leases are gone
-		none = in.noLeases(result)
+		none = noLeases(in, result)
 	}
 	if none == "" {
 		return result.Warnings, nil
 	}
-	if !in.hasManifests && len(result.Leases) == 0 {
-		notes = in.notesOnTMS(result.Warnings)
+	if !in.HasManifests && len(result.Leases) == 0 {
+		notes = notesOnTMS(in, result.Warnings)
 	}
 	return append(slices.Clip(result.Warnings), none), notes
 }
 
 // warn prints the warnings of a result. It returns errStrict if there are any under
 // --strict.
-func (o *renderOptions) warn(in *input, result *render.Result, s streams) error {
+func (o *renderOptions) warn(in *inputfiles.Input, result *render.Result, s streams) error {
 	warnings, notes := o.warnings(in, result)
 	cli.Warn(s.err, warnings)
 	for _, note := range notes {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/fieldpath"
+	"github.com/triton-leases/tms/internal/helmchart"
 	"github.com/triton-leases/tms/internal/valuesfile"
 )
 
@@ -121,6 +122,9 @@ func (m *Manifest) LeaseName(namespace string) string {
 	name, _ := metadata["name"].(string)
 	return namespace + "/" + cmp.Or(name, "?")
 }
+
+// Set sets a key of the TritonLease, as in spec.duration=1h, as helm's --set does.
+func (m *Manifest) Set(argument string) error { return helmchart.Set.Apply(m.value, argument, nil) }
 
 // Position returns the line and column of a key of the TritonLease, such as spec.duration.
 func (m *Manifest) Position(key string) (line, column int) {

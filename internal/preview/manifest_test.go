@@ -278,3 +278,16 @@ func fields(typ reflect.Type) []string {
 	}
 	return names
 }
+
+// TestSet checks that a key of a manifest can be set, as helm's --set does.
+func TestSet(t *testing.T) {
+	t.Parallel()
+	found, err := preview.Read(0, []byte(manifestOf(t, "", "a", plain)))
+	require.NoError(t, err)
+	require.NoError(t, found[0].Set("spec.triton.replicas=3"))
+	made, reasons := found[0].Lease(rules(t))
+	require.Empty(t, reasons)
+	require.EqualValues(t, 3, *made.Spec.Triton.Replicas)
+	require.Equal(t, "m", made.Spec.Models[0].Name)
+	require.Error(t, found[0].Set("spec[x]=1"))
+}

@@ -97,7 +97,7 @@ func findPaths() (harness.Paths, error) {
 	paths := harness.Paths{
 		Bins: os.Getenv("E2E_BINS"), Tools: os.Getenv("TOOLS"), Dir: os.Getenv("E2E_DIR"), Results: os.Getenv("E2E_RESULTS"),
 		Chart: filepath.Join(root, "charts", "tms"), Server: os.Getenv("E2E_SERVER"),
-		Tmsctl: os.Getenv("E2E_TMSCTL"),
+		Tmsctl: os.Getenv("E2E_TMSCTL"), Whatif: os.Getenv("E2E_WHATIF"),
 	}
 	if chart := os.Getenv("E2E_CHART"); chart != "" {
 		paths.Chart = chart
@@ -114,6 +114,9 @@ func findPaths() (harness.Paths, error) {
 	}
 	if paths.Tmsctl == "" {
 		paths.Tmsctl = filepath.Join(root, "dist", "tmsctl")
+	}
+	if paths.Whatif == "" {
+		paths.Whatif = filepath.Join(root, "dist", "tms-whatif")
 	}
 	if paths.Server == "" {
 		paths.Server = filepath.Join(root, "dist", "tms-server-files")

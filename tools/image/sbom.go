@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/CycloneDX/cyclonedx-go"
 	"github.com/CycloneDX/cyclonedx-gomod/pkg/generate/bin"
@@ -30,6 +31,7 @@ func sbom(b binary, found *licenses, more ...cyclonedx.Component) ([]byte, error
 		return nil, fmt.Errorf("reading the modules of %s: %w", b.path, err)
 	}
 
+	nameReplaced(bom, b.info)
 	generatorVersion, err := required(generator)
 	if err != nil {
 		return nil, err
@@ -50,6 +52,35 @@ func sbom(b binary, found *licenses, more ...cyclonedx.Component) ([]byte, error
 		return nil, fmt.Errorf("encoding the SBOM: %w", err)
 	}
 	return text.Bytes(), nil
+}
+
+// nameReplaced names the modules that are replaced by a folder by their paths. The generator
+// names them by the folder.
+func nameReplaced(bom *cyclonedx.BOM, info *debug.BuildInfo) {
+	for _, module := range info.Deps {
+		if module.Replace == nil || !strings.HasPrefix(module.Replace.Path, ".") {
+			continue
+		}
+		name := func(reference string) string {
+			return strings.Replace(reference, "pkg:golang/"+module.Replace.Path+"@", "pkg:golang/"+module.Path+"@", 1)
+		}
+		for i := range *bom.Components {
+			component := &(*bom.Components)[i]
+			if component.Name == module.Replace.Path {
+				component.Name, component.BOMRef, component.PackageURL = module.Path, name(component.BOMRef), name(component.PackageURL)
+			}
+		}
+		for i := range *bom.Dependencies {
+			dependency := &(*bom.Dependencies)[i]
+			dependency.Ref = name(dependency.Ref)
+			if dependency.Dependencies == nil {
+				continue
+			}
+			for k, reference := range *dependency.Dependencies {
+				(*dependency.Dependencies)[k] = name(reference)
+			}
+		}
+	}
 }
 
 // certificatesComponent returns the component of an SBOM for the CA certificates.

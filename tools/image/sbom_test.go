@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http/httptest"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -50,6 +51,26 @@ func TestSBOMNamesTheModules(t *testing.T) {
 		require.Equal(t, want, got)
 		require.Len(t, *bom.Components, len(want), "no duplicates")
 	})
+}
+
+// TestNameReplaced checks that a module that is replaced by a folder has its own name.
+func TestNameReplaced(t *testing.T) {
+	const folder = "pkg:golang/../@(devel)?type=module"
+	bom := &cyclonedx.BOM{
+		Components: &[]cyclonedx.Component{
+			{Name: "../", BOMRef: folder, PackageURL: folder},
+			{Name: "example.com/fork", BOMRef: "pkg:golang/example.com/fork@v1.0.0"},
+		},
+		Dependencies: &[]cyclonedx.Dependency{{Ref: "main", Dependencies: &[]string{folder}}, {Ref: folder}},
+	}
+	nameReplaced(bom, &debug.BuildInfo{Deps: []*debug.Module{
+		{Path: "example.com/main", Replace: &debug.Module{Path: "../", Version: "(devel)"}},
+		{Path: "example.com/original", Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.0"}},
+	}})
+	const named = "pkg:golang/example.com/main@(devel)?type=module"
+	require.Equal(t, cyclonedx.Component{Name: "example.com/main", BOMRef: named, PackageURL: named}, (*bom.Components)[0])
+	require.Equal(t, "example.com/fork", (*bom.Components)[1].Name, "the fork is what the program has")
+	require.Equal(t, []cyclonedx.Dependency{{Ref: "main", Dependencies: &[]string{named}}, {Ref: named}}, *bom.Dependencies)
 }
 
 // TestRegistryShowsSBOM pushes the image as crane does, and lists its referrers in the

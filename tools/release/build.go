@@ -25,7 +25,18 @@ const (
 )
 
 // programs are the programs that users install.
-var programs = []string{"tms-render", "tmsctl"}
+var programs = []string{"tms-render", "tmsctl", tmsWhatif}
+
+// tmsWhatif is a program of a module of its own. Its dependencies are not in the others.
+const tmsWhatif = "tms-whatif"
+
+// moduleOf returns the folder of the module of a program.
+func moduleOf(program string) string {
+	if program == tmsWhatif {
+		return "whatif"
+	}
+	return "."
+}
 
 // A platform is an operating system and an architecture, as Go names them.
 type platform struct{ OS, Arch string }
@@ -128,7 +139,7 @@ func (r release) buildProgram(program string) error {
 	defer func() { _ = os.RemoveAll(work) }()
 	for _, p := range platforms {
 		target := filepath.Join(work, r.stem(program, p))
-		if _, err := tool("image", "program", "-command", "./cmd/"+program, "-platform", p.OS+"/"+p.Arch, target); err != nil {
+		if _, err := tool("image", "program", "-source", moduleOf(program), "-command", "./cmd/"+program, "-platform", p.OS+"/"+p.Arch, target); err != nil {
 			return err
 		}
 	}

@@ -49,10 +49,12 @@ func (r release) writeManifests() error {
 	}
 	tmsctl := manifest{Program: "tmsctl", Class: "Tmsctl", Summary: "Acquire and manage leases of Triton Inference Server"}
 	tmsRender := manifest{Program: "tms-render", Class: "TmsRender", Summary: "Print the Kubernetes manifests of Triton leases"}
+	whatif := manifest{Program: tmsWhatif, Class: "TmsWhatif", Summary: "Predict how a Triton lease scales under a load"}
 	return errors.Join(
 		render("tms.yaml", "krew.yaml", tmsctl),
 		render("tmsctl.rb", "formula.rb", tmsctl),
-		render("tms-render.rb", "formula.rb", tmsRender))
+		render("tms-render.rb", "formula.rb", tmsRender),
+		render(tmsWhatif+".rb", "formula.rb", whatif))
 }
 
 // url returns the address of a file of the release.

@@ -81,7 +81,7 @@ func TestVerifyReferences(t *testing.T) {
 	require.Contains(t, string(krew), "bin: tmsctl.exe\n")
 	require.Contains(t, string(krew), "/releases/download/v1.2.3/tmsctl_1.2.3_darwin_arm64.tar.gz\n")
 
-	for _, name := range []string{"tmsctl_1.2.3_windows_amd64.zip", "tms-render_1.2.3_linux_arm64.tar.gz"} {
+	for _, name := range []string{"tmsctl_1.2.3_windows_amd64.zip", "tms-render_1.2.3_linux_arm64.tar.gz", "tms-whatif_1.2.3_darwin_arm64.tar.gz"} {
 		r := written(t)
 		require.NoError(t, r.write(name, []byte("changed")))
 		require.ErrorContains(t, r.verifyReferences(), name+" has the checksum")

@@ -100,7 +100,7 @@ func (r release) verifyPrograms(tag string) error {
 			return err
 		}
 		version := regexp.QuoteMeta(r.version)
-		if tag == "" {
+		if tag == "" || moduleOf(program) != "." { // the tag is that of the main module
 			version += `(\+\S+)?`
 		}
 		printed, err := command(path, "version")
@@ -154,7 +154,7 @@ func (r release) verifyReferences() error {
 	}
 	reference := regexp.MustCompile(`(?:uri:|url) "?(\S+?)"?\n\s+sha256:? "?([0-9a-f]{64})"?\n`)
 	brewed := len(slices.DeleteFunc(slices.Clone(platforms), func(p platform) bool { return p.OS == "windows" }))
-	for name, want := range map[string]int{"tms.yaml": len(platforms), "tmsctl.rb": brewed, "tms-render.rb": brewed} {
+	for name, want := range map[string]int{"tms.yaml": len(platforms), "tmsctl.rb": brewed, "tms-render.rb": brewed, tmsWhatif + ".rb": brewed} {
 		text, err := os.ReadFile(filepath.Join(r.folder, name))
 		if err != nil {
 			return err

@@ -34,9 +34,9 @@ type Paths struct {
 	Bins, Tools string
 	// Chart is the chart under test.
 	Chart string
-	// Server is tms-server: a program, or the folder of its unpacked image. Tmsctl is
-	// the program tmsctl.
-	Server, Tmsctl string
+	// Server is tms-server: a program, or the folder of its unpacked image. Tmsctl and
+	// Whatif are the programs tmsctl and tms-whatif.
+	Server, Tmsctl, Whatif string
 	// Dir is the folder of the run, Results that of its tables and plots.
 	Dir, Results string
 }
