@@ -154,7 +154,7 @@ $(BIN)/%: tools/%/go.mod tools/%/go.sum
 
 PROTO_TOOLS := buf protoc-gen-go protoc-gen-connect-go
 # The tests TestReference write the pages of docs/reference, except api.md, which a plugin of
-# buf writes from the comments in proto/.
+# buf writes from the comments in proto/, and tms-whatif.md, which make whatif-test compares.
 REFERENCE := ./cmd/tms-render ./cmd/tms-server ./cmd/tmsctl ./internal/controller ./internal/crd ./internal/doctor ./internal/metric ./test/supportmatrix
 GENERATED := values.schema.json charts/tms/files charts/tms/README.md api docs/reference docs/support-matrix.md
 generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## write the copies of values.schema.json and values.yaml, the dashboards, the chart's README.md, generated Go, and docs/reference
@@ -163,7 +163,8 @@ generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## writ
 	cd tools/dashboards && go run . $(CURDIR)/charts/tms/files/dashboards
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
 	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
-	rm -rf api/tms docs/reference
+	rm -rf api/tms
+	find docs/reference -name '*.md' ! -name tms-whatif.md -delete
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
 	go test $(REFERENCE) -run '^TestReference$$' -update
 

@@ -102,7 +102,7 @@ func TestReference(t *testing.T) {
 func TestPins(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, module(t, "test/e2e", "k8s.io/kubernetes"), find(t, "test/e2e/bins.sh", `^KUBERNETES=v(\S+)`))
-	require.Equal(t, module(t, "test/hpasim", "k8s.io/kubernetes"), find(t, "test/e2e/bins.sh", `^KUBERNETES=v(\S+)`))
+	require.Equal(t, module(t, "whatif", "k8s.io/kubernetes"), find(t, "test/e2e/bins.sh", `^KUBERNETES=v(\S+)`))
 	require.Equal(t, module(t, "test/e2e/bins/operator", "github.com/prometheus-operator/prometheus-operator"), find(t, "test/e2e/bins.sh", `^OPERATOR=v(\S+)`))
 	require.Equal(t, prometheus(t, "test/e2e/bins/prometheus"), find(t, "test/e2e/bins.sh", `^PROMETHEUS=(\S+)`))
 }
