@@ -13,7 +13,7 @@ type Page struct{ text strings.Builder }
 // New returns a page with a title. The source is the file to edit instead of the page.
 func New(title, source string) *Page {
 	p := new(Page)
-	p.printf("<!-- Generated from %s by make generate. Do not edit. -->\n\n# %s\n", source, title)
+	p.printf("<!-- Generated from %s. Do not edit. -->\n\n# %s\n", source, title)
 	return p
 }
 

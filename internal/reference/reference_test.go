@@ -59,7 +59,7 @@ func TestCommand(t *testing.T) {
 	sub.Flags().Bool("hidden", false, "")
 	require.NoError(t, sub.Flags().MarkHidden("hidden"))
 	root.AddCommand(sub, &cobra.Command{Use: "secret", Hidden: true, Run: run})
-	require.Equal(t, `<!-- Generated from cmd/x by make generate. Do not edit. -->
+	require.Equal(t, `<!-- Generated from cmd/x. Do not edit. -->
 
 # x
 
