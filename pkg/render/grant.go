@@ -195,6 +195,9 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 	if spec.Triton != nil {
 		reasons = append(reasons, policy.CheckArguments(argumentsOf(path.Child("triton"), spec.Triton)...)...)
 	}
+	if !lr.release.Controller {
+		reasons = append(reasons, policy.CheckScheduleServer(path, spec.Autoscaling, lr.decoded.Server.Enabled)...)
+	}
 	pod := lr.pod(path, spec)
 	g.connectionAge = pod != nil && policy.ParseImage(pod.Image).ConnectionAge()
 	if lr.policy != nil {

@@ -53,6 +53,23 @@ func (d *dice) ownMetric() any {
 	return m
 }
 
+// schedule returns a schedule of a lease. Some expressions have no time.
+func (d *dice) schedule() any {
+	d.schedules++
+	entries := make([]any, 1+d.roll(3))
+	for i := range entries {
+		entry := object{"cron": pick(d, "0 8 * * 1-5", "*/5 0-7,9 1 JAN sun", "@daily", "0 0 29 2 ?")}
+		if d.sometimes(30) {
+			entry["cron"] = "0 0 30 2 *"
+		}
+		d.maybe(2, entry, "timeZone", func(d *dice) any { return pick(d, "Europe/Berlin", "UTC", "Etc/GMT+5") })
+		d.maybe(2, entry, "minimum", func(d *dice) any { return pick[any](d, 1, 2, 0, 3, 8) })
+		d.maybe(2, entry, "maximum", func(d *dice) any { return pick[any](d, 4, 2, 1, 9, 50) })
+		entries[i] = entry
+	}
+	return entries
+}
+
 // bounds returns bounds that are valid seven times in eight.
 func (d *dice) bounds() object {
 	lower := 1 + d.roll(3)
