@@ -43,6 +43,11 @@ func (g *Grant) HighestReplicas() (minimum, maximum int64) {
 	return minimum, maximum
 }
 
+// SetInForce sets MinReplicas and MaxReplicas to those of an entry of the schedule.
+func (g *Grant) SetInForce(entry int) {
+	g.MinReplicas, g.MaxReplicas = g.Schedule[entry].MinReplicas, g.Schedule[entry].MaxReplicas
+}
+
 // ScheduledReplicas are the granted bounds of one entry of a schedule.
 type ScheduledReplicas struct {
 	Cron string `json:"cron"`

@@ -216,6 +216,11 @@ func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 		Replicas: v1alpha1.ReplicaRange{Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas},
 		Metrics:  map[v1alpha1.MetricName]v1alpha1.MetricRequest{},
 	}
+	for i, entry := range granted.Schedule {
+		request.Replicas.Schedule = append(request.Replicas.Schedule, v1alpha1.ScheduledRange{
+			Cron: entry.Cron, TimeZone: entry.TimeZone, Minimum: &granted.Schedule[i].MinReplicas, Maximum: &granted.Schedule[i].MaxReplicas,
+		})
+	}
 	for _, m := range granted.Metrics {
 		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Enabled: new(true)}
 	}
@@ -228,7 +233,7 @@ func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 		return clamped
 	}
 	granted.Adjustments = mergeAdjustments(clamped.Adjustments, granted.Adjustments)
-	granted.MinReplicas, granted.MaxReplicas = clamped.MinReplicas, clamped.MaxReplicas
+	granted.MinReplicas, granted.MaxReplicas, granted.Schedule = clamped.MinReplicas, clamped.MaxReplicas, clamped.Schedule
 	return granted
 }
 
