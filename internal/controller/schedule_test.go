@@ -46,7 +46,10 @@ func TestSchedule(t *testing.T) {
 		var err error
 		e.clock, err = time.Parse(time.RFC3339, test.from)
 		require.NoError(t, err)
-		e.edit("a", func(lease *v1alpha1.TritonLease) { duration := v1alpha1.Duration("0s"); lease.Spec.Duration = &duration })
+		e.edit("a", func(lease *v1alpha1.TritonLease) {
+			duration := v1alpha1.Duration("0s")
+			lease.Spec.Duration = &duration
+		})
 		for i, wanted := range test.wanted {
 			e.recorded()
 			after := e.reconcile("a").RequeueAfter

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	_ "time/tzdata" // the image of tms-server has no time zones
 
 	"github.com/robfig/cron/v3"
 

@@ -28,6 +28,8 @@ type LeaseRenderer struct {
 	// fullname is the prefix of the names of all objects. serverName is the name of
 	// tms-server's objects and service account, or empty if tms-server is not installed.
 	fullname, serverName string
+	// hasServer reports whether the release has tms-server.
+	hasServer bool
 	// policy and bounds are nil if the configuration is refused.
 	policy     *policy.Policy
 	bounds     *policy.LeaseBounds
@@ -62,6 +64,7 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 	if reasons := refused.reasons(); len(reasons) > 0 {
 		return nil, reasons
 	}
+	lr.hasServer = input.installsServer()
 	return lr, nil
 }
 
