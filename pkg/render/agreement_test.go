@@ -134,10 +134,13 @@ func TestSeedsReachOutcomes(t *testing.T) {
 			if len(lease.Grant.Adjustments) > 0 {
 				outcomes["adjusted"]++
 			}
+			if len(lease.Grant.Schedule) > 0 {
+				outcomes["scheduled"]++
+			}
 		}
 	}
 	t.Log(outcomes)
-	for _, outcome := range []string{"refused", "warned", "rendered", "autoscaled", "adjusted", "target", "named repository"} {
+	for _, outcome := range []string{"refused", "warned", "rendered", "autoscaled", "adjusted", "target", "named repository", "scheduled"} {
 		require.Greater(t, outcomes[outcome], 5, outcome)
 	}
 }
