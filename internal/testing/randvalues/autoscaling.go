@@ -1,5 +1,10 @@
 package randvalues
 
+import (
+	"maps"
+	"slices"
+)
+
 func (d *dice) config() object {
 	c := object{"enable": !d.sometimes(8)}
 	d.maybe(2, c, "replicas", func(d *dice) any { return d.bounds() })
@@ -53,9 +58,34 @@ func (d *dice) ownMetric() any {
 	return m
 }
 
+// scheduleLeases adds schedules to leases, and mostly tms-server, which they need.
+func (d *dice) scheduleLeases(v, server, leases object) {
+	scheduled := false
+	for _, name := range slices.Sorted(maps.Keys(leases)) {
+		request := leases[name].(object)["autoscaling"].(object)
+		replicas, _ := request["replicas"].(object)
+		if replicas == nil {
+			replicas = object{}
+		}
+		d.maybe(3, replicas, "schedule", (*dice).schedule)
+		if replicas["schedule"] != nil {
+			request["replicas"], scheduled = replicas, true
+		}
+	}
+	if !scheduled || d.sometimes(6) {
+		return
+	}
+	server["enabled"] = true
+	images, _ := v["images"].(object)
+	if images == nil {
+		images = object{}
+	}
+	images["server"] = "example.com/server:1"
+	v["images"] = images
+}
+
 // schedule returns a schedule of a lease. Some expressions have no time.
 func (d *dice) schedule() any {
-	d.schedules++
 	entries := make([]any, 1+d.roll(3))
 	for i := range entries {
 		entry := object{"cron": pick(d, "0 8 * * 1-5", "*/5 0-7,9 1 JAN sun", "@daily", "0 0 29 2 ?")}

@@ -23,8 +23,6 @@ func YAML(data []byte) (values []byte, release string) {
 type dice struct {
 	data  []byte
 	parts int // that were given away
-	// schedules is the number of schedules of leases.
-	schedules int
 }
 
 func (d *dice) roll(sides int) int {
@@ -109,11 +107,7 @@ func (d *dice) values() object {
 	rest.maybe(2, server, "allowlist", func(d *dice) any {
 		return pick(d, []any{"example.com/other:1"}, []any{"example.com/other:1", "example.com/image:1"})
 	})
-	enabled := 8
-	if fleet.schedules > 0 { // which need tms-server
-		enabled = 1
-	}
-	rest.maybe(enabled, server, "enabled", func(d *dice) any { return pick(d, true, true, true, false) })
+	rest.maybe(8, server, "enabled", func(d *dice) any { return pick(d, true, false) })
 	if server["enabled"] == true {
 		v["images"] = object{"server": "example.com/nvidia/tms-server:1"}
 		rest.server(server)
@@ -146,6 +140,7 @@ func (d *dice) values() object {
 			return object{"sizeLimit": pick[any](d, "", "1Gi", 5.0), "maximumFiles": 7, "resources": object{"limits": object{"memory": ""}}}
 		})
 	}
+	d.part().scheduleLeases(v, server, leases)
 	return v
 }
 
@@ -164,7 +159,6 @@ func (d *dice) lease() object {
 		r := object{}
 		d.maybe(3, r, "minimum", func(d *dice) any { return pick[any](d, 1, 2, 0, 3, 8) })
 		d.maybe(2, r, "maximum", func(d *dice) any { return pick[any](d, 4, 2, 1, 0, 9, 50, 2147483647) })
-		d.maybe(5, r, "schedule", (*dice).schedule)
 		return r
 	})
 	metrics := object{}
