@@ -13,6 +13,23 @@ type Autoscaling struct {
 type ReplicaRange struct {
 	Minimum *int64 `json:"minimum,omitempty"`
 	Maximum *int64 `json:"maximum,omitempty"`
+	// Schedule are other numbers at certain times, at most MaxSchedule.
+	Schedule []ScheduledRange `json:"schedule,omitempty"`
+}
+
+// MaxSchedule is the most entries that a schedule may have, as in the schema of the chart.
+const MaxSchedule = 20
+
+// ScheduledRange is a range of replicas that takes effect at the times of a cron expression.
+// It stays in effect until the next time of any entry of the schedule.
+type ScheduledRange struct {
+	// Cron has five fields, or is a name such as @daily.
+	Cron string `json:"cron"`
+	// TimeZone is a name of the IANA database. If it is empty, it is Etc/UTC.
+	TimeZone string `json:"timeZone,omitempty"`
+	// Minimum and Maximum default to those that the lease has without a schedule.
+	Minimum *int64 `json:"minimum,omitempty"`
+	Maximum *int64 `json:"maximum,omitempty"`
 }
 
 // MetricName is the name of a metric that leases scale by, as the values spell it:

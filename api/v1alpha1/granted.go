@@ -11,9 +11,12 @@ type Grant struct {
 	// Autoscaled reports whether the lease scales. If it is false, only Warnings may
 	// be set.
 	Autoscaled bool `json:"autoscaled"`
-	// MinReplicas and MaxReplicas bound the number of replicas.
+	// MinReplicas and MaxReplicas bound the number of replicas. In the status of a lease with
+	// a Schedule they are those of the entry in effect.
 	MinReplicas int64 `json:"minReplicas,omitempty"`
 	MaxReplicas int64 `json:"maxReplicas,omitempty"`
+	// Schedule are the bounds at certain times, in the order of the request.
+	Schedule []ScheduledReplicas `json:"schedule,omitempty"`
 	// Replicas is the number of replicas of a TritonLease that does not scale.
 	Replicas int64 `json:"replicas,omitempty"`
 	// GPUs is the number of GPUs of one replica of a TritonLease.
@@ -21,10 +24,37 @@ type Grant struct {
 	// Metrics are those in effect, in the order of policy.Policy.Metrics.
 	Metrics []MetricThreshold `json:"metrics,omitempty"`
 	// Adjustments are the numbers that differ from what the lease asked for:
-	// replicas.minimum, replicas.maximum, then the thresholds in the order of Metrics.
+	// replicas.minimum, replicas.maximum, those of the schedule, then the thresholds in the
+	// order of Metrics.
 	Adjustments []Adjustment `json:"adjustments,omitempty"`
 	// Warnings are about a grant that may not be what was meant.
 	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// HighestReplicas returns the highest minimum and the highest maximum that the grant has at
+// any time.
+func (g *Grant) HighestReplicas() (minimum, maximum int64) {
+	if len(g.Schedule) == 0 {
+		return g.MinReplicas, g.MaxReplicas
+	}
+	for _, entry := range g.Schedule {
+		minimum, maximum = max(minimum, entry.MinReplicas), max(maximum, entry.MaxReplicas)
+	}
+	return minimum, maximum
+}
+
+// SetInForce sets MinReplicas and MaxReplicas to those of an entry of the schedule.
+func (g *Grant) SetInForce(entry int) {
+	g.MinReplicas, g.MaxReplicas = g.Schedule[entry].MinReplicas, g.Schedule[entry].MaxReplicas
+}
+
+// ScheduledReplicas are the granted bounds of one entry of a schedule.
+type ScheduledReplicas struct {
+	Cron string `json:"cron"`
+	// TimeZone is never empty.
+	TimeZone    string `json:"timeZone"`
+	MinReplicas int64  `json:"minReplicas"`
+	MaxReplicas int64  `json:"maxReplicas"`
 }
 
 // Warning is a problem of a lease that is no reason to refuse it.

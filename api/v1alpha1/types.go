@@ -50,6 +50,9 @@ type TritonLeaseStatus struct {
 	// Granted is what the lease has within the administrator's bounds. A lease that is
 	// refused keeps what it was granted before.
 	Granted *Granted `json:"granted,omitempty"`
+	// Schedule is which entry of the granted schedule is in effect. It is nil if the lease has
+	// no schedule.
+	Schedule *ScheduleStatus `json:"schedule,omitempty"`
 	// Refusals are the reasons why the spec is refused, at most 100. They are empty if
 	// it is granted. The condition Granted has all reasons as one message.
 	Refusals []Refusal `json:"refusals,omitempty"`
@@ -76,6 +79,15 @@ type TritonLeaseStatus struct {
 	ReloadedAt *metav1.Time `json:"reloadedAt,omitempty"`
 	// ExpiresAt is when the lease expires.
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+}
+
+// ScheduleStatus is which entry of a granted schedule is in effect.
+type ScheduleStatus struct {
+	// Active is the index of the entry.
+	Active int64 `json:"active"`
+	// Since is when the entry took effect, and NextTime is the next time of any entry.
+	Since    metav1.Time `json:"since"`
+	NextTime metav1.Time `json:"nextTime"`
 }
 
 // ModelState is what one model does while a lease starts.

@@ -20,7 +20,8 @@ type leaseRow struct {
 	Address string   `json:"address,omitempty"`
 	Models  []string `json:"models"`
 	Image   string   `json:"image,omitempty"`
-	// GPUs is the number of GPUs of one replica, and MaxGPUs that of MaxReplicas replicas.
+	// GPUs is the number of GPUs of one replica, and MaxGPUs that of MaxReplicas replicas, the
+	// highest number at any time.
 	GPUs        *int64 `json:"gpus"`
 	MaxReplicas *int64 `json:"maxReplicas"`
 	MaxGPUs     *int64 `json:"maxGPUs"`
@@ -36,7 +37,7 @@ func describe(result *render.Result, lease *render.GrantedLease) (leaseRow, erro
 	if err != nil {
 		return described, err
 	}
-	replicas := lease.Grant.MaxReplicas
+	_, replicas := lease.Grant.HighestReplicas()
 	if deployment != nil {
 		if !lease.Grant.Autoscaled {
 			replicas = replicasOf(deployment)

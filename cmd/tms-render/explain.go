@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,8 @@ type row struct {
 	// Field is the path of the number. path is the path of its lease.
 	Field string `json:"field"`
 	path  string
+	// At is the cron expression and the time zone of an entry of a schedule.
+	At string `json:"at,omitempty"`
 	// Asked is nil if the lease does not set the number.
 	Asked   *int64 `json:"asked"`
 	Granted int64  `json:"granted"`
@@ -149,6 +152,14 @@ func scaling(result *render.Result, lease *render.GrantedLease) []row {
 			Field: path + "replicas.maximum", Asked: request.Replicas.Maximum, Granted: lease.Grant.MaxReplicas,
 			Decided: "server.autoscaling.replicas.default.maximum",
 		},
+	}
+	for i, entry := range lease.Grant.Schedule {
+		asked, field := request.Replicas.Schedule[i], fmt.Sprintf("%sreplicas.schedule[%d].", path, i)
+		at := entry.Cron + " " + entry.TimeZone
+		all = append(all,
+			row{Field: field + "minimum", At: at, Asked: asked.Minimum, Granted: entry.MinReplicas, Decided: path + "replicas.minimum"},
+			row{Field: field + "maximum", At: at, Asked: asked.Maximum, Granted: entry.MaxReplicas, Decided: path + "replicas.maximum"},
+		)
 	}
 	for _, m := range lease.Grant.Metrics {
 		all = append(all, row{

@@ -91,11 +91,15 @@ func plural[N int | int64](n N) string {
 	return "s"
 }
 
-// label returns the name of the number in its lease: replicas.maximum, queueTime, duration.
+// label returns the name of the number in its lease: replicas.maximum, queueTime, duration,
+// or minimum at 0 8 * * 1-5 Etc/UTC.
 func (r row) label() string {
 	label := strings.TrimPrefix(strings.TrimPrefix(r.Field, r.path+"."), "autoscaling.")
 	if metric, isMetric := strings.CutPrefix(label, metricsKey); isMetric {
 		return strings.TrimSuffix(metric, thresholdKey)
+	}
+	if r.At != "" {
+		return fmt.Sprintf("%s at %s", label[strings.LastIndex(label, ".")+1:], r.At)
 	}
 	return label
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/triton-leases/tms/internal/cli"
 	"github.com/triton-leases/tms/internal/config"
 	"github.com/triton-leases/tms/internal/controller"
+	"github.com/triton-leases/tms/internal/hpaschedule"
 	"github.com/triton-leases/tms/internal/server"
 )
 
@@ -53,6 +54,7 @@ type options struct {
 	metricsAddress, probes string
 	logLevel               string
 	allowlist              allowlistName
+	schedules              bool
 	api                    apiOptions
 }
 
@@ -81,6 +83,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 disables them")
 	flags.StringVar(&o.logLevel, "log-level", "info", "log level: debug, info or error")
 	flags.Var(&o.allowlist, "allowlist", "ConfigMap with more Triton images that leases may use; AllowlistService updates it")
+	flags.BoolVar(&o.schedules, "schedules", false, "apply the autoscalers of the leases with a schedule in the values of the release")
 	o.api.addFlags(flags)
 	root.AddCommand(newCheckAPI(), newFetch())
 	_ = root.MarkFlagRequired("config") // fails only for a flag that does not exist
@@ -143,6 +146,11 @@ func (o *options) run(ctx context.Context) error {
 		Configuration: current, Namespaces: namespaces, Allowlist: o.allowlist.key(), Installation: installation,
 	}); err != nil {
 		return err
+	}
+	if o.schedules {
+		if err := hpaschedule.Setup(mgr, installation); err != nil {
+			return err
+		}
 	}
 	if err := o.api.add(ctx, mgr, installation, namespaces.Watched, current, o.allowlist, auditLogger()); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -65,6 +66,13 @@ func describeLease(w io.Writer, lease *tmsv1.Lease) error {
 	section(d, "Metrics", granted.GetMetrics(), func(metric *tmsv1.MetricGrant) []string {
 		threshold := fmt.Sprintf("above %d %s", metric.GetThreshold(), unitOf(metric.GetMetric()))
 		return []string{metric.GetMetric(), strings.TrimSpace(threshold)}
+	})
+	section(d, "Schedule", granted.GetSchedule(), func(entry *tmsv1.ScheduledReplicas) []string {
+		state, now := "", lease.GetSchedule()
+		if now != nil && int(now.GetActive()) == slices.Index(granted.GetSchedule(), entry) {
+			state = fmt.Sprintf("in effect since %s, until %s", formatTime(now.GetSince()), formatTime(now.GetNextTime()))
+		}
+		return []string{entry.GetCron(), entry.GetTimeZone(), fmt.Sprintf("%d to %d replicas", entry.GetMinimum(), entry.GetMaximum()), state}
 	})
 	section(d, "Adjustments", granted.GetAdjustments(), func(adjustment *tmsv1.Adjustment) []string {
 		return []string{adjustmentText(adjustment)}

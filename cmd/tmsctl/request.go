@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type createOptions struct {
 	autoscale        bool
 	minimum, maximum int64
 	metrics          []string
+	schedule         []string
 	duration         time.Duration
 	autoRenew        bool
 	name, requestID  string
@@ -40,6 +42,7 @@ func (c *createOptions) addFlags(command *cobra.Command) {
 	flags.Int64Var(&c.minimum, "autoscaling-min-replicas", 0, "smallest number of replicas")
 	flags.Int64Var(&c.maximum, "autoscaling-max-replicas", 0, "largest number of replicas")
 	flags.StringArrayVar(&c.metrics, "autoscaling-metric", nil, "`metric[=threshold]` to scale by: "+metricUsage()+" (repeatable)")
+	flags.StringArrayVar(&c.schedule, "autoscaling-schedule", nil, "other numbers of replicas at certain times: `[min=<n>,][max=<n>,][zone=<zone>,]cron=<expression>`, such as min=2,max=8,zone=Europe/Berlin,cron=0 8 * * 1-5 (repeatable)")
 	flags.DurationVar(&c.duration, "duration", 0, "how long the lease lasts, such as 1h30m; 0s means that it does not expire, if the administrator allows that")
 	flags.BoolVar(&c.autoRenew, "auto-renew", false, "renew the lease automatically while it serves requests")
 	flags.StringVar(&c.name, "name", "", "`name` of the lease, which becomes its id (default a generated name)")
@@ -93,7 +96,7 @@ func ifSet[T any](flags *pflag.FlagSet, name string, value T) *T {
 
 func (c *createOptions) autoscaling(flags *pflag.FlagSet) (*tmsv1.Autoscaling, error) {
 	if !c.autoscale {
-		for _, name := range []string{"autoscaling-min-replicas", "autoscaling-max-replicas", "autoscaling-metric"} {
+		for _, name := range []string{"autoscaling-min-replicas", "autoscaling-max-replicas", "autoscaling-metric", "autoscaling-schedule"} {
 			if flags.Changed(name) {
 				return nil, cli.Usagef("--%s needs --enable-autoscaling", name)
 			}
@@ -103,6 +106,13 @@ func (c *createOptions) autoscaling(flags *pflag.FlagSet) (*tmsv1.Autoscaling, e
 	autoscaling := &tmsv1.Autoscaling{
 		MinReplicas: ifSet(flags, "autoscaling-min-replicas", c.minimum),
 		MaxReplicas: ifSet(flags, "autoscaling-max-replicas", c.maximum),
+	}
+	for _, text := range c.schedule {
+		entry, err := parseSchedule(text)
+		if err != nil {
+			return nil, err
+		}
+		autoscaling.Schedule = append(autoscaling.Schedule, entry)
 	}
 	seen := map[string]bool{}
 	for _, text := range c.metrics {
@@ -117,6 +127,37 @@ func (c *createOptions) autoscaling(flags *pflag.FlagSet) (*tmsv1.Autoscaling, e
 		autoscaling.Metrics = append(autoscaling.Metrics, metric)
 	}
 	return autoscaling, nil
+}
+
+// parseSchedule parses [min=<n>,][max=<n>,][zone=<zone>,]cron=<expression>. The expression can
+// contain commas.
+func parseSchedule(text string) (*tmsv1.ScheduledReplicas, error) {
+	wrong := cli.Usagef("--autoscaling-schedule %s: must be [min=<n>,][max=<n>,][zone=<zone>,]cron=<expression>", text)
+	entry, rest := new(tmsv1.ScheduledReplicas), text
+	for {
+		key, value, _ := strings.Cut(rest, "=")
+		if key == "cron" {
+			if entry.Cron = value; value == "" {
+				return nil, wrong
+			}
+			return entry, nil
+		}
+		var more bool
+		if value, rest, more = strings.Cut(value, ","); !more {
+			return nil, wrong
+		}
+		number, err := strconv.ParseInt(value, 10, 64)
+		switch {
+		case key == "zone":
+			entry.TimeZone = value
+		case key == "min" && err == nil:
+			entry.Minimum = &number
+		case key == "max" && err == nil:
+			entry.Maximum = &number
+		default:
+			return nil, wrong
+		}
+	}
 }
 
 // parseModel parses name=<name>,uri=<uri>. The URI can contain commas and equals signs.

@@ -49,11 +49,12 @@ func (r *Request) Keep(bounds *policy.LeaseBounds, asked int64) []v1alpha1.Adjus
 	return adjustments
 }
 
-// replicas returns the fewest and the most replicas of a grant. A lease that does not scale
+// replicas returns the fewest and the most replicas of a grant: the highest ones of its
+// schedule, because a lease must not lose its GPUs at an entry of another one. A lease that does not scale
 // gets fewer replicas if its number does not fit, but one at least.
 func replicas(grant v1alpha1.Grant) (minimum, maximum int64) {
 	if grant.Autoscaled {
-		return grant.MinReplicas, grant.MaxReplicas
+		return grant.HighestReplicas()
 	}
 	return min(grant.Replicas, 1), grant.Replicas
 }

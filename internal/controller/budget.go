@@ -224,6 +224,12 @@ func (c *charge) lowerGranted(grant *v1alpha1.Grant) {
 	if grant.Autoscaled {
 		grant.MaxReplicas = min(grant.MaxReplicas, max(most, 1))
 		grant.MinReplicas = min(grant.MinReplicas, grant.MaxReplicas)
+		grant.Schedule = slices.Clone(grant.Schedule)
+		for i := range grant.Schedule {
+			entry := &grant.Schedule[i]
+			entry.MaxReplicas = min(entry.MaxReplicas, max(most, 1))
+			entry.MinReplicas = min(entry.MinReplicas, entry.MaxReplicas)
+		}
 	}
 }
 

@@ -29,6 +29,12 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 		}
 		r.charge.lowerGranted(&granted.Grant)
 	}
+	if entry, has, err := r.inForce(granted.Grant); err != nil {
+		return err
+	} else if has {
+		granted.SetInForce(entry)
+		r.recordSchedule(granted.Grant)
+	}
 	requested := policy.TermRequest{Duration: r.lease.Spec.Duration, AutoRenew: r.lease.Spec.AutoRenew}
 	term, adjustments, err := renderer.Bounds().GrantTerm(spec, requested)
 	if err != nil {

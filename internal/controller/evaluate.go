@@ -29,6 +29,13 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 			return nil, err
 		}
 	}
+	if granted != nil {
+		if entry, has, err := r.inForce(granted.Grant); err != nil {
+			return nil, err
+		} else if has {
+			renderer.SetInForce(granted, entry)
+		}
+	}
 	tooMany, err := r.count(ctx, renderer.Bounds(), granted != nil)
 	if err != nil {
 		return nil, err
@@ -45,6 +52,7 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 		objects, err := r.render(renderer, granted)
 		if err == nil {
 			r.grant(granted)
+			r.recordSchedule(granted.Grant)
 			r.status.ReloadedAt = reloadedAt
 			return objects, nil
 		}
@@ -119,7 +127,7 @@ const (
 
 // refuse writes the refusal to the status. What was granted before stays there.
 func (r *reconciliation) refuse(refusal policy.Refusal) {
-	r.status.Installation = r.installation
+	r.status.Installation, r.status.Schedule = r.installation, nil // clampGranted sets the schedule of an earlier grant
 	if r.status.Granted == nil {
 		r.uncount(client.ObjectKeyFromObject(r.lease))
 	}

@@ -32,7 +32,7 @@ func NewPlaceholders() Placeholders {
 		prefix:  prefix,
 		pattern: regexp.MustCompile(prefix + "([0-9]+)z"),
 		plain:   regexp.MustCompile(`(?m): (` + prefix + `[0-9]+z)$`),
-		marked:  regexp.MustCompile(`"` + mark + `(` + prefix + `[0-9]+z)"`),
+		marked:  regexp.MustCompile(`\\?"` + mark + `(` + prefix + `[0-9]+z)\\?"`),
 	}
 }
 
@@ -71,7 +71,8 @@ func (p Placeholders) Cut(text string) *Stencil {
 }
 
 // CutJSON converts a YAML text to JSON, and returns the stencil of the JSON. A placeholder
-// that is a plain scalar in YAML is a number: in JSON it has no quotes.
+// that is a plain scalar in YAML is a number: in JSON it has no quotes, and in YAML that is
+// the text of a value neither.
 func (p Placeholders) CutJSON(text string, toJSON func(yaml string) (string, error)) (*Stencil, error) {
 	json, err := toJSON(p.plain.ReplaceAllString(text, `: "`+mark+`$1"`))
 	if err != nil {

@@ -34,13 +34,13 @@ func TestPlaceholdersDiffer(t *testing.T) {
 func TestCutJSON(t *testing.T) {
 	t.Parallel()
 	p := stencil.NewPlaceholders()
-	text := "number: " + p.At(0) + "\nstring: \"" + p.At(0) + "\"\nname: " + p.At(1) + ".x\nlist:\n  - target: " + p.At(0) + "\n"
+	text := "number: " + p.At(0) + "\nstring: \"" + p.At(0) + "\"\nname: " + p.At(1) + ".x\nlist:\n  - target: " + p.At(0) + "\ntext: |-\n  a: " + p.At(0) + "\n  b: \"" + p.At(0) + "\"\n"
 	s, err := p.CutJSON(text, func(text string) (string, error) {
 		converted, err := yaml.YAMLToJSON([]byte(text))
 		return string(converted), err
 	})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"number": 5, "string": "5", "name": "a.x", "list": [{"target": 5}]}`, fill(s, "5", "a"))
+	require.JSONEq(t, `{"number": 5, "string": "5", "name": "a.x", "list": [{"target": 5}], "text": "a: 5\nb: \"5\""}`, fill(s, "5", "a"))
 
 	_, err = p.CutJSON("a: [", func(text string) (string, error) {
 		converted, err := yaml.YAMLToJSON([]byte(text))

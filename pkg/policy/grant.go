@@ -16,7 +16,7 @@ import (
 // An error is a Refusal with every contradiction and everything forbidden.
 func (p *Policy) Grant(path *field.Path, request v1alpha1.Autoscaling, pod *Pod) (v1alpha1.Grant, error) {
 	if !request.Enable {
-		return v1alpha1.Grant{}, nil
+		return v1alpha1.Grant{Warnings: scheduleWarning(path, request)}, nil
 	}
 	if !p.config.Enable {
 		return v1alpha1.Grant{Warnings: []v1alpha1.Warning{
@@ -40,9 +40,9 @@ func (p *Policy) Grant(path *field.Path, request v1alpha1.Autoscaling, pod *Pod)
 // boundedNumber is one number of a request: what the lease asks for, and what it is
 // granted.
 type boundedNumber struct {
-	// lease and keys form the path. path builds it only for errors and adjustments.
-	lease *field.Path
-	keys  [3]string
+	// parent and key form the path, which is built only for errors and adjustments.
+	parent func() *field.Path
+	key    string
 	// requested is the lease's number, or the default if byDefault is true.
 	requested, granted int64
 	byDefault          bool
@@ -51,9 +51,8 @@ type boundedNumber struct {
 
 // newBoundedNumber returns a number that is granted as requested, so far. requested is nil
 // if the lease does not set it.
-func newBoundedNumber(requested *int64, defaultValue int64, lease *field.Path, keys ...string) boundedNumber {
-	n := boundedNumber{lease: lease, requested: defaultValue, byDefault: requested == nil}
-	copy(n.keys[:], keys)
+func newBoundedNumber(requested *int64, defaultValue int64, parent func() *field.Path, key string) boundedNumber {
+	n := boundedNumber{parent: parent, key: key, requested: defaultValue, byDefault: requested == nil}
 	if requested != nil {
 		n.requested = *requested
 	}
@@ -61,13 +60,7 @@ func newBoundedNumber(requested *int64, defaultValue int64, lease *field.Path, k
 	return n
 }
 
-func (n boundedNumber) path() *field.Path {
-	path := n.lease.Child("autoscaling", n.keys[0], n.keys[1])
-	if n.keys[2] != "" {
-		path = path.Child(n.keys[2])
-	}
-	return path
-}
+func (n boundedNumber) path() *field.Path { return n.parent().Child(n.key) }
 
 // clamp grants the number of the band that is nearest. lowest and highest are the paths
 // of the bounds.
@@ -93,14 +86,24 @@ func (n boundedNumber) adjustment() []v1alpha1.Adjustment {
 	return []v1alpha1.Adjustment{{Field: n.path().String(), Asked: n.requested, Default: n.byDefault, Granted: n.granted, Limit: n.bound}}
 }
 
-// grantReplicas clamps the replicas. If the clamped minimum exceeds the clamped maximum,
-// the number that the lease did not ask for follows the other one.
+// grantReplicas clamps the replicas and those of the schedule.
 func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, grant *v1alpha1.Grant) field.ErrorList {
+	parent := func() *field.Path { return path.Child("autoscaling", "replicas") }
+	var reasons field.ErrorList
+	if grant.MinReplicas, grant.MaxReplicas, reasons = p.grantRange(parent, request.Minimum, request.Maximum, p.config.Replicas.Default, grant); len(reasons) > 0 {
+		return reasons
+	}
+	return p.grantSchedule(parent, request.Schedule, grant)
+}
+
+// grantRange clamps a minimum and a maximum. If the clamped minimum exceeds the clamped
+// maximum, the number that the lease did not ask for follows the other one.
+func (p *Policy) grantRange(parent func() *field.Path, wantedMinimum, wantedMaximum *int64, defaults ReplicaDefaults, grant *v1alpha1.Grant) (lowest, highest int64, reasons field.ErrorList) {
 	limits := p.config.Replicas.Limits
-	minimum := newBoundedNumber(request.Minimum, p.config.Replicas.Default.Minimum, path, "replicas", "minimum")
-	maximum := newBoundedNumber(request.Maximum, p.config.Replicas.Default.Maximum, path, "replicas", "maximum")
+	minimum := newBoundedNumber(wantedMinimum, defaults.Minimum, parent, "minimum")
+	maximum := newBoundedNumber(wantedMaximum, defaults.Maximum, parent, "maximum")
 	if !minimum.byDefault && !maximum.byDefault && minimum.requested > maximum.requested {
-		return field.ErrorList{field.Invalid(minimum.path(), minimum.requested,
+		return 0, 0, field.ErrorList{field.Invalid(minimum.path(), minimum.requested,
 			fmt.Sprintf("must not exceed maximum (%d)", maximum.requested))}
 	}
 	const lowerBound = "server.autoscaling.replicas.limits.minimum.lowerBound"
@@ -115,9 +118,9 @@ func (p *Policy) grantReplicas(path *field.Path, request v1alpha1.ReplicaRange, 
 			maximum.setTo(minimum)
 		}
 	}
-	grant.MinReplicas, grant.MaxReplicas = minimum.granted, maximum.granted
-	grant.Adjustments = append(minimum.adjustment(), maximum.adjustment()...)
-	return nil
+	grant.Adjustments = append(grant.Adjustments, minimum.adjustment()...)
+	grant.Adjustments = append(grant.Adjustments, maximum.adjustment()...)
+	return minimum.granted, maximum.granted, nil
 }
 
 // grantMetrics decides which metrics are in effect, and their thresholds. At least one
@@ -131,7 +134,7 @@ func (p *Policy) grantMetrics(path *field.Path, request map[v1alpha1.MetricName]
 		if !inEffect {
 			continue
 		}
-		threshold := newBoundedNumber(requested.Threshold, bounds.Threshold.Default, path, "metrics", string(metric.Name), "threshold")
+		threshold := newBoundedNumber(requested.Threshold, bounds.Threshold.Default, func() *field.Path { return path.Child("autoscaling", "metrics", string(metric.Name)) }, "threshold")
 		threshold.clamp(bounds.Threshold.band(metric), thresholdBound(metric.Name, "minimum"), thresholdBound(metric.Name, "maximum"))
 		grant.Metrics = append(grant.Metrics, v1alpha1.MetricThreshold{Metric: metric.Name, Threshold: threshold.granted})
 		grant.Adjustments = append(grant.Adjustments, threshold.adjustment()...)

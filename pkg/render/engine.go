@@ -105,14 +105,14 @@ func (lr *LeaseRenderer) allJSON(s *shape) ([]*stencil.Stencil, error) {
 }
 
 // renderShared renders the documents that do not belong to one lease. Their templates may
-// read only name and autoscaled of a grant, and only the part of a spec that is not a
+// read only name, models, autoscaled and scheduled of a grant, and only the part of a spec that is not a
 // parameter. The monitors that leases share are among them: the templates get what the
 // leases need together.
 func (lr *LeaseRenderer) renderShared(leases []*GrantedLease) ([]helmchart.Document, error) {
 	specs, grants := make(map[string]any, len(leases)), make(map[string]any, len(leases))
 	for _, g := range leases {
 		specs[g.Name] = g.shape.spec
-		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled, "models": lr.modelsOf(g)}
+		grants[g.Name] = map[string]any{"name": g.ObjectName, "autoscaled": g.Grant.Autoscaled, "scheduled": len(g.Grant.Schedule) > 0, "models": lr.modelsOf(g)}
 	}
 	chart := lr.renderer.shared
 	if lr.decoded.Server.Enabled {
@@ -149,7 +149,7 @@ func (lr *LeaseRenderer) grantValue(s *shape, name string) map[string]any {
 		path = "spec"
 	}
 	value := map[string]any{
-		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "renewed": grant.Renewed, "connectionAge": grant.ConnectionAge,
+		"name": parameter(objectNameParameter), "path": path, "autoscaled": grant.Autoscaled, "scheduled": grant.Scheduled, "renewed": grant.Renewed, "connectionAge": grant.ConnectionAge,
 		"ownMonitors": lr.MonitorsPerLease() || s.hasTarget(),
 		"minReplicas": parameter(minReplicasParameter), "maxReplicas": parameter(maxReplicasParameter),
 	}
@@ -169,7 +169,15 @@ func (lr *LeaseRenderer) grantValue(s *shape, name string) map[string]any {
 	for i := range adjustments {
 		adjustments[i] = parameter(grant.adjustment(i))
 	}
-	value["metrics"], value["adjustments"] = metrics, adjustments
+	entries := make([]any, grant.Entries)
+	for i := range entries {
+		first := grant.entry(i)
+		entries[i] = map[string]any{
+			"cron": parameter(first + cronParameter), "timeZone": parameter(first + timeZoneParameter),
+			"minReplicas": parameter(first + entryMinReplicasParameter), "maxReplicas": parameter(first + entryMaxReplicasParameter),
+		}
+	}
+	value["metrics"], value["adjustments"], value["schedule"] = metrics, adjustments, entries
 	return value
 }
 

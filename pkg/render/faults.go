@@ -13,6 +13,7 @@ import (
 	"github.com/triton-leases/tms/internal/fieldpath"
 	"github.com/triton-leases/tms/internal/leasepod"
 	"github.com/triton-leases/tms/internal/objectrules"
+	"github.com/triton-leases/tms/internal/schedule"
 	"github.com/triton-leases/tms/pkg/policy"
 )
 
@@ -20,14 +21,18 @@ import (
 // refuse an object of the lease. Helm alone finds them only when it installs the release.
 const OfKubernetes = "kubernetes"
 
+// OfSchedule is the origin of reasons that pkg/policy does not know: a cron expression has no
+// time, or there is no such time zone.
+const OfSchedule = "schedule"
+
 // fault is an error of one object of a shape. The path is that of the object.
 type fault struct {
 	kind string
 	err  *field.Error
 }
 
-// refuseFaults returns the reasons why Kubernetes would refuse objects of the leases, and
-// why TritonLeases may not have their pods.
+// refuseFaults returns the reasons why Kubernetes would refuse objects of the leases, why
+// TritonLeases may not have their pods, and why schedules have no times.
 func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, error) {
 	if err := lr.renderShapes(leases); err != nil {
 		return nil, err
@@ -42,8 +47,22 @@ func (lr *LeaseRenderer) refuseFaults(leases []*GrantedLease) (policy.Refusal, e
 			reasons = append(reasons, lr.reason(g, f))
 		}
 		reasons = append(reasons, g.pod.Refused...)
+		reasons = append(reasons, checkSchedule(g)...)
 	}
 	return reasons, nil
+}
+
+// checkSchedule returns the faults of the schedule of a lease that scales.
+func checkSchedule(g *GrantedLease) policy.Refusal {
+	if len(g.Grant.Schedule) == 0 {
+		return nil
+	}
+	path := fieldpath.Parse(g.Path).Field().Child("autoscaling", "replicas", "schedule")
+	faults := schedule.Check(path, g.RequestedAutoscaling.Replicas.Schedule)
+	for _, fault := range faults {
+		fault.Origin = OfSchedule
+	}
+	return policy.Refusal(faults)
 }
 
 // faultsOf returns the faults of the shape of a lease. The parameters cannot be at fault:

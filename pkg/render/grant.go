@@ -88,6 +88,7 @@ func (r *Renderer) grant(release Release, input *Input) (*LeaseRenderer, *Grants
 	if err != nil {
 		return nil, nil, err
 	}
+	lr.hasServer = input.installsServer()
 	grants := &Grants{Leases: make([]*GrantedLease, 0, len(leases)), Warnings: warnings}
 	workloads := lr.deployments(leases)
 	for _, name := range slices.Sorted(maps.Keys(leases)) {
@@ -194,6 +195,9 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 	reasons = append(reasons, policy.Reasons(lr.images.Check(path, spec.Image))...)
 	if spec.Triton != nil {
 		reasons = append(reasons, policy.CheckArguments(argumentsOf(path.Child("triton"), spec.Triton)...)...)
+	}
+	if !lr.release.Controller {
+		reasons = append(reasons, policy.CheckScheduleServer(path, spec.Autoscaling, lr.hasServer)...)
 	}
 	pod := lr.pod(path, spec)
 	g.connectionAge = pod != nil && policy.ParseImage(pod.Image).ConnectionAge()

@@ -18,6 +18,8 @@ import (
 type Input struct {
 	values map[string]any
 	spent  bool
+	// hasServer reports whether the values installed tms-server before it was removed.
+	hasServer bool
 }
 
 var errSpent = errors.New("the Input was granted or rendered already: make a new one")
@@ -110,6 +112,7 @@ func (in *Input) Only(names ...string) error {
 		}
 		kept[name] = lease
 	}
+	in.hasServer = in.installsServer()
 	in.values = withoutServer(in.values)
 	in.values[leasesKey] = kept
 	if images, _ := in.values["images"].(map[string]any); images["server"] != nil && !mayDownload(kept) {
@@ -132,7 +135,14 @@ func (in *Input) withoutLeases() map[string]any {
 // Configuration returns the part of the values that tms-server reads: without leases,
 // and without how tms-server itself is deployed.
 func (in *Input) Configuration() *Input {
-	return &Input{values: withoutServer(in.withoutLeases())}
+	return &Input{values: withoutServer(in.withoutLeases()), hasServer: in.installsServer()}
+}
+
+// installsServer reports whether the release has tms-server.
+func (in *Input) installsServer() bool {
+	server, _ := in.values["server"].(map[string]any)
+	enabled, _ := server["enabled"].(bool)
+	return in.hasServer || enabled
 }
 
 // withoutServer returns a copy of values without tms-server and extraObjects. The image of

@@ -2,6 +2,7 @@ package render
 
 import (
 	"reflect"
+	"slices"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -35,6 +36,9 @@ type Objects struct {
 	PrometheusRule          *monitoringv1.PrometheusRule
 	MetricsRule             *monitoringv1.PrometheusRule
 	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
+	// Schedule has the HorizontalPodAutoscaler of a lease of the values with a schedule, for
+	// tms-server.
+	Schedule *corev1.ConfigMap
 }
 
 // Kind is a kind of object that leases have.
@@ -52,6 +56,9 @@ type Kind struct {
 	// verbatim reports whether the values hold parts of the manifest as Kubernetes defines
 	// them, and the schema knows little of them. Kubernetes may refuse such a manifest.
 	verbatim bool
+	// ofValues reports whether only leases of the values have such an object. tms-server does
+	// not apply it.
+	ofValues bool
 	// set stores an object that New returned.
 	set func(*Objects, Object)
 }
@@ -83,11 +90,20 @@ var kinds = []Kind{
 		func(o *Objects) **monitoringv1.PrometheusRule { return &o.MetricsRule }),
 	newKind(autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers", "templates/hpa.yaml",
 		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),
+	ofValues(newKind(corev1.SchemeGroupVersion, "configmaps", "templates/schedule.yaml",
+		func(o *Objects) **corev1.ConfigMap { return &o.Schedule })),
 }
 
-// Kinds returns the kinds of objects that leases have, in the order in which tms-server
-// applies them. The caller must not change the slice.
-func Kinds() []Kind { return kinds }
+// Kinds returns the kinds of objects that TritonLeases have, in the order in which
+// tms-server applies them.
+func Kinds() []Kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return k.ofValues })
+}
+
+func ofValues(kind Kind) Kind {
+	kind.ofValues = true
+	return kind
+}
 
 func verbatim(kind Kind) Kind {
 	kind.verbatim = true

@@ -28,6 +28,8 @@ type LeaseRenderer struct {
 	// fullname is the prefix of the names of all objects. serverName is the name of
 	// tms-server's objects and service account, or empty if tms-server is not installed.
 	fullname, serverName string
+	// hasServer reports whether the release has tms-server.
+	hasServer bool
 	// policy and bounds are nil if the configuration is refused.
 	policy     *policy.Policy
 	bounds     *policy.LeaseBounds
@@ -62,6 +64,7 @@ func (r *Renderer) LeaseRenderer(release Release, input *Input) (*LeaseRenderer,
 	if reasons := refused.reasons(); len(reasons) > 0 {
 		return nil, reasons
 	}
+	lr.hasServer = input.installsServer()
 	return lr, nil
 }
 
@@ -216,6 +219,11 @@ func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 		Replicas: v1alpha1.ReplicaRange{Minimum: &granted.MinReplicas, Maximum: &granted.MaxReplicas},
 		Metrics:  map[v1alpha1.MetricName]v1alpha1.MetricRequest{},
 	}
+	for i, entry := range granted.Schedule {
+		request.Replicas.Schedule = append(request.Replicas.Schedule, v1alpha1.ScheduledRange{
+			Cron: entry.Cron, TimeZone: entry.TimeZone, Minimum: &granted.Schedule[i].MinReplicas, Maximum: &granted.Schedule[i].MaxReplicas,
+		})
+	}
 	for _, m := range granted.Metrics {
 		request.Metrics[m.Metric] = v1alpha1.MetricRequest{Enabled: new(true)}
 	}
@@ -228,7 +236,7 @@ func (lr *LeaseRenderer) ClampReplicas(granted v1alpha1.Grant) v1alpha1.Grant {
 		return clamped
 	}
 	granted.Adjustments = mergeAdjustments(clamped.Adjustments, granted.Adjustments)
-	granted.MinReplicas, granted.MaxReplicas = clamped.MinReplicas, clamped.MaxReplicas
+	granted.MinReplicas, granted.MaxReplicas, granted.Schedule = clamped.MinReplicas, clamped.MaxReplicas, clamped.Schedule
 	return granted
 }
 

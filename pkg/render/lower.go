@@ -14,13 +14,17 @@ import (
 func (lr *LeaseRenderer) SetReplicas(g *GrantedLease, replicas int64, limit, reason string) {
 	path := field.NewPath("spec")
 	var adjustment v1alpha1.Adjustment
-	if g.Grant.Autoscaled {
+	switch {
+	case len(g.Grant.Schedule) > 0:
+		lowerSchedule(g, replicas, limit, reason)
+		limit = ""
+	case g.Grant.Autoscaled:
 		adjustment = v1alpha1.Adjustment{
 			Field: path.Child("autoscaling", "replicas", "maximum").String(),
 			Asked: g.Grant.MaxReplicas, Default: g.RequestedAutoscaling.Replicas.Maximum == nil,
 		}
 		g.Grant.MaxReplicas = replicas
-	} else {
+	default:
 		triton, _ := g.value["triton"].(map[string]any)
 		_, asks := triton["replicas"]
 		byDefault := lr.decoded.Triton.Replicas // users may also scale the Deployment
@@ -41,6 +45,39 @@ func (lr *LeaseRenderer) SetReplicas(g *GrantedLease, replicas int64, limit, rea
 		adjustment.Granted, adjustment.Limit, adjustment.Reason = replicas, limit, reason
 		g.Grant.Adjustments = ReplaceAdjustment(g.Grant.Adjustments, adjustment)
 	}
+	lr.reshape(g)
+}
+
+// SetInForce sets the replicas of a granted TritonLease to those of an entry of its schedule.
+func (lr *LeaseRenderer) SetInForce(g *GrantedLease, entry int) {
+	g.Grant.SetInForce(entry)
+	lr.reshape(g)
+}
+
+// lowerSchedule lowers the maximum of each entry of the schedule of a lease, as SetReplicas
+// does. No minimum is higher.
+func lowerSchedule(g *GrantedLease, replicas int64, limit, reason string) {
+	path := field.NewPath("spec", "autoscaling", "replicas", "schedule")
+	g.Grant.Schedule = slices.Clone(g.Grant.Schedule)
+	for i := range g.Grant.Schedule {
+		granted := &g.Grant.Schedule[i].MaxReplicas
+		if *granted <= replicas {
+			continue
+		}
+		if limit != "" {
+			g.Grant.Adjustments = ReplaceAdjustment(g.Grant.Adjustments, v1alpha1.Adjustment{
+				Field: path.Index(i).Child("maximum").String(),
+				Asked: *granted, Default: g.RequestedAutoscaling.Replicas.Schedule[i].Maximum == nil,
+				Granted: replicas, Limit: limit, Reason: reason,
+			})
+		}
+		*granted = replicas
+	}
+	g.Grant.MaxReplicas = min(g.Grant.MaxReplicas, replicas)
+}
+
+// reshape renders a TritonLease with another grant.
+func (lr *LeaseRenderer) reshape(g *GrantedLease) {
 	shaped := *g
 	isTerm := func(a v1alpha1.Adjustment) bool { return a.Unit != "" } // the manifests do not have the term
 	shaped.Grant.Adjustments = slices.DeleteFunc(slices.Clone(g.Grant.Adjustments), isTerm)

@@ -33,6 +33,8 @@ type MonitoringNeeds struct {
 	// Autoscaled reports whether a lease scales, and Renewed whether one is renewed while it
 	// serves requests.
 	Autoscaled, Renewed bool
+	// Scheduled reports whether a lease of the values has a schedule.
+	Scheduled bool
 	// Metrics are the metrics by which leases scale, sorted, without duplicates.
 	Metrics []v1alpha1.MetricName
 }
@@ -109,6 +111,7 @@ func (n *MonitoringNeeds) add(grant *v1alpha1.Grant, term *v1alpha1.Term) {
 		return
 	}
 	n.Autoscaled = true
+	n.Scheduled = n.Scheduled || len(grant.Schedule) > 0
 	for _, m := range grant.Metrics {
 		if i, found := slices.BinarySearch(n.Metrics, m.Metric); !found {
 			n.Metrics = slices.Insert(n.Metrics, i, m.Metric)
@@ -149,6 +152,7 @@ func (lr *LeaseRenderer) sharedValue(needs MonitoringNeeds) map[string]any {
 	}
 	return map[string]any{
 		"name": name, "path": path, "autoscaled": needs.Autoscaled, "renewed": needs.Renewed, "metrics": metrics,
+		"scheduled": needs.Scheduled && !lr.release.Controller,
 	}
 }
 

@@ -57,6 +57,11 @@ var apiRules = map[string]string{
 	"authorization.k8s.io/subjectaccessreviews create":              "authorize callers",
 }
 
+// scheduleRules are the additional rules of a tms-server with schedules of leases of the values.
+var scheduleRules = map[string]string{
+	"/configmaps get list watch": "read the schedules",
+}
+
 // editorRules are the rules of users that may edit the allowlist.
 var editorRules = map[string]string{
 	"/configmaps get update [tms-server-allowlist]":       "AllowlistService checks them",
@@ -96,11 +101,14 @@ func TestServerRBAC(t *testing.T) {
 		namespaces []string
 		apiRules   int // the number of them
 		bindings   int // without the binding in each of the namespaces
+		schedules  bool
 	}{
-		"server":            {[]string{""}, 0, 1},
-		"server-api":        {[]string{""}, 4, 2},
-		"server-namespaces": {[]string{"vision", "inference"}, 2, 1}, // an administrator grants the reviews
+		"server":            {[]string{""}, 0, 1, false},
+		"server-api":        {[]string{""}, 4, 2, false},
+		"server-namespaces": {[]string{"vision", "inference"}, 2, 1, false}, // an administrator grants the reviews
+		"schedule":          {[]string{""}, 0, 1, true},
 	} {
+		schedules := map[string]bool{}
 		server, api, users, editors := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 		bound := map[string]string{}
 		var namespaces []string
@@ -124,6 +132,10 @@ func TestServerRBAC(t *testing.T) {
 					require.NotContains(t, rule, "*")
 					if _, known := apiRules[rule]; known && isServer {
 						api[rule] = true
+						continue
+					}
+					if _, known := scheduleRules[rule]; known && isServer {
+						schedules[rule] = true
 						continue
 					}
 					require.Contains(t, allowed, rule, "%s %s", document.Kind, role.Name)
@@ -155,6 +167,7 @@ func TestServerRBAC(t *testing.T) {
 		}
 		require.Len(t, server, len(serverRules))
 		require.Len(t, api, test.apiRules)
+		require.Equal(t, test.schedules, len(schedules) == len(scheduleRules))
 		require.Equal(t, test.apiRules > 0, len(editors) == 1)
 		require.ElementsMatch(t, test.namespaces, namespaces)
 		require.Len(t, bound, test.bindings+len(test.namespaces), "each role except that of editors has one binding")

@@ -40,14 +40,16 @@ func (s *shape) hasTarget() bool { return s.spec["target"] != nil }
 
 // grantShape is a grant without its numbers and the texts of its adjustments.
 type grantShape struct {
-	Autoscaled, Renewed, ConnectionAge, Reloaded bool
-	Metrics                                      []string
-	Adjustments                                  int
+	Autoscaled, Renewed, ConnectionAge, Reloaded, Scheduled bool
+	Metrics                                                 []string
+	Adjustments                                             int
+	// Entries is the number of entries of the schedule of a lease of the values.
+	Entries int
 }
 
-// The indexes of the parameters of a lease. The thresholds and the adjustments come after
-// the constants: see grantShape.threshold and grantShape.adjustment. The texts that masker
-// replaces come last.
+// The indexes of the parameters of a lease. The thresholds, the adjustments and the schedule
+// come after the constants: see the methods of grantShape. The texts that masker replaces
+// come last.
 const (
 	nameParameter = iota
 	objectNameParameter
@@ -64,15 +66,31 @@ func (s grantShape) threshold(i int) int { return firstThreshold + i }
 // adjustment returns the index of the adjustment at index i.
 func (s grantShape) adjustment(i int) int { return s.threshold(len(s.Metrics)) + i }
 
+// The parameters of one entry of a schedule.
+const (
+	cronParameter = iota
+	timeZoneParameter
+	entryMinReplicasParameter
+	entryMaxReplicasParameter
+	entryParameters // their number
+)
+
+// entry returns the index of the first parameter of the entry at index i.
+func (s grantShape) entry(i int) int { return s.adjustment(s.Adjustments) + i*entryParameters }
+
 // addShape sets the shape and the parameters of a granted lease.
 func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	grant := grantShape{
 		Autoscaled: g.Grant.Autoscaled, Renewed: g.Term.AutoRenew, ConnectionAge: g.connectionAge, Reloaded: g.reloadedAt != "", Adjustments: len(g.Grant.Adjustments),
+		Scheduled: len(g.Grant.Schedule) > 0,
+	}
+	if !lr.release.Controller { // tms-server renders the replicas of the entry in effect
+		grant.Entries = len(g.Grant.Schedule)
 	}
 	for _, m := range g.Grant.Metrics {
 		grant.Metrics = append(grant.Metrics, string(m.Metric))
 	}
-	count := grant.adjustment(grant.Adjustments)
+	count := grant.entry(grant.Entries)
 	parameters := make([]string, count, count+4) // with room for a few texts of masker
 	parameters[nameParameter] = g.Name
 	parameters[objectNameParameter] = g.ObjectName
@@ -86,6 +104,12 @@ func (lr *LeaseRenderer) addShape(g *GrantedLease, value map[string]any) {
 	for i, adjustment := range g.Grant.Adjustments {
 		adjustment.Reason = "" // it changes with other leases, and the manifests must not
 		parameters[grant.adjustment(i)] = adjustment.String()
+	}
+	for i := range grant.Entries {
+		entry, parameters := g.Grant.Schedule[i], parameters[grant.entry(i):]
+		parameters[cronParameter], parameters[timeZoneParameter] = entry.Cron, entry.TimeZone
+		parameters[entryMinReplicasParameter] = strconv.FormatInt(entry.MinReplicas, 10)
+		parameters[entryMaxReplicasParameter] = strconv.FormatInt(entry.MaxReplicas, 10)
 	}
 	m := masker{placeholders: lr.placeholders, parameters: parameters, known: map[string]string{}}
 	spec := m.mask(lr.resolve(value), !lr.namesMounts && !namesMount(value["triton"]))

@@ -488,7 +488,9 @@ type Autoscaling struct {
 	MaxReplicas *int64 `protobuf:"varint,2,opt,name=max_replicas,json=maxReplicas,proto3,oneof" json:"max_replicas,omitempty"`
 	// The metrics that the lease configures. The administrator's configuration applies
 	// to all other metrics.
-	Metrics       []*MetricRequest `protobuf:"bytes,3,rep,name=metrics,proto3" json:"metrics,omitempty"`
+	Metrics []*MetricRequest `protobuf:"bytes,3,rep,name=metrics,proto3" json:"metrics,omitempty"`
+	// Other numbers of replicas at certain times, at most 20.
+	Schedule      []*ScheduledReplicas `protobuf:"bytes,4,rep,name=schedule,proto3" json:"schedule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,6 +546,89 @@ func (x *Autoscaling) GetMetrics() []*MetricRequest {
 	return nil
 }
 
+func (x *Autoscaling) GetSchedule() []*ScheduledReplicas {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+// ScheduledReplicas are numbers of replicas that take effect at certain times. They stay in
+// effect until the next time of any entry of the schedule.
+type ScheduledReplicas struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the entry takes effect: a cron expression with five fields, or a name such as
+	// @daily.
+	Cron string `protobuf:"bytes,1,opt,name=cron,proto3" json:"cron,omitempty"`
+	// The time zone of the cron expression, such as Europe/Berlin. Empty means Etc/UTC.
+	TimeZone string `protobuf:"bytes,2,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// The smallest number of replicas. Not set means that of the lease without a schedule.
+	// In a Grant it is always set.
+	Minimum *int64 `protobuf:"varint,3,opt,name=minimum,proto3,oneof" json:"minimum,omitempty"`
+	// The largest number of replicas, as for minimum.
+	Maximum       *int64 `protobuf:"varint,4,opt,name=maximum,proto3,oneof" json:"maximum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduledReplicas) Reset() {
+	*x = ScheduledReplicas{}
+	mi := &file_tms_v1_lease_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduledReplicas) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduledReplicas) ProtoMessage() {}
+
+func (x *ScheduledReplicas) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduledReplicas.ProtoReflect.Descriptor instead.
+func (*ScheduledReplicas) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ScheduledReplicas) GetCron() string {
+	if x != nil {
+		return x.Cron
+	}
+	return ""
+}
+
+func (x *ScheduledReplicas) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *ScheduledReplicas) GetMinimum() int64 {
+	if x != nil && x.Minimum != nil {
+		return *x.Minimum
+	}
+	return 0
+}
+
+func (x *ScheduledReplicas) GetMaximum() int64 {
+	if x != nil && x.Maximum != nil {
+		return *x.Maximum
+	}
+	return 0
+}
+
 // MetricRequest is what a lease asks for one metric.
 type MetricRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -560,7 +645,7 @@ type MetricRequest struct {
 
 func (x *MetricRequest) Reset() {
 	*x = MetricRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[5]
+	mi := &file_tms_v1_lease_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +657,7 @@ func (x *MetricRequest) String() string {
 func (*MetricRequest) ProtoMessage() {}
 
 func (x *MetricRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[5]
+	mi := &file_tms_v1_lease_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +670,7 @@ func (x *MetricRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricRequest.ProtoReflect.Descriptor instead.
 func (*MetricRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{5}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MetricRequest) GetMetric() string {
@@ -624,7 +709,7 @@ type AcquireResponse struct {
 
 func (x *AcquireResponse) Reset() {
 	*x = AcquireResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[6]
+	mi := &file_tms_v1_lease_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +721,7 @@ func (x *AcquireResponse) String() string {
 func (*AcquireResponse) ProtoMessage() {}
 
 func (x *AcquireResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[6]
+	mi := &file_tms_v1_lease_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +734,7 @@ func (x *AcquireResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcquireResponse.ProtoReflect.Descriptor instead.
 func (*AcquireResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{6}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AcquireResponse) GetLease() *Lease {
@@ -679,7 +764,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[7]
+	mi := &file_tms_v1_lease_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +776,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[7]
+	mi := &file_tms_v1_lease_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +789,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{7}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReleaseRequest) GetNamespace() string {
@@ -732,7 +817,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[8]
+	mi := &file_tms_v1_lease_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +829,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[8]
+	mi := &file_tms_v1_lease_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +842,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{8}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReleaseResponse) GetFound() bool {
@@ -780,7 +865,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[9]
+	mi := &file_tms_v1_lease_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +877,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[9]
+	mi := &file_tms_v1_lease_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +890,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{9}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RenewRequest) GetNamespace() string {
@@ -833,7 +918,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[10]
+	mi := &file_tms_v1_lease_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +930,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[10]
+	mi := &file_tms_v1_lease_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +943,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{10}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RenewResponse) GetExpiresAt() *timestamppb.Timestamp {
@@ -881,7 +966,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[11]
+	mi := &file_tms_v1_lease_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +978,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[11]
+	mi := &file_tms_v1_lease_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +991,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{11}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReloadRequest) GetNamespace() string {
@@ -934,7 +1019,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[12]
+	mi := &file_tms_v1_lease_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1031,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[12]
+	mi := &file_tms_v1_lease_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1044,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{12}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReloadResponse) GetReloadTime() *timestamppb.Timestamp {
@@ -982,7 +1067,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[13]
+	mi := &file_tms_v1_lease_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1079,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[13]
+	mi := &file_tms_v1_lease_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1092,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{13}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StatusRequest) GetNamespace() string {
@@ -1035,7 +1120,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[14]
+	mi := &file_tms_v1_lease_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1132,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[14]
+	mi := &file_tms_v1_lease_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1145,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{14}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StatusResponse) GetLease() *Lease {
@@ -1087,7 +1172,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	mi := &file_tms_v1_lease_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1184,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[15]
+	mi := &file_tms_v1_lease_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1197,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{15}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListRequest) GetNamespace() string {
@@ -1149,7 +1234,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	mi := &file_tms_v1_lease_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +1246,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[16]
+	mi := &file_tms_v1_lease_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +1259,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{16}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListResponse) GetLeases() []*Lease {
@@ -1202,7 +1287,7 @@ type QuotaRequest struct {
 
 func (x *QuotaRequest) Reset() {
 	*x = QuotaRequest{}
-	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1299,7 @@ func (x *QuotaRequest) String() string {
 func (*QuotaRequest) ProtoMessage() {}
 
 func (x *QuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[17]
+	mi := &file_tms_v1_lease_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1312,7 @@ func (x *QuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaRequest.ProtoReflect.Descriptor instead.
 func (*QuotaRequest) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{17}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *QuotaRequest) GetNamespace() string {
@@ -1249,7 +1334,7 @@ type QuotaResponse struct {
 
 func (x *QuotaResponse) Reset() {
 	*x = QuotaResponse{}
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1346,7 @@ func (x *QuotaResponse) String() string {
 func (*QuotaResponse) ProtoMessage() {}
 
 func (x *QuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[18]
+	mi := &file_tms_v1_lease_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1359,7 @@ func (x *QuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaResponse.ProtoReflect.Descriptor instead.
 func (*QuotaResponse) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{18}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *QuotaResponse) GetNamespaces() []*NamespaceQuota {
@@ -1304,7 +1389,7 @@ type NamespaceQuota struct {
 
 func (x *NamespaceQuota) Reset() {
 	*x = NamespaceQuota{}
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1401,7 @@ func (x *NamespaceQuota) String() string {
 func (*NamespaceQuota) ProtoMessage() {}
 
 func (x *NamespaceQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[19]
+	mi := &file_tms_v1_lease_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1414,7 @@ func (x *NamespaceQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceQuota.ProtoReflect.Descriptor instead.
 func (*NamespaceQuota) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{19}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NamespaceQuota) GetNamespace() string {
@@ -1382,7 +1467,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1479,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[20]
+	mi := &file_tms_v1_lease_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1492,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{20}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Charge) GetId() string {
@@ -1463,14 +1548,16 @@ type Lease struct {
 	// GPUs.
 	Budget *Budget `protobuf:"bytes,13,opt,name=budget,proto3" json:"budget,omitempty"`
 	// The time of the last reload that the controller began. Not set if there was none.
-	ReloadedAt    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=reloaded_at,json=reloadedAt,proto3" json:"reloaded_at,omitempty"`
+	ReloadedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=reloaded_at,json=reloadedAt,proto3" json:"reloaded_at,omitempty"`
+	// Which entry of granted.schedule is in effect. Not set if the lease has no schedule.
+	Schedule      *ScheduleState `protobuf:"bytes,15,opt,name=schedule,proto3" json:"schedule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1569,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[21]
+	mi := &file_tms_v1_lease_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1582,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{21}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Lease) GetNamespace() string {
@@ -1596,6 +1683,77 @@ func (x *Lease) GetReloadedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Lease) GetSchedule() *ScheduleState {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+// ScheduleState is which entry of a schedule is in effect.
+type ScheduleState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The index of the entry.
+	Active int64 `protobuf:"varint,1,opt,name=active,proto3" json:"active,omitempty"`
+	// When the entry took effect.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// The next time of any entry.
+	NextTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=next_time,json=nextTime,proto3" json:"next_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduleState) Reset() {
+	*x = ScheduleState{}
+	mi := &file_tms_v1_lease_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleState) ProtoMessage() {}
+
+func (x *ScheduleState) ProtoReflect() protoreflect.Message {
+	mi := &file_tms_v1_lease_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleState.ProtoReflect.Descriptor instead.
+func (*ScheduleState) Descriptor() ([]byte, []int) {
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ScheduleState) GetActive() int64 {
+	if x != nil {
+		return x.Active
+	}
+	return 0
+}
+
+func (x *ScheduleState) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ScheduleState) GetNextTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTime
+	}
+	return nil
+}
+
 // Limits are the most that one lease may have.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1613,7 +1771,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	mi := &file_tms_v1_lease_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1783,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[22]
+	mi := &file_tms_v1_lease_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1796,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{22}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Limits) GetReplicas() int64 {
@@ -1686,7 +1844,7 @@ type Budget struct {
 
 func (x *Budget) Reset() {
 	*x = Budget{}
-	mi := &file_tms_v1_lease_proto_msgTypes[23]
+	mi := &file_tms_v1_lease_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +1856,7 @@ func (x *Budget) String() string {
 func (*Budget) ProtoMessage() {}
 
 func (x *Budget) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[23]
+	mi := &file_tms_v1_lease_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +1869,7 @@ func (x *Budget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Budget.ProtoReflect.Descriptor instead.
 func (*Budget) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{23}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Budget) GetGpus() int64 {
@@ -1752,7 +1910,7 @@ type ModelStatus struct {
 
 func (x *ModelStatus) Reset() {
 	*x = ModelStatus{}
-	mi := &file_tms_v1_lease_proto_msgTypes[24]
+	mi := &file_tms_v1_lease_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +1922,7 @@ func (x *ModelStatus) String() string {
 func (*ModelStatus) ProtoMessage() {}
 
 func (x *ModelStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[24]
+	mi := &file_tms_v1_lease_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +1935,7 @@ func (x *ModelStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelStatus.ProtoReflect.Descriptor instead.
 func (*ModelStatus) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{24}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ModelStatus) GetModel() *Model {
@@ -1819,7 +1977,7 @@ type Replicas struct {
 
 func (x *Replicas) Reset() {
 	*x = Replicas{}
-	mi := &file_tms_v1_lease_proto_msgTypes[25]
+	mi := &file_tms_v1_lease_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1989,7 @@ func (x *Replicas) String() string {
 func (*Replicas) ProtoMessage() {}
 
 func (x *Replicas) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[25]
+	mi := &file_tms_v1_lease_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2002,7 @@ func (x *Replicas) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replicas.ProtoReflect.Descriptor instead.
 func (*Replicas) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{25}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Replicas) GetCurrent() int32 {
@@ -1891,7 +2049,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_tms_v1_lease_proto_msgTypes[26]
+	mi := &file_tms_v1_lease_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +2061,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[26]
+	mi := &file_tms_v1_lease_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2074,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{26}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Refusal) GetField() string {
@@ -1964,14 +2122,17 @@ type Grant struct {
 	// The number of replicas of a lease that does not scale.
 	Replicas int64 `protobuf:"varint,10,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	// The number of GPUs of one replica.
-	Gpus          int64 `protobuf:"varint,11,opt,name=gpus,proto3" json:"gpus,omitempty"`
+	Gpus int64 `protobuf:"varint,11,opt,name=gpus,proto3" json:"gpus,omitempty"`
+	// The replicas at certain times. min_replicas and max_replicas are those of the entry in
+	// effect.
+	Schedule      []*ScheduledReplicas `protobuf:"bytes,12,rep,name=schedule,proto3" json:"schedule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[27]
+	mi := &file_tms_v1_lease_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2144,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[27]
+	mi := &file_tms_v1_lease_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2157,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{27}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Grant) GetAutoscaled() bool {
@@ -2069,6 +2230,13 @@ func (x *Grant) GetGpus() int64 {
 	return 0
 }
 
+func (x *Grant) GetSchedule() []*ScheduledReplicas {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
 // MetricGrant is a metric in effect.
 type MetricGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2082,7 +2250,7 @@ type MetricGrant struct {
 
 func (x *MetricGrant) Reset() {
 	*x = MetricGrant{}
-	mi := &file_tms_v1_lease_proto_msgTypes[28]
+	mi := &file_tms_v1_lease_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2262,7 @@ func (x *MetricGrant) String() string {
 func (*MetricGrant) ProtoMessage() {}
 
 func (x *MetricGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[28]
+	mi := &file_tms_v1_lease_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2275,7 @@ func (x *MetricGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricGrant.ProtoReflect.Descriptor instead.
 func (*MetricGrant) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{28}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MetricGrant) GetMetric() string {
@@ -2151,7 +2319,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_tms_v1_lease_proto_msgTypes[29]
+	mi := &file_tms_v1_lease_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2331,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[29]
+	mi := &file_tms_v1_lease_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2344,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{29}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Adjustment) GetField() string {
@@ -2241,7 +2409,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_tms_v1_lease_proto_msgTypes[30]
+	mi := &file_tms_v1_lease_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2421,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_tms_v1_lease_proto_msgTypes[30]
+	mi := &file_tms_v1_lease_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2434,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_tms_v1_lease_proto_rawDescGZIP(), []int{30}
+	return file_tms_v1_lease_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Warning) GetField() string {
@@ -2311,13 +2479,23 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\x04gpus\x18\x01 \x01(\x03H\x00R\x04gpus\x88\x01\x01\x12\x12\n" +
 	"\x04cpus\x18\x02 \x01(\tR\x04cpus\x12\x16\n" +
 	"\x06memory\x18\x03 \x01(\tR\x06memoryB\a\n" +
-	"\x05_gpus\"\xb0\x01\n" +
+	"\x05_gpus\"\xe7\x01\n" +
 	"\vAutoscaling\x12&\n" +
 	"\fmin_replicas\x18\x01 \x01(\x03H\x00R\vminReplicas\x88\x01\x01\x12&\n" +
 	"\fmax_replicas\x18\x02 \x01(\x03H\x01R\vmaxReplicas\x88\x01\x01\x12/\n" +
-	"\ametrics\x18\x03 \x03(\v2\x15.tms.v1.MetricRequestR\ametricsB\x0f\n" +
+	"\ametrics\x18\x03 \x03(\v2\x15.tms.v1.MetricRequestR\ametrics\x125\n" +
+	"\bschedule\x18\x04 \x03(\v2\x19.tms.v1.ScheduledReplicasR\bscheduleB\x0f\n" +
 	"\r_min_replicasB\x0f\n" +
-	"\r_max_replicas\"\x89\x01\n" +
+	"\r_max_replicas\"\x9a\x01\n" +
+	"\x11ScheduledReplicas\x12\x12\n" +
+	"\x04cron\x18\x01 \x01(\tR\x04cron\x12\x1b\n" +
+	"\ttime_zone\x18\x02 \x01(\tR\btimeZone\x12\x1d\n" +
+	"\aminimum\x18\x03 \x01(\x03H\x00R\aminimum\x88\x01\x01\x12\x1d\n" +
+	"\amaximum\x18\x04 \x01(\x03H\x01R\amaximum\x88\x01\x01B\n" +
+	"\n" +
+	"\b_minimumB\n" +
+	"\n" +
+	"\b_maximum\"\x89\x01\n" +
 	"\rMetricRequest\x12\x16\n" +
 	"\x06metric\x18\x04 \x01(\tR\x06metric\x12\x1d\n" +
 	"\aenabled\x18\x02 \x01(\bH\x00R\aenabled\x88\x01\x01\x12!\n" +
@@ -2375,7 +2553,7 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acharged\x18\x02 \x01(\x03R\acharged\x129\n" +
 	"\n" +
-	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xc2\x04\n" +
+	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xf5\x04\n" +
 	"\x05Lease\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12#\n" +
@@ -2394,7 +2572,12 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\x06limits\x18\f \x01(\v2\x0e.tms.v1.LimitsR\x06limits\x12&\n" +
 	"\x06budget\x18\r \x01(\v2\x0e.tms.v1.BudgetR\x06budget\x12;\n" +
 	"\vreloaded_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"reloadedAt\"d\n" +
+	"reloadedAt\x121\n" +
+	"\bschedule\x18\x0f \x01(\v2\x15.tms.v1.ScheduleStateR\bschedule\"\x92\x01\n" +
+	"\rScheduleState\x12\x16\n" +
+	"\x06active\x18\x01 \x01(\x03R\x06active\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x127\n" +
+	"\tnext_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bnextTime\"d\n" +
 	"\x06Limits\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\x03R\breplicas\x12\x12\n" +
 	"\x04gpus\x18\x02 \x01(\x03R\x04gpus\x12\x12\n" +
@@ -2416,7 +2599,7 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"\aRefusal\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x8b\x03\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xc2\x03\n" +
 	"\x05Grant\x12\x1e\n" +
 	"\n" +
 	"autoscaled\x18\x01 \x01(\bR\n" +
@@ -2431,7 +2614,8 @@ const file_tms_v1_lease_proto_rawDesc = "" +
 	"auto_renew\x18\b \x01(\bR\tautoRenew\x12\x1a\n" +
 	"\breplicas\x18\n" +
 	" \x01(\x03R\breplicas\x12\x12\n" +
-	"\x04gpus\x18\v \x01(\x03R\x04gpusJ\x04\b\x06\x10\a\"I\n" +
+	"\x04gpus\x18\v \x01(\x03R\x04gpus\x125\n" +
+	"\bschedule\x18\f \x03(\v2\x19.tms.v1.ScheduledReplicasR\bscheduleJ\x04\b\x06\x10\a\"I\n" +
 	"\vMetricGrant\x12\x16\n" +
 	"\x06metric\x18\x03 \x01(\tR\x06metric\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x03R\tthresholdJ\x04\b\x01\x10\x02\"\xb5\x01\n" +
@@ -2486,7 +2670,7 @@ func file_tms_v1_lease_proto_rawDescGZIP() []byte {
 }
 
 var file_tms_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_tms_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_tms_v1_lease_proto_goTypes = []any{
 	(State)(0),                    // 0: tms.v1.State
 	(ModelState)(0),               // 1: tms.v1.ModelState
@@ -2495,85 +2679,92 @@ var file_tms_v1_lease_proto_goTypes = []any{
 	(*Model)(nil),                 // 4: tms.v1.Model
 	(*Resources)(nil),             // 5: tms.v1.Resources
 	(*Autoscaling)(nil),           // 6: tms.v1.Autoscaling
-	(*MetricRequest)(nil),         // 7: tms.v1.MetricRequest
-	(*AcquireResponse)(nil),       // 8: tms.v1.AcquireResponse
-	(*ReleaseRequest)(nil),        // 9: tms.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),       // 10: tms.v1.ReleaseResponse
-	(*RenewRequest)(nil),          // 11: tms.v1.RenewRequest
-	(*RenewResponse)(nil),         // 12: tms.v1.RenewResponse
-	(*ReloadRequest)(nil),         // 13: tms.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 14: tms.v1.ReloadResponse
-	(*StatusRequest)(nil),         // 15: tms.v1.StatusRequest
-	(*StatusResponse)(nil),        // 16: tms.v1.StatusResponse
-	(*ListRequest)(nil),           // 17: tms.v1.ListRequest
-	(*ListResponse)(nil),          // 18: tms.v1.ListResponse
-	(*QuotaRequest)(nil),          // 19: tms.v1.QuotaRequest
-	(*QuotaResponse)(nil),         // 20: tms.v1.QuotaResponse
-	(*NamespaceQuota)(nil),        // 21: tms.v1.NamespaceQuota
-	(*Charge)(nil),                // 22: tms.v1.Charge
-	(*Lease)(nil),                 // 23: tms.v1.Lease
-	(*Limits)(nil),                // 24: tms.v1.Limits
-	(*Budget)(nil),                // 25: tms.v1.Budget
-	(*ModelStatus)(nil),           // 26: tms.v1.ModelStatus
-	(*Replicas)(nil),              // 27: tms.v1.Replicas
-	(*Refusal)(nil),               // 28: tms.v1.Refusal
-	(*Grant)(nil),                 // 29: tms.v1.Grant
-	(*MetricGrant)(nil),           // 30: tms.v1.MetricGrant
-	(*Adjustment)(nil),            // 31: tms.v1.Adjustment
-	(*Warning)(nil),               // 32: tms.v1.Warning
-	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*ScheduledReplicas)(nil),     // 7: tms.v1.ScheduledReplicas
+	(*MetricRequest)(nil),         // 8: tms.v1.MetricRequest
+	(*AcquireResponse)(nil),       // 9: tms.v1.AcquireResponse
+	(*ReleaseRequest)(nil),        // 10: tms.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),       // 11: tms.v1.ReleaseResponse
+	(*RenewRequest)(nil),          // 12: tms.v1.RenewRequest
+	(*RenewResponse)(nil),         // 13: tms.v1.RenewResponse
+	(*ReloadRequest)(nil),         // 14: tms.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 15: tms.v1.ReloadResponse
+	(*StatusRequest)(nil),         // 16: tms.v1.StatusRequest
+	(*StatusResponse)(nil),        // 17: tms.v1.StatusResponse
+	(*ListRequest)(nil),           // 18: tms.v1.ListRequest
+	(*ListResponse)(nil),          // 19: tms.v1.ListResponse
+	(*QuotaRequest)(nil),          // 20: tms.v1.QuotaRequest
+	(*QuotaResponse)(nil),         // 21: tms.v1.QuotaResponse
+	(*NamespaceQuota)(nil),        // 22: tms.v1.NamespaceQuota
+	(*Charge)(nil),                // 23: tms.v1.Charge
+	(*Lease)(nil),                 // 24: tms.v1.Lease
+	(*ScheduleState)(nil),         // 25: tms.v1.ScheduleState
+	(*Limits)(nil),                // 26: tms.v1.Limits
+	(*Budget)(nil),                // 27: tms.v1.Budget
+	(*ModelStatus)(nil),           // 28: tms.v1.ModelStatus
+	(*Replicas)(nil),              // 29: tms.v1.Replicas
+	(*Refusal)(nil),               // 30: tms.v1.Refusal
+	(*Grant)(nil),                 // 31: tms.v1.Grant
+	(*MetricGrant)(nil),           // 32: tms.v1.MetricGrant
+	(*Adjustment)(nil),            // 33: tms.v1.Adjustment
+	(*Warning)(nil),               // 34: tms.v1.Warning
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
 }
 var file_tms_v1_lease_proto_depIdxs = []int32{
 	3,  // 0: tms.v1.AcquireRequest.spec:type_name -> tms.v1.LeaseSpec
 	4,  // 1: tms.v1.LeaseSpec.models:type_name -> tms.v1.Model
 	5,  // 2: tms.v1.LeaseSpec.resources:type_name -> tms.v1.Resources
 	6,  // 3: tms.v1.LeaseSpec.autoscaling:type_name -> tms.v1.Autoscaling
-	33, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
-	7,  // 5: tms.v1.Autoscaling.metrics:type_name -> tms.v1.MetricRequest
-	23, // 6: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
-	34, // 7: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
-	34, // 8: tms.v1.ReloadResponse.reload_time:type_name -> google.protobuf.Timestamp
-	23, // 9: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
-	23, // 10: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
-	21, // 11: tms.v1.QuotaResponse.namespaces:type_name -> tms.v1.NamespaceQuota
-	22, // 12: tms.v1.NamespaceQuota.charges:type_name -> tms.v1.Charge
-	34, // 13: tms.v1.Charge.created_at:type_name -> google.protobuf.Timestamp
-	0,  // 14: tms.v1.Lease.state:type_name -> tms.v1.State
-	26, // 15: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
-	27, // 16: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
-	29, // 17: tms.v1.Lease.granted:type_name -> tms.v1.Grant
-	34, // 18: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
-	34, // 19: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
-	28, // 20: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
-	24, // 21: tms.v1.Lease.limits:type_name -> tms.v1.Limits
-	25, // 22: tms.v1.Lease.budget:type_name -> tms.v1.Budget
-	34, // 23: tms.v1.Lease.reloaded_at:type_name -> google.protobuf.Timestamp
-	4,  // 24: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
-	1,  // 25: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
-	30, // 26: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
-	31, // 27: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
-	32, // 28: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
-	33, // 29: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
-	2,  // 30: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
-	9,  // 31: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
-	11, // 32: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
-	13, // 33: tms.v1.LeaseService.Reload:input_type -> tms.v1.ReloadRequest
-	15, // 34: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
-	17, // 35: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
-	19, // 36: tms.v1.LeaseService.Quota:input_type -> tms.v1.QuotaRequest
-	8,  // 37: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
-	10, // 38: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
-	12, // 39: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
-	14, // 40: tms.v1.LeaseService.Reload:output_type -> tms.v1.ReloadResponse
-	16, // 41: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
-	18, // 42: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
-	20, // 43: tms.v1.LeaseService.Quota:output_type -> tms.v1.QuotaResponse
-	37, // [37:44] is the sub-list for method output_type
-	30, // [30:37] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	35, // 4: tms.v1.LeaseSpec.duration:type_name -> google.protobuf.Duration
+	8,  // 5: tms.v1.Autoscaling.metrics:type_name -> tms.v1.MetricRequest
+	7,  // 6: tms.v1.Autoscaling.schedule:type_name -> tms.v1.ScheduledReplicas
+	24, // 7: tms.v1.AcquireResponse.lease:type_name -> tms.v1.Lease
+	36, // 8: tms.v1.RenewResponse.expires_at:type_name -> google.protobuf.Timestamp
+	36, // 9: tms.v1.ReloadResponse.reload_time:type_name -> google.protobuf.Timestamp
+	24, // 10: tms.v1.StatusResponse.lease:type_name -> tms.v1.Lease
+	24, // 11: tms.v1.ListResponse.leases:type_name -> tms.v1.Lease
+	22, // 12: tms.v1.QuotaResponse.namespaces:type_name -> tms.v1.NamespaceQuota
+	23, // 13: tms.v1.NamespaceQuota.charges:type_name -> tms.v1.Charge
+	36, // 14: tms.v1.Charge.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 15: tms.v1.Lease.state:type_name -> tms.v1.State
+	28, // 16: tms.v1.Lease.models:type_name -> tms.v1.ModelStatus
+	29, // 17: tms.v1.Lease.replicas:type_name -> tms.v1.Replicas
+	31, // 18: tms.v1.Lease.granted:type_name -> tms.v1.Grant
+	36, // 19: tms.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
+	36, // 20: tms.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
+	30, // 21: tms.v1.Lease.refusals:type_name -> tms.v1.Refusal
+	26, // 22: tms.v1.Lease.limits:type_name -> tms.v1.Limits
+	27, // 23: tms.v1.Lease.budget:type_name -> tms.v1.Budget
+	36, // 24: tms.v1.Lease.reloaded_at:type_name -> google.protobuf.Timestamp
+	25, // 25: tms.v1.Lease.schedule:type_name -> tms.v1.ScheduleState
+	36, // 26: tms.v1.ScheduleState.since:type_name -> google.protobuf.Timestamp
+	36, // 27: tms.v1.ScheduleState.next_time:type_name -> google.protobuf.Timestamp
+	4,  // 28: tms.v1.ModelStatus.model:type_name -> tms.v1.Model
+	1,  // 29: tms.v1.ModelStatus.state:type_name -> tms.v1.ModelState
+	32, // 30: tms.v1.Grant.metrics:type_name -> tms.v1.MetricGrant
+	33, // 31: tms.v1.Grant.adjustments:type_name -> tms.v1.Adjustment
+	34, // 32: tms.v1.Grant.warnings:type_name -> tms.v1.Warning
+	35, // 33: tms.v1.Grant.duration:type_name -> google.protobuf.Duration
+	7,  // 34: tms.v1.Grant.schedule:type_name -> tms.v1.ScheduledReplicas
+	2,  // 35: tms.v1.LeaseService.Acquire:input_type -> tms.v1.AcquireRequest
+	10, // 36: tms.v1.LeaseService.Release:input_type -> tms.v1.ReleaseRequest
+	12, // 37: tms.v1.LeaseService.Renew:input_type -> tms.v1.RenewRequest
+	14, // 38: tms.v1.LeaseService.Reload:input_type -> tms.v1.ReloadRequest
+	16, // 39: tms.v1.LeaseService.Status:input_type -> tms.v1.StatusRequest
+	18, // 40: tms.v1.LeaseService.List:input_type -> tms.v1.ListRequest
+	20, // 41: tms.v1.LeaseService.Quota:input_type -> tms.v1.QuotaRequest
+	9,  // 42: tms.v1.LeaseService.Acquire:output_type -> tms.v1.AcquireResponse
+	11, // 43: tms.v1.LeaseService.Release:output_type -> tms.v1.ReleaseResponse
+	13, // 44: tms.v1.LeaseService.Renew:output_type -> tms.v1.RenewResponse
+	15, // 45: tms.v1.LeaseService.Reload:output_type -> tms.v1.ReloadResponse
+	17, // 46: tms.v1.LeaseService.Status:output_type -> tms.v1.StatusResponse
+	19, // 47: tms.v1.LeaseService.List:output_type -> tms.v1.ListResponse
+	21, // 48: tms.v1.LeaseService.Quota:output_type -> tms.v1.QuotaResponse
+	42, // [42:49] is the sub-list for method output_type
+	35, // [35:42] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_tms_v1_lease_proto_init() }
@@ -2585,13 +2776,14 @@ func file_tms_v1_lease_proto_init() {
 	file_tms_v1_lease_proto_msgTypes[3].OneofWrappers = []any{}
 	file_tms_v1_lease_proto_msgTypes[4].OneofWrappers = []any{}
 	file_tms_v1_lease_proto_msgTypes[5].OneofWrappers = []any{}
+	file_tms_v1_lease_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tms_v1_lease_proto_rawDesc), len(file_tms_v1_lease_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

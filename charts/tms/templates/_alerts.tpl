@@ -4,7 +4,7 @@ Arguments: root (the root context), grant, shared and lease (see tms.ruleGroups)
 tms.rulePods), window (the rate window). Result: YAML, a list.
 
 In a shared PrometheusRule the series have the label tms_lease. The HorizontalPodAutoscalers
-do not: it is cut from their names. Another release in the namespace can have autoscalers
+do not: it is cut from their names, see tms.hpa.name. Another release in the namespace can have autoscalers
 with such names, so the alerts also ask which leases have series of this PodMonitor.
 */}}
 {{- define "tms.alerts" -}}
@@ -16,9 +16,11 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 {{- $namespace := .root.Release.Namespace -}}
 {{- $fullname := include "tms.fullname" .root -}}
 {{- $object := ternary (printf "%s-%s" $fullname $lease) $grant.name $shared -}}
-{{- $autoscaler := ternary "{{ $labels.horizontalpodautoscaler }}" $grant.name $shared -}}
-{{- $hpa := ternary (printf "namespace=%q,horizontalpodautoscaler=~%q" $namespace (printf "%s-.+" $fullname))
-  (printf "namespace=%q,horizontalpodautoscaler=%q" $namespace $grant.name) $shared -}}
+{{- $autoscaler := ternary "{{ $labels.horizontalpodautoscaler }}" (include "tms.hpa.name" $grant) $shared -}}
+{{- $scheduled := and $shared (default false $grant.scheduled) -}}
+{{- $name := printf "%s-%s" $fullname (ternary "([^.]+).*" "(.+)" $scheduled) -}}
+{{- $hpa := ternary (printf "namespace=%q,horizontalpodautoscaler=~%q" $namespace (printf "%s-%s" $fullname (ternary ".+" "[^.]+" $scheduled)))
+  (printf "namespace=%q,horizontalpodautoscaler=%q" $namespace $autoscaler) $shared -}}
 - alert: TMSLeaseMetricsMissing
   expr: |-
     absent_over_time(nv_inference_request_success{ {{- $pods -}} }[{{ .window }}])
@@ -42,8 +44,16 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 - alert: TMSLeaseMetricsMissing
   expr: |-
     label_replace(
-      group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $hpa -}} ,metric_name=~"tms_.+"}),
-      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $fullname }}-(.+)"
+      {{- $autoscalers := printf "group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{%s,metric_name=~\"tms_.+\"})" $hpa }}
+      {{- if $scheduled }}
+      label_replace(
+        {{ $autoscalers }},
+        "horizontalpodautoscaler", "$1", "horizontalpodautoscaler", "([^.]+)[.]schedule"
+      ),
+      {{- else }}
+      {{ $autoscalers }},
+      {{- end }}
+      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $name }}"
     )
     unless on (namespace)
     absent_over_time(nv_inference_request_success{ {{- $pods -}} }[{{ .window }}])
@@ -97,7 +107,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
     {{- if $shared }}
     label_replace(
       {{- $atMaximum | nindent 6 -}},
-      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $fullname }}-(.+)"
+      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $name }}"
     )
     and on (namespace, tms_lease)
     group by (namespace, tms_lease) (nv_inference_request_success{ {{- $pods -}} })
@@ -113,10 +123,11 @@ with such names, so the alerts also ask which leases have series of this PodMoni
     summary: Lease {{ $lease }} is at its maximum, and {{ .name }} is still above its threshold.
     description: >-
       HorizontalPodAutoscaler {{ $namespace }}/{{ $autoscaler }} has had its maximum of
-      {{ if $shared }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ .name }} is above its threshold
+      {{ if or $shared $grant.scheduled }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ .name }} is above its threshold
       {{- if $shared }}: it is
       {{ `{{ printf "%.0f" $value }}` }} {{ .unit }}. Raise {{ else }} of
-      {{ .threshold }} {{ .unit }}. Raise {{ end }}{{ $grant.path }}.autoscaling.replicas.maximum. If
+      {{ .threshold }} {{ .unit }}. Raise {{ end }}{{ $grant.path }}.autoscaling.replicas.maximum
+      {{- if $grant.scheduled }}, or that of the entry of its schedule{{ end }}. If
       server.autoscaling.replicas.limits.maximum is the bound, raise it too.
     {{- include "tms.alertLinks" (dict "root" $root "alert" "TMSLeaseAtMaximum" "panel" 1 "object" $object) | nindent 4 }}
 {{- end }}

@@ -42,6 +42,7 @@ Arguments: policy, valid. Result: nothing.
 {{- include "tms.policy.image" $lease -}}
 {{- include "tms.policy.arguments" (list $policy (printf "%s.triton" $path) $spec.triton) -}}
 {{- include "tms.policy.triton" $lease -}}
+{{- include "tms.policy.schedule" $lease -}}
 {{- if and $valid $lease.request.enable -}}
 {{- if $policy.config.enable -}}
 {{- $_ := set $grant "autoscaled" true -}}
@@ -72,12 +73,14 @@ Argument: the policy. Result: nothing.
 {{- $policy := . -}}
 {{- $scraped := false -}}
 {{- $autoscaled := false -}}
+{{- $scheduled := false -}}
 {{- $used := dict -}}
 {{- range $name, $spec := .root.Values.leases -}}
 {{- if not $spec.target -}}
 {{- $grant := get $policy.grants.leases $name -}}
 {{- $scraped = true -}}
 {{- $autoscaled = or $autoscaled $grant.autoscaled -}}
+{{- $scheduled = or $scheduled (default false $grant.scheduled) -}}
 {{- range $grant.metrics -}}
 {{- $_ := set $used .name true -}}
 {{- end -}}
@@ -93,7 +96,7 @@ Argument: the policy. Result: nothing.
 {{- if or $autoscaled (and $scraped (default dict .root.Values.metrics).enabled) -}}
 {{- $_ := set .grants "shared" (dict
   "name" (printf "%s.leases" (include "tms.fullname" .root)) "path" "leases.{{ $labels.tms_lease }}"
-  "autoscaled" $autoscaled "renewed" false "metrics" $metrics) -}}
+  "autoscaled" $autoscaled "renewed" false "scheduled" $scheduled "metrics" $metrics) -}}
 {{- end -}}
 {{- end -}}
 
@@ -218,27 +221,69 @@ Arguments: lease, field (the path of the number), number (see tms.policy.clamp).
 {{- end -}}
 
 {{/*
-tms.policy.grantReplicas: grants the replicas, as grantReplicas in pkg/policy/grant.go does.
+tms.policy.schedule: refuses a schedule without tms-server, and warns of a schedule that has
+no effect.
+Argument: the lease. Result: nothing.
+*/}}
+{{- define "tms.policy.schedule" -}}
+{{- if (default dict .request.replicas).schedule -}}
+{{- if not (default dict .policy.root.Values.server).enabled -}}
+{{- include "tms.policy.refuse" (list . ".autoscaling.replicas.schedule: Forbidden: needs server.enabled: true, because tms-server changes the replicas at these times") -}}
+{{- end -}}
+{{- if not .request.enable -}}
+{{- include "tms.policy.warnLease" (list . ".autoscaling.replicas.schedule: ignored, because the lease is not autoscaled: set autoscaling.enable to true") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.grantReplicas: grants the replicas and those of the schedule, as grantReplicas in
+pkg/policy/grant.go does.
 Argument: the lease. Result: nothing.
 */}}
 {{- define "tms.policy.grantReplicas" -}}
+{{- $lease := . -}}
 {{- $request := default dict .request.replicas -}}
-{{- $bounds := .policy.config.replicas -}}
+{{- $whole := dict "lease" . "path" ".autoscaling.replicas" "request" $request
+  "minimum" (include "tms.policy.at" (list .policy.config.replicas "default.minimum"))
+  "maximum" (include "tms.policy.at" (list .policy.config.replicas "default.maximum")) -}}
+{{- include "tms.policy.grantRange" $whole -}}
+{{- if $whole.granted -}}
+{{- $_ := set (set .grant "minReplicas" (toString $whole.minimum)) "maxReplicas" (toString $whole.maximum) -}}
+{{- range $index, $entry := $request.schedule -}}
+{{- $range := dict "lease" $lease "path" (printf ".autoscaling.replicas.schedule[%d]" $index) "request" $entry
+  "minimum" $whole.minimum "maximum" $whole.maximum -}}
+{{- include "tms.policy.grantRange" $range -}}
+{{- $zone := default "Etc/UTC" $entry.timeZone -}}
+{{- $_ := set $lease.grant "schedule" (append (default list $lease.grant.schedule) (dict
+  "cron" $entry.cron "timeZone" $zone "minReplicas" (toString $range.minimum) "maxReplicas" (toString $range.maximum))) -}}
+{{- $_ := set $lease.grant "scheduled" true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+tms.policy.grantRange: grants a minimum and a maximum, as grantRange in pkg/policy/grant.go
+does.
+Argument: a dict with lease, path (of the two numbers, below that of the lease), request (a
+map), minimum and maximum (the defaults). Result: nothing. It sets minimum, maximum and
+granted (true), or refuses the lease.
+*/}}
+{{- define "tms.policy.grantRange" -}}
+{{- $bounds := .lease.policy.config.replicas -}}
 {{- $server := "server.autoscaling.replicas" -}}
-{{- $path := printf "%s.autoscaling.replicas" .path -}}
+{{- $path := printf "%s%s" .lease.path .path -}}
 {{- $lowest := list (include "tms.policy.at" (list $bounds "limits.minimum.lowerBound") | int64) (printf "%s.limits.minimum.lowerBound" $server) -}}
-{{- $minimum := dict "request" $request "key" "minimum"
-  "default" (include "tms.policy.at" (list $bounds "default.minimum"))
+{{- $minimum := dict "request" .request "key" "minimum" "default" .minimum
   "lowest" $lowest
   "highest" (list (include "tms.policy.at" (list $bounds "limits.minimum.upperBound") | int64) (printf "%s.limits.minimum.upperBound" $server)) -}}
-{{- $maximum := dict "request" $request "key" "maximum"
-  "default" (include "tms.policy.at" (list $bounds "default.maximum"))
+{{- $maximum := dict "request" .request "key" "maximum" "default" .maximum
   "lowest" $lowest
   "highest" (list (include "tms.policy.at" (list $bounds "limits.maximum") | int64) (printf "%s.limits.maximum" $server)) -}}
 {{- include "tms.policy.clamp" $minimum -}}
 {{- include "tms.policy.clamp" $maximum -}}
 {{- if and (eq $minimum.origin "asked") (eq $maximum.origin "asked") (gt $minimum.from $maximum.from) -}}
-{{- include "tms.policy.refuse" (list . (printf ".autoscaling.replicas.minimum: Invalid value: %d: must not exceed maximum (%d)" $minimum.from $maximum.from)) -}}
+{{- include "tms.policy.refuse" (list .lease (printf "%s.minimum: Invalid value: %d: must not exceed maximum (%d)" .path $minimum.from $maximum.from)) -}}
 {{- else -}}
 {{- if lt $maximum.to $minimum.to -}}
 {{- if eq $minimum.origin "default" -}}
@@ -247,9 +292,9 @@ Argument: the lease. Result: nothing.
 {{- $_ := set (set $maximum "to" $minimum.to) "limit" (printf "%s.minimum" $path) -}}
 {{- end -}}
 {{- end -}}
-{{- include "tms.policy.adjust" (dict "lease" . "field" (printf "%s.minimum" $path) "number" $minimum) -}}
-{{- include "tms.policy.adjust" (dict "lease" . "field" (printf "%s.maximum" $path) "number" $maximum) -}}
-{{- $_ := set (set .grant "minReplicas" (toString $minimum.to)) "maxReplicas" (toString $maximum.to) -}}
+{{- include "tms.policy.adjust" (dict "lease" .lease "field" (printf "%s.minimum" $path) "number" $minimum) -}}
+{{- include "tms.policy.adjust" (dict "lease" .lease "field" (printf "%s.maximum" $path) "number" $maximum) -}}
+{{- $_ := set (set (set . "minimum" $minimum.to) "maximum" $maximum.to) "granted" true -}}
 {{- end -}}
 {{- end -}}
 

@@ -33,6 +33,9 @@ func changedFields(sent, current *tmsv1.Lease) *tmsv1.Lease {
 	if proto.Equal(sent.GetBudget(), current.GetBudget()) {
 		changed.Budget = nil
 	}
+	if proto.Equal(sent.GetSchedule(), current.GetSchedule()) {
+		changed.Schedule = nil
+	}
 	if slices.EqualFunc(sent.GetRefusals(), current.GetRefusals(), func(a, b *tmsv1.Refusal) bool { return proto.Equal(a, b) }) {
 		changed.Refusals = nil
 	}

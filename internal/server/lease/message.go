@@ -31,6 +31,9 @@ func toProto(lease *v1alpha1.TritonLease) *tmsv1.Lease {
 	if shown := status.Budget; shown != nil {
 		result.Budget = &tmsv1.Budget{Gpus: shown.GPUs, Charged: shown.Charged, Used: shown.Used}
 	}
+	if shown := status.Schedule; shown != nil {
+		result.Schedule = &tmsv1.ScheduleState{Active: shown.Active, Since: timestamppb.New(shown.Since.Time), NextTime: timestamppb.New(shown.NextTime.Time)}
+	}
 	for _, model := range lease.Spec.Models {
 		shown := &tmsv1.ModelStatus{Model: &tmsv1.Model{Name: model.Name, Uri: model.URI}, State: modelState(state, status.Replicas)}
 		for _, known := range status.ModelStates {
@@ -115,6 +118,11 @@ func grantToProto(granted *v1alpha1.Granted) *tmsv1.Grant {
 		Autoscaled: granted.Autoscaled, MinReplicas: granted.MinReplicas, MaxReplicas: granted.MaxReplicas,
 		Replicas: granted.Replicas, Gpus: granted.GPUs,
 		Duration: durationpb.New(granted.Duration.Value()), AutoRenew: granted.AutoRenew,
+	}
+	for _, entry := range granted.Schedule {
+		result.Schedule = append(result.Schedule, &tmsv1.ScheduledReplicas{
+			Cron: entry.Cron, TimeZone: entry.TimeZone, Minimum: new(entry.MinReplicas), Maximum: new(entry.MaxReplicas),
+		})
 	}
 	for _, metric := range granted.Metrics {
 		result.Metrics = append(result.Metrics, &tmsv1.MetricGrant{Metric: string(metric.Metric), Threshold: metric.Threshold})

@@ -147,6 +147,22 @@ func TestModelStates(t *testing.T) {
 	require.Equal(t, "a MODEL_STATE_READY ", states()[0])
 }
 
+// TestSchedule checks the schedule of a lease, and which of its entries is in effect.
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	lease := fullLease()
+	lease.Status.Granted.Schedule = []v1alpha1.ScheduledReplicas{{Cron: "@daily", TimeZone: "Etc/UTC", MinReplicas: 1, MaxReplicas: 4}}
+	lease.Status.Schedule = &v1alpha1.ScheduleStatus{Since: metav1.Unix(1e9, 0), NextTime: metav1.Unix(2e9, 0)}
+	shown := toProto(lease)
+	require.True(t, proto.Equal(&tmsv1.ScheduleState{Since: &timestamppb.Timestamp{Seconds: 1e9}, NextTime: &timestamppb.Timestamp{Seconds: 2e9}}, shown.GetSchedule()))
+	require.Len(t, shown.GetGranted().GetSchedule(), 1)
+	require.True(t, proto.Equal(&tmsv1.ScheduledReplicas{Cron: "@daily", TimeZone: "Etc/UTC", Minimum: new(int64(1)), Maximum: new(int64(4))}, shown.GetGranted().GetSchedule()[0]))
+	later := proto.CloneOf(shown)
+	require.Nil(t, changedFields(shown, later).GetSchedule())
+	later.Schedule.Active = 1
+	require.NotNil(t, changedFields(shown, later).GetSchedule())
+}
+
 // TestChangedFields checks that each field is left out until it changes.
 func TestChangedFields(t *testing.T) {
 	t.Parallel()

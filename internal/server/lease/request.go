@@ -42,7 +42,7 @@ func newLease(namespace string, request *tmsv1.LeaseSpec) (*v1alpha1.TritonLease
 		metrics, metricErrs := newMetrics(path.Child("autoscaling", "metrics"), autoscaling.GetMetrics())
 		lease.Spec.Autoscaling = v1alpha1.Autoscaling{
 			Enable:   true,
-			Replicas: v1alpha1.ReplicaRange{Minimum: autoscaling.MinReplicas, Maximum: autoscaling.MaxReplicas},
+			Replicas: v1alpha1.ReplicaRange{Minimum: autoscaling.MinReplicas, Maximum: autoscaling.MaxReplicas, Schedule: newSchedule(autoscaling.GetSchedule())},
 			Metrics:  metrics,
 		}
 		errs = append(errs, metricErrs...)
@@ -63,6 +63,7 @@ func checkSizes(path *field.Path, request *tmsv1.LeaseSpec) field.ErrorList {
 	}{
 		{path.Child("models"), len(request.GetModels()), v1alpha1.MaxModels},
 		{path.Child("autoscaling", "metrics"), len(request.GetAutoscaling().GetMetrics()), v1alpha1.MaxMetrics},
+		{path.Child("autoscaling", "replicas", "schedule"), len(request.GetAutoscaling().GetSchedule()), v1alpha1.MaxSchedule},
 	} {
 		if list.length > list.most {
 			errs = append(errs, field.TooMany(list.path, list.length, list.most))
@@ -121,6 +122,16 @@ func metricNames() string {
 		names = append(names, string(name))
 	}
 	return strings.Join(names, ", ")
+}
+
+func newSchedule(entries []*tmsv1.ScheduledReplicas) []v1alpha1.ScheduledRange {
+	var schedule []v1alpha1.ScheduledRange
+	for _, entry := range entries {
+		schedule = append(schedule, v1alpha1.ScheduledRange{
+			Cron: entry.GetCron(), TimeZone: entry.GetTimeZone(), Minimum: entry.Minimum, Maximum: entry.Maximum,
+		})
+	}
+	return schedule
 }
 
 // newDuration returns a duration as a TritonLease spells it, in whole seconds.

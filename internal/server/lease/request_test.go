@@ -26,15 +26,19 @@ func TestNewLease(t *testing.T) {
 		request *tmsv1.LeaseSpec
 		want    string
 	}{
-		"models only":        {&tmsv1.LeaseSpec{}, ""},
-		"image":              {&tmsv1.LeaseSpec{TritonImage: "example.com/triton:1"}, "image: example.com/triton:1"},
-		"no resources":       {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{}}, "triton: {resources: {requests: {}, limits: {}}}"},
-		"GPUs":               {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(2))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 2}}}"},
-		"no GPUs":            {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(0))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 0}}}"},
-		"CPUs":               {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Cpus: "500m"}}, "triton: {resources: {requests: {cpu: 500m}, limits: {}}}"},
-		"memory":             {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Memory: "2Gi"}}, "triton: {resources: {requests: {memory: 2Gi}, limits: {memory: 2Gi}}}"},
-		"scaled":             {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{}}, "autoscaling: {enable: true}"},
-		"replicas":           {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{MinReplicas: new(int64(0)), MaxReplicas: new(int64(3))}}, "autoscaling: {enable: true, replicas: {minimum: 0, maximum: 3}}"},
+		"models only":  {&tmsv1.LeaseSpec{}, ""},
+		"image":        {&tmsv1.LeaseSpec{TritonImage: "example.com/triton:1"}, "image: example.com/triton:1"},
+		"no resources": {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{}}, "triton: {resources: {requests: {}, limits: {}}}"},
+		"GPUs":         {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(2))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 2}}}"},
+		"no GPUs":      {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Gpus: new(int64(0))}}, "triton: {resources: {requests: {}, limits: {nvidia.com/gpu: 0}}}"},
+		"CPUs":         {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Cpus: "500m"}}, "triton: {resources: {requests: {cpu: 500m}, limits: {}}}"},
+		"memory":       {&tmsv1.LeaseSpec{Resources: &tmsv1.Resources{Memory: "2Gi"}}, "triton: {resources: {requests: {memory: 2Gi}, limits: {memory: 2Gi}}}"},
+		"scaled":       {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{}}, "autoscaling: {enable: true}"},
+		"replicas":     {&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{MinReplicas: new(int64(0)), MaxReplicas: new(int64(3))}}, "autoscaling: {enable: true, replicas: {minimum: 0, maximum: 3}}"},
+		"a schedule": {
+			&tmsv1.LeaseSpec{Autoscaling: &tmsv1.Autoscaling{Schedule: []*tmsv1.ScheduledReplicas{{Cron: "0 8 * * *", TimeZone: "Europe/Berlin", Minimum: new(int64(2))}, {Cron: "@daily", Maximum: new(int64(4))}}}},
+			"autoscaling: {enable: true, replicas: {schedule: [{cron: 0 8 * * *, timeZone: Europe/Berlin, minimum: 2}, {cron: \"@daily\", maximum: 4}]}}",
+		},
 		"a duration":         {&tmsv1.LeaseSpec{Duration: durationpb.New(90 * time.Minute)}, "duration: 5400s"},
 		"no expiry":          {&tmsv1.LeaseSpec{Duration: durationpb.New(0)}, "duration: 0s"},
 		"the longest":        {&tmsv1.LeaseSpec{Duration: &durationpb.Duration{Seconds: 99_999_999}}, "duration: 99999999s"},

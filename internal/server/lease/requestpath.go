@@ -20,6 +20,7 @@ var requestPaths = []struct{ lease, request fieldpath.Path }{
 	row("spec.autoscaling.enable", "spec.autoscaling"),
 	row("spec.autoscaling.replicas.minimum", "spec.autoscaling.min_replicas"),
 	row("spec.autoscaling.replicas.maximum", "spec.autoscaling.max_replicas"),
+	row("spec.autoscaling.replicas.schedule", "spec.autoscaling.schedule"),
 	row("spec.autoRenew", "spec.auto_renew"),
 }
 
@@ -32,6 +33,9 @@ func requestPath(lease string) string {
 	path := fieldpath.Parse(lease)
 	for _, r := range requestPaths {
 		if request, ok := path.Rebase(r.lease, r.request); ok {
+			if last := &request[len(request)-1]; last.Key == "timeZone" { // of an entry of a schedule
+				last.Key = "time_zone"
+			}
 			return request.String()
 		}
 	}

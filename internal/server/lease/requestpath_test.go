@@ -25,6 +25,7 @@ func TestRequestPath(t *testing.T) {
 		"spec.autoscaling.enable":                      "spec.autoscaling",
 		"spec.autoscaling.replicas.minimum":            "spec.autoscaling.min_replicas",
 		"spec.autoscaling.replicas.maximum":            "spec.autoscaling.max_replicas",
+		"spec.autoscaling.replicas.schedule":           "spec.autoscaling.schedule",
 		"spec.autoRenew":                               "spec.auto_renew",
 	}
 	require.Len(t, paths, len(requestPaths))
@@ -41,6 +42,8 @@ func TestRequestPath(t *testing.T) {
 	} {
 		paths[same] = same
 	}
+	paths["spec.autoscaling.replicas.schedule[1].timeZone"] = "spec.autoscaling.schedule[1].time_zone"
+	paths["spec.autoscaling.replicas.schedule[1].minimum"] = "spec.autoscaling.schedule[1].minimum"
 	for lease, request := range paths {
 		require.Equal(t, request, requestPath(lease), lease)
 	}

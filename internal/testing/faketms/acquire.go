@@ -92,6 +92,9 @@ func grant(request *tmsv1.AcquireRequest, id string) *tmsv1.Lease {
 	}
 	if scaling := request.Spec.GetAutoscaling(); scaling != nil {
 		scale(lease.Granted, scaling)
+		if len(scaling.GetSchedule()) > 0 {
+			lease.Schedule = &tmsv1.ScheduleState{Since: timestamppb.New(createdAt), NextTime: timestamppb.New(createdAt.Add(time.Hour))}
+		}
 	}
 	return lease
 }
@@ -108,6 +111,7 @@ func scale(granted *tmsv1.Grant, autoscaling *tmsv1.Autoscaling) {
 			Message: fmt.Sprintf("%s: asked %d, granted %d (%s)", field, autoscaling.GetMaxReplicas(), maxReplicas, limit),
 		})
 	}
+	granted.Schedule = autoscaling.Schedule
 	for _, metric := range autoscaling.Metrics {
 		threshold := metric.GetThreshold()
 		if threshold == 0 {

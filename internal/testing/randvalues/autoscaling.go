@@ -1,5 +1,10 @@
 package randvalues
 
+import (
+	"maps"
+	"slices"
+)
+
 func (d *dice) config() object {
 	c := object{"enable": !d.sometimes(8)}
 	d.maybe(2, c, "replicas", func(d *dice) any { return d.bounds() })
@@ -51,6 +56,48 @@ func (d *dice) ownMetric() any {
 		`sum by(namespace, pod)(label_replace(up{ $pods }, "a", "$1", "b", '(\"[{.*)'))`,
 	)
 	return m
+}
+
+// scheduleLeases adds schedules to leases, and mostly tms-server, which they need.
+func (d *dice) scheduleLeases(v, server, leases object) {
+	scheduled := false
+	for _, name := range slices.Sorted(maps.Keys(leases)) {
+		request := leases[name].(object)["autoscaling"].(object)
+		replicas, _ := request["replicas"].(object)
+		if replicas == nil {
+			replicas = object{}
+		}
+		d.maybe(3, replicas, "schedule", (*dice).schedule)
+		if replicas["schedule"] != nil {
+			request["replicas"], scheduled = replicas, true
+		}
+	}
+	if !scheduled || d.sometimes(6) {
+		return
+	}
+	server["enabled"] = true
+	images, _ := v["images"].(object)
+	if images == nil {
+		images = object{}
+	}
+	images["server"] = "example.com/server:1"
+	v["images"] = images
+}
+
+// schedule returns a schedule of a lease. Some expressions have no time.
+func (d *dice) schedule() any {
+	entries := make([]any, 1+d.roll(3))
+	for i := range entries {
+		entry := object{"cron": pick(d, "0 8 * * 1-5", "*/5 0-7,9 1 JAN sun", "@daily", "0 0 29 2 ?")}
+		if d.sometimes(30) {
+			entry["cron"] = "0 0 30 2 *"
+		}
+		d.maybe(2, entry, "timeZone", func(d *dice) any { return pick(d, "Europe/Berlin", "UTC", "Etc/GMT+5") })
+		d.maybe(2, entry, "minimum", func(d *dice) any { return pick[any](d, 1, 2, 0, 3, 8) })
+		d.maybe(2, entry, "maximum", func(d *dice) any { return pick[any](d, 4, 2, 1, 9, 50) })
+		entries[i] = entry
+	}
+	return entries
 }
 
 // bounds returns bounds that are valid seven times in eight.

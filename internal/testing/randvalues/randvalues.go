@@ -141,6 +141,7 @@ func (d *dice) values() object {
 			return object{"sizeLimit": pick[any](d, "", "1Gi", 5.0), "maximumFiles": 7, "resources": object{"limits": object{"memory": ""}}}
 		})
 	}
+	d.part().scheduleLeases(v, server, leases)
 	return v
 }
 

@@ -18,6 +18,19 @@ Argument: the root context. Result: "true", or nothing.
 {{- end -}}
 
 {{/*
+tms.server.schedules: reports whether a lease of the values has a schedule.
+Argument: the root context. Result: "true", or nothing.
+*/}}
+{{- define "tms.server.schedules" -}}
+{{- include "tms.grants" . -}}
+{{- $any := false -}}
+{{- range .Values.__grants.leases -}}
+{{- $any = or $any (default false .scheduled) -}}
+{{- end -}}
+{{- if $any -}}true{{- end -}}
+{{- end -}}
+
+{{/*
 tms.server.name: the name of the objects of tms-server. _policy_lease.tpl refuses a
 lease with the same name of objects.
 Argument: the root context. Result: a string.

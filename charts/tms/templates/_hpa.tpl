@@ -1,0 +1,59 @@
+{{/*
+tms.hpa: the HorizontalPodAutoscaler of one lease.
+Arguments: root (the root context), lease (the name of the lease), grant. Result: YAML.
+*/}}
+{{- define "tms.hpa" -}}
+{{- $grant := .grant -}}
+{{- $target := default dict (get .root.Values.leases .lease).target -}}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  {{- include "tms.metadata" (dict "root" .root "lease" .lease "name" (include "tms.hpa.name" $grant)) | nindent 2 }}
+  {{- with $grant.adjustments }}
+  annotations:
+    tms.triton-leases.dev/adjustments: |-
+      {{- join "\n" . | nindent 6 }}
+  {{- end }}
+spec:
+  scaleTargetRef:
+    apiVersion: {{ default "apps/v1" $target.apiVersion | quote }}
+    kind: {{ default "Deployment" $target.kind | quote }}
+    name: {{ default $grant.name $target.name | quote }}
+  minReplicas: {{ $grant.minReplicas }}
+  maxReplicas: {{ $grant.maxReplicas }}
+  metrics:
+    {{- range $grant.metrics }}
+    {{- if .series }}
+    - type: Pods
+      pods:
+        metric:
+          name: {{ .series }}
+        target:
+          type: AverageValue
+          averageValue: {{ .threshold | quote }}
+    {{- else }}
+    - type: ContainerResource
+      containerResource:
+        name: cpu
+        container: {{ default "triton" $target.container | quote }}
+        target:
+          type: Utilization
+          averageUtilization: {{ .threshold }}
+    {{- end }}
+    {{- end }}
+  {{- with .root.Values.server.autoscaling.behavior }}
+  behavior:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/*
+tms.hpa.name: the name of the HorizontalPodAutoscaler of a lease. tms-server applies that of
+a lease of the values with a schedule. Its name is another one than that of the autoscaler of
+the same lease without a schedule: Helm creates and deletes only its own objects. No lease
+can have objects with a dot in their name.
+Argument: the grant. Result: a string.
+*/}}
+{{- define "tms.hpa.name" -}}
+{{- ternary (printf "%s.schedule" .name) .name (not (empty .schedule)) -}}
+{{- end -}}
