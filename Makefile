@@ -145,7 +145,7 @@ generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## writ
 	cp charts/tms/values.schema.json values.schema.json
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
-	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
+	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1 ./api/keda/v1alpha1
 	rm -rf api/tms
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
 

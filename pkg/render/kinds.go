@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	kedav1alpha1 "github.com/triton-leases/tms/api/keda/v1alpha1"
 )
 
 // Object is a typed Kubernetes object.
@@ -35,6 +37,7 @@ type Objects struct {
 	PrometheusRule          *monitoringv1.PrometheusRule
 	MetricsRule             *monitoringv1.PrometheusRule
 	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
+	ScaledObject            *kedav1alpha1.ScaledObject
 }
 
 // Kind is a kind of object that leases have.
@@ -83,6 +86,8 @@ var kinds = []Kind{
 		func(o *Objects) **monitoringv1.PrometheusRule { return &o.MetricsRule }),
 	newKind(autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers", "templates/hpa.yaml",
 		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),
+	newKind(kedav1alpha1.GroupVersion, "scaledobjects", "templates/scaledobject.yaml",
+		func(o *Objects) **kedav1alpha1.ScaledObject { return &o.ScaledObject }),
 }
 
 // Kinds returns the kinds of objects that leases have, in the order in which tms-server

@@ -14,6 +14,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 {{- $pods := .pods -}}
 {{- $namespace := .root.Release.Namespace -}}
 {{- $fullname := include "tms.fullname" .root -}}
+{{- $keda := include "tms.keda" .root -}}
 {{- $autoscaler := ternary "{{ $labels.horizontalpodautoscaler }}" $grant.name $shared -}}
 {{- $hpa := ternary (printf "namespace=%q,horizontalpodautoscaler=~%q" $namespace (printf "%s-.+" $fullname))
   (printf "namespace=%q,horizontalpodautoscaler=%q" $namespace $grant.name) $shared -}}
@@ -39,7 +40,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 - alert: TMSLeaseMetricsMissing
   expr: |-
     label_replace(
-      group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $hpa -}} ,metric_name=~"tms_.+"}),
+      group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $hpa -}} ,metric_name=~"{{ if $keda }}{{ include "tms.kedaMetrics" . }}{{ else }}tms_.+{{ end }}"}),
       "tms_lease", "$1", "horizontalpodautoscaler", "{{ $fullname }}-(.+)"
     )
     unless on (namespace)
@@ -84,9 +85,17 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       Triton has rejected requests of lease {{ $lease }} in namespace {{ $namespace }} for a minute,
       because they waited in a model's queue for as long as its queue policy allows. Let the lease scale
       earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.
-{{- range $grant.metrics }}
-{{- if .waiting }}
-{{- $atMaximum := include "tms.atMaximum" (dict "hpa" $hpa "series" .series) }}
+{{- /* KEDA names a metric after its place in the ScaledObject, which differs by lease. So with
+       KEDA one shared rule is for all metrics of all leases. */}}
+{{- $any := and $shared (ne $keda "") }}
+{{- $done := false }}
+{{- range $index, $metric := $grant.metrics }}
+{{- if and .waiting (not $done) }}
+{{- $done = $any }}
+{{- $name := ternary "{{ $labels.metric_name }}" .name $any }}
+{{- $selector := printf "metric_name=%q" (ternary .series (printf "s%d-prometheus" $index) (eq $keda "")) }}
+{{- if $any }}{{ $selector = printf "metric_name=~%q" (include "tms.kedaMetrics" .) }}{{ end }}
+{{- $atMaximum := include "tms.atMaximum" (dict "hpa" $hpa "selector" $selector "any" $any) }}
 - alert: TMSLeaseAtMaximum
   expr: |-
     {{- if $shared }}
@@ -103,14 +112,14 @@ with such names, so the alerts also ask which leases have series of this PodMoni
   labels:
     severity: warning
     tms_lease: {{ $lease | quote }}
-    tms_metric: {{ .name }}
+    tms_metric: {{ ternary (quote $name) $name $any }}
   annotations:
-    summary: Lease {{ $lease }} is at its maximum, and {{ .name }} is still above its threshold.
+    summary: Lease {{ $lease }} is at its maximum, and {{ $name }} is still above its threshold.
     description: >-
       HorizontalPodAutoscaler {{ $namespace }}/{{ $autoscaler }} has had its maximum of
-      {{ if $shared }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ .name }} is above its threshold
+      {{ if $shared }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ $name }} is above its threshold
       {{- if $shared }}: it is
-      {{ `{{ printf "%.0f" $value }}` }} {{ .unit }}. Raise {{ else }} of
+      {{ `{{ printf "%.0f" $value }}` }}{{ if not $any }} {{ .unit }}{{ end }}. Raise {{ else }} of
       {{ .threshold }} {{ .unit }}. Raise {{ end }}{{ $grant.path }}.autoscaling.replicas.maximum. If
       server.autoscaling.replicas.limits.maximum is the bound, raise it too.
 {{- end }}
@@ -121,14 +130,16 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 tms.atMaximum: HorizontalPodAutoscalers with their maximum of replicas and a metric above
 its threshold. The metric is the value that the HorizontalPodAutoscaler itself read: to read
 the series of the pods costs Prometheus all series of the namespace for each lease.
-Arguments: hpa (the selector of the HorizontalPodAutoscalers), series. Result: PromQL.
+Arguments: hpa (the selector of the HorizontalPodAutoscalers), selector (that of the metric),
+any (reports whether the selector is that of several metrics). Result: PromQL.
 */}}
 {{- define "tms.atMaximum" -}}
-{{- $metric := printf "%s,metric_name=%q,metric_target_type=\"average\"" .hpa .series -}}
-max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_target_metric{ {{- $metric -}} })
+{{- $by := ternary "namespace, horizontalpodautoscaler, metric_name" "namespace, horizontalpodautoscaler" .any -}}
+{{- $metric := printf "%s,%s,metric_target_type=\"average\"" .hpa .selector -}}
+max by ({{ $by }}) (kube_horizontalpodautoscaler_status_target_metric{ {{- $metric -}} })
 >
-max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $metric -}} })
-and
+max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $metric -}} })
+and{{ if .any }} on (namespace, horizontalpodautoscaler){{ end }}
 max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_current_replicas{ {{- .hpa -}} })
 >=
 max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_max_replicas{ {{- .hpa -}} })
