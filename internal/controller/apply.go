@@ -191,6 +191,11 @@ func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err e
 	if err := r.takeOver(ctx, s); err != nil {
 		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
 	}
+	if s.kind.Kind == scaledObjectKind {
+		if err := r.unpause(ctx, s.live); err != nil {
+			return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+		}
+	}
 	content, err := s.desired.content()
 	if err != nil {
 		return false, err

@@ -49,8 +49,6 @@ func (r *reconciliation) observeScaling(grant v1alpha1.Grant, autoscaler *autosc
 	switch {
 	case reason != "" && (active == nil || active.Status == corev1.ConditionTrue):
 		set(metav1.ConditionFalse, reason, problem)
-	case active == nil && autoscaler == nil && r.scaledObject() != nil:
-		set(metav1.ConditionUnknown, "Starting", "KEDA has not made the HorizontalPodAutoscaler yet")
 	case active == nil:
 		set(metav1.ConditionUnknown, "Starting", "the HorizontalPodAutoscaler does not report a status yet")
 	case active.Status != corev1.ConditionTrue:

@@ -2,9 +2,11 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -122,7 +124,7 @@ func (r *reconciliation) setScaledObjectBounds(ctx context.Context, object *unst
 }
 
 // kedaConditions are the conditions of a ScaledObject that the status of a lease shows.
-var kedaConditions = []string{"Ready", "Fallback", "Paused"}
+var kedaConditions = []string{"Ready", "Fallback"}
 
 // trimScaledObject removes what KEDA changes with each look at the metrics from the status.
 func trimScaledObject(object *unstructured.Unstructured) {
@@ -151,9 +153,6 @@ func kedaProblem(object *unstructured.Unstructured) (reason, message string) {
 		}
 		return "", false
 	}
-	if _, paused := is("Paused", "True"); paused {
-		return "Paused", fmt.Sprintf("%s %s is paused by an annotation", scaledObjectKind, object.GetName())
-	}
 	if _, fallsBack := is("Fallback", "True"); fallsBack {
 		return "Fallback", fmt.Sprintf("KEDA cannot read a metric, so the lease keeps its replicas: see the events of %s %s", scaledObjectKind, object.GetName())
 	}
@@ -161,4 +160,39 @@ func kedaProblem(object *unstructured.Unstructured) (reason, message string) {
 		return "KEDAFailed", fmt.Sprintf("%s %s: %s", scaledObjectKind, object.GetName(), text)
 	}
 	return "", ""
+}
+
+// kedaPrefix is the prefix of annotations with which users pause KEDA. While it is paused,
+// nothing holds the workload within the bounds of the lease.
+const kedaPrefix = "autoscaling.keda.sh/"
+
+// pausesOf returns a patch of the annotations of a ScaledObject that removes those with
+// kedaPrefix. It is empty if there are none.
+func pausesOf(content map[string]any) map[string]any {
+	annotations, _, _ := unstructured.NestedMap(content, "metadata", "annotations")
+	removed := map[string]any{}
+	for key := range annotations {
+		if strings.HasPrefix(key, kedaPrefix) {
+			removed[key] = nil
+		}
+	}
+	return removed
+}
+
+// unpause removes the annotations that pause a ScaledObject.
+func (r *reconciler) unpause(ctx context.Context, live client.Object) error {
+	content, err := contentOf(live)
+	if err != nil {
+		return fmt.Errorf("decode %s: %w", scaledObjectKind, err)
+	}
+	removed := pausesOf(content)
+	if len(removed) == 0 {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": removed}})
+	if err != nil {
+		return fmt.Errorf("encode the patch of %s %s: %w", scaledObjectKind, live.GetName(), err)
+	}
+	object := live.DeepCopyObject().(client.Object) // the cache has the original
+	return r.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), fieldOwner)
 }
