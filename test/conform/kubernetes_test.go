@@ -12,7 +12,7 @@ import (
 )
 
 // TestKubeconform validates every golden file and every rendered example strictly
-// against the schemas of Kubernetes, prometheus-operator and cert-manager.
+// against the schemas of Kubernetes, prometheus-operator, cert-manager, the Gateway API and KEDA.
 func TestKubeconform(t *testing.T) {
 	files := glob(t, project+"/testdata/golden/*.yaml")
 	for _, example := range glob(t, project+"/examples/*.yaml") {
@@ -36,6 +36,7 @@ func TestKubeconformRefuses(t *testing.T) {
 	for name, keys := range map[string][]string{
 		"queue-time": {"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"},
 		"server":     {"roleRef:", "verbs:", "policyTypes:", "automountServiceAccountToken:", "additionalPrinterColumns:", "maxUnavailable:"},
+		"keda":       {"maxReplicaCount:", "horizontalPodAutoscalerConfig:", "failureThreshold:", "authenticationRef:"},
 		"server-api": {"appProtocol:", "resourceNames:", "issuerRef:", "dnsNames:", "rotationPolicy:"},
 	} {
 		golden := string(read(t, project+"/testdata/golden/"+name+".yaml"))
