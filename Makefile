@@ -107,6 +107,9 @@ e2e-bins: ## build the components of a control plane into a cache: 12 to 14 minu
 e2e: build curltools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run the scenarios on a real control plane; KEEP=1 leaves it up, RUN=Queue selects some
 	$(MAKE) -C test/e2e --no-print-directory e2e TOOLS=$(BIN)
 
+e2e-keda: build curltools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run scenarios with KEDA in place of prometheus-adapter; builds KEDA once
+	$(MAKE) -C test/e2e --no-print-directory e2e-keda TOOLS=$(BIN)
+
 load: ## measure thousands of TritonLeases on a real control plane, and fail if a limit is missed: LEASES=1000,5000; WRITE=docs updates the tables
 	$(MAKE) -C test/e2e --no-print-directory load
 
@@ -169,4 +172,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e load load-monitoring simulate bench yamllint curltools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e e2e-keda load load-monitoring simulate bench yamllint curltools generate verify proto clean

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # bins.sh builds KEDA's operator and metrics adapter from their Go module, which is pinned in
-# go.mod, and prints the folder they are in, with KEDA's CustomResourceDefinitions. It is like
-# ../bins.sh, and apart from it: KEDA has the modules of all its scalers, and only make
-# e2e-keda needs it. KEDA_BINS overrides the folder.
+# go.mod, and prints the folder they are in, with KEDA's CustomResourceDefinitions and roles.
+# It is like ../bins.sh, and apart from it: KEDA has the modules of all its scalers, and only
+# make e2e-keda needs it. KEDA_BINS overrides the folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -22,9 +22,16 @@ for name in operator adapter; do
 	mv "$out/keda-$name.tmp" "$out/keda-$name"
 	echo "built keda-$name in $((SECONDS - start)) s" >&2
 done
-if [[ ! -s $out/crds.yaml ]]; then
-	crds=$(go list -m -f '{{.Dir}}' $module)/config/crd/bases
-	for file in "$crds"/*.yaml; do echo ---; cat "$file"; done > "$out/crds.yaml.tmp"
-	mv "$out/crds.yaml.tmp" "$out/crds.yaml"
-fi
+
+# manifests <file> <path in config/>...
+manifests() {
+	local file=$1 config
+	shift
+	[[ -s $out/$file ]] && return
+	config=$(go list -m -f '{{.Dir}}' $module)/config
+	for part in "$@"; do echo ---; cat "$config"/$part; echo; done > "$out/$file.tmp"
+	mv "$out/$file.tmp" "$out/$file"
+}
+manifests crds.yaml $(cd "$(go list -m -f '{{.Dir}}' $module)/config" && ls crd/bases/*.yaml)
+manifests rbac.yaml service_account/service_account.yaml rbac/role.yaml rbac/role_binding.yaml metrics-server/role.yaml metrics-server/role_binding.yaml
 echo "$out"
