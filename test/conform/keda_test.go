@@ -162,7 +162,6 @@ func TestKEDAQueriesSeeBreakage(t *testing.T) {
 				{"group by (pod) ", ""},
 				{"clamp_min", "clamp_max"},
 				{"avg(", "sum("},
-				{">= " + threshold, "> " + threshold},
 				{"+ " + threshold + " *", "- " + threshold + " *"},
 				{"+ " + threshold + " *", "+ 0 *"},
 				{"  - count(", "  - 0 * count("},
