@@ -112,6 +112,9 @@ screenshots: ## run the scenario of the dashboards, and draw them into docs/dash
 	$(MAKE) --no-print-directory e2e RUN='^TestDashboards$$' E2E_RESULTS=$(CURDIR)/dist/screenshots
 	cp dist/screenshots/dashboard-*.svg docs/
 
+e2e-keda: build curltools $(BIN)/helm3 $(BIN)/helm4 $(BIN)/crane $(BIN)/grpcurl $(BIN)/buf ## run scenarios with KEDA in place of prometheus-adapter; builds KEDA once
+	$(MAKE) -C test/e2e --no-print-directory e2e-keda TOOLS=$(BIN)
+
 load: ## measure thousands of TritonLeases on a real control plane, and fail if a limit is missed: LEASES=1000,5000; WRITE=docs updates the tables
 	$(MAKE) -C test/e2e --no-print-directory load
 
@@ -162,7 +165,7 @@ generate: $(BIN)/helm-docs $(BIN)/deepcopy-gen $(PROTO_TOOLS:%=$(BIN)/%) ## writ
 	cp charts/tms/values.yaml charts/tms/files/values.yaml
 	cd tools/dashboards && go run . $(CURDIR)/charts/tms/files/dashboards
 	$(BIN)/helm-docs --chart-search-root charts --log-level warning
-	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1
+	$(BIN)/deepcopy-gen --output-file zz_generated.deepcopy.go ./api/v1alpha1 ./api/keda/v1alpha1
 	rm -rf api/tms
 	find docs/reference -name '*.md' ! -name tms-whatif.md -delete
 	cd proto && PATH=$(BIN):$$PATH $(BIN)/buf generate
@@ -189,4 +192,4 @@ proto: $(BIN)/buf ## lint proto/, and fail if it breaks clients of the API on ma
 clean: ## remove build results
 	rm -rf bin dist coverage.out
 
-.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e screenshots load load-monitoring whatif whatif-test simulate bench yamllint curltools generate verify proto clean
+.PHONY: help build test race golden lint fuzz cover conform chart image image-test release-check release-dry release-test release-push release-notes e2e-bins e2e e2e-keda screenshots load load-monitoring whatif whatif-test simulate bench yamllint curltools generate verify proto clean

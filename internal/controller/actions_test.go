@@ -120,4 +120,4 @@ func (e *environment) condition(name, conditionType string) string {
 
 // notOfLease are the kinds that a lease has only if the administrator or the lease asks for
 // them.
-var notOfLease = []string{"NetworkPolicy", "HTTPRoute", "GRPCRoute", "PodDisruptionBudget"}
+var notOfLease = []string{"NetworkPolicy", "HTTPRoute", "GRPCRoute", "PodDisruptionBudget", "ScaledObject"}

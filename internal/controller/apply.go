@@ -30,6 +30,9 @@ type step struct {
 	applied client.Object
 	// adopted reports whether the cache does not show the object as that of the lease.
 	adopted bool
+	// waits reports whether live belongs to a ScaledObject that the lease had. The garbage
+	// collector deletes it, and then the lease gets its own.
+	waits bool
 }
 
 // applyObjects applies the objects of the lease, and prunes those that it no longer
@@ -65,17 +68,26 @@ func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects,
 	if err := r.keepMonitors(ctx, objects, unwanted); err != nil {
 		return err
 	}
+	if objects.ScaledObject != nil {
+		delete(unwanted, autoscalerKind) // KEDA takes it over, and until then it scales the lease
+	}
 	prunes := len(unwanted) > 0
 	// The autoscaler goes first: it would override the replicas of the Deployment.
-	if err := r.pruneAll(ctx, autoscalerKind, unwanted[autoscalerKind]); err != nil {
-		return err
+	for _, kind := range []string{scaledObjectKind, autoscalerKind} {
+		if err := r.pruneAll(ctx, kind, unwanted[kind]); err != nil {
+			return err
+		}
+		delete(unwanted, kind)
 	}
-	delete(unwanted, autoscalerKind)
 	if err := r.keepReplicas(ctx, steps, objects.Lease.Grant); err != nil {
 		return err
 	}
 	var failures []error // one object that fails does not delay the others
 	for _, s := range steps {
+		if s.waits {
+			r.requeueAfter(pollInterval)
+			continue
+		}
 		if s.live != nil {
 			failures = append(failures, r.apply(ctx, s))
 			continue
@@ -128,9 +140,16 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 				return nil, err
 			}
 			live := r.ownedBy(k, rendered.GetName())
+			if live == nil && k.Kind == autoscalerKind && r.fromKEDA != nil {
+				steps = append(steps, &step{kind: k, desired: want, live: r.fromKEDA, waits: true})
+				continue
+			}
 			adopted := live == nil && read
 			if adopted {
 				live, err = r.find(ctx, k, rendered.GetName())
+			}
+			if err == nil && live == nil && k.Kind == scaledObjectKind {
+				err = r.checkTakeover(ctx, rendered.GetName())
 			}
 			if errors.As(err, new(nameConflict)) {
 				conflicts = append(conflicts, err)
@@ -171,6 +190,11 @@ func (r *reconciler) change(ctx context.Context, s *step) (corrected bool, err e
 	name := s.desired.object.GetName()
 	if err := r.takeOver(ctx, s); err != nil {
 		return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+	}
+	if s.kind.Kind == scaledObjectKind {
+		if err := r.unpause(ctx, s.live); err != nil {
+			return false, fmt.Errorf("%s %s: %w", s.kind.Kind, name, err)
+		}
 	}
 	content, err := s.desired.content()
 	if err != nil {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -31,7 +32,7 @@ func (r *reconciliation) observeAutoscaling(objects *render.Objects, autoscaler 
 		set(metav1.ConditionUnknown, "NotApplied", "an object cannot be applied, see the condition "+v1alpha1.ConditionReady)
 	case len(r.missingKinds(objects)) > 0:
 		set(metav1.ConditionFalse, "KindsMissing", "the API server does not serve "+strings.Join(r.missingKinds(objects), " and ")+
-			": install the Prometheus Operator, then the lease scales without further action")
+			": install "+r.missingSoftware(objects)+", then the lease scales without further action")
 	default:
 		r.observeScaling(r.granted.Grant, autoscaler)
 	}
@@ -44,7 +45,10 @@ func (r *reconciliation) observeScaling(grant v1alpha1.Grant, autoscaler *autosc
 		r.setCondition(v1alpha1.ConditionAutoscaling, status, reason, message)
 	}
 	active := conditionOf(autoscaler, autoscalingv2.ScalingActive)
+	reason, problem := kedaProblem(r.scaledObject())
 	switch {
+	case reason != "" && (active == nil || active.Status == corev1.ConditionTrue):
+		set(metav1.ConditionFalse, reason, problem)
 	case active == nil:
 		set(metav1.ConditionUnknown, "Starting", "the HorizontalPodAutoscaler does not report a status yet")
 	case active.Status != corev1.ConditionTrue:
@@ -81,4 +85,17 @@ func (r *reconciliation) missingKinds(objects *render.Objects) []string {
 		}
 	}
 	return missing
+}
+
+// missingSoftware returns what serves the missing kinds.
+func (r *reconciliation) missingSoftware(objects *render.Objects) string {
+	missing := r.missingKinds(objects)
+	var software []string
+	if slices.ContainsFunc(missing, func(kind string) bool { return kind != scaledObjectKind }) {
+		software = append(software, "the Prometheus Operator")
+	}
+	if slices.Contains(missing, scaledObjectKind) {
+		software = append(software, "KEDA")
+	}
+	return strings.Join(software, " and ")
 }

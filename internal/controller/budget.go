@@ -158,7 +158,11 @@ func (r *reconciliation) settle() {
 	case !rolledOut(deployment, granted.GPUs):
 		charged = c.reserved
 	case granted.Autoscaled && deployment.Spec.Replicas != nil:
-		charged = max(charged, min(c.reserved, int64(*deployment.Spec.Replicas)*granted.GPUs))
+		replicas := int64(*deployment.Spec.Replicas)
+		if r.fromKEDA != nil { // KEDA lowers its maximum a little later
+			replicas = max(replicas, int64(r.fromKEDA.Spec.MaxReplicas))
+		}
+		charged = max(charged, min(c.reserved, replicas*granted.GPUs))
 	}
 	r.status.Budget = c.status(charged)
 	if charged == 0 && (r.status.Granted == nil || r.status.Granted.GPUs == 0) && len(r.status.Refusals) == 0 {

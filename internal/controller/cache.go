@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -77,6 +78,11 @@ func trim(object any) (any, error) {
 		return object, nil
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		object.Status.CurrentMetrics = nil
+		return object, pack(object)
+	case *unstructured.Unstructured:
+		if object.GetKind() == scaledObjectKind {
+			trimScaledObject(object)
+		}
 		return object, pack(object)
 	case client.Object:
 		return object, pack(object)

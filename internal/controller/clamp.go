@@ -46,28 +46,40 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 	isTerm := func(a v1alpha1.Adjustment) bool { return a.Field == spec.Child("duration").String() }
 	granted.Adjustments = append(slices.DeleteFunc(granted.Adjustments, isTerm), adjustments...)
 	r.status.Granted = granted
-	autoscaler := r.autoscaler()
-	switch {
-	case granted.Autoscaled && autoscaler == nil:
-		return nil
-	case granted.Autoscaled:
-		return r.setReplicaBounds(ctx, autoscaler, granted.Grant)
-	case autoscaler != nil:
-		if err := r.pruneAutoscaler(ctx); err != nil {
-			return err
-		}
+	if granted.Autoscaled {
+		return r.setBounds(ctx, granted.Grant)
+	}
+	if err := r.pruneAutoscaler(ctx); err != nil {
+		return err
 	}
 	return r.lowerReplicas(ctx, granted.Grant)
 }
 
 // pruneAutoscaler deletes the autoscaler of a lease that may not scale.
 func (r *reconciliation) pruneAutoscaler(ctx context.Context) error {
-	if err := r.pruneAll(ctx, autoscalerKind, r.ownedOf(autoscalerKind)); err != nil {
-		return err
+	for k, objects := range r.owned {
+		if k.Kind != autoscalerKind && k.Kind != scaledObjectKind {
+			continue
+		}
+		if err := r.pruneAll(ctx, k.Kind, objects); err != nil {
+			return err
+		}
+		delete(r.owned, k) // the status must not report it
 	}
-	for k := range r.owned {
-		if k.Kind == autoscalerKind {
-			delete(r.owned, k) // the status must not report it
+	return nil
+}
+
+// setBounds sets the bounds of the autoscaler and of the ScaledObject of the lease to those of
+// a grant.
+func (r *reconciliation) setBounds(ctx context.Context, grant v1alpha1.Grant) error {
+	if object := r.scaledObject(); object != nil {
+		if err := r.setScaledObjectBounds(ctx, object, grant); err != nil {
+			return err
+		}
+	}
+	for _, object := range r.ownedOf(autoscalerKind) {
+		if err := r.setReplicaBounds(ctx, object.(*autoscalingv2.HorizontalPodAutoscaler), grant); err != nil {
+			return err
 		}
 	}
 	return nil

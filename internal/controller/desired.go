@@ -96,6 +96,9 @@ func (d *desired) compare(live client.Object) (state, error) {
 	}
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "ownerReferences") // there may be others beside ours
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "resourceVersion")
+	if d.kind.Kind == scaledObjectKind && len(pausesOf(content)) > 0 {
+		return drifted, nil
+	}
 	if d.owner != "" && !metav1.IsControlledBy(live, &metav1.ObjectMeta{UID: d.owner}) || !contains(content, wanted.Object) {
 		return drifted, nil
 	}

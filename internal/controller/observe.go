@@ -41,10 +41,14 @@ func (r *reconciliation) deployment() *appsv1.Deployment {
 	return nil
 }
 
-// autoscaler returns the HorizontalPodAutoscaler that the lease owns, or nil.
+// autoscaler returns the HorizontalPodAutoscaler that the lease owns, or that KEDA made from
+// the ScaledObject of the lease. It returns nil if there is none.
 func (r *reconciliation) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
 	for _, object := range r.ownedOf(autoscalerKind) {
 		return object.(*autoscalingv2.HorizontalPodAutoscaler)
+	}
+	if object := r.scaledObject(); object != nil && r.fromKEDA != nil && metav1.IsControlledBy(r.fromKEDA, object) {
+		return r.fromKEDA
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ func indexOwner(object client.Object) []string {
 		return []string{noOwner}
 	case owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/"):
 		return []string{string(owner.UID)}
+	case isMadeByKEDA(object):
+		return []string{madeByKEDA(object.GetLabels()[v1alpha1.LeaseLabel])}
 	default:
 		return nil
 	}
@@ -57,7 +59,7 @@ func (r *reconciliation) listOwned(ctx context.Context) error {
 			r.owned[k] = append(r.owned[k], object.(client.Object))
 		}
 	}
-	return nil
+	return r.readKEDA(ctx)
 }
 
 // ownedOf returns the objects of one kind that the lease owns.

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -97,6 +98,10 @@ func urgentStateOf(object client.Object) (s urgentState) {
 		active := conditionOf(object, autoscalingv2.ScalingActive)
 		if s.scales = active != nil && active.Status == corev1.ConditionTrue; s.scales {
 			s.wanted = object.Status.DesiredReplicas
+		}
+	case *unstructured.Unstructured:
+		if object.GetKind() == scaledObjectKind {
+			s.failure, _ = kedaProblem(object)
 		}
 	}
 	return s

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,6 +48,8 @@ type reconciliation struct {
 	lease  *v1alpha1.TritonLease       // as it was read
 	status *v1alpha1.TritonLeaseStatus // as it will be written
 	owned  map[*watchedKind][]client.Object
+	// fromKEDA is the autoscaler that KEDA made for the lease, or nil.
+	fromKEDA *autoscalingv2.HorizontalPodAutoscaler
 	// served are the kinds that were watched when owned was read.
 	served []string
 	// startedAt is the current time in all decisions of this call.

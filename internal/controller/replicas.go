@@ -30,20 +30,21 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		switch s.kind.Kind {
 		case deploymentKind:
 			deployment = s
-		case autoscalerKind:
+		case autoscalerKind, scaledObjectKind:
 			autoscaler = s
 		}
 	}
 	if deployment == nil || deployment.live == nil {
 		return nil
 	}
-	if autoscaler != nil {
+	if autoscaler != nil || grant.Autoscaled { // the API server may not serve ScaledObjects
 		most := int64(math.MaxInt32)
 		if r.charge != nil && grant.GPUs > 0 {
 			most = grant.MaxReplicas // as the autoscaler will do, but before the pods get other GPUs
 		}
 		replicas := deployment.live.(*appsv1.Deployment).Spec.Replicas
-		if replicas == nil || autoscaler.live != nil && int64(*replicas) <= most {
+		scales := autoscaler != nil && autoscaler.live != nil || r.autoscaler() != nil
+		if replicas == nil || scales && int64(*replicas) <= most {
 			return nil // the autoscaler already has them
 		}
 		if *replicas == 0 {
@@ -57,7 +58,7 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		return nil
 	}
 	// The cache may be behind the autoscaler that was just deleted.
-	if len(r.ownedOf(autoscalerKind)) > 0 {
+	if r.ownsAutoscaler() {
 		current := new(appsv1.Deployment)
 		if err := r.live.Get(ctx, client.ObjectKeyFromObject(deployment.live), current); err != nil {
 			return fmt.Errorf("read %s %s: %w", deploymentKind, deployment.live.GetName(), err)
@@ -70,7 +71,7 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 	}
 	kept := int64(*replicas)
 	switch {
-	case r.deployment() != nil && len(r.ownedOf(autoscalerKind)) == 0:
+	case r.deployment() != nil && !r.ownsAutoscaler():
 		kept = grant.Replicas // see keepGranted
 	case r.charge != nil && grant.GPUs > 0:
 		kept = min(kept, grant.Replicas) // what its charge allows
@@ -78,6 +79,11 @@ func (r *reconciliation) keepReplicas(ctx context.Context, steps []*step, grant 
 		kept = min(kept, r.status.Limits.Replicas)
 	}
 	return deployment.setReplicas(kept)
+}
+
+// ownsAutoscaler reports whether the lease owns an autoscaler or a ScaledObject.
+func (r *reconciliation) ownsAutoscaler() bool {
+	return len(r.ownedOf(autoscalerKind))+len(r.ownedOf(scaledObjectKind)) > 0
 }
 
 // setReplicas sets the replicas of the Deployment that will be applied.

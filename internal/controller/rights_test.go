@@ -44,8 +44,8 @@ func TestWatchable(t *testing.T) {
 		"watch apps/deployments in whole", "watch /services in whole", "watch networking.k8s.io/networkpolicies in whole",
 		"watch gateway.networking.k8s.io/httproutes in whole", "watch gateway.networking.k8s.io/grpcroutes in whole", "watch policy/poddisruptionbudgets in whole",
 		"watch monitoring.coreos.com/podmonitors in whole", "watch monitoring.coreos.com/prometheusrules in whole",
-		"watch autoscaling/horizontalpodautoscalers in whole",
-	}, asked[2*10:])
+		"watch autoscaling/horizontalpodautoscalers in whole", "watch keda.sh/scaledobjects in whole",
+	}, asked[2*11:])
 
 	_, err = Watchable(t.Context(), reviewed(&asked, func(authorizationv1.ResourceAttributes) bool { return true }, errors.New("no connection")), []string{"whole"})
 	require.ErrorContains(t, err, "review the permissions in namespace whole: no connection")

@@ -159,6 +159,12 @@ func (w *watcher) watchServedKinds(ctx context.Context) error {
 		if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.newObject(), handler.EventHandler(ownedHandler{owner}), predicate.Predicate(filter))); err != nil {
 			return fmt.Errorf("watch %s: %w", k.Kind, err)
 		}
+		if k.Kind == autoscalerKind {
+			fromKEDA := ownedHandler{handler.EnqueueRequestsFromMapFunc(leaseOfKEDA)}
+			if err := w.controller.Watch(source.Kind(w.manager.GetCache(), k.newObject(), handler.EventHandler(fromKEDA), predicate.Predicate(filter))); err != nil {
+				return fmt.Errorf("watch %s of KEDA: %w", k.Kind, err)
+			}
+		}
 		if isMonitorKind(k) {
 			m := &monitoring{w.reconciler}
 			if err := w.monitoring.Watch(m.sharedSource(w.manager, k)); err != nil {

@@ -101,7 +101,7 @@ func TestWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, all := newWatcher(t, read)
 		require.NoError(t, w.watchServedKinds(t.Context()))
-		require.Equal(t, 5, w.controller.(*fakeController).sources)
+		require.Equal(t, 6, w.controller.(*fakeController).sources) // autoscalers have two: those of leases, and those of KEDA
 		count := 0
 		ctx, stop := context.WithCancel(t.Context())
 		go func() {
@@ -119,7 +119,7 @@ func TestWatcher(t *testing.T) {
 			count = 0
 		}
 		reconciled(time.Minute, 0)
-		require.Equal(t, 5, w.controller.(*fakeController).sources)
+		require.Equal(t, 6, w.controller.(*fakeController).sources)
 
 		write(limited(3))
 		reconciled(3*configurationPeriod, 1)
@@ -136,7 +136,7 @@ func TestWatcher(t *testing.T) {
 		reconciled(2*kindsPeriod, 0)
 		w.manager.(*fakeManager).serve(mapper(append(builtIn, "monitoring.coreos.com")...))
 		reconciled(2*kindsPeriod, 1)
-		require.Equal(t, 7, w.controller.(*fakeController).sources)
+		require.Equal(t, 8, w.controller.(*fakeController).sources)
 		require.Equal(t, 2, w.monitoring.(*fakeController).sources)
 		require.Contains(t, w.manager.(*fakeManager).informers.indexed, "PodMonitor by owner")
 		reconciled(2*kindsPeriod, 0)

@@ -129,8 +129,12 @@ var kindRules = []struct {
 		return i.any(i.isMonitored) || i.server() && i.values.Server.Metrics.Enabled
 	}},
 	{kind{"monitoring.coreos.com/v1", "PrometheusRule"}, (*Install).scales},
-	{kind{"autoscaling/v2", "HorizontalPodAutoscaler"}, (*Install).scales},
-	{kind{"v1", "ConfigMap"}, (*Install).server},
+	{kind{"autoscaling/v2", "HorizontalPodAutoscaler"}, func(i *Install) bool { return !i.keda() && i.any(i.isUnscheduled) }},
+	{kind{"keda.sh/v1alpha1", "ScaledObject"}, func(i *Install) bool { return i.keda() && i.scales() }},
+	{kind{"v1", "ConfigMap"}, func(i *Install) bool { return i.server() || i.values.Dashboards.Enabled }},
+	{kind{"grafana.integreatly.org/v1beta1", "GrafanaDashboard"}, func(i *Install) bool {
+		return i.values.Dashboards.Enabled && i.values.Dashboards.GrafanaOperator.Enabled
+	}},
 	{kind{"rbac.authorization.k8s.io/v1", "Role"}, (*Install).server},
 	{kind{"rbac.authorization.k8s.io/v1", "RoleBinding"}, (*Install).server},
 	{kind{"rbac.authorization.k8s.io/v1", "ClusterRole"}, func(i *Install) bool {
@@ -147,6 +151,7 @@ var kindRules = []struct {
 }
 
 func (i *Install) server() bool { return i.values.Server.Enabled }
+func (i *Install) keda() bool   { return i.values.Server.Autoscaling.Source == policy.SourceKEDA }
 func (i *Install) api() bool    { return i.server() && i.values.Server.APIService.Enabled }
 
 func (i *Install) any(is func(v1alpha1.LeaseSpec) bool) bool {
@@ -168,6 +173,11 @@ func (i *Install) scales() bool { return i.any(i.isScaled) }
 
 func (i *Install) isScaled(lease v1alpha1.LeaseSpec) bool {
 	return i.values.Server.Autoscaling.Enable && lease.Autoscaling.Enable
+}
+
+// isUnscheduled reports whether the chart renders the autoscaler of a lease, and not tms-server.
+func (i *Install) isUnscheduled(lease v1alpha1.LeaseSpec) bool {
+	return i.isScaled(lease) && len(lease.Autoscaling.Replicas.Schedule) == 0
 }
 
 func (i *Install) isMonitored(lease v1alpha1.LeaseSpec) bool {

@@ -11,13 +11,41 @@ import (
 // values.yaml; Go has none.
 type Config struct {
 	// Enable is the master switch.
-	Enable   bool          `json:"enable"`
+	Enable bool `json:"enable"`
+	// Source is empty for SourceAdapter.
+	Source   Source        `json:"source,omitempty"`
+	KEDA     KEDA          `json:"keda"`
 	Replicas ReplicaBounds `json:"replicas"`
 	// Metrics are the bounds of the metrics of TMS, and the metrics of the administrator.
 	Metrics    map[v1alpha1.MetricName]MetricBounds `json:"metrics"`
 	Prometheus Prometheus                           `json:"prometheus"`
 	// Behavior is a HorizontalPodAutoscalerBehavior. It reaches the manifests unchanged.
 	Behavior map[string]any `json:"behavior,omitempty"`
+}
+
+// Source is what serves the metrics to the HorizontalPodAutoscalers.
+type Source string
+
+// The values of Source.
+const (
+	// SourceAdapter is prometheus-adapter. The chart renders HorizontalPodAutoscalers.
+	SourceAdapter Source = "adapter"
+	// SourceKEDA is KEDA. The chart renders ScaledObjects, from which KEDA makes
+	// HorizontalPodAutoscalers.
+	SourceKEDA Source = "keda"
+)
+
+// KEDA is how KEDA logs in to Prometheus.
+type KEDA struct {
+	AuthenticationRef AuthenticationRef `json:"authenticationRef"`
+	// AuthModes are names that the Prometheus scaler of KEDA knows, separated by commas.
+	AuthModes string `json:"authModes,omitempty"`
+}
+
+// AuthenticationRef is a TriggerAuthentication of KEDA. There is none if it has no name.
+type AuthenticationRef struct {
+	Name string `json:"name,omitempty"`
+	Kind string `json:"kind,omitempty"`
 }
 
 // ReplicaBounds are the administrator's numbers of replicas.
@@ -85,6 +113,8 @@ func (b ThresholdBounds) band(metric Metric) Band {
 
 // Prometheus is how Prometheus finds and scrapes leases.
 type Prometheus struct {
+	// Address is the URL at which KEDA reaches Prometheus.
+	Address string `json:"address,omitempty"`
 	// Monitors is empty for the default: MonitorsPerLease for leases in values, and
 	// MonitorsShared for TritonLeases.
 	Monitors         Monitors          `json:"monitors,omitempty"`

@@ -38,11 +38,18 @@ func scheduleWarning(path *field.Path, request v1alpha1.Autoscaling) []v1alpha1.
 }
 
 // CheckScheduleServer refuses a schedule in a lease of the values of a release without
-// tms-server. The path is that of the lease.
-func CheckScheduleServer(path *field.Path, request v1alpha1.Autoscaling, hasServer bool) Refusal {
-	if len(request.Replicas.Schedule) == 0 || hasServer {
+// tms-server, or with KEDA. The path is that of the lease.
+func (p *Policy) CheckScheduleServer(path *field.Path, request v1alpha1.Autoscaling, hasServer bool) Refusal {
+	if len(request.Replicas.Schedule) == 0 {
 		return nil
 	}
-	return Refusal{field.Forbidden(path.Child("autoscaling", "replicas", "schedule"),
-		"needs server.enabled: true, because tms-server changes the replicas at these times")}
+	var reasons Refusal
+	path = path.Child("autoscaling", "replicas", "schedule")
+	if !hasServer {
+		reasons = append(reasons, field.Forbidden(path, "needs server.enabled: true, because tms-server changes the replicas at these times"))
+	}
+	if p.config.Source == SourceKEDA {
+		reasons = append(reasons, field.Forbidden(path, "needs server.autoscaling.source: adapter; with keda, only a TritonLease can have a schedule"))
+	}
+	return reasons
 }

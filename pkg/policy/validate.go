@@ -30,6 +30,7 @@ func New(config Config) (*Policy, error) {
 		validateMetrics(path.Child("metrics"), metrics, config.Metrics),
 		validateQueries(path.Child("metrics"), metrics),
 		validatePrometheus(path.Child("prometheus"), config.Prometheus),
+		validateSource(path, config),
 	)
 	if len(reasons) > 0 {
 		return nil, Refusal(reasons)
@@ -142,6 +143,23 @@ func validatePrometheus(path *field.Path, prometheus Prometheus) field.ErrorList
 	if prometheus.RateWindow.Value() < 4*prometheus.ScrapeInterval.Value() {
 		reasons = append(reasons, field.Invalid(path.Child("rateWindow"), string(prometheus.RateWindow),
 			fmt.Sprintf("must be at least four times %s (%s)", path.Child("scrapeInterval"), prometheus.ScrapeInterval)))
+	}
+	return reasons
+}
+
+// validateSource checks that KEDA knows what it needs to read Prometheus.
+func validateSource(path *field.Path, config Config) field.ErrorList {
+	var reasons field.ErrorList
+	if config.Source != SourceKEDA {
+		return nil
+	}
+	if config.Prometheus.Address == "" {
+		reasons = append(reasons, field.Required(path.Child("prometheus", "address"), fmt.Sprintf(
+			"%s is keda: set the URL at which KEDA reaches Prometheus, such as http://prometheus-operated.monitoring.svc:9090", path.Child("source"))))
+	}
+	if config.KEDA.AuthModes != "" && config.KEDA.AuthenticationRef.Name == "" {
+		reasons = append(reasons, field.Required(path.Child("keda", "authenticationRef", "name"), fmt.Sprintf(
+			"%s (%s) needs a TriggerAuthentication with the credentials", path.Child("keda", "authModes"), config.KEDA.AuthModes)))
 	}
 	return reasons
 }

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	kedav1alpha1 "github.com/triton-leases/tms/api/keda/v1alpha1"
 )
 
 // Object is a typed Kubernetes object.
@@ -36,6 +38,7 @@ type Objects struct {
 	PrometheusRule          *monitoringv1.PrometheusRule
 	MetricsRule             *monitoringv1.PrometheusRule
 	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
+	ScaledObject            *kedav1alpha1.ScaledObject
 	// Schedule has the HorizontalPodAutoscaler of a lease of the values with a schedule, for
 	// tms-server.
 	Schedule *corev1.ConfigMap
@@ -90,6 +93,8 @@ var kinds = []Kind{
 		func(o *Objects) **monitoringv1.PrometheusRule { return &o.MetricsRule }),
 	newKind(autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers", "templates/hpa.yaml",
 		func(o *Objects) **autoscalingv2.HorizontalPodAutoscaler { return &o.HorizontalPodAutoscaler }),
+	newKind(kedav1alpha1.GroupVersion, "scaledobjects", "templates/scaledobject.yaml",
+		func(o *Objects) **kedav1alpha1.ScaledObject { return &o.ScaledObject }),
 	ofValues(newKind(corev1.SchemeGroupVersion, "configmaps", "templates/schedule.yaml",
 		func(o *Objects) **corev1.ConfigMap { return &o.Schedule })),
 }

@@ -196,7 +196,7 @@ func leaseValues(all map[string]any) map[string]any {
 		return picked
 	}
 	picked := maps.Clone(all)
-	picked["server"] = map[string]any{"autoscaling": pick("autoscaling", "behavior", "prometheus"), "leases": pick("leases", "autoRenew")}
+	picked["server"] = map[string]any{"autoscaling": pick("autoscaling", "source", "keda", "behavior", "prometheus"), "leases": pick("leases", "autoRenew")}
 	for _, key := range []string{"modelRepositories", "modelDownloads"} {
 		if value, has := server[key]; has {
 			picked["server"].(map[string]any)[key] = value

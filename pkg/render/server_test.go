@@ -38,6 +38,7 @@ var serverRules = map[string]string{
 	"gateway.networking.k8s.io/grpcroutes get list watch create patch delete":  "an object of a lease",
 	"policy/poddisruptionbudgets get list watch create patch delete":           "an object of a lease",
 	"autoscaling/horizontalpodautoscalers get list watch create patch delete":  "an object of a lease",
+	"keda.sh/scaledobjects get list watch create patch delete":                 "an object of a lease",
 	"monitoring.coreos.com/podmonitors get list watch create patch delete":     "an object of a lease",
 	"monitoring.coreos.com/prometheusrules get list watch create patch delete": "an object of a lease",
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	kedav1alpha1 "github.com/triton-leases/tms/api/keda/v1alpha1"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -40,6 +41,8 @@ func decodesStrictly(t testing.TB, result *render.Result) {
 			object = new(policyv1.PodDisruptionBudget)
 		case "HorizontalPodAutoscaler":
 			object = new(autoscalingv2.HorizontalPodAutoscaler)
+		case "ScaledObject":
+			object = new(kedav1alpha1.ScaledObject)
 		case "PodMonitor":
 			object = new(monitoringv1.PodMonitor)
 		case "PrometheusRule":

@@ -200,8 +200,9 @@ func with(t *testing.T, o object, value string, path ...string) object {
 const models = `models: [{name: m, uri: "s3://a/b"}]`
 
 const (
-	autoscalers = "horizontalpodautoscalers"
-	deployments = "deployments"
+	autoscalers   = "horizontalpodautoscalers"
+	scaledObjects = "scaledobjects"
+	deployments   = "deployments"
 )
 
 var autoscaling = []byte("server: {autoscaling: {enable: true, metrics: {queueTime: {enabled: true}}}}")
@@ -235,6 +236,48 @@ func TestAdmissionOfAutoscalers(t *testing.T) {
 
 	a.refuses(above, autoscalers, "", hpa, with(t, set(hpa, "maxReplicas", "11"), "{}", "metadata", "labels"))
 	a.othersAreFree(autoscalers, set(hpa, "maxReplicas", "99"))
+}
+
+// TestAdmissionOfScaledObjects changes the ScaledObject of a TritonLease.
+func TestAdmissionOfScaledObjects(t *testing.T) {
+	t.Parallel()
+	keda := []byte("server: {autoscaling: {enable: true, source: keda, prometheus: {address: http://prometheus}, metrics: {queueTime: {enabled: true}}, replicas: {limits: {maximum: 20}}}}")
+	objects, err := leaseRenderer(t, keda).TritonLease(tritonLease(t, `{`+models+`, autoscaling: {enable: true, replicas: {minimum: 1, maximum: 20}}}`))
+	require.NoError(t, err)
+	require.Nil(t, objects.HorizontalPodAutoscaler)
+	scaled := asObject(t, objects.ScaledObject)
+	a := newAdmitter(t, nil, keda)
+	const above, below, lowest = "spec.maxReplicaCount: Forbidden: must not exceed server.autoscaling.replicas.limits.maximum (20)",
+		"spec.minReplicaCount: Forbidden: must not exceed server.autoscaling.replicas.limits.minimum.upperBound (2)",
+		"spec.minReplicaCount: Forbidden: must be at least server.autoscaling.replicas.limits.minimum.lowerBound (1)"
+	set := func(o object, key, value string) object { return with(t, o, value, "spec", key) }
+	without := func(o object, key string) object {
+		o = runtime.DeepCopyJSON(o)
+		unstructured.RemoveNestedField(o, "spec", key)
+		return o
+	}
+
+	for _, before := range []object{nil, scaled} {
+		a.admits(scaledObjects, "", before, scaled)
+		a.admits(scaledObjects, "", before, set(set(scaled, "minReplicaCount", "2"), "maxReplicaCount", "3"))
+		a.refuses(above, scaledObjects, "", before, set(scaled, "maxReplicaCount", "21"))
+		a.refuses(above, scaledObjects, "", before, without(scaled, "maxReplicaCount")) // 100
+		a.refuses(below, scaledObjects, "", before, set(scaled, "minReplicaCount", "3"))
+		a.refuses(lowest, scaledObjects, "", before, without(scaled, "minReplicaCount")) // 0
+		a.refuses(lowest, scaledObjects, "", before, set(scaled, "idleReplicaCount", "0"))
+	}
+
+	// A ScaledObject from before the bounds.
+	old := set(set(scaled, "maxReplicaCount", "50"), "minReplicaCount", "20")
+	a.admits(scaledObjects, "", old, with(t, old, "[a]", "metadata", "finalizers"))
+	a.admits(scaledObjects, "", old, set(set(old, "maxReplicaCount", "40"), "minReplicaCount", "19"))
+	a.refuses(above, scaledObjects, "", old, set(old, "maxReplicaCount", "51"))
+	a.refuses(below, scaledObjects, "", old, set(old, "minReplicaCount", "21"))
+	a.admits(scaledObjects, "", set(scaled, "minReplicaCount", "0"), set(scaled, "minReplicaCount", "0"))
+
+	a.refuses(above, scaledObjects, "", scaled, with(t, set(scaled, "maxReplicaCount", "21"), "{}", "metadata", "labels"))
+	a.othersAreFree(scaledObjects, set(scaled, "maxReplicaCount", "99"))
+	newAdmitter(t, nil, autoscaling).admits(scaledObjects, "", nil, set(scaled, "maxReplicaCount", "99")) // no policy
 }
 
 // othersAreFree checks that the policies ignore an object that would be refused if it

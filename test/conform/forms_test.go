@@ -30,17 +30,18 @@ type form struct {
 	neighbours []*strings.Replacer
 }
 
-// formsOf returns both forms of the rules of a lease in a ci values file.
-func formsOf(t testing.TB, file, lease string) []form {
+// formsOf returns both forms of the rules of a lease in a ci values file. More values can
+// follow.
+func formsOf(t testing.TB, file, lease string, more ...[]byte) []form {
 	t.Helper()
-	values := read(t, chart+"/ci/"+file)
-	objects, err := renderer(t).Lease(release, lease, values)
+	values := append([][]byte{read(t, chart+"/ci/"+file)}, more...)
+	objects, err := renderer(t).Lease(release, lease, values...)
 	require.NoError(t, err)
 	own := map[string]*monitoringv1.PrometheusRuleSpec{"rules.yaml": &objects.PrometheusRule.Spec}
 	if objects.MetricsRule != nil {
 		own["own.yaml"] = &objects.MetricsRule.Spec
 	}
-	result, err := renderer(t).Render(release, values, []byte(monitors("shared")))
+	result, err := renderer(t).Render(release, append(values, []byte(monitors("shared")))...)
 	require.NoError(t, err)
 	return []form{ownForm(lease, own), sharedForm(t, lease, "tms.leases", result)}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // TestKubeconform validates every golden file and every rendered example strictly
-// against the schemas of Kubernetes, prometheus-operator and cert-manager. It skips the three
+// against the schemas of Kubernetes, prometheus-operator, cert-manager, the Gateway API and KEDA. It skips the three
 // GrafanaDashboards of dashboards-values.yaml, because the module of grafana-operator is not
 // on the Go proxy: TestDashboardObjects in pkg/render compares their fields.
 func TestKubeconform(t *testing.T) {
@@ -38,6 +38,7 @@ func TestKubeconformRefuses(t *testing.T) {
 	for name, keys := range map[string][]string{
 		"queue-time": {"minReplicas:", "podMetricsEndpoints:", "containerPort:", "record:"},
 		"server":     {"roleRef:", "verbs:", "policyTypes:", "automountServiceAccountToken:", "additionalPrinterColumns:", "maxUnavailable:"},
+		"keda":       {"maxReplicaCount:", "horizontalPodAutoscalerConfig:", "failureThreshold:", "authenticationRef:"},
 		"server-api": {"appProtocol:", "resourceNames:", "issuerRef:", "dnsNames:", "rotationPolicy:"},
 	} {
 		golden := string(read(t, project+"/testdata/golden/"+name+".yaml"))

@@ -101,10 +101,11 @@ func TestSharedMonitors(t *testing.T) {
 	}
 }
 
-// severalLeases returns the rules that the leases of shared-monitors-values.yaml share.
-func severalLeases(t testing.TB) form {
+// severalLeases returns the rules that the leases of shared-monitors-values.yaml share. More
+// values can follow.
+func severalLeases(t testing.TB, more ...[]byte) form {
 	t.Helper()
-	result, err := renderer(t).Render(release, read(t, chart+"/ci/shared-monitors-values.yaml"))
+	result, err := renderer(t).Render(release, append([][]byte{read(t, chart+"/ci/shared-monitors-values.yaml")}, more...)...)
 	require.NoError(t, err)
 	return form{rules: sharedRules(t, "tms.leases", result), translate: strings.NewReplacer()}
 }
@@ -199,16 +200,21 @@ func (f form) breaks(t *testing.T, files []string, change change) {
 	}
 	require.True(t, changed, "the rules do not contain %q", from)
 	folder := broken.write(t)
-	failed := false
 	for _, cases := range files {
-		file := filepath.Join(folder, "cases.yaml")
-		require.NoError(t, os.WriteFile(file, f.cases(t, read(t, cases)), 0o644))
-		if _, _, err := run(nil, tool(t, "promtool"), "test", "rules", file); err != nil {
-			failed = true
-			break
+		if fails(t, folder, f.cases(t, read(t, cases))) {
+			return
 		}
 	}
-	require.True(t, failed, "no case fails with %q in place of %q", to, from)
+	require.Fail(t, "no case fails", "with %q in place of %q", to, from)
+}
+
+// fails reports whether one of the cases fails with a folder of rules.
+func fails(t testing.TB, folder string, cases []byte) bool {
+	t.Helper()
+	file := filepath.Join(folder, "cases.yaml")
+	require.NoError(t, os.WriteFile(file, cases, 0o644))
+	_, _, err := run(nil, tool(t, "promtool"), "test", "rules", file)
+	return err != nil
 }
 
 var sample = regexp.MustCompile(`^(nv_\w+)(?:\{(.*)\})? (\S+)$`)

@@ -39,6 +39,9 @@ func hpa(ctx context.Context, namespace, name string) (*autoscalingv2.Horizontal
 	if err != nil {
 		return &autoscalingv2.HorizontalPodAutoscaler{}, err.Error()
 	}
+	if h.KEDA != "" {
+		asPods(ctx, a)
+	}
 	summary := fmt.Sprintf("hpa %d of %d..%d, wants %d,", a.Status.CurrentReplicas, *a.Spec.MinReplicas, a.Spec.MaxReplicas, a.Status.DesiredReplicas)
 	for _, metric := range []string{queueMetric, firstMetric, gpuMetric, cpuMetric} {
 		if v, known := value(a, metric); known {

@@ -97,7 +97,10 @@ func findPaths() (harness.Paths, error) {
 	paths := harness.Paths{
 		Bins: os.Getenv("E2E_BINS"), Tools: os.Getenv("TOOLS"), Dir: os.Getenv("E2E_DIR"), Results: os.Getenv("E2E_RESULTS"),
 		Chart: filepath.Join(root, "charts", "tms"), Server: os.Getenv("E2E_SERVER"),
-		Tmsctl: os.Getenv("E2E_TMSCTL"), Whatif: os.Getenv("E2E_WHATIF"),
+		Tmsctl: os.Getenv("E2E_TMSCTL"), Whatif: os.Getenv("E2E_WHATIF"), KEDA: os.Getenv("KEDA_BINS"),
+	}
+	if paths.KEDA != "" {
+		shortened = withKEDA(shortened)
 	}
 	if chart := os.Getenv("E2E_CHART"); chart != "" {
 		paths.Chart = chart

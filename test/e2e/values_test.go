@@ -6,7 +6,7 @@ import "fmt"
 
 // shortened is the values that all releases share. They shorten the intervals and reduce
 // the resources; everything else is the chart's default.
-const shortened = `
+var shortened = `
 server:
   autoscaling:
     enable: true

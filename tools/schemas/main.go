@@ -1,5 +1,5 @@
 // Schemas writes the JSON schemas with which kubeconform checks the rendered manifests. Its
-// only sources are four pinned Go modules:
+// only sources are five pinned Go modules:
 //
 //	go run . DIR
 //
@@ -15,8 +15,8 @@
 //	kubeconform -strict -schema-location 'DIR/{{ .ResourceKind }}{{ .KindSuffix }}.json'
 //
 // The built-in kinds come from Kubernetes' OpenAPI document, the monitoring kinds from the
-// CRDs of prometheus-operator, Certificate from those of cert-manager, and routes from those
-// of the Gateway API. The schemas do
+// CRDs of prometheus-operator, Certificate from those of cert-manager, routes from those
+// of the Gateway API, and ScaledObject from those of KEDA. The schemas do
 // not check enumerations of the built-in kinds (Kubernetes documents them only in prose),
 // uniqueness of list keys, and CEL rules.
 package main
@@ -57,6 +57,10 @@ var (
 		"sigs.k8s.io/gateway-api", "v1.5.1",
 		"h1:RqVRIlkhLhUO8wOHKTLnTJA6o/1un4po4/6M1nRzdd0=",
 	}
+	keda = source{
+		"github.com/kedacore/keda/v2", "v2.21.0",
+		"h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
+	}
 )
 
 // resources are the CRDs of the custom resources that the chart renders, or that an
@@ -73,6 +77,7 @@ var resources = []struct {
 	{gateway, "config/crd/standard", []string{
 		"gateway.networking.k8s.io_httproutes.yaml", "gateway.networking.k8s.io_grpcroutes.yaml",
 	}},
+	{keda, "config/crd/bases", []string{"keda.sh_scaledobjects.yaml"}},
 }
 
 func main() {

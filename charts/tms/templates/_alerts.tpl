@@ -16,9 +16,10 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 {{- $namespace := .root.Release.Namespace -}}
 {{- $fullname := include "tms.fullname" .root -}}
 {{- $object := ternary (printf "%s-%s" $fullname $lease) $grant.name $shared -}}
+{{- $keda := include "tms.keda" .root -}}
 {{- $autoscaler := ternary "{{ $labels.horizontalpodautoscaler }}" (include "tms.hpa.name" $grant) $shared -}}
 {{- $scheduled := and $shared (default false $grant.scheduled) -}}
-{{- $name := printf "%s-%s" $fullname (ternary "([^.]+).*" "(.+)" $scheduled) -}}
+{{- $pattern := printf "%s-%s" $fullname (ternary "([^.]+).*" "(.+)" $scheduled) -}}
 {{- $hpa := ternary (printf "namespace=%q,horizontalpodautoscaler=~%q" $namespace (printf "%s-%s" $fullname (ternary ".+" "[^.]+" $scheduled)))
   (printf "namespace=%q,horizontalpodautoscaler=%q" $namespace $autoscaler) $shared -}}
 - alert: TMSLeaseMetricsMissing
@@ -44,7 +45,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
 - alert: TMSLeaseMetricsMissing
   expr: |-
     label_replace(
-      {{- $autoscalers := printf "group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{%s,metric_name=~\"tms_.+\"})" $hpa }}
+      {{- $autoscalers := printf "group by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{%s,metric_name=~%q})" $hpa (ternary "tms_.+" (include "tms.kedaMetrics" .) (eq $keda "")) }}
       {{- if $scheduled }}
       label_replace(
         {{ $autoscalers }},
@@ -53,7 +54,7 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       {{- else }}
       {{ $autoscalers }},
       {{- end }}
-      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $name }}"
+      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $pattern }}"
     )
     unless on (namespace)
     absent_over_time(nv_inference_request_success{ {{- $pods -}} }[{{ .window }}])
@@ -99,15 +100,23 @@ with such names, so the alerts also ask which leases have series of this PodMoni
       because they waited in a model's queue for as long as its queue policy allows. Let the lease scale
       earlier (a lower threshold) or further (a higher maximum), or allow a longer timeout.
     {{- include "tms.alertLinks" (dict "root" $root "alert" "TMSLeaseRequestsRejected" "panel" 2 "object" $object) | nindent 4 }}
-{{- range $grant.metrics }}
-{{- if .waiting }}
-{{- $atMaximum := include "tms.atMaximum" (dict "hpa" $hpa "series" .series) }}
+{{- /* KEDA names a metric after its place in the ScaledObject, which differs by lease. So with
+       KEDA one shared rule is for all metrics of all leases. */}}
+{{- $any := and $shared (ne $keda "") }}
+{{- $done := false }}
+{{- range $index, $metric := $grant.metrics }}
+{{- if and .waiting (not $done) }}
+{{- $done = $any }}
+{{- $name := ternary "{{ $labels.metric_name }}" .name $any }}
+{{- $selector := printf "metric_name=%q" (ternary .series (printf "s%d-prometheus" $index) (eq $keda "")) }}
+{{- if $any }}{{ $selector = printf "metric_name=~%q" (include "tms.kedaMetrics" .) }}{{ end }}
+{{- $atMaximum := include "tms.atMaximum" (dict "hpa" $hpa "selector" $selector "any" $any) }}
 - alert: TMSLeaseAtMaximum
   expr: |-
     {{- if $shared }}
     label_replace(
       {{- $atMaximum | nindent 6 -}},
-      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $name }}"
+      "tms_lease", "$1", "horizontalpodautoscaler", "{{ $pattern }}"
     )
     and on (namespace, tms_lease)
     group by (namespace, tms_lease) (nv_inference_request_success{ {{- $pods -}} })
@@ -118,14 +127,14 @@ with such names, so the alerts also ask which leases have series of this PodMoni
   labels:
     severity: warning
     tms_lease: {{ $lease | quote }}
-    tms_metric: {{ .name }}
+    tms_metric: {{ ternary (quote $name) $name $any }}
   annotations:
-    summary: Lease {{ $lease }} is at its maximum, and {{ .name }} is still above its threshold.
+    summary: Lease {{ $lease }} is at its maximum, and {{ $name }} is still above its threshold.
     description: >-
       HorizontalPodAutoscaler {{ $namespace }}/{{ $autoscaler }} has had its maximum of
-      {{ if or $shared $grant.scheduled }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ .name }} is above its threshold
+      {{ if or $shared $grant.scheduled }}replicas{{ else }}{{ $grant.maxReplicas }} replicas{{ end }} for 10 minutes, and {{ $name }} is above its threshold
       {{- if $shared }}: it is
-      {{ `{{ printf "%.0f" $value }}` }} {{ .unit }}. Raise {{ else }} of
+      {{ `{{ printf "%.0f" $value }}` }}{{ if not $any }} {{ .unit }}{{ end }}. Raise {{ else }} of
       {{ .threshold }} {{ .unit }}. Raise {{ end }}{{ $grant.path }}.autoscaling.replicas.maximum
       {{- if $grant.scheduled }}, or that of the entry of its schedule{{ end }}. If
       server.autoscaling.replicas.limits.maximum is the bound, raise it too.
@@ -161,14 +170,16 @@ dashboard_url: {{ $dashboards.grafanaUrl }}/d/{{ $uid }}?var-namespace={{ $names
 tms.atMaximum: HorizontalPodAutoscalers with their maximum of replicas and a metric above
 its threshold. The metric is the value that the HorizontalPodAutoscaler itself read: to read
 the series of the pods costs Prometheus all series of the namespace for each lease.
-Arguments: hpa (the selector of the HorizontalPodAutoscalers), series. Result: PromQL.
+Arguments: hpa (the selector of the HorizontalPodAutoscalers), selector (that of the metric),
+any (reports whether the selector is that of several metrics). Result: PromQL.
 */}}
 {{- define "tms.atMaximum" -}}
-{{- $metric := printf "%s,metric_name=%q,metric_target_type=\"average\"" .hpa .series -}}
-max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_target_metric{ {{- $metric -}} })
+{{- $by := ternary "namespace, horizontalpodautoscaler, metric_name" "namespace, horizontalpodautoscaler" .any -}}
+{{- $metric := printf "%s,%s,metric_target_type=\"average\"" .hpa .selector -}}
+max by ({{ $by }}) (kube_horizontalpodautoscaler_status_target_metric{ {{- $metric -}} })
 >
-max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $metric -}} })
-and
+max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_target_metric{ {{- $metric -}} })
+and{{ if .any }} on (namespace, horizontalpodautoscaler){{ end }}
 max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_current_replicas{ {{- .hpa -}} })
 >=
 max by (namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_max_replicas{ {{- .hpa -}} })

@@ -32,6 +32,7 @@ Arguments: root (the root context), grants (an empty dict). Result: nothing.
 {{- include "tms.policy.thresholds" $policy -}}
 {{- include "tms.policy.queries" $policy -}}
 {{- include "tms.policy.durations" $policy -}}
+{{- include "tms.policy.source" $policy -}}
 {{- include "tms.policy.ruleLabels" $policy -}}
 {{- $valid := eq $before (len $policy.errors) -}}
 {{- include "tms.policy.server" $policy -}}
@@ -214,6 +215,22 @@ Argument: the policy. Result: nothing.
 {{- $_ := set . "window" $milliseconds.rateWindow -}}
 {{- $_ := set .grants "rateWindowMicroseconds" (mul 1000 $milliseconds.rateWindow | toString) -}}
 {{- $_ := set .grants "halfRateWindow" (printf "%dms" (div $milliseconds.rateWindow 2)) -}}
+{{- end -}}
+
+{{/*
+tms.policy.source: checks that KEDA knows what it needs to read Prometheus.
+Argument: the policy. Result: nothing.
+*/}}
+{{- define "tms.policy.source" -}}
+{{- $keda := default dict .config.keda -}}
+{{- if eq (default "" .config.source) "keda" -}}
+{{- if not (default dict .config.prometheus).address -}}
+{{- include "tms.policy.error" (list . "server.autoscaling.prometheus.address: Required value: server.autoscaling.source is keda: set the URL at which KEDA reaches Prometheus, such as http://prometheus-operated.monitoring.svc:9090") -}}
+{{- end -}}
+{{- if and $keda.authModes (not (default dict $keda.authenticationRef).name) -}}
+{{- include "tms.policy.error" (list . (printf "server.autoscaling.keda.authenticationRef.name: Required value: server.autoscaling.keda.authModes (%s) needs a TriggerAuthentication with the credentials" $keda.authModes)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

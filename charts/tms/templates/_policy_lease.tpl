@@ -221,7 +221,7 @@ Arguments: lease, field (the path of the number), number (see tms.policy.clamp).
 {{- end -}}
 
 {{/*
-tms.policy.schedule: refuses a schedule without tms-server, and warns of a schedule that has
+tms.policy.schedule: refuses a schedule without tms-server or with KEDA, and warns of a schedule that has
 no effect.
 Argument: the lease. Result: nothing.
 */}}
@@ -229,6 +229,9 @@ Argument: the lease. Result: nothing.
 {{- if (default dict .request.replicas).schedule -}}
 {{- if not (default dict .policy.root.Values.server).enabled -}}
 {{- include "tms.policy.refuse" (list . ".autoscaling.replicas.schedule: Forbidden: needs server.enabled: true, because tms-server changes the replicas at these times") -}}
+{{- end -}}
+{{- if eq (default "" .policy.config.source) "keda" -}}
+{{- include "tms.policy.refuse" (list . ".autoscaling.replicas.schedule: Forbidden: needs server.autoscaling.source: adapter; with keda, only a TritonLease can have a schedule") -}}
 {{- end -}}
 {{- if not .request.enable -}}
 {{- include "tms.policy.warnLease" (list . ".autoscaling.replicas.schedule: ignored, because the lease is not autoscaled: set autoscaling.enable to true") -}}

@@ -34,9 +34,24 @@ func (d *dice) config() object {
 	if prometheus == nil {
 		prometheus = object{}
 	}
+	d.maybe(4, c, "source", func(d *dice) any { return pick[any](d, "keda", "keda", "adapter", nil) })
+	if c["source"] == "keda" {
+		prometheus["address"] = "http://prometheus.monitoring.svc:9090/a"
+		d.maybe(6, prometheus, "address", func(d *dice) any { return pick[any](d, "", nil) })
+		d.maybe(3, c, "keda", (*dice).keda)
+	}
 	d.maybe(2, prometheus, "monitors", func(d *dice) any { return pick(d, "", "perLease", "shared", "shared", "both") })
 	c["prometheus"] = prometheus
 	return c
+}
+
+// keda returns how KEDA logs in. Modes without a name are refused.
+func (d *dice) keda() any {
+	k := object{"authModes": pick[any](d, "bearer", "basic,tls", "", nil)}
+	d.maybe(2, k, "authenticationRef", func(d *dice) any {
+		return object{"name": pick(d, "prometheus", "1", ""), "kind": pick[any](d, "TriggerAuthentication", nil)}
+	})
+	return k
 }
 
 // ownMetric returns a metric that the administrator defines. Some queries are refused.

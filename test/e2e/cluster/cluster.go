@@ -130,6 +130,12 @@ func (c *Cluster) CertificateFiles() (certificate, key string) {
 	return c.pki("kubelet.crt"), c.pki("kubelet.key")
 }
 
+// KEDACertificateFiles returns the files of a certificate for the Services of KEDA, by their
+// keys in its Secret.
+func (c *Cluster) KEDACertificateFiles() map[string]string {
+	return map[string]string{"ca.crt": c.pki("ca.crt"), "tls.crt": c.pki("keda.crt"), "tls.key": c.pki("keda.key")}
+}
+
 // Crash kills a component of the control plane with SIGKILL. The component restarts.
 func (c *Cluster) Crash(component string) error {
 	p, ok := c.components[component]

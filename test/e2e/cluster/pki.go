@@ -116,6 +116,7 @@ func makePKI(folder, nodeIP, apiServiceIP string) error {
 		{file: "admin", user: "admin", groups: []string{"system:masters"}},
 		{file: "kube-controller-manager", user: "system:kube-controller-manager"},
 		{file: "kube-scheduler", user: "system:kube-scheduler"},
+		{file: "keda", user: "keda", dns: []string{"keda-operator.keda.svc", "keda-metrics-apiserver.keda.svc"}},
 	} {
 		if err := root.issue(s); err != nil {
 			return err

@@ -32,6 +32,9 @@ type Paths struct {
 	// Bins is the folder of the components (bins.sh), Tools that of helm3, helm4, crane,
 	// grpcurl and buf.
 	Bins, Tools string
+	// KEDA is the folder of keda/bins.sh. If it is not empty, KEDA serves the metrics in place
+	// of prometheus-adapter.
+	KEDA string
 	// Chart is the chart under test.
 	Chart string
 	// Server is tms-server: a program, or the folder of its unpacked image. Tmsctl and
@@ -94,7 +97,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	if err := netns.Resolve(filepath.Join(pods, "resolv.conf")); err != nil {
 		return h, err
 	}
-	images := monitoring.Images(h.Bins)
+	images := monitoring.Images(h.Bins, h.KEDA)
 	images["nvcr.io/nvidia/tritonserver"] = h.Fleet
 	if images["e2e.invalid/tms-server"], err = serverRunner(h.Server); err != nil {
 		return h, err
@@ -110,7 +113,7 @@ func Start(ctx context.Context, paths Paths, log *Log) (*Harness, error) {
 	}); err != nil {
 		return h, fmt.Errorf("node: %w", err)
 	}
-	if err := monitoring.Install(ctx, h.Cluster, h.Bins, func(format string, args ...any) { log.Step("cluster", format, args...) }); err != nil {
+	if err := monitoring.Install(ctx, h.Cluster, h.Bins, h.KEDA, func(format string, args ...any) { log.Step("cluster", format, args...) }); err != nil {
 		return h, fmt.Errorf("monitoring: %w", err)
 	}
 	h.Prometheus = monitoring.Prometheus{Address: func() (string, error) {

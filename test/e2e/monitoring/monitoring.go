@@ -24,9 +24,13 @@ import (
 //go:embed manifests/*.yaml
 var manifests embed.FS
 
-// Images returns the runners of the images, by repository.
-func Images(bins string) map[string]node.Runner {
+// Images returns the runners of the images, by repository. keda is the folder of keda/bins.sh,
+// or empty.
+func Images(bins, keda string) map[string]node.Runner {
 	images := map[string]node.Runner{}
+	if keda != "" {
+		images = kedaImages(keda)
+	}
 	for repository, binary := range map[string]string{
 		"registry.k8s.io/prometheus-adapter/prometheus-adapter": "adapter",
 		"registry.k8s.io/metrics-server/metrics-server":         "metrics-server",
@@ -44,8 +48,9 @@ func Images(bins string) map[string]node.Runner {
 	return images
 }
 
-// Install installs everything, and returns when all of it is available.
-func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(format string, args ...any)) error {
+// Install installs everything, and returns when all of it is available. With keda, the folder
+// of keda/bins.sh, KEDA serves the metrics in place of prometheus-adapter.
+func Install(ctx context.Context, c *cluster.Cluster, bins, keda string, step func(format string, args ...any)) error {
 	if err := c.Apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: monitoring}}"); err != nil {
 		return err
 	}
@@ -68,7 +73,13 @@ func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(for
 		strings.ReplaceAll(config, "\n", "\n    ")+"\n"); err != nil {
 		return fmt.Errorf("configuration of prometheus-adapter: %w", err)
 	}
-	for _, name := range []string{"prometheus", "adapter", "metrics-server", "kube-state-metrics"} {
+	names := []string{"prometheus", "metrics-server", "kube-state-metrics"}
+	if keda == "" {
+		names = append(names, "adapter")
+	} else if err := installKEDA(ctx, c, keda); err != nil {
+		return err
+	}
+	for _, name := range names {
 		text, err := manifests.ReadFile("manifests/" + name + ".yaml")
 		if err != nil {
 			return fmt.Errorf("manifests: %w", err)
@@ -77,20 +88,28 @@ func Install(ctx context.Context, c *cluster.Cluster, bins string, step func(for
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return await(ctx, c, step)
+	return await(ctx, c, keda != "", step)
 }
 
 // await waits until each component is available.
-func await(ctx context.Context, c *cluster.Cluster, step func(string, ...any)) error {
-	for _, wait := range [][]string{
+func await(ctx context.Context, c *cluster.Cluster, keda bool, step func(string, ...any)) error {
+	source := [][]string{
+		{"prometheus-adapter", "--for=condition=Available", "-n", "monitoring", "deployment/prometheus-adapter"},
+		{"custom.metrics.k8s.io", "--for=condition=Available", "apiservice/v1beta1.custom.metrics.k8s.io"},
+	}
+	if keda {
+		source = [][]string{
+			{"KEDA", "--for=condition=Available", "-n", "keda", "deployment/keda-operator", "deployment/keda-metrics-apiserver"},
+			{"external.metrics.k8s.io", "--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io"},
+		}
+	}
+	for _, wait := range append([][]string{
 		{"prometheus operator", "--for=condition=Available", "-n", "monitoring", "deployment/prometheus-operator"},
 		{"Prometheus", "--for=condition=Available", "-n", "monitoring", "prometheus/prometheus-kube-prometheus-prometheus"},
-		{"prometheus-adapter", "--for=condition=Available", "-n", "monitoring", "deployment/prometheus-adapter"},
 		{"metrics-server", "--for=condition=Available", "-n", "kube-system", "deployment/metrics-server"},
 		{"kube-state-metrics", "--for=condition=Available", "-n", "monitoring", "deployment/kube-state-metrics"},
-		{"custom.metrics.k8s.io", "--for=condition=Available", "apiservice/v1beta1.custom.metrics.k8s.io"},
 		{"metrics.k8s.io", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io"},
-	} {
+	}, source...) {
 		if _, err := c.Kubectl(ctx, "", append([]string{"wait", "--timeout=240s"}, wait[1:]...)...); err != nil {
 			return fmt.Errorf("%s does not become available: %w", wait[0], err)
 		}

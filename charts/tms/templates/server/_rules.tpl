@@ -53,6 +53,10 @@ Argument: the root context. Result: YAML.
 - apiGroups: ["autoscaling"]
   resources: ["horizontalpodautoscalers"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# Also without KEDA: a lease that changes back to prometheus-adapter deletes its ScaledObject.
+- apiGroups: ["keda.sh"]
+  resources: ["scaledobjects"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
 - apiGroups: ["monitoring.coreos.com"]
   resources: ["podmonitors", "prometheusrules"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
