@@ -145,3 +145,36 @@ func TestKEDAHelm(t *testing.T) {
 	})
 	s.stays(namespace, name, 3, time.Second)
 }
+
+// TestKEDAFails checks that a TritonLease keeps its replicas while KEDA cannot read the
+// metric, and that nobody pauses KEDA.
+func TestKEDAFails(t *testing.T) {
+	s := newScenario(t, "keda-fails")
+	s.needsKEDA()
+	t.Parallel()
+	l := s.ownLeases(3)
+	const name = "resnet50"
+	object := objectName(name)
+	l.apply(name, scaled(3))
+	l.serves(name)
+	s.load(l.namespace+"/"+object, 300)
+	s.becomes(l.namespace, object, 3)
+
+	s.step("a user pauses KEDA at one replica")
+	_, err := h.Cluster.Kubectl(s.Context(), "", "annotate", "scaledobject", object, "-n", l.namespace, "autoscaling.keda.sh/paused-replicas=1")
+	s.must(err)
+	s.eventually("the annotation is removed", func() (bool, string) {
+		out, err := h.Cluster.Kubectl(s.Context(), "", "get", "scaledobject", object, "-n", l.namespace, "-o", "jsonpath={.metadata.annotations}")
+		return err == nil && !strings.Contains(out.Stdout, "autoscaling.keda.sh/"), out.Stdout
+	})
+	s.reads(l.namespace, object, queueMetric)
+	s.becomes(l.namespace, object, 3)
+
+	l.configure("server: {autoscaling: {prometheus: {address: http://prometheus-gone.monitoring.svc:9090}}}")
+	l.is(name, "Autoscaling", metav1.ConditionFalse, "Fallback", "keeps its replicas")
+	s.load(l.namespace+"/"+object, 1)
+	s.stays(l.namespace, object, 3, 40*time.Second)
+	l.configure("{}")
+	s.becomes(l.namespace, object, 1)
+	l.is(name, "Autoscaling", metav1.ConditionTrue, "Scaling")
+}
