@@ -91,14 +91,14 @@ func components(t *testing.T) []component {
 func TestReference(t *testing.T) {
 	t.Parallel()
 	page := reference.New("Support matrix", "test/supportmatrix")
-	page.Text("This page is for the administrator. It lists the versions that the tests of this version of TMS use, and how. Other versions, from the needed one on, should work, but no test runs them.")
+	page.Text("This page is for the administrator. It lists the versions with which this version of TMS is tested, and how. Other versions should work if they meet the column *needed*, but no test runs them.")
 	var rows [][]string
 	for _, c := range components(t) {
 		rows = append(rows, []string{c.name, c.needed, c.tested, c.how})
 	}
 	page.Table([]string{"component", "needed", "tested", "how"}, rows)
-	page.Text("An optional feature can need a newer Kubernetes than the chart: its documentation says so.")
-	page.Text("[install.md](install.md#prerequisites) says what TMS needs each component for. [CHANGELOG.md](../CHANGELOG.md) lists changes of the needed versions.")
+	page.Text("An optional feature can need a newer Kubernetes than the chart: its guide names the version.")
+	page.Text("[install.md](install.md#prerequisites) explains why TMS needs each component. [CHANGELOG.md](../CHANGELOG.md) lists changes of the needed versions.")
 	golden.Equal(t, project+"/docs/support-matrix.md", page.String())
 }
 
