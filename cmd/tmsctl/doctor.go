@@ -16,17 +16,17 @@ import (
 	"github.com/triton-leases/tms/internal/limitread"
 )
 
-const doctorHelp = `Find out why a lease does not scale. The command follows each metric of a lease, from
-Triton over Prometheus and the custom metrics API to the HorizontalPodAutoscaler, and stops
-at the first break. For each break it prints a code, a command that shows it, what to do, and
-a link. docs/reference/doctor.md lists the codes.
+const doctorHelp = `Find out why a lease does not scale. The command follows each metric of a lease from
+Triton through Prometheus and the custom metrics API to the HorizontalPodAutoscaler, and
+stops at the first error. For each problem it prints a code, a command that shows it, what
+to do, and a link. docs/reference/doctor.md lists the codes.
 
-It checks leases in the values and TritonLeases: the named one, or all that scale. It does
-not call tms-server, but reads through the API server with your kubeconfig, and changes
-nothing. What you may not read is skipped, and the right that you lack is printed.
+It checks the named lease, or all leases that scale: leases in the values and TritonLeases.
+It reads through the API server with your kubeconfig, and changes nothing. It does not call
+tms-server. If you lack a right, it prints the right and skips the check.
 
-With --pre, it checks a cluster before an install: whether it has what leases need, whether
-you may create the objects, and whether Prometheus will select them.
+With --pre, it checks a cluster before an install: that it has what leases need, that you
+may create the objects, and that Prometheus will select them.
 
 Exit status: 0 if there is no error, 1 if there is one, 2 for wrong usage.`
 
@@ -56,8 +56,8 @@ func newDoctor(o *options, s streams) *cobra.Command {
 	flags.BoolVarP(&d.all, "all-namespaces", "A", false, "check the leases of all namespaces")
 	flags.BoolVar(&d.pre, "pre", false, "check the cluster before an install in --namespace")
 	flags.StringArrayVarP(&d.files, "values", "f", nil, "values `file` of the install, with --pre; later files override earlier ones, and - is standard input")
-	flags.DurationVar(&d.wait, "wait", 0, "repeat the checks until there is no error, for this long")
-	flags.StringVar(&d.prometheus, "prometheus", "", "API of Prometheus: `namespace/service:port` (default that of the Prometheus that selects the PodMonitor)")
+	flags.DurationVar(&d.wait, "wait", 0, "repeat the checks until there is no error, at most for this `duration`")
+	flags.StringVar(&d.prometheus, "prometheus", "", "API of Prometheus: `namespace/service:port` (default the Prometheus that selects the PodMonitor)")
 	return command
 }
 
@@ -92,7 +92,7 @@ func (d *doctorOptions) check(command *cobra.Command, args []string) error {
 	return nil
 }
 
-// errUnhealthy is the error of a report with errors. The report is the output.
+// errUnhealthy is the error of a report with errors. The report is already printed.
 var errUnhealthy = errors.New("the checks found an error")
 
 func (d *doctorOptions) run(command *cobra.Command, s streams, args []string) error {
@@ -136,7 +136,7 @@ func (d *doctorOptions) run(command *cobra.Command, s streams, args []string) er
 	return nil
 }
 
-// open returns the cluster of the kubeconfig flags, that of a saved target, or the current
+// open returns the cluster of the kubeconfig flags, of the saved target, or of the current
 // context of kubectl.
 func (d *doctorOptions) open() (*cluster.Cluster, error) {
 	if d.kube == (kubeEndpoint{}) {

@@ -22,11 +22,11 @@ const watchHelp = `Show leases until you press Ctrl-C or --timeout is over. With
 it is deleted.
 
 On a terminal, the table is drawn again after each --interval. Elsewhere, and with -z or -o,
-each lease is printed at first, and then again when it changes. A lease that is deleted is
+each lease is printed once, and again when it changes. A lease that is deleted is
 printed a last time, with the state released.
 
-If the server cannot be reached later, lease watch tries again. The exit status is 4 if the
-lease does not exist at first.
+If the connection to the server is lost, lease watch tries again. The exit status is 4 if
+the lease does not exist at the start.
 
 `
 
@@ -74,7 +74,7 @@ func newWatch(o *options, s streams) *cobra.Command {
 	return command
 }
 
-// getOne returns a lease.
+// getOne returns the list of one lease.
 func getOne(ctx context.Context, c *client.Client, namespace, id string) ([]*tmsv1.Lease, error) {
 	lease, err := c.Status(ctx, &tmsv1.StatusRequest{Namespace: namespace, Id: id})
 	if err != nil {
@@ -85,9 +85,10 @@ func getOne(ctx context.Context, c *client.Client, namespace, id string) ([]*tms
 
 // watchOutput shows the leases of a watch.
 type watchOutput interface {
-	// show shows all leases, of which some changed or were deleted since the last call.
+	// show shows all leases. changed are those that changed or were deleted since the last
+	// call.
 	show(all, changed []*tmsv1.Lease) error
-	// lost shows that the server cannot be reached. Calls in a row have the same meaning.
+	// lost shows that the server cannot be reached. Calls in a row report the same outage.
 	lost(err error) error
 }
 
@@ -139,8 +140,8 @@ func (w *watch) poll(ctx context.Context) (done bool, err error) {
 	return false, err
 }
 
-// changes returns the leases that are new, that differ, or that do not exist any more. These
-// get the state released.
+// changes returns the leases that are new, changed or deleted. Deleted leases get the state
+// released.
 func changes(before, after []*tmsv1.Lease) []*tmsv1.Lease {
 	type key struct{ namespace, id string }
 	keyOf := func(lease *tmsv1.Lease) key { return key{lease.GetNamespace(), lease.GetId()} }

@@ -1,5 +1,5 @@
-// Package budget reads from TritonLeases what they ask of the GPU budget of their
-// namespace, and what they hold of it.
+// Package budget computes the GPUs that TritonLeases ask for and hold in the budget of their
+// namespace.
 package budget
 
 import (
@@ -49,9 +49,10 @@ func (r *Request) Keep(bounds *policy.LeaseBounds, asked int64) []v1alpha1.Adjus
 	return adjustments
 }
 
-// replicas returns the fewest and the most replicas of a grant: the highest ones of its
-// schedule, because a lease must not lose its GPUs at an entry of another one. A lease that does not scale
-// gets fewer replicas if its number does not fit, but one at least.
+// replicas returns the minimum and the maximum that a grant needs in the budget. With a
+// schedule they are the highest of all entries, so that a change of the entry does not need
+// more GPUs. A lease that does not scale gets fewer replicas if its number does not fit, but
+// at least one.
 func replicas(grant v1alpha1.Grant) (minimum, maximum int64) {
 	if grant.Autoscaled {
 		return grant.HighestReplicas()

@@ -29,9 +29,9 @@ func (r *reconciliation) clampGranted(ctx context.Context, renderer *render.Leas
 		}
 		r.charge.lowerGranted(&granted.Grant)
 	}
-	if entry, has, err := r.inForce(granted.Grant); err != nil {
+	if entry, scheduled, err := r.activeEntry(granted.Grant); err != nil {
 		return err
-	} else if has {
+	} else if scheduled {
 		granted.SetInForce(entry)
 		r.recordSchedule(granted.Grant)
 	}

@@ -30,9 +30,9 @@ func (r *reconciliation) evaluate(ctx context.Context, renderer *render.LeaseRen
 		}
 	}
 	if granted != nil {
-		if entry, has, err := r.inForce(granted.Grant); err != nil {
+		if entry, scheduled, err := r.activeEntry(granted.Grant); err != nil {
 			return nil, err
-		} else if has {
+		} else if scheduled {
 			renderer.SetInForce(granted, entry)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// scaledObjectKind is the kind from which KEDA makes the HorizontalPodAutoscaler of a lease.
+// scaledObjectKind is the kind from which KEDA creates the HorizontalPodAutoscaler of a lease.
 const scaledObjectKind = "ScaledObject"
 
 // isMadeByKEDA reports whether a ScaledObject owns a HorizontalPodAutoscaler. KEDA copies the
@@ -126,7 +126,8 @@ func (r *reconciliation) setScaledObjectBounds(ctx context.Context, object *unst
 // kedaConditions are the conditions of a ScaledObject that the status of a lease shows.
 var kedaConditions = []string{"Ready", "Fallback"}
 
-// trimScaledObject removes what KEDA changes with each look at the metrics from the status.
+// trimScaledObject keeps only kedaConditions in the status. KEDA changes the rest each time it
+// reads the metrics.
 func trimScaledObject(object *unstructured.Unstructured) {
 	all, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	kept := slices.DeleteFunc(all, func(c any) bool {
@@ -137,8 +138,8 @@ func trimScaledObject(object *unstructured.Unstructured) {
 	object.Object["status"] = map[string]any{"conditions": kept}
 }
 
-// kedaProblem returns why KEDA does not scale a lease as its metrics say: a reason and a
-// message. Both are empty if it does.
+// kedaProblem returns a reason and a message if KEDA does not scale a lease by its metrics.
+// Both are empty if it does.
 func kedaProblem(object *unstructured.Unstructured) (reason, message string) {
 	if object == nil {
 		return "", ""
@@ -161,12 +162,12 @@ func kedaProblem(object *unstructured.Unstructured) (reason, message string) {
 	return reason, message
 }
 
-// kedaPrefix is the prefix of annotations with which users pause KEDA. While it is paused,
+// kedaPrefix is the prefix of the annotations that pause a ScaledObject. While it is paused,
 // nothing holds the workload within the bounds of the lease.
 const kedaPrefix = "autoscaling.keda.sh/"
 
-// pausesOf returns a patch of the annotations of a ScaledObject that removes those with
-// kedaPrefix. It is empty if there are none.
+// pausesOf returns a merge patch that removes the annotations with kedaPrefix from a
+// ScaledObject. It is empty if there are none.
 func pausesOf(content map[string]any) map[string]any {
 	annotations, _, _ := unstructured.NestedMap(content, "metadata", "annotations")
 	removed := map[string]any{}

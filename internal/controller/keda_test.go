@@ -221,7 +221,7 @@ func TestKEDABounds(t *testing.T) {
 }
 
 // TestKEDAEvents: a change of an autoscaler that KEDA made reconciles its lease, and what KEDA
-// changes with each look at the metrics reconciles none.
+// changes each time it reads the metrics reconciles none.
 func TestKEDAEvents(t *testing.T) {
 	t.Parallel()
 	owner := func(apiVersion, kind string) *autoscalingv2.HorizontalPodAutoscaler {

@@ -20,23 +20,23 @@ type reason struct {
 // none is the eventType of a reason without an event.
 const none = ""
 
-// reasons are all reasons, without those that the condition Autoscaling copies from the
+// reasons lists all reasons, except those that the condition Autoscaling copies from the
 // HorizontalPodAutoscaler.
 var reasons = []reason{
-	{v1alpha1.ConditionGranted, "Granted", metav1.ConditionTrue, corev1.EventTypeNormal, "The lease has what it asks for. The message holds the warnings."},
+	{v1alpha1.ConditionGranted, "Granted", metav1.ConditionTrue, corev1.EventTypeNormal, "The lease has what it asks for. The message contains the warnings."},
 	{v1alpha1.ConditionGranted, "Adjusted", metav1.ConditionTrue, corev1.EventTypeWarning, "A number of the lease is clamped. The message has one sentence for each number."},
 	{v1alpha1.ConditionGranted, "Refused", metav1.ConditionFalse, corev1.EventTypeWarning, "The request is refused. The message says what to change. Existing objects keep running."},
 	{v1alpha1.ConditionReady, "Serving", metav1.ConditionTrue, none, "At least one replica serves all models."},
 	{v1alpha1.ConditionReady, "Starting", metav1.ConditionFalse, none, "No replica serves yet."},
 	{v1alpha1.ConditionReady, "Failed", metav1.ConditionFalse, corev1.EventTypeWarning, "An object cannot be applied, or the Deployment makes no progress. The message is that of Kubernetes."},
 	{v1alpha1.ConditionReady, "Refused", metav1.ConditionFalse, none, "The lease is refused and nothing runs: see the condition Granted."},
-	{v1alpha1.ConditionReady, "Conflict", metav1.ConditionFalse, corev1.EventTypeWarning, "An object with the name of one of the lease's objects exists and does not belong to the lease."},
+	{v1alpha1.ConditionReady, "Conflict", metav1.ConditionFalse, corev1.EventTypeWarning, "An object with the name that the lease needs exists, and does not belong to the lease."},
 	{v1alpha1.ConditionReady, "ScaledToZero", metav1.ConditionFalse, none, "The Deployment asks for 0 replicas."},
 	{v1alpha1.ConditionReady, "Target", metav1.ConditionUnknown, none, "The lease scales an existing workload and does not run Triton itself."},
 	{v1alpha1.ConditionAutoscaling, "Scaling", metav1.ConditionTrue, none, "The HorizontalPodAutoscaler reads its metrics."},
 	{v1alpha1.ConditionAutoscaling, "NotAsked", metav1.ConditionFalse, none, "The lease does not ask for autoscaling."},
 	{v1alpha1.ConditionAutoscaling, "SwitchedOff", metav1.ConditionFalse, none, "The administrator switched autoscaling off with server.autoscaling.enable."},
-	{v1alpha1.ConditionAutoscaling, "KindsMissing", metav1.ConditionFalse, none, "The API server does not serve PodMonitors or PrometheusRules: install the Prometheus Operator. With KEDA as the source, ScaledObjects: install KEDA."},
+	{v1alpha1.ConditionAutoscaling, "KindsMissing", metav1.ConditionFalse, none, "The API server does not serve a kind of the lease: PodMonitor or PrometheusRule (install the Prometheus Operator), or ScaledObject (install KEDA)."},
 	{v1alpha1.ConditionAutoscaling, "Refused", metav1.ConditionFalse, none, "The lease is refused: see the condition Granted."},
 	{v1alpha1.ConditionAutoscaling, "Starting", metav1.ConditionUnknown, none, "The HorizontalPodAutoscaler has no status yet."},
 	{v1alpha1.ConditionAutoscaling, "Fallback", metav1.ConditionFalse, none, "KEDA cannot read a metric, and keeps the replicas."},

@@ -9,9 +9,10 @@ import (
 	"github.com/triton-leases/tms/internal/schedule"
 )
 
-// inForce returns the entry of a granted schedule that is in effect, and whether there is
-// one. It writes it to the status, and reconciles the lease at the next time.
-func (r *reconciliation) inForce(grant v1alpha1.Grant) (entry int, has bool, err error) {
+// activeEntry returns the index of the entry of a granted schedule that is in effect. It
+// records the entry in the status, and requeues the lease for the next time. It returns false
+// if the lease has no schedule.
+func (r *reconciliation) activeEntry(grant v1alpha1.Grant) (entry int, ok bool, err error) {
 	r.status.Schedule = nil
 	if len(grant.Schedule) == 0 {
 		return 0, false, nil
@@ -27,7 +28,7 @@ func (r *reconciliation) inForce(grant v1alpha1.Grant) (entry int, has bool, err
 	return state.Active, true, nil
 }
 
-// recordSchedule records an event if another entry of the schedule is in effect than before.
+// recordSchedule records an event if the entry of the schedule that is in effect changed.
 func (r *reconciliation) recordSchedule(grant v1alpha1.Grant) {
 	now, before := r.status.Schedule, r.lease.Status.Schedule
 	if now == nil || before != nil && before.Active == now.Active {

@@ -31,11 +31,11 @@ const (
 	manifestKey = "hpa.yaml"
 )
 
-// appliedAnnotation has a digest of the manifest that was applied last: a manifest that loses
-// a field differs in no other way from an autoscaler that still has it.
+// appliedAnnotation is a digest of the last applied manifest. If a manifest loses a field, only
+// the digest differs, because the autoscaler still has the field.
 const appliedAnnotation = "tms.triton-leases.dev/applied"
 
-// reconciler applies the autoscaler of one ConfigMap for each call of Reconcile.
+// reconciler applies the autoscalers of ConfigMaps.
 type reconciler struct {
 	client.Client // reads from a cache
 
@@ -68,7 +68,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	if live != nil && !mayApply(live, owner) {
-		return reconcile.Result{}, nil // it is reconciled again when the autoscaler is gone
+		return reconcile.Result{}, nil // the deletion of the autoscaler reconciles it again
 	}
 	other, err := r.other(ctx, wanted)
 	if err != nil {
@@ -89,8 +89,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{RequeueAfter: max(state.Next.Sub(now), time.Millisecond)}, nil
 }
 
-// decode returns the autoscaler and the schedule of a ConfigMap. The autoscaler has the
-// replicas of the lease without a schedule.
+// decode returns the autoscaler and the schedule of a ConfigMap. The autoscaler has the minimum
+// and the maximum of the lease without the schedule.
 func decode(owner *corev1.ConfigMap) (*autoscalingv2.HorizontalPodAutoscaler, []v1alpha1.ScheduledReplicas, error) {
 	var entries []v1alpha1.ScheduledReplicas
 	if err := yaml.UnmarshalStrict([]byte(owner.Data[scheduleKey]), &entries); err != nil {
@@ -122,8 +122,8 @@ func decode(owner *corev1.ConfigMap) (*autoscalingv2.HorizontalPodAutoscaler, []
 	return wanted, entries, nil
 }
 
-// mayApply reports whether no other object owns an autoscaler. The one of an earlier ConfigMap
-// of the same name exists until the garbage collector deletes it.
+// mayApply reports whether owner may have an autoscaler: no other object owns it. The autoscaler
+// of an earlier ConfigMap with this name exists until the garbage collector deletes it.
 func mayApply(live *autoscalingv2.HorizontalPodAutoscaler, owner *corev1.ConfigMap) bool {
 	controller := metav1.GetControllerOf(live)
 	return live.DeletionTimestamp.IsZero() && (controller == nil || controller.UID == owner.UID)
@@ -144,7 +144,8 @@ func (r *reconciler) other(ctx context.Context, wanted *autoscalingv2.Horizontal
 	return nil, nil
 }
 
-// workloadOf identifies what an autoscaler scales. The API version does not count.
+// workloadOf returns the group, kind and name of the workload that an autoscaler scales. The
+// API version does not matter.
 func workloadOf(autoscaler *autoscalingv2.HorizontalPodAutoscaler) string {
 	target := autoscaler.Spec.ScaleTargetRef
 	return schema.FromAPIVersionAndKind(target.APIVersion, target.Kind).GroupKind().String() + " " + target.Name
@@ -182,14 +183,15 @@ func (r *reconciler) apply(ctx context.Context, wanted, live *autoscalingv2.Hori
 	return nil
 }
 
-// upToDate reports whether an autoscaler has all that is wanted. It may have more, such as
+// upToDate reports whether live has each field of wanted. It may have more fields, such as
 // defaults.
 func upToDate(wanted, live *autoscalingv2.HorizontalPodAutoscaler) bool {
 	return metav1.GetControllerOf(live) != nil && equality.Semantic.DeepDerivative(wanted.Labels, live.Labels) &&
 		equality.Semantic.DeepDerivative(wanted.Annotations, live.Annotations) && equality.Semantic.DeepDerivative(wanted.Spec, live.Spec)
 }
 
-// all returns the requests for all schedules: an autoscaler can be in the way of any of them.
+// all returns the requests for all schedules, because an autoscaler can scale the workload of
+// any of them.
 func (r *reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
 	var owners corev1.ConfigMapList
 	if r.List(ctx, &owners) != nil {

@@ -138,7 +138,7 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// TestAutoscaler: the autoscaler belongs to the ConfigMap, and has all that the manifest has.
+// TestAutoscaler: the autoscaler belongs to the ConfigMap, and has each field of the manifest.
 func TestAutoscaler(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, "2026-11-30T12:00:00Z")

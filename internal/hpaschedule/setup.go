@@ -1,7 +1,7 @@
-// Package hpaschedule applies the HorizontalPodAutoscalers of the leases of the values that
-// have a schedule. The chart renders a ConfigMap for each of them, with the manifest and the
-// granted schedule. Helm does not own the autoscaler, because each upgrade would reset its
-// replicas: the ConfigMap is its owner.
+// Package hpaschedule applies the HorizontalPodAutoscalers of leases in the values that have a
+// schedule. For each of them, the chart renders a ConfigMap with the manifest and the granted
+// schedule. The ConfigMap owns the autoscaler. If Helm managed it, each upgrade would reset its
+// bounds.
 package hpaschedule
 
 import (
@@ -36,7 +36,7 @@ const (
 // release of this tms-server. The controller reads only ConfigMaps with a schedule and
 // HorizontalPodAutoscalers of that namespace.
 func Setup(mgr manager.Manager, release client.ObjectKey) error {
-	// The cache of mgr holds other objects, and maybe not those of this namespace.
+	// The cache of mgr selects other objects, and may leave out this namespace.
 	own, err := cluster.New(mgr.GetConfig(), func(o *cluster.Options) {
 		o.Scheme, o.HTTPClient, o.Logger = mgr.GetScheme(), mgr.GetHTTPClient(), mgr.GetLogger()
 		o.Cache = cache.Options{

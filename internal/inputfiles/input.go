@@ -21,14 +21,14 @@ import (
 // Input is the input of one command line: merged values, and TritonLeases.
 type Input struct {
 	render.Input
-	// Manifests are TritonLeases. If a file holds manifests, they are rendered instead of
-	// the leases of the values.
+	// Manifests are TritonLeases. If a file contains manifests, they are rendered instead of
+	// the leases in the values.
 	Manifests    []*preview.Manifest
 	HasManifests bool
 	// Sources are the values files and the flags that set values, lowest precedence
 	// first. Errors name the source that sets a key.
 	Sources []Source
-	// positions are those of the sources, once they are asked for.
+	// positions are the positions of the keys in Sources. Origin fills them.
 	positions []*valuesfile.Positions
 	// Files are the names of all files, in the order of the command line.
 	Files []string
@@ -67,7 +67,7 @@ func (f *Flags) Read(stdin io.Reader) (*Input, error) {
 	return in, nil
 }
 
-// add adds a file, which holds values or manifests.
+// add adds a file of values or of manifests.
 func (in *Input) add(name string, text []byte) error {
 	in.Files = append(in.Files, name)
 	err := in.Add(text)
@@ -171,7 +171,7 @@ func inFile(name string, err error) error {
 
 const syntaxRule = "syntax"
 
-// Render renders the TritonLeases of the input if a file holds manifests, and the values
+// Render renders the TritonLeases of the input if a file contains manifests, and the values
 // otherwise. leases selects TritonLeases; nil means all of them. Errors have positions.
 func (in *Input) Render(renderer *render.Renderer, release render.Release, leases []string) (result *render.Result, err error) {
 	if in.HasManifests {

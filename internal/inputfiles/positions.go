@@ -35,9 +35,9 @@ func (in *Input) withPositions(err error) error {
 	return found
 }
 
-// Origin returns the source that has the longest prefix of a path, the last one if several
-// have it, and the position in that source. The source is empty if none has a prefix: the
-// value is a default of the chart. A flag has no position.
+// Origin returns the source and the position of the longest prefix of a path. If several sources
+// have it, the last one wins. If none has a prefix, the value is a default of the chart, and the
+// source is empty. A flag has no position.
 func (in *Input) Origin(field string) Problem {
 	if in.positions == nil {
 		in.positions = make([]*valuesfile.Positions, len(in.Sources))

@@ -45,17 +45,17 @@ var (
 	BudgetGPUs = Metric{
 		"tms_budget_gpus", Gauge,
 		[]string{"namespace"},
-		"GPU budget of a namespace that has leases, or a budget of its own.",
+		"GPU budget of a namespace with leases or with its own budget.",
 	}
 	BudgetGPUsCharged = Metric{
 		"tms_budget_gpus_charged", Gauge,
 		[]string{"namespace"},
-		"GPUs that the leases of a namespace are charged.",
+		"GPUs that are charged to the budget of a namespace.",
 	}
 	LeaseLimit = Metric{
 		"tms_lease_limit", Gauge,
 		[]string{"resource"},
-		"Limit of one lease: replicas without autoscaling; GPUs, CPUs and bytes of memory of one replica. And the most granted leases: leases, leasesPerNamespace.",
+		"Limits by resource. Of one lease: replicas without autoscaling. Of one replica: GPUs, CPUs, bytes of memory. Of granted leases: leases, leasesPerNamespace.",
 	}
 )
 

@@ -260,7 +260,7 @@ func TestRenderByName(t *testing.T) {
 }
 
 // TestRenderEmptyList checks that an empty list, as kubectl prints it, renders nothing:
-// the leases of the values are ignored.
+// the leases in the values are ignored.
 func TestRenderEmptyList(t *testing.T) {
 	t.Parallel()
 	result, err := previewOf(t, nil, []byte("leases: {a: {models: [{name: m, uri: /m}]}}"), []byte("apiVersion: v1\nkind: List\nitems: []\n"))
@@ -295,7 +295,7 @@ func TestExample(t *testing.T) {
 	require.NotEmpty(t, slices.Collect(result.Documents()))
 }
 
-// wide are bounds that allow everything that leases of the values have.
+// wide are bounds that allow everything that leases in the values have.
 const wide = `allowedSecrets: [s3], allowedVolumes: [emptyDir, persistentVolumeClaim, configMap, secret, hostPath], allowedTolerations: [{}], podSecurityStandard: privileged, limits: {replicas: 1000}`
 
 // tritonKeys returns all keys of triton.

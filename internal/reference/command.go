@@ -44,8 +44,8 @@ func (p *Page) command(c *cobra.Command) {
 	}
 }
 
-// flags adds a table of flags. The flags help and version are left out: all commands have
-// the one, and all root commands the other.
+// flags adds a table of flags, without help, which all commands have, and version, which all
+// root commands have.
 func (p *Page) flags(title string, flags *pflag.FlagSet) {
 	var rows [][]string
 	flags.VisitAll(func(flag *pflag.Flag) {
@@ -65,8 +65,8 @@ func (p *Page) flags(title string, flags *pflag.FlagSet) {
 	}
 }
 
-// defaultOf returns the default of a flag, and "" for none. The usage of a flag names a
-// default that depends on something.
+// defaultOf returns the default of a flag, and "" for none. If the default is not constant, the
+// usage of the flag describes it.
 func defaultOf(flag *pflag.Flag) string {
 	switch flag.DefValue {
 	case "", "[]", "false":

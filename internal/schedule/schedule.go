@@ -13,7 +13,7 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// State is what a schedule says at one time.
+// State is the entry of a schedule in effect at one time.
 type State struct {
 	// Active is the index of the entry in effect. If several entries took effect at the same
 	// time, it is the last of them.
@@ -41,9 +41,9 @@ func At(entries []v1alpha1.ScheduledReplicas, now time.Time) (State, error) {
 	return state, nil
 }
 
-// Check returns the faults of the entries that a lease asks for. The path is that of the
-// list. The schema of the chart knows only the characters of cron expressions and of names
-// of time zones.
+// Check returns the faults of the entries that a lease asks for. path is the path of the
+// list. The schema of the chart checks only the characters of cron expressions and of time
+// zones.
 func Check(path *field.Path, entries []v1alpha1.ScheduledRange) field.ErrorList {
 	var faults field.ErrorList
 	for i, entry := range entries {

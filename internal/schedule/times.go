@@ -17,9 +17,9 @@ import (
 
 // Times are the times of a cron expression in a time zone.
 //
-// The expression is matched against the clock on the wall. A time that a change of the clock
-// skips is the moment right after the change. A time that the clock shows twice is the first
-// of the two moments.
+// The expression matches local times. If the clock skips a time, the time is the moment right
+// after the change of the clock. If the clock shows a time twice, it is the first of the two
+// moments.
 type Times struct {
 	cron *cron.SpecSchedule
 	zone *time.Location
@@ -40,7 +40,7 @@ func Parse(expression, timeZone string) (*Times, error) {
 	return &Times{parsed, zone}, nil
 }
 
-// parser is that of the CronJobs of Kubernetes.
+// parser is the parser of the CronJobs of Kubernetes.
 var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 
 func parseCron(expression string) (*cron.SpecSchedule, error) {
@@ -57,12 +57,12 @@ func parseCron(expression string) (*cron.SpecSchedule, error) {
 	}
 	leapYear := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	if _, found := (&Times{cron: spec}).onOrAfter(leapYear, 366); !found {
-		return nil, errors.New("must have a time: no day of any year matches")
+		return nil, errors.New("must match a day: no day of any year matches")
 	}
 	return spec, nil
 }
 
-// zones caches time zones by name. To load one reads a file.
+// zones caches time zones by name, because time.LoadLocation reads a file.
 var zones sync.Map
 
 func parseZone(name string) (*time.Location, error) {
@@ -94,7 +94,7 @@ func (t *Times) Next(now time.Time) time.Time {
 // to 29 February 2104.
 const maxDays = 8*366 + 1
 
-// The functions below compute with the minutes that a clock shows, as a time in UTC.
+// In the functions below, wall is a local minute, as a time in UTC.
 
 // shown returns the latest minute that the clock of the zone has shown until now.
 func (t *Times) shown(now time.Time) time.Time {
@@ -109,7 +109,7 @@ func (t *Times) shown(now time.Time) time.Time {
 	return latest
 }
 
-// moment returns when the clock of the zone first shows a minute or a later one.
+// moment returns the first moment at which the clock of the zone shows wall or a later minute.
 func (t *Times) moment(wall time.Time) time.Time {
 	moment := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), 0, 0, t.zone)
 	start, end := moment.ZoneBounds()

@@ -11,7 +11,7 @@
 // silently.
 //
 // LeaseBounds (the values key server.leases) are what TritonLeases may say, and for how
-// long they last. Leases of the values are not bound by them.
+// long they last. Leases in the values are not bound by them.
 //
 // All functions are pure. They expect values that the schema of the chart accepts. The
 // chart implements the same policy, without LeaseBounds, in templates/_policy_*.tpl, for a

@@ -11,7 +11,7 @@ import (
 )
 
 // LeaseConfig are the bounds of TritonLeases, besides those of autoscaling: the values key
-// server.leases. Its defaults are in the chart's values.yaml. Leases of the values are the
+// server.leases. Its defaults are in the chart's values.yaml. Leases in the values are the
 // administrator's own, and not bound by them.
 type LeaseConfig struct {
 	// AllowedFields are the keys of spec.triton that a TritonLease may set, parts of

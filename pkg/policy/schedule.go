@@ -37,7 +37,7 @@ func scheduleWarning(path *field.Path, request v1alpha1.Autoscaling) []v1alpha1.
 		"ignored, because the lease is not autoscaled: set autoscaling.enable to true")}
 }
 
-// CheckScheduleServer refuses a schedule in a lease of the values of a release without
+// CheckScheduleServer refuses a schedule in a lease in the values of a release without
 // tms-server, or with KEDA. The path is that of the lease.
 func CheckScheduleServer(path *field.Path, request v1alpha1.Autoscaling, hasServer bool, source Source) Refusal {
 	if len(request.Replicas.Schedule) == 0 {

@@ -18,7 +18,7 @@ import (
 type GrantedLease struct {
 	// Name is its key under leases, or the name of a TritonLease.
 	Name string
-	// Namespace is that of a TritonLease; it is empty for a lease of the values.
+	// Namespace is that of a TritonLease; it is empty for a lease in the values.
 	Namespace string
 	// ObjectName is the name of all of its objects.
 	ObjectName string
@@ -135,7 +135,7 @@ func (lr *LeaseRenderer) deployments(leases map[string]any) map[string]bool {
 	return all
 }
 
-// Grant grants one lease of the values. The error is a policy.Refusal with paths that
+// Grant grants one lease in the values. The error is a policy.Refusal with paths that
 // begin with leases.<name>.
 func (lr *LeaseRenderer) Grant(name string, spec *v1alpha1.LeaseSpec) (*GrantedLease, error) {
 	value, err := spec.Map()

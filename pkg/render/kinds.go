@@ -39,7 +39,7 @@ type Objects struct {
 	MetricsRule             *monitoringv1.PrometheusRule
 	HorizontalPodAutoscaler *autoscalingv2.HorizontalPodAutoscaler
 	ScaledObject            *kedav1alpha1.ScaledObject
-	// Schedule has the HorizontalPodAutoscaler of a lease of the values with a schedule, for
+	// Schedule has the HorizontalPodAutoscaler of a lease in the values with a schedule, for
 	// tms-server.
 	Schedule *corev1.ConfigMap
 }
@@ -59,7 +59,7 @@ type Kind struct {
 	// verbatim reports whether the values hold parts of the manifest as Kubernetes defines
 	// them, and the schema knows little of them. Kubernetes may refuse such a manifest.
 	verbatim bool
-	// ofValues reports whether only leases of the values have such an object. tms-server does
+	// ofValues reports whether only leases in the values have such an object. tms-server does
 	// not apply it.
 	ofValues bool
 	// set stores an object that New returned.

@@ -33,7 +33,7 @@ type MonitoringNeeds struct {
 	// Autoscaled reports whether a lease scales, and Renewed whether one is renewed while it
 	// serves requests.
 	Autoscaled, Renewed bool
-	// Scheduled reports whether a lease of the values has a schedule.
+	// Scheduled reports whether a lease in the values has a schedule.
 	Scheduled bool
 	// Metrics are the metrics by which leases scale, sorted, without duplicates.
 	Metrics []v1alpha1.MetricName

@@ -164,7 +164,7 @@ func TestServerConfigMap(t *testing.T) {
 	require.Greater(t, same, 30)
 	config := configuration(t, mustRender(t, r, read(t, "../../charts/tms/ci/server-values.yaml")))
 	require.NotContains(t, string(config), "e+", "numbers are written as digits")
-	require.NotContains(t, string(config), "resnet50", "leases of the values are not in it")
+	require.NotContains(t, string(config), "resnet50", "leases in the values are not in it")
 	require.NotContains(t, string(config), "logLevel", "how tms-server is deployed is not in it")
 }
 

@@ -58,7 +58,7 @@ var apiRules = map[string]string{
 	"authorization.k8s.io/subjectaccessreviews create":              "authorize callers",
 }
 
-// scheduleRules are the additional rules of a tms-server with schedules of leases of the values.
+// scheduleRules are the additional rules of a tms-server with schedules of leases in the values.
 var scheduleRules = map[string]string{
 	"/configmaps get list watch": "read the schedules",
 }

@@ -43,7 +43,7 @@ type grantShape struct {
 	Autoscaled, Renewed, ConnectionAge, Reloaded, Scheduled bool
 	Metrics                                                 []string
 	Adjustments                                             int
-	// Entries is the number of entries of the schedule of a lease of the values.
+	// Entries is the number of entries of the schedule of a lease in the values.
 	Entries int
 }
 

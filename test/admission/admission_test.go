@@ -281,7 +281,7 @@ func TestAdmissionOfScaledObjects(t *testing.T) {
 }
 
 // othersAreFree checks that the policies ignore an object that would be refused if it
-// belongs to no TritonLease, to a lease of the values, or to another release.
+// belongs to no TritonLease, to a lease in the values, or to another release.
 func (a *admitter) othersAreFree(resource string, refused object) {
 	a.Helper()
 	require.NotEmpty(a, a.try(resource, "", nil, refused))
@@ -378,7 +378,7 @@ func TestAdmissionOfScale(t *testing.T) {
 		require.Contains(t, try(namespace, "tms-resnet50", of, 1, 11), message)
 		require.Contains(t, try(namespace, "tms-resnet50", of, 50, 51), message)
 	}
-	// Deployments of others, and of a lease of the values.
+	// Deployments of others, and of a lease in the values.
 	require.Empty(t, try(release.Namespace, "tms-mine", of, 1, 99))
 	require.Contains(t, try("vision", "tms-mine", of, 1, 99), message)
 	for _, other := range []string{

@@ -45,7 +45,7 @@ func TestLeaseUpgrade(t *testing.T) {
 	l.serves("resnet50")
 	l.apply("plain", "{"+vision+"}")
 	l.serves("plain")
-	s.step("a TritonLease conflicts with a lease of the values that has the same name")
+	s.step("a TritonLease conflicts with a lease in the values that has the same name")
 	l.apply("installed", scaled(3))
 	l.is("installed", "Ready", metav1.ConditionFalse, "Conflict", "Deployment tms-installed")
 	installedUnchanged()

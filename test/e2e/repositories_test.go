@@ -402,7 +402,7 @@ server:
 	pods, err := h.Cluster.Client.CoreV1().Pods(values).List(s.Context(), metav1.ListOptions{LabelSelector: "tms.triton-leases.dev/lease=echo"})
 	s.must(err)
 	if len(pods.Items) != 1 {
-		s.fatal("the lease of the values has %d pods", len(pods.Items))
+		s.fatal("the lease in the values has %d pods", len(pods.Items))
 	}
 	s.keptSecret([]string{l.namespace, wrongKey.namespace, values}, s3.KeyID, s3.Secret)
 }

@@ -14,7 +14,7 @@ import (
 // everyMinute is the replicas of a lease whose bounds change each minute.
 const everyMinute = `{schedule: [{cron: "0-59/2 * * * *", maximum: 2}, {cron: "1-59/2 * * * *", timeZone: Europe/Berlin, minimum: 2, maximum: 50}]}`
 
-// TestSchedule checks that the bounds of a TritonLease and of a lease of the values follow their
+// TestSchedule checks that the bounds of a TritonLease and of a lease in the values follow their
 // schedules, and that upgrades with Helm 4 remove and add a schedule.
 func TestSchedule(t *testing.T) {
 	t.Parallel()

@@ -81,7 +81,7 @@ func fleet() *dashboard.DashboardBuilder {
 				queries: []query{{gpusInUse(""), ""}},
 			},
 			{
-				stat: true, width: 4, title: "Alerts that fire", description: "Alerts of leases, by name.", unit: "short",
+				stat: true, width: 4, title: "Alerts that fire", description: "The number of alerts of leases that fire now.", unit: "short",
 				queries: []query{{`count(ALERTS{alertname=~"TMSLease.+", alertstate="firing", namespace=~"$namespace"}) or vector(0)`, ""}},
 			},
 		}},

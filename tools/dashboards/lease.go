@@ -76,7 +76,7 @@ func lease() *dashboard.DashboardBuilder {
 				queries: []query{{`max by (pod) (tms_pending_requests{` + ofPods + `})`, "{{pod}}"}},
 			},
 			{
-				width: 12, title: "Requests by pod", description: "Requests that Triton completed. Pods with different lines of the same lease get different loads.", unit: "reqps",
+				width: 12, title: "Requests by pod", description: "Requests that Triton completed. If the lines differ, the pods get different loads.", unit: "reqps",
 				queries: []query{{requestRate("nv_inference_request_success", ofPods, "pod"), "{{pod}}"}},
 			},
 		}},

@@ -14,21 +14,21 @@ import (
 
 // panel is a panel with a time axis, or with single numbers if stat is set.
 type panel struct {
-	// id is that of an alert's annotation __panelId__. A panel without one gets the next
-	// free id.
+	// id is the id that the annotation __panelId__ of an alert names. If it is 0, the panel
+	// gets the next free id.
 	id          uint32
 	title       string
 	description string
 	unit        string
 	queries     []query
 	stat        bool
-	// width is in columns, of which a dashboard has 24.
+	// width is in columns. A dashboard has 24 columns.
 	width uint32
 	// hundred draws a line at 100 percent.
 	hundred bool
 	// stacked draws the series on top of each other.
 	stacked bool
-	// links are on each series.
+	// links are the links of each series.
 	links []cog.Builder[dashboard.DashboardLink]
 }
 
@@ -123,7 +123,7 @@ func (p panel) build() cog.Builder[dashboard.Panel] {
 	if p.links != nil {
 		built = built.DataLinks(p.links)
 	}
-	// What limits the others is a dashed line.
+	// Limits are dashed lines.
 	return built.OverrideByRegexp("^(minimum|maximum|threshold|budget|limit).*", []dashboard.DynamicConfigValue{
 		{Id: "custom.lineStyle", Value: map[string]any{"fill": "dash", "dash": []int{8, 6}}},
 		{Id: "custom.fillOpacity", Value: 0},

@@ -14,7 +14,7 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
     minReplicas             digits
     maxReplicas             digits
     scheduled               true if the replicas change by a schedule
-    schedule                the entries of the schedule of a lease of the values, each with
+    schedule                the entries of the schedule of a lease in the values, each with
                             cron, timeZone, minReplicas and maxReplicas
     metrics                 the metrics in effect, each with
       name
@@ -30,7 +30,7 @@ tms.grants: sets .Values.__grants, which all templates read. It is a dict:
     name                    their name
     path                    the path of a lease, in messages
     autoscaled, renewed     true if one of these leases is
-    scheduled               true if one of these leases of the values is
+    scheduled               true if one of these leases in the values is
     metrics                 the metrics in effect for any of them, as above but without
                             threshold
   ruleLabels              the labels of PrometheusRules

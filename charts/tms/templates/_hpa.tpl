@@ -49,7 +49,7 @@ spec:
 
 {{/*
 tms.hpa.name: the name of the HorizontalPodAutoscaler of a lease. tms-server applies that of
-a lease of the values with a schedule. Its name is another one than that of the autoscaler of
+a lease in the values with a schedule. Its name is another one than that of the autoscaler of
 the same lease without a schedule: Helm creates and deletes only its own objects. No lease
 can have objects with a dot in their name.
 Argument: the grant. Result: a string.

@@ -37,8 +37,8 @@ func (m Model) mean() float64 {
 	if m.Spread == 0 {
 		return m.Service
 	}
-	// The mean of the distribution between the bounds, and the bounds times what is beyond
-	// them.
+	// The part of the mean between the bounds, plus each bound times the probability beyond
+	// it.
 	below := func(t, shift float64) float64 {
 		return 0.5 * (1 + math.Erf(((math.Log(t)-math.Log(m.Service))/m.Spread-shift)/math.Sqrt2))
 	}
@@ -108,11 +108,11 @@ type Pod struct {
 	// firstSum and firstCount are those of nv_inference_first_response_histogram_ms.
 	firstSum, firstCount float64
 
-	// covered is the time until which an instance serves one of the begun requests, and
-	// busy the time in which at least one of them did or will do so.
+	// covered is the time until which a begun request occupies an instance. busy is how long
+	// at least one of them occupies one, until covered.
 	covered, busy float64
-	// advancedAt is the time of the last advance, busyBefore what busySeconds was then, and
-	// utilization the part of the time before it in which the pod served a request.
+	// advancedAt is the time of the last advance, and busyBefore is busySeconds at that time.
+	// utilization is the share of the time before it in which the pod served a request.
 	advancedAt, busyBefore, utilization float64
 	// waits gets the wait of each request that begins. It may be nil.
 	waits *Waits
@@ -140,9 +140,9 @@ func (p *Pod) enqueue(a arrival, now float64) {
 	}
 }
 
-// advance moves the pod to now, and returns the time beyond the threshold that the
-// requests which left the queue have waited for their first response, or for their start
-// if the first response is the only one.
+// advance moves the pod to now. It returns the time by which the requests that left the
+// queue waited longer than the threshold. They wait for their first response, or for their
+// start if the first response is the only one.
 func (p *Pod) advance(now float64) (over float64) {
 	for ; p.begun < len(p.requests) && p.requests[p.begun].start <= now; p.begun++ {
 		r := p.requests[p.begun]

@@ -68,8 +68,8 @@ func (r *running) now() float64 { return time.Since(r.began).Seconds() }
 // Run runs a case in a testing/synctest bubble. It must not be called in one. It is safe for
 // concurrent use.
 func Run(c Case) (result *Result, err error) {
-	// synctest.Test is the only entrance to a bubble, and needs a T. It uses the T only as
-	// the parent of the one that it passes on, so the zero value suffices outside of tests.
+	// Only synctest.Test starts a bubble, and it needs a T. It uses the T only as the parent
+	// of the T that the function gets, so the zero value suffices outside of tests.
 	synctest.Test(new(testing.T), func(t *testing.T) { result, err = run(t.Context(), c) })
 	return result, err
 }

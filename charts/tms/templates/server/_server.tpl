@@ -18,7 +18,7 @@ Argument: the root context. Result: "true", or nothing.
 {{- end -}}
 
 {{/*
-tms.server.schedules: reports whether a lease of the values has a schedule.
+tms.server.schedules: reports whether a lease in the values has a schedule.
 Argument: the root context. Result: "true", or nothing.
 */}}
 {{- define "tms.server.schedules" -}}
