@@ -1,8 +1,8 @@
 // Package doctor finds out why a lease does not scale. It follows each metric of a lease from
-// Triton to the HorizontalPodAutoscaler, and stops at the first break.
+// Triton to the HorizontalPodAutoscaler, and stops at the first error.
 //
-// It reads through the API server, with the rights of the user, and changes nothing. What the
-// user may not read is in the report.
+// It reads through the API server, with the rights of the user, and changes nothing. It
+// reports what the user may not read.
 package doctor
 
 import (
@@ -90,8 +90,9 @@ func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 // leaseName is the name of a lease in its namespace.
 type leaseName struct{ namespace, name string }
 
-// paths returns what to follow, sorted: each HorizontalPodAutoscaler, and each TritonLease that
-// asks for one and has none. If a lease is named and has neither, its path is empty.
+// paths returns the paths to check, sorted: one for each HorizontalPodAutoscaler, and one for
+// each TritonLease that asks for one and has none. If the named lease has neither, its path is
+// empty.
 func (d *Doctor) paths(scalers []autoscalingv2.HorizontalPodAutoscaler, leases map[leaseName]*v1alpha1.TritonLease) []*path {
 	var all []*path
 	for i := range scalers {
@@ -155,7 +156,7 @@ func (d *Doctor) leases(ctx context.Context) (map[leaseName]*v1alpha1.TritonLeas
 
 // A step is one check.
 type step struct {
-	// name is what is true if the check succeeds.
+	// name is the statement that is true if the check succeeds.
 	name string
 	// run returns nil, a *finding, a *skipped, errUnknown, a stop, or the error of the
 	// connection.
@@ -217,7 +218,7 @@ func (d *Doctor) isReported(f finding) bool {
 	})
 }
 
-// findComponent returns an error that something which all leases need is broken.
+// findComponent records that a component is broken, and returns the finding.
 func (d *Doctor) findComponent(c component, code string, fields fields) error {
 	d.broken[c] = code
 	return find(code, fields)

@@ -214,7 +214,7 @@ func TestTwoLeases(t *testing.T) {
 	require.Equal(t, []string{"TMS1012", "TMS1102", "Prometheus scrapes the pods: not checked because of TMS1012"}, codes(report))
 }
 
-// TestSameName checks that a lease of the values and a TritonLease of the same name are both
+// TestSameName checks that a lease in the values and a TritonLease of the same name are both
 // checked.
 func TestSameName(t *testing.T) {
 	t.Parallel()

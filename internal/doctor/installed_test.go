@@ -114,7 +114,7 @@ func TestMend(t *testing.T) {
 	} {
 		var s *metav1.LabelSelector
 		require.NoError(t, yaml.Unmarshal([]byte(text), &s))
-		require.Equal(t, want, mend(s, map[string]string{"c": "d"}), text)
+		require.Equal(t, want, missingLabels(s, map[string]string{"c": "d"}), text)
 	}
 }
 

@@ -16,12 +16,12 @@ import (
 	"github.com/triton-leases/tms/api/v1alpha1"
 )
 
-// path is what the steps of one lease learn.
+// path is the state of the checks of one lease.
 type path struct {
 	*Doctor
 	Namespace, Lease string
 	scaler           *autoscalingv2.HorizontalPodAutoscaler // nil if it does not exist
-	lease            *v1alpha1.TritonLease                  // nil for a lease of the values
+	lease            *v1alpha1.TritonLease                  // nil for a lease in the values
 
 	// selector selects the pods, and is empty if it is unknown.
 	selector string

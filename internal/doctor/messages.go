@@ -5,13 +5,12 @@ import (
 	"slices"
 )
 
-// Message is what the doctor says about one problem. A code that is no longer used is not
-// given to another problem.
+// Message describes one problem. The code of a removed message is never used again.
 type Message struct {
 	Level Status
-	// Text says what is wrong. It, Command and Fix have placeholders, such as <namespace>.
+	// Text is what is wrong. Text, Command and Fix have placeholders, such as <namespace>.
 	Text string
-	// Meaning says what it means for the lease.
+	// Meaning is the effect on the lease.
 	Meaning string
 	// Command shows the problem. Fix is what to run or to set.
 	Command, Fix string

@@ -32,7 +32,7 @@ var installMessages = map[string]Message{
 		Text:    "no Prometheus reads objects of namespace <namespace>: its labels do not match <selector> (<wanted>)",
 		Meaning: "After the install, Prometheus will not scrape Triton, or will record nothing for the HPA.",
 		Command: showNamespace,
-		Fix:     mendNamespace,
+		Fix:     fixNamespace,
 		Page:    "troubleshooting.md#no-triton-metrics",
 	},
 	mayNotCreate: {

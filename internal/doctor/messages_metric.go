@@ -45,7 +45,7 @@ var metricMessages = map[string]Message{
 		Text:    "Prometheus <prometheusNamespace>/<prometheus> does not read PrometheusRules of namespace <namespace>: its labels do not match ruleNamespaceSelector (<wanted>)",
 		Meaning: "Prometheus scrapes Triton, and does not record <series>.",
 		Command: showNamespace,
-		Fix:     mendNamespace,
+		Fix:     fixNamespace,
 		Page:    "troubleshooting.md#queue-metric-missing-in-prometheus",
 	},
 	ruleRejected: {
@@ -138,7 +138,7 @@ var metricMessages = map[string]Message{
 	},
 	noContainer: {
 		Level:   Error,
-		Text:    "the pods have no container <container>, whose CPU the HorizontalPodAutoscaler reads",
+		Text:    "HorizontalPodAutoscaler <name> reads the CPU of container <container>, which the pods do not have",
 		Meaning: "The HPA cannot compute `cpuUtilization`.",
 		Command: showPodsContainers + ".name}'",
 		Fix:     "set target.container of the lease to the name of the Triton container",

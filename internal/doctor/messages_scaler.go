@@ -30,7 +30,7 @@ var scalerMessages = map[string]Message{
 	unableToScale: {
 		Level:   Error,
 		Text:    "the HorizontalPodAutoscaler <name> cannot change <kind> <target>: <reason>",
-		Meaning: "The number of replicas stays.",
+		Meaning: "The number of replicas does not change.",
 		Command: describeScaler,
 		Fix:     "do what the reason says",
 		Page:    "troubleshooting.md#no-workload-to-scale",

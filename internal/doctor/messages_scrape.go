@@ -20,7 +20,7 @@ const (
 const (
 	showMonitors  = "kubectl get podmonitor <name> -n <namespace> --show-labels; kubectl get prometheuses.monitoring.coreos.com <prometheus> -n <prometheusNamespace> -o yaml | grep -A4 podMonitorSelector:"
 	showNamespace = "kubectl get namespace <namespace> --show-labels"
-	mendNamespace = "kubectl label namespace <namespace> <labels>; if the selector is absent, set it to {} in the Prometheus object"
+	fixNamespace  = "kubectl label namespace <namespace> <labels>; if the selector is absent, set it to {} in the Prometheus object"
 	showEvents    = "kubectl get events -n <namespace> --field-selector reason=InvalidConfiguration"
 )
 
@@ -36,14 +36,14 @@ var scrapeMessages = map[string]Message{
 	leaseRefused: {
 		Level:   Error,
 		Text:    "tms-server does not grant TritonLease <namespace>/<lease>: <reason>",
-		Meaning: "The lease keeps what it was granted before, if anything.",
+		Meaning: "The lease keeps its former grant, if it has one.",
 		Command: "kubectl describe tritonlease <lease> -n <namespace>",
 		Fix:     "kubectl edit tritonlease <lease> -n <namespace>",
 		Page:    "troubleshooting.md#refused-values",
 	},
 	noTarget: {
 		Level:   Error,
-		Text:    "<kind> <target>, which the HorizontalPodAutoscaler <name> scales, does not exist in namespace <namespace>",
+		Text:    "HorizontalPodAutoscaler <name> scales <kind> <target>, which does not exist in namespace <namespace>",
 		Meaning: "The HPA has nothing to scale.",
 		Command: "kubectl get hpa <name> -n <namespace>",
 		Fix:     "create the workload, or correct target.name, target.kind and target.apiVersion of the lease",
@@ -67,7 +67,7 @@ var scrapeMessages = map[string]Message{
 	},
 	noReadyPod: {
 		Level:   Error,
-		Text:    "no pod of <kind> <target> is ready, of <count>",
+		Text:    "<kind> <target> has no ready pod: 0 of <count>",
 		Meaning: "Triton still loads its models, or cannot start. It exposes no metrics before it has loaded them.",
 		Command: "kubectl describe pods -n <namespace> -l <selector>",
 		Fix:     "wait until the models are loaded, or correct what the events and the log name",
@@ -102,7 +102,7 @@ var scrapeMessages = map[string]Message{
 		Text:    "no Prometheus reads PodMonitors of namespace <namespace>: its labels do not match podMonitorNamespaceSelector (<wanted>)",
 		Meaning: "Prometheus does not scrape the pods, and usually does not load the rules.",
 		Command: showNamespace,
-		Fix:     mendNamespace,
+		Fix:     fixNamespace,
 		Page:    "troubleshooting.md#no-triton-metrics",
 	},
 	podMonitorRejected: {
@@ -124,15 +124,15 @@ var scrapeMessages = map[string]Message{
 	tritonDoesNotRespond: {
 		Level:   Error,
 		Text:    "Triton in pod <pod> does not serve /metrics at port <port>: <reason>",
-		Meaning: "The pod is ready, and its metrics are not available: the port is wrong, or Triton was started without metrics.",
+		Meaning: "The pod is ready, but its metrics are not available: the port is wrong, or Triton runs without metrics.",
 		Command: "kubectl get --raw /api/v1/namespaces/<namespace>/pods/<pod>:<port>/proxy/metrics",
-		Fix:     "set target.metricsPort to the port of the metrics, and start that Triton without --allow-metrics=false",
+		Fix:     "set target.metricsPort to the port of the metrics, and start Triton without --allow-metrics=false",
 		Page:    "troubleshooting.md#no-triton-metrics",
 	},
 	scrapeFails: {
 		Level:   Error,
 		Text:    "Prometheus cannot scrape pod <pod>, which serves /metrics: <reason>",
-		Meaning: "A NetworkPolicy or a service mesh keeps Prometheus from the port.",
+		Meaning: "A NetworkPolicy or a service mesh blocks Prometheus.",
 		Command: "kubectl get networkpolicies -n <namespace>",
 		Fix:     "allow Prometheus to reach port <port> of the pods",
 		Page:    "troubleshooting.md#no-triton-metrics",

@@ -38,14 +38,14 @@ func (d *Doctor) CheckInstall(ctx context.Context, install *Install) (*Report, e
 	return report, d.follow(ctx, section, true, steps)
 }
 
-// selection says what a Prometheus selects.
+// selection is what a Prometheus selects.
 func selection(p prometheus) string {
 	return fmt.Sprintf("Prometheus %s selects PodMonitors with %s in namespaces with %s, and PrometheusRules with %s in namespaces with %s", &p,
 		describe(p.Spec.PodMonitorSelector, "nothing"), describe(p.Spec.PodMonitorNamespaceSelector, "the name "+p.Namespace),
 		describe(p.Spec.RuleSelector, "nothing"), describe(p.Spec.RuleNamespaceSelector, "the name "+p.Namespace))
 }
 
-// preflight is what the steps of one install learn.
+// preflight is the state of the checks of one install.
 type preflight struct {
 	*Doctor
 	install *Install
@@ -55,7 +55,7 @@ type preflight struct {
 	resources []metav1.APIResource
 }
 
-// narrow keeps the candidates that select, and returns whether there is one.
+// narrow keeps the candidates that select, and reports whether there is one.
 func (p *preflight) narrow(selects func(*prometheus) bool) bool {
 	kept := slices.DeleteFunc(slices.Clone(p.candidates), func(found prometheus) bool { return !selects(&found) })
 	if len(kept) > 0 {
@@ -94,7 +94,7 @@ func findValues(code string, labels map[string]string, s *metav1.LabelSelector) 
 		}
 	}
 	var change []string
-	for _, label := range strings.Fields(mend(s, labels)) {
+	for _, label := range strings.Fields(missingLabels(s, labels)) {
 		key, value, set := strings.Cut(label, "=")
 		if !set { // an empty value removes the label
 			key, value = strings.TrimSuffix(key, "-"), `""`

@@ -95,8 +95,9 @@ func describe(s *metav1.LabelSelector, absent string) string {
 	return metav1.FormatLabelSelector(s)
 }
 
-// mend returns the labels to set, as kubectl label takes them, so that a selector matches.
-func mend(s *metav1.LabelSelector, set map[string]string) string {
+// missingLabels returns the labels to set so that a selector matches, as arguments of kubectl
+// label.
+func missingLabels(s *metav1.LabelSelector, set map[string]string) string {
 	var changes []string
 	if s != nil {
 		for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {

@@ -195,8 +195,8 @@ func readySince(pod corev1.Pod) time.Time {
 	return time.Time{}
 }
 
-// missingCode returns the code for a pod without a series: for some metrics, whether Triton
-// exports what the rule reads decides.
+// missingCode returns the code for a pod without a series. For some metrics, the code depends
+// on whether Triton exports what the rule reads.
 func (r *recorded) missingCode(ctx context.Context, pod corev1.Pod) (string, error) {
 	metrics := policy.Metrics()
 	i := slices.IndexFunc(metrics, func(m policy.Metric) bool { return m.Series == r.series })

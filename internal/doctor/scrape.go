@@ -129,7 +129,7 @@ func (c client) namespace(ctx context.Context, name string) (*corev1.Namespace, 
 // findNamespace returns a finding that a Prometheus does not read a namespace.
 func findNamespace(code string, f fields, s selector, p *prometheus, namespace *corev1.Namespace) error {
 	f["wanted"] = describe(s.namespaces, "it is absent: only namespace "+p.Namespace)
-	f["labels"] = mend(s.namespaces, namespace.Labels)
+	f["labels"] = missingLabels(s.namespaces, namespace.Labels)
 	f["prometheus"], f["prometheusNamespace"] = p.Name, p.Namespace
 	return find(code, f)
 }

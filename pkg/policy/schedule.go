@@ -37,8 +37,8 @@ func scheduleWarning(path *field.Path, request v1alpha1.Autoscaling) []v1alpha1.
 		"ignored, because the lease is not autoscaled: set autoscaling.enable to true")}
 }
 
-// CheckScheduleServer refuses a schedule in a lease in the values of a release without
-// tms-server, or with KEDA. The path is that of the lease.
+// CheckScheduleServer refuses the schedule of a lease in the values if the release has no
+// tms-server, or if the source is KEDA. path is the path of the lease.
 func CheckScheduleServer(path *field.Path, request v1alpha1.Autoscaling, hasServer bool, source Source) Refusal {
 	if len(request.Replicas.Schedule) == 0 {
 		return nil

@@ -48,10 +48,10 @@ spec:
 {{- end -}}
 
 {{/*
-tms.hpa.name: the name of the HorizontalPodAutoscaler of a lease. tms-server applies that of
-a lease in the values with a schedule. Its name is another one than that of the autoscaler of
-the same lease without a schedule: Helm creates and deletes only its own objects. No lease
-can have objects with a dot in their name.
+tms.hpa.name: the name of the HorizontalPodAutoscaler of a lease. For a lease in the
+values with a schedule, tms-server applies it. It then has another name than without a
+schedule, because Helm creates and deletes only its own objects. The objects of other leases
+have no dot in their names.
 Argument: the grant. Result: a string.
 */}}
 {{- define "tms.hpa.name" -}}
