@@ -102,7 +102,7 @@ func messageOf(status int, response []byte) string {
 // denied matches the message of the API server for a right that a user lacks.
 var denied = regexp.MustCompile(`cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 
-// rightOf returns the right that a message of the API server says is missing.
+// rightOf returns the missing right that a message of the API server names.
 func rightOf(message string) string {
 	match := denied.FindStringSubmatch(message)
 	if match == nil {

@@ -174,7 +174,7 @@ func (d *Doctor) service(ctx context.Context, p *prometheus) *Service {
 	return found
 }
 
-// query calls the API of Prometheus. A finding says that it does not answer.
+// query calls the API of Prometheus. It returns a finding if Prometheus does not answer.
 func (d *Doctor) query(ctx context.Context, service *Service, call string, query url.Values, into any) error {
 	answer := struct {
 		Data any `json:"data"`

@@ -149,8 +149,8 @@ type target struct {
 	LastError  string            `json:"lastError"`
 }
 
-// checkTargets checks that Prometheus scrapes each pod. If it does not, the step asks Triton
-// itself, to tell a Triton without metrics from a blocked scrape.
+// checkTargets checks that Prometheus scrapes each pod. If it does not, the step calls Triton
+// itself, to distinguish a Triton without metrics from a blocked scrape.
 func (p *path) checkTargets(ctx context.Context) error {
 	if p.service == nil || p.monitor == nil {
 		return errUnknown

@@ -93,7 +93,7 @@ func (o *options) read(stdin io.Reader, all []alternative) (simulation.Traffic, 
 	return traffic, outcomes, errors.Join(faults...)
 }
 
-// lease renders the lease of an alternative. given is the lease as given; it is nil if a is.
+// lease renders the lease of an alternative. given is the lease as given, and nil if a is nil.
 func (o *options) lease(renderer *render.Renderer, stdin []byte, a alternative, given *lease.Lease) (*outcome, error) {
 	in, err := o.Read(bytes.NewReader(stdin))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package plot draws values over time as an SVG with several panels, which is readable on a
-// light and on a dark ground.
+// Package plot draws values over time as an SVG with several panels. It is readable on a light
+// and on a dark background.
 package plot
 
 import (
@@ -40,7 +40,7 @@ const (
 	charWidth           = 7.0
 )
 
-// palette has colours that differ for colour-blind readers, and on both grounds.
+// palette has colours that differ for colour-blind readers, and on both backgrounds.
 var palette = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7f7f7f", "#8c564b"}
 
 const style = `<style>

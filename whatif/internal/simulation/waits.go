@@ -2,8 +2,8 @@ package simulation
 
 import "math"
 
-// Waits is a distribution of the times that requests waited, in seconds. The zero value and
-// nil are not usable, except that nil ignores what is added.
+// Waits is a distribution of the times that requests waited, in seconds. The zero value is
+// not usable. A nil Waits ignores what is added.
 type Waits struct {
 	// Count is the number of requests, Sum the sum of their waits, Longest the longest one.
 	Count        int
