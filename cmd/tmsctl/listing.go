@@ -46,7 +46,7 @@ func expiresIn(t *timestamppb.Timestamp) string {
 type listing struct{ namespaces, wide bool }
 
 const listingHelp = `REPLICAS is the number of replicas that serve, and the number that is wanted. MIN and MAX
-are what the lease is granted, and GPUS are those of one replica. MESSAGE says why a lease
+are the granted numbers, and GPUS is the number of one replica. MESSAGE explains why a lease
 does not serve. -o wide adds the GPUs that are charged to the budget of the namespace, the
 address, and the whole message.`
 

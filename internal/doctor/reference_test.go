@@ -21,7 +21,7 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	page := reference.New("Codes of tmsctl doctor", "internal/doctor")
 	page.Text("[`tmsctl doctor`](../troubleshooting.md#first-checks) gives each problem a code. The codes are stable, and a code is never " +
-		"used for another problem. With an error, the exit status of the command is 1; a warning does not change it.")
+		"used for another problem. The exit status of the command is 1 if there is an error. Warnings do not change it.")
 	var rows [][]string
 	for _, code := range doctor.Codes() {
 		m := doctor.MessageOf(code)

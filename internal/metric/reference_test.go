@@ -49,7 +49,7 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	page := reference.New("Metrics, recorded series and alerts", "internal/metric, pkg/policy/metrics.go and charts/tms/templates")
 	page.Heading(2, "Metrics of tms-server")
-	page.Text("tms-server exports them on the port `metrics` (8080) at `/metrics`. `server.metrics.enabled` creates a PodMonitor for it. The unit is the end of the name; a metric without a unit is a number of what its meaning names. Each replica exports the numbers of leases: take `max`, not `sum`, over the pods of tms-server.")
+	page.Text("tms-server exports them on the port `metrics` (8080) at `/metrics`. `server.metrics.enabled` creates a PodMonitor for it. The name of a metric ends with its unit, if it has one. Each replica exports the metrics of all leases: use `max`, not `sum`, over the pods of tms-server.")
 	page.Table([]string{"metric", "type", "labels", "meaning"}, rows(metric.Controller()))
 	page.Text("With `server.apiService.enabled`:")
 	page.Table([]string{"metric", "type", "labels", "meaning"}, rows(metric.API()))
@@ -59,10 +59,10 @@ func TestReference(t *testing.T) {
 	page.Text("The PrometheusRule of a lease, or of all leases of a namespace, records them every `server.autoscaling.prometheus.evaluationInterval`. All have exactly the labels `namespace` and `pod`. [signals.md](../signals.md) shows the expressions.")
 	text := manifests(t)
 	page.Table([]string{"series", "metric of the values", "meaning"}, series(t, text))
-	page.Text("A metric that the administrator defines as `server.autoscaling.metrics.<name>.query` is the series `tms_metric_<name>`, with `_` and a lower-case letter for each capital letter.")
+	page.Text("The series of a metric that the administrator defines as `server.autoscaling.metrics.<name>.query` is `tms_metric_<name>`, in snake case: `kvCache` becomes `tms_metric_kv_cache`.")
 
 	page.Heading(2, "Alerts")
-	page.Text("`server.autoscaling.prometheus.alerts.enabled` creates them. The summaries are those of a lease `resnet50`.")
+	page.Text("`server.autoscaling.prometheus.alerts.enabled` creates them. The summaries are examples for a lease `resnet50`.")
 	page.Table([]string{"alert", "for", "labels", "summary"}, alerts(t, text))
 	golden.Equal(t, "../../docs/reference/metrics.md", page.String())
 }
