@@ -39,7 +39,7 @@ func scheduleWarning(path *field.Path, request v1alpha1.Autoscaling) []v1alpha1.
 
 // CheckScheduleServer refuses a schedule in a lease of the values of a release without
 // tms-server, or with KEDA. The path is that of the lease.
-func (p *Policy) CheckScheduleServer(path *field.Path, request v1alpha1.Autoscaling, hasServer bool) Refusal {
+func CheckScheduleServer(path *field.Path, request v1alpha1.Autoscaling, source Source, hasServer bool) Refusal {
 	if len(request.Replicas.Schedule) == 0 {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (p *Policy) CheckScheduleServer(path *field.Path, request v1alpha1.Autoscal
 	if !hasServer {
 		reasons = append(reasons, field.Forbidden(path, "needs server.enabled: true, because tms-server changes the replicas at these times"))
 	}
-	if p.config.Source == SourceKEDA {
+	if source == SourceKEDA {
 		reasons = append(reasons, field.Forbidden(path, "needs server.autoscaling.source: adapter; with keda, only a TritonLease can have a schedule"))
 	}
 	return reasons

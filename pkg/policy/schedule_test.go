@@ -90,15 +90,11 @@ func TestScheduleIgnored(t *testing.T) {
 func TestCheckScheduleServer(t *testing.T) {
 	t.Parallel()
 	with := request(t, `{replicas: {schedule: [{cron: "@daily"}]}}`)
-	p, err := policy.New(config(t, ""))
-	require.NoError(t, err)
-	require.Empty(t, p.CheckScheduleServer(path, with, true))
-	require.Empty(t, p.CheckScheduleServer(path, v1alpha1.Autoscaling{}, false))
-	require.EqualError(t, p.CheckScheduleServer(path, with, false),
+	require.Empty(t, policy.CheckScheduleServer(path, with, policy.SourceAdapter, true))
+	require.Empty(t, policy.CheckScheduleServer(path, v1alpha1.Autoscaling{}, policy.SourceKEDA, false))
+	require.EqualError(t, policy.CheckScheduleServer(path, with, "", false),
 		scheduleField+": Forbidden: needs server.enabled: true, because tms-server changes the replicas at these times")
-	p, err = policy.New(config(t, "{source: keda, prometheus: {address: http://prometheus.monitoring.svc:9090}}"))
-	require.NoError(t, err)
-	require.EqualError(t, p.CheckScheduleServer(path, with, true),
+	require.EqualError(t, policy.CheckScheduleServer(path, with, policy.SourceKEDA, true),
 		scheduleField+": Forbidden: needs server.autoscaling.source: adapter; with keda, only a TritonLease can have a schedule")
 }
 

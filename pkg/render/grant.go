@@ -197,7 +197,7 @@ func (lr *LeaseRenderer) grantLease(path *field.Path, name string, value map[str
 		reasons = append(reasons, policy.CheckArguments(argumentsOf(path.Child("triton"), spec.Triton)...)...)
 	}
 	if !lr.release.Controller {
-		reasons = append(reasons, lr.policy.CheckScheduleServer(path, spec.Autoscaling, lr.hasServer)...)
+		reasons = append(reasons, policy.CheckScheduleServer(path, spec.Autoscaling, lr.decoded.Server.Autoscaling.Source, lr.hasServer)...)
 	}
 	pod := lr.pod(path, spec)
 	g.connectionAge = pod != nil && policy.ParseImage(pod.Image).ConnectionAge()
