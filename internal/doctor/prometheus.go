@@ -110,7 +110,9 @@ func mend(s *metav1.LabelSelector, set map[string]string) string {
 			}
 			switch expression.Operator {
 			case metav1.LabelSelectorOpIn:
-				changes = append(changes, expression.Key+"="+expression.Values[0])
+				if len(expression.Values) > 0 { // otherwise the selector is invalid
+					changes = append(changes, expression.Key+"="+expression.Values[0])
+				}
 			case metav1.LabelSelectorOpExists:
 				changes = append(changes, expression.Key+"=true")
 			default:
