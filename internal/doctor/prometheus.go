@@ -120,8 +120,11 @@ func mend(s *metav1.LabelSelector, set map[string]string) string {
 			}
 		}
 	}
-	return cmp.Or(strings.Join(changes, " "), "<key>=<value>")
+	return cmp.Or(strings.Join(changes, " "), anyLabel)
 }
+
+// anyLabel stands for a label that is not known.
+const anyLabel = "<key>=<value>"
 
 // Service is the API of a Prometheus, as a Service.
 type Service struct {
