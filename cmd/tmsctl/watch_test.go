@@ -104,11 +104,11 @@ func TestScreen(t *testing.T) {
 	lease := func(id string) *tmsv1.Lease { return &tmsv1.Lease{Id: id} }
 
 	require.NoError(t, s.show([]*tmsv1.Lease{lease("a")}, nil))
-	require.Equal(t, "\r\x1b[J"+"ID  MODELS  STATE  \n"+"a   -       unspeci\n", drawn())
+	require.Equal(t, "\r\x1b[J\x1b[?7l"+"ID  MODELS  STATE  \n"+"a   -       unspeci\n\x1b[?7h", drawn())
 	require.NoError(t, s.lost(errors.New("gone\x1b")))
-	require.Equal(t, "\x1b[2A\r\x1b[J"+"ID  MODELS  STATE  \n"+"a   -       unspeci\n"+`gone\x1b: retrying`+"\n", drawn())
+	require.Equal(t, "\x1b[2A\r\x1b[J\x1b[?7l"+"ID  MODELS  STATE  \n"+"a   -       unspeci\n"+`gone\x1b: retrying`+"\n\x1b[?7h", drawn())
 	require.NoError(t, s.show([]*tmsv1.Lease{lease("a"), lease("b"), lease("c"), lease("d")}, nil))
-	require.Equal(t, "\x1b[3A\r\x1b[J"+"ID  MODELS  STATE  \n"+"a   -       unspeci\n"+"and 3 more lines\n", drawn())
+	require.Equal(t, "\x1b[3A\r\x1b[J\x1b[?7l"+"ID  MODELS  STATE  \n"+"a   -       unspeci\n"+"and 3 more lines\n\x1b[?7h", drawn())
 	require.NoError(t, s.show(nil, nil))
-	require.Equal(t, "\x1b[3A\r\x1b[J"+"ID  MODELS  STATE  \n", drawn())
+	require.Equal(t, "\x1b[3A\r\x1b[J\x1b[?7l"+"ID  MODELS  STATE  \n\x1b[?7h", drawn())
 }

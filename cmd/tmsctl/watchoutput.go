@@ -112,13 +112,14 @@ func (s *screen) draw(text string) error {
 	if s.drawn > 0 {
 		_, _ = fmt.Fprintf(&out, "\x1b[%dA", s.drawn)
 	}
-	out.WriteString(eraseBelow)
+	out.WriteString(eraseBelow + wrapOff)
 	for _, line := range lines {
 		if runes := []rune(line); len(runes) > width-1 {
 			line = string(runes[:max(width-1, 0)])
 		}
 		out.WriteString(line + "\n")
 	}
+	out.WriteString(wrapOn)
 	s.drawn = len(lines)
 	if _, err := io.WriteString(s.w, out.String()); err != nil {
 		return fmt.Errorf("standard output: %w", err)
@@ -128,3 +129,7 @@ func (s *screen) draw(text string) error {
 
 // eraseBelow moves the cursor to the begin of the line, and erases all below it.
 const eraseBelow = "\r\x1b[J"
+
+// wrapOff and wrapOn set whether the terminal wraps a long line. Some characters have two
+// columns, so a cut line can still be too long.
+const wrapOff, wrapOn = "\x1b[?7l", "\x1b[?7h"

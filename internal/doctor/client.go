@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	slashpath "path"
 	"regexp"
 	"strings"
 
@@ -58,8 +59,12 @@ func (c client) list(ctx context.Context, api, namespace, resource, selector str
 	return c.get(ctx, path+"/"+resource, query, into)
 }
 
-func (c client) call(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
-	status, response, err := c.api.Call(ctx, method, path, query, body)
+func (c client) call(ctx context.Context, method, name string, query url.Values, body []byte, into any) error {
+	// A name in the cluster must not lead to another path.
+	if strings.ContainsAny(name, "%?#") || slashpath.Clean(name) != name {
+		return &statusError{http.StatusBadRequest, "a name in the cluster is not valid in the path " + name}
+	}
+	status, response, err := c.api.Call(ctx, method, name, query, body)
 	if err != nil {
 		return err
 	}

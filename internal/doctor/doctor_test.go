@@ -99,6 +99,32 @@ func TestEachCodeHasATest(t *testing.T) {
 	}
 }
 
+// TestHostileTarget checks that the target of an autoscaler, which a user may name freely, leads
+// neither to a command that a shell would run nor to another path of the API server.
+func TestHostileTarget(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"x;reboot", "$(reboot)", "`reboot`", "x' 'y", "x\nreboot", "x --all", "x>y", "a|b", "é"} {
+		w := newWorld(t, healthy)
+		w.objects["/apis/apps/v1/namespaces/inference/deployments/"+name+"/scale"] = map[string]any{"spec": map[string]any{"replicas": 0}}
+		w.item(scalersPath, 0, fmt.Sprintf("{spec: {scaleTargetRef: {name: %q}}}", name))
+		result := problems(check(t, w, "resnet50"))[0]
+		require.Equal(t, "TMS1104", result.Code, name)
+		require.Equal(t, "kubectl scale Deployment/<target> -n inference --replicas=1", result.Fix)
+		require.Contains(t, result.Message, name)
+	}
+	for _, target := range []string{
+		`{apiVersion: ../../api/v1/namespaces/inference/services/evil/proxy}`, `{name: ../../../../../../api/v1/secrets}`, `{name: a%2f..}`,
+	} {
+		w := newWorld(t, healthy)
+		w.item(scalersPath, 0, "{spec: {scaleTargetRef: "+target+"}}")
+		w.called = nil
+		require.Contains(t, strings.Join(codes(check(t, w, "resnet50")), "\n"), "a name in the cluster is not valid in the path")
+		for _, path := range w.called {
+			require.NotContains(t, path, "..", target)
+		}
+	}
+}
+
 // TestSkips checks that the doctor names each right that the user lacks, and goes on.
 func TestSkips(t *testing.T) {
 	t.Parallel()

@@ -107,6 +107,7 @@ func TestMend(t *testing.T) {
 		`{matchLabels: {a: b, c: d}}`:                                           "a=b",
 		`{matchExpressions: [{key: a, operator: In, values: [x, y]}]}`:          "a=x",
 		`{matchExpressions: [{key: c, operator: NotIn, values: [d]}]}`:          "c-",
+		`{matchExpressions: [{key: a, operator: In}]}`:                          "<key>=<value>",
 		`{matchExpressions: [{key: a, operator: Exists}]}`:                      "a=true",
 		`{matchExpressions: [{key: c, operator: DoesNotExist}]}`:                "c-",
 		`{matchLabels: {c: d}, matchExpressions: [{key: z, operator: Exists}]}`: "z=true",

@@ -111,7 +111,9 @@ func missingLabels(s *metav1.LabelSelector, set map[string]string) string {
 			}
 			switch expression.Operator {
 			case metav1.LabelSelectorOpIn:
-				changes = append(changes, expression.Key+"="+expression.Values[0])
+				if len(expression.Values) > 0 { // otherwise the selector is invalid
+					changes = append(changes, expression.Key+"="+expression.Values[0])
+				}
 			case metav1.LabelSelectorOpExists:
 				changes = append(changes, expression.Key+"=true")
 			default:
@@ -119,8 +121,11 @@ func missingLabels(s *metav1.LabelSelector, set map[string]string) string {
 			}
 		}
 	}
-	return cmp.Or(strings.Join(changes, " "), "<key>=<value>")
+	return cmp.Or(strings.Join(changes, " "), anyLabel)
 }
+
+// anyLabel stands for a label that is not known.
+const anyLabel = "<key>=<value>"
 
 // Service is the API of a Prometheus, as a Service.
 type Service struct {

@@ -1,6 +1,10 @@
 package doctor
 
-import "strings"
+import (
+	"maps"
+	"regexp"
+	"strings"
+)
 
 // Status is the result of a check.
 type Status string
@@ -72,7 +76,7 @@ func (s *Section) find(f finding) {
 	message := messages[f.code]
 	s.Results = append(s.Results, Result{
 		Status: message.Level, Code: f.code, Message: f.fields.in(message.Text),
-		Command: f.fields.in(message.Command), Fix: f.fields.in(message.Fix), Link: documentation + message.Page,
+		Command: f.fields.plain().in(message.Command), Fix: f.fields.plain().in(message.Fix), Link: documentation + message.Page,
 	})
 }
 
@@ -90,6 +94,17 @@ func find(code string, f fields) error { return &finding{code, f} }
 
 // fields are the values of the placeholders of a message.
 type fields map[string]string
+
+// plainText matches a value that a shell takes as it is. A space does not begin a flag.
+var plainText = regexp.MustCompile(`^[\w./:=,@%+-]*( [\w./:=,@%+][\w./:=,@%+-]*)*$`)
+
+// plain returns the fields that are safe in a command which a user copies to a shell. Others
+// stay placeholders: a user who may create a HorizontalPodAutoscaler can name any target.
+func (f fields) plain() fields {
+	safe := maps.Clone(f)
+	maps.DeleteFunc(safe, func(_, value string) bool { return value != anyLabel && !plainText.MatchString(value) })
+	return safe
+}
 
 // in replaces the placeholders of a text, such as <namespace>.
 func (f fields) in(text string) string {

@@ -30,6 +30,8 @@ type world struct {
 	failures map[string]failure
 	// denied are the resources that the user may not create.
 	denied []string
+	// called are the paths of all calls.
+	called []string
 	// down makes all calls fail.
 	down bool
 }
@@ -51,6 +53,7 @@ func newWorld(t *testing.T, file string) *world {
 
 // Call implements doctor.API.
 func (w *world) Call(_ context.Context, method, path string, query url.Values, body []byte) (int, []byte, error) {
+	w.called = append(w.called, path)
 	if w.down {
 		return 0, nil, errors.New("connection refused")
 	}

@@ -130,14 +130,15 @@ func mayApply(live *autoscalingv2.HorizontalPodAutoscaler, owner *corev1.ConfigM
 }
 
 // other returns an autoscaler of Helm or of a user that scales the same workload, or nil. Two
-// autoscalers would disable each other.
+// autoscalers would disable each other. One with the name of wanted is none: anyone can remove
+// its labels.
 func (r *reconciler) other(ctx context.Context, wanted *autoscalingv2.HorizontalPodAutoscaler) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	var all autoscalingv2.HorizontalPodAutoscalerList
 	if err := r.List(ctx, &all, client.InNamespace(wanted.Namespace)); err != nil {
 		return nil, fmt.Errorf("list autoscalers: %w", err)
 	}
 	for i := range all.Items {
-		if one := &all.Items[i]; one.Labels[managedByLabel] != managedBy && workloadOf(one) == workloadOf(wanted) {
+		if one := &all.Items[i]; one.Name != wanted.Name && one.Labels[managedByLabel] != managedBy && workloadOf(one) == workloadOf(wanted) {
 			return one, nil
 		}
 	}

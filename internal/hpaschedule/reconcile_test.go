@@ -156,6 +156,12 @@ func TestAutoscaler(t *testing.T) {
 	e.reconcile()
 	require.Equal(t, "2-10", e.bounds())
 
+	live = e.autoscaler()
+	delete(live.Labels, managedByLabel)
+	require.NoError(t, e.cluster.Update(t.Context(), live))
+	e.reconcile()
+	require.Equal(t, "tms-server", e.autoscaler().Labels[managedByLabel], "it does not yield to itself")
+
 	// A manifest that loses a field.
 	owner := rendered(t, values+"\n")
 	require.NoError(t, e.cluster.Get(t.Context(), key, owner))

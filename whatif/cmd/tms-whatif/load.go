@@ -75,17 +75,21 @@ func (l *load) check() error {
 		return fmt.Errorf("--length must be a whole number of seconds")
 	case s == nil && (l.base != 0 || l.peak != 0):
 		return fmt.Errorf("--base and --peak are for step, ramp, day and bursts: --traffic %s has its own rates", l.traffic)
-	case s != nil && (l.base < 0 || l.peak <= 0 || l.base > l.peak):
+	case s != nil && !(l.base >= 0 && l.peak > 0 && l.base <= l.peak): // also NaN
 		return fmt.Errorf("--traffic %s needs --peak, and --base from 0 to --peak", s.name)
 	}
 	return nil
 }
 
-// mostRequests bounds the memory and the time of a run.
-const mostRequests = 100e6
+const (
+	// mostRequests bounds the time of a run.
+	mostRequests = 100e6
+	// mostDays bounds the memory of all runs together: a second has 40 bytes.
+	mostDays = 1000
+)
 
-// read returns the load.
-func (l *load) read(stdin io.Reader) (simulation.Traffic, error) {
+// read returns the load of a number of runs.
+func (l *load) read(stdin io.Reader, runs int) (simulation.Traffic, error) {
 	var traffic simulation.Traffic
 	if s := l.shape(); s != nil {
 		base, length := l.base, l.length.Seconds()
@@ -104,6 +108,10 @@ func (l *load) read(stdin io.Reader) (simulation.Traffic, error) {
 		if traffic, err = loadfile.Read(text, l.length.Seconds()); err != nil {
 			return traffic, prefixed("--traffic "+l.traffic, err)
 		}
+	}
+	if !(traffic.Length*float64(runs) <= mostDays*24*simulation.Hour) {
+		return traffic, fmt.Errorf("--traffic %s: has %.4g days for each of %d alternatives, together more than %d: shorten it with --length, or remove values of --compare",
+			l.traffic, traffic.Length/(24*simulation.Hour), runs, mostDays)
 	}
 	requests := 0.0
 	for second := 0.0; second < traffic.Length && requests <= mostRequests; second++ {

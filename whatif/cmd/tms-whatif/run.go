@@ -65,7 +65,7 @@ func (o *options) run(s streams) error {
 // read reads the load and the lease of each alternative. The error joins that of the load
 // and those of the alternatives.
 func (o *options) read(stdin io.Reader, all []alternative) (simulation.Traffic, []*outcome, error) {
-	traffic, loadErr := o.load.read(stdin)
+	traffic, loadErr := o.load.read(stdin, len(all))
 	var values []byte
 	if slices.Contains(o.Files, "-") { // each alternative reads it
 		var err error

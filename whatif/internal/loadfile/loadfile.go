@@ -55,6 +55,9 @@ func check(points []point) error {
 		if i > 0 && p.at <= points[i-1].at {
 			faults = append(faults, fmt.Errorf("%s: the time must be later than that of the point before it", p.source))
 		}
+		if math.IsNaN(p.at) || math.IsInf(p.at, 0) {
+			faults = append(faults, fmt.Errorf("%s: the time %v must be a number", p.source, p.at))
+		}
 		if math.IsNaN(p.rate) || math.IsInf(p.rate, 0) || p.rate < 0 {
 			faults = append(faults, fmt.Errorf("%s: the rate %v must be a number of at least 0", p.source, p.rate))
 		}

@@ -50,7 +50,7 @@ func parseJSON(text []byte) ([]point, error) {
 		}
 		switch {
 		case envelope.Status != "success":
-			return nil, fmt.Errorf("is no result of a range query: status %q %s", envelope.Status, envelope.Error)
+			return nil, fmt.Errorf("is no result of a range query: status %q, error %q", envelope.Status, envelope.Error)
 		case envelope.Data.ResultType != "matrix":
 			return nil, fmt.Errorf("has a result of type %q: run a range query, which has type matrix", envelope.Data.ResultType)
 		}

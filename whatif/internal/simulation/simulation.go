@@ -77,7 +77,7 @@ func Run(c Case) (result *Result, err error) {
 func run(ctx context.Context, c Case) (*Result, error) {
 	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logr.Discard()))
 	defer cancel()
-	start := min(max(warm(c.Traffic, c.Model), int(c.System.Minimum)), int(c.System.Maximum))
+	start := max(warm(c.Traffic, c.Model, int(c.System.Maximum)), int(c.System.Minimum))
 	r := &running{
 		// NewClientset also tracks managed fields, which nothing reads here, and is fifteen times slower.
 		began: time.Now(), api: fake.NewSimpleClientset(), known: map[string]*Pod{},
@@ -120,10 +120,10 @@ func run(ctx context.Context, c Case) (*Result, error) {
 }
 
 // warm returns the number of pods that are ready when the run begins: enough for the first
-// second at 80 % of their capacity.
-func warm(traffic Traffic, model Model) int {
+// second at 80 % of their capacity, but at most the maximum.
+func warm(traffic Traffic, model Model, maximum int) int {
 	pods := 1
-	for float64(pods)*model.Capacity()*0.8 < traffic.Rate(0) {
+	for pods < maximum && float64(pods)*model.Capacity()*0.8 < traffic.Rate(0) {
 		pods++
 	}
 	return pods
