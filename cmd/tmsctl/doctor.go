@@ -17,8 +17,8 @@ import (
 )
 
 const doctorHelp = `Find out why a lease does not scale. The command follows each metric of a lease, from
-Triton over Prometheus and the custom metrics API to the HorizontalPodAutoscaler, and stops
-at the first break. For each break it prints a code, a command that shows it, what to do, and
+Triton over Prometheus and the custom metrics API, or KEDA, to the HorizontalPodAutoscaler,
+and stops at the first break. For each break it prints a code, a command that shows it, what to do, and
 a link. docs/reference/doctor.md lists the codes.
 
 It checks leases in the values and TritonLeases: the named one, or all that scale. It does
