@@ -71,6 +71,10 @@ func components(t *testing.T) []component {
 		{"Prometheus Operator", "for autoscaled leases", operator, e2e + ". " + conform + " validates PodMonitors and PrometheusRules against its schemas of " + schema("operator")},
 		{"Prometheus", "for autoscaled leases", prometheus(t, "test/e2e/bins/prometheus"), e2e + ". " + conform + " tests the rules with promtool " + prometheus(t, "tools/promtool")},
 		{"prometheus-adapter", "for autoscaled leases", module(t, "test/e2e/bins/adapter", "sigs.k8s.io/prometheus-adapter"), e2e},
+		{
+			"KEDA", find(t, "docs/install.md", `KEDA\]\(https://keda\.sh\) (\S+ or later)`) + ", in place of prometheus-adapter", module(t, "test/e2e/keda", "github.com/kedacore/keda/v2"),
+			"`make e2e-keda` runs it. " + conform + " validates ScaledObjects against its schema of " + schema("keda"),
+		},
 		{"metrics-server", "for `cpuUtilization`", module(t, "test/e2e/bins/metrics-server", "sigs.k8s.io/metrics-server"), e2e},
 		{
 			"kube-state-metrics", find(t, "docs/install.md", `kube-state-metrics (\S+ or later)`) + ", optional",
