@@ -90,7 +90,9 @@ type chartDashboard struct {
 		Title   string
 		Targets []struct{ Expr string }
 	}
-	Templating struct{ List []struct{ Name, Query string } }
+	Templating struct {
+		List []struct{ Name, Query string }
+	}
 }
 
 func readDashboard(t *testing.T, uid string) chartDashboard {
