@@ -17,9 +17,9 @@ import (
 )
 
 const doctorHelp = `Find out why a lease does not scale. The command follows each metric of a lease from
-Triton through Prometheus and the custom metrics API to the HorizontalPodAutoscaler, and
-stops at the first error. For each problem it prints a code, a command that shows it, what
-to do, and a link. docs/reference/doctor.md lists the codes.
+Triton through Prometheus and the custom metrics API, or KEDA, to the
+HorizontalPodAutoscaler, and stops at the first error. For each problem it prints a code, a
+command that shows it, what to do, and a link. docs/reference/doctor.md lists the codes.
 
 It checks the named lease, or all leases that scale: leases in the values and TritonLeases.
 It reads through the API server with your kubeconfig, and changes nothing. It does not call

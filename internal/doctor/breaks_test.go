@@ -1,6 +1,9 @@
 package doctor_test
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+)
 
 const (
 	healthy = "testdata/healthy.yaml"
@@ -115,7 +118,10 @@ var breaks = map[string]func(*world){
 		w.item(scalersPath, 0, `{status: {conditions: [{type: ScalingActive, status: "True"}, {type: ScalingLimited, status: "True", reason: TooManyReplicas}]}}`)
 	},
 	"TMS1305": func(w *world) { w.merge(scalePath, `{spec: {replicas: 3}}`) },
+	"TMS1310": func(w *world) { scheduled(w); w.merge(scalersPath, `{items: []}`) },
 }
+
+func init() { maps.Copy(breaks, kedaBreaks) }
 
 // granted makes the lease a TritonLease.
 func granted(w *world) {

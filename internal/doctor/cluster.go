@@ -18,8 +18,10 @@ const (
 	componentLabel = "app.kubernetes.io/component"
 )
 
-// clusterSteps check what all leases need. The adapter and metrics-server are checked if a
-// lease needs them.
+// components are those that leases need, or not.
+type components struct{ adapter, keda, metricsServer bool }
+
+// clusterSteps check what all leases need.
 func (d *Doctor) clusterSteps(scalers []autoscalingv2.HorizontalPodAutoscaler) []step {
 	needed := func(kind autoscalingv2.MetricSourceType) bool {
 		for _, scaler := range scalers {
@@ -29,21 +31,32 @@ func (d *Doctor) clusterSteps(scalers []autoscalingv2.HorizontalPodAutoscaler) [
 		}
 		return false
 	}
-	return d.componentSteps(needed(autoscalingv2.PodsMetricSourceType), needed(autoscalingv2.ContainerResourceMetricSourceType))
+	return d.componentSteps(components{
+		adapter:       needed(autoscalingv2.PodsMetricSourceType),
+		keda:          needed(autoscalingv2.ExternalMetricSourceType) || len(d.scaledObjects) > 0,
+		metricsServer: needed(autoscalingv2.ContainerResourceMetricSourceType),
+	})
 }
 
 // componentSteps check the components. Each step records what it finds as broken, and lets the
 // others run, except that a cluster without the kinds of the operator has no Prometheus.
-func (d *Doctor) componentSteps(adapter, metricsServer bool) []step {
+func (d *Doctor) componentSteps(needed components) []step {
 	steps := []step{
 		{"the API server serves the kinds of the Prometheus Operator", d.checkOperatorKinds},
 		{"the cluster has a Prometheus", d.checkPrometheuses},
 		{"the Prometheus Operator is available", d.checkOperator},
 	}
-	if adapter {
+	if needed.adapter {
 		steps = append(steps, step{"custom.metrics.k8s.io is available", d.checkAdapter})
 	}
-	if metricsServer {
+	if needed.keda {
+		steps = append(steps,
+			step{"the API server serves the kinds of KEDA", d.checkKEDA},
+			step{"external.metrics.k8s.io is available", d.checkExternalMetrics},
+			step{"KEDA can keep the replicas if a metric is missing", d.checkFallback},
+		)
+	}
+	if needed.metricsServer {
 		steps = append(steps, step{"metrics.k8s.io is available", d.checkMetricsServer})
 	}
 	return append(steps, step{"kube-state-metrics is installed", d.checkStateMetrics})

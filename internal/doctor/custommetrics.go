@@ -10,6 +10,13 @@ import (
 
 const customMetricsAPI = "/apis/custom.metrics.k8s.io/v1beta1"
 
+func (r *recorded) adapterSteps() []step {
+	return []step{
+		{"the custom metrics API lists " + r.series, r.checkListed},
+		{"the custom metrics API has a value of " + r.series, r.checkValue},
+	}
+}
+
 func (r *recorded) checkListed(ctx context.Context) error {
 	if err := r.needs(customMetrics); err != nil {
 		return err

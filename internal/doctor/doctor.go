@@ -6,13 +6,11 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
@@ -36,6 +34,10 @@ type Doctor struct {
 	client  client
 	// prometheuses are those of the cluster, and nil if they cannot be listed.
 	prometheuses []prometheus
+	// scaledObjects and schedules are those of the leases to check, from which KEDA and
+	// tms-server make HorizontalPodAutoscalers.
+	scaledObjects []scaledObject
+	schedules     []schedule
 	// broken has the codes of what is broken for all leases, by component.
 	broken map[component]string
 	// reported are the findings so far.
@@ -49,6 +51,8 @@ const (
 	operatorKinds component = "kinds of the Prometheus Operator"
 	customMetrics component = "custom.metrics.k8s.io"
 	cpuMetrics    component = "metrics.k8s.io"
+	// externalMetrics is what KEDA serves.
+	externalMetrics component = "external.metrics.k8s.io"
 )
 
 // New returns a Doctor that calls an API server.
@@ -64,15 +68,26 @@ func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.follow(ctx, report.add("cluster"), true, d.clusterSteps(scalers)); err != nil {
+	cluster := report.add("cluster")
+	read := func(subject string, err error) error {
+		var skip *skipped
+		if errors.As(err, &skip) {
+			report.add(subject).skip(skip)
+			return nil
+		}
+		return err
+	}
+	if err := read("ScaledObjects", d.readScaledObjects(ctx)); err != nil {
+		return nil, err
+	}
+	if err := read("schedules", d.readSchedules(ctx)); err != nil {
+		return nil, err
+	}
+	if err := d.follow(ctx, cluster, true, d.clusterSteps(scalers)); err != nil {
 		return nil, err
 	}
 	leases, err := d.leases(ctx)
-	var skip *skipped
-	switch {
-	case errors.As(err, &skip):
-		report.add("TritonLeases").skip(skip)
-	case err != nil:
+	if err := read("TritonLeases", err); err != nil {
 		return nil, err
 	}
 	if hidden != nil {
@@ -85,36 +100,6 @@ func (d *Doctor) Check(ctx context.Context) (*Report, error) {
 		}
 	}
 	return report, nil
-}
-
-// leaseName is the name of a lease in its namespace.
-type leaseName struct{ namespace, name string }
-
-// paths returns the paths to check, sorted: one for each HorizontalPodAutoscaler, and one for
-// each TritonLease that asks for one and has none. If the named lease has neither, its path is
-// empty.
-func (d *Doctor) paths(scalers []autoscalingv2.HorizontalPodAutoscaler, leases map[leaseName]*v1alpha1.TritonLease) []*path {
-	var all []*path
-	for i := range scalers {
-		p := &path{Doctor: d, Namespace: scalers[i].Namespace, Lease: scalers[i].Labels[v1alpha1.LeaseLabel], scaler: &scalers[i]}
-		if scalers[i].Labels["app.kubernetes.io/managed-by"] == "tms-server" {
-			p.lease = leases[leaseName{p.Namespace, p.Lease}]
-		}
-		all = append(all, p)
-	}
-	for name, lease := range leases {
-		wanted := d.options.Lease == name.name || d.options.Lease == "" && lease.Spec.Autoscaling.Enable
-		if wanted && !slices.ContainsFunc(all, func(p *path) bool { return p.lease == lease }) {
-			all = append(all, &path{Doctor: d, Namespace: name.namespace, Lease: name.name, lease: lease})
-		}
-	}
-	if len(all) == 0 && d.options.Lease != "" {
-		all = append(all, &path{Doctor: d, Namespace: d.options.Namespace, Lease: d.options.Lease})
-	}
-	slices.SortStableFunc(all, func(a, b *path) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Lease, b.Lease))
-	})
-	return all
 }
 
 // scalers returns the HorizontalPodAutoscalers of leases. The second result is set if the

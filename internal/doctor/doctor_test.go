@@ -27,18 +27,22 @@ func check(t *testing.T, w *world, lease string) *doctor.Report {
 // TestGoldenChecks checks that nothing is found if nothing is broken, and that all is checked.
 func TestGoldenChecks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, healthy)
-	report := check(t, w, "resnet50")
-	require.Empty(t, problems(report))
-	require.True(t, report.Healthy())
-	var checked strings.Builder
-	for _, section := range report.Sections {
-		for _, result := range section.Results {
-			fmt.Fprintf(&checked, "%s: %s\n", section.Subject, result.Message)
+	for file, change := range map[string]func(*world){"checks.txt": func(*world) {}, "checks-keda.txt": keda, "checks-schedule.txt": scheduled} {
+		w := newWorld(t, healthy)
+		change(w)
+		report := check(t, w, "resnet50")
+		require.Empty(t, problems(report), file)
+		require.True(t, report.Healthy())
+		var checked strings.Builder
+		for _, section := range report.Sections {
+			for _, result := range section.Results {
+				fmt.Fprintf(&checked, "%s: %s\n", section.Subject, result.Message)
+			}
 		}
+		golden.Equal(t, "testdata/"+file, checked.String())
+		require.Equal(t, report, check(t, w, ""), "all leases of the namespace")
 	}
-	golden.Equal(t, "testdata/checks.txt", checked.String())
-	require.Equal(t, report, check(t, w, ""), "all leases of the namespace")
+	w := newWorld(t, healthy)
 	granted(w)
 	require.Empty(t, codes(check(t, w, "")), "a TritonLease")
 }
@@ -345,6 +349,7 @@ func TestAllNamespaces(t *testing.T) {
 	w := newWorld(t, healthy)
 	for path, all := range map[string]string{
 		scalersPath: "/apis/autoscaling/v2/horizontalpodautoscalers", leasesPath: "/apis/tms.triton-leases.dev/v1alpha1/tritonleases",
+		configMapsPath: "/api/v1/configmaps",
 	} {
 		w.objects[all] = w.objects[path]
 		delete(w.objects, path)

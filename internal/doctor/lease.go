@@ -22,6 +22,10 @@ type path struct {
 	Namespace, Lease string
 	scaler           *autoscalingv2.HorizontalPodAutoscaler // nil if it does not exist
 	lease            *v1alpha1.TritonLease                  // nil for a lease in the values
+	// KEDA creates scaler from scaledObject, and tms-server creates it from schedule. Each is
+	// nil if there is none.
+	scaledObject *scaledObject
+	schedule     *schedule
 
 	// selector selects the pods, and is empty if it is unknown.
 	selector string
@@ -60,17 +64,27 @@ func (p *path) steps() []step {
 	}
 	for _, metric := range p.scaler.Spec.Metrics {
 		switch {
-		case isRecorded(metric):
-			steps = append(steps, p.recordedSteps(metric.Pods.Metric.Name)...)
+		case metric.Pods != nil:
+			r := &recorded{path: p, series: metric.Pods.Metric.Name}
+			steps = append(append(steps, r.prometheusSteps()...), r.adapterSteps()...)
+		case metric.External != nil && p.scaledObject != nil:
+			if series := p.scaledObject.series(metric.External.Metric.Name); series != "" {
+				steps = append(steps, (&recorded{path: p, series: series}).prometheusSteps()...)
+			}
 		case metric.ContainerResource != nil:
 			steps = append(steps, p.cpuSteps(metric.ContainerResource.Container)...)
 		}
+	}
+	if p.scaledObject != nil || readsFromKEDA(p.scaler) {
+		steps = append(steps, p.kedaSteps()...)
 	}
 	return append(steps, p.scalerSteps()...)
 }
 
 // isRecorded reports whether a metric is a series that Prometheus records.
-func isRecorded(metric autoscalingv2.MetricSpec) bool { return metric.Pods != nil }
+func isRecorded(metric autoscalingv2.MetricSpec) bool {
+	return metric.Pods != nil || metric.External != nil
+}
 
 // fields returns the fields of all messages about the lease, and more.
 func (p *path) fields(more ...string) fields {
@@ -103,12 +117,18 @@ func fieldsOf(pairs []string) fields {
 	return f
 }
 
-// checkServer checks the tms-server that reconciles a TritonLease.
+// checkServer checks the tms-server that reconciles a TritonLease or a schedule.
 func (p *path) checkServer(ctx context.Context) error {
-	if p.lease == nil || p.lease.Status.Installation == "" {
+	var namespace, release string
+	switch {
+	case p.lease != nil:
+		namespace, release, _ = strings.Cut(p.lease.Status.Installation, "/")
+	case p.schedule != nil:
+		namespace, release = p.Namespace, p.schedule.Labels[instanceLabel]
+	}
+	if release == "" {
 		return errUnknown
 	}
-	namespace, release, _ := strings.Cut(p.lease.Status.Installation, "/")
 	var list struct {
 		Items []deployment `json:"items"`
 	}
@@ -138,10 +158,15 @@ func (p *path) checkGranted(context.Context) error {
 }
 
 func (p *path) checkScaler(context.Context) error {
-	if p.scaler == nil {
-		return find(noScaler, p.fields())
+	switch {
+	case p.scaler != nil:
+		return nil
+	case p.scaledObject != nil:
+		return p.findNoScaler()
+	case p.schedule != nil:
+		return find(notScheduled, p.fields("name", p.schedule.Name))
 	}
-	return nil
+	return find(noScaler, p.fields())
 }
 
 // checkTarget reads the scale of the workload, as the HorizontalPodAutoscaler does.

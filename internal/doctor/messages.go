@@ -30,7 +30,7 @@ func MessageOf(code string) Message { return messages[code] }
 // messages is the only list of codes. 10xx are about the cluster, 11xx about the pods of a
 // lease and their scrape, 12xx about a metric, 13xx about the HorizontalPodAutoscaler, and
 // 14xx about an install.
-var messages = merge(clusterMessages, scrapeMessages, metricMessages, scalerMessages, installMessages)
+var messages = merge(clusterMessages, scrapeMessages, metricMessages, scalerMessages, kedaMessages, installMessages)
 
 func merge(tables ...map[string]Message) map[string]Message {
 	all := map[string]Message{}

@@ -6,6 +6,7 @@ const (
 	unableToScale     = "TMS1303"
 	atMaximum         = "TMS1304"
 	replicasNotReady  = "TMS1305"
+	notScheduled      = "TMS1310"
 )
 
 const describeScaler = "kubectl describe hpa <name> -n <namespace>"
@@ -50,5 +51,13 @@ var scalerMessages = map[string]Message{
 		Command: "kubectl describe pods -n <namespace> -l <selector>",
 		Fix:     "wait until the models are loaded; a Pending pod needs a free GPU",
 		Page:    "troubleshooting.md#pods-never-ready",
+	},
+	notScheduled: {
+		Level:   Error,
+		Text:    "tms-server has made no HorizontalPodAutoscaler from the schedule of lease <lease>, ConfigMap <name>",
+		Meaning: "The workload keeps its replicas. tms-server does not run, or waits because another HPA scales the same workload.",
+		Command: "kubectl get hpa,events -n <namespace>",
+		Fix:     "delete the other HPA, if there is one; otherwise read the log of tms-server",
+		Page:    "troubleshooting.md#no-hpa",
 	},
 }

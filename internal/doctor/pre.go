@@ -16,7 +16,9 @@ import (
 func (d *Doctor) CheckInstall(ctx context.Context, install *Install) (*Report, error) {
 	report := new(Report)
 	scales := install.usesMetric(false)
-	if err := d.follow(ctx, report.add("cluster"), true, d.componentSteps(scales, install.usesMetric(true))); err != nil {
+	needed := components{adapter: scales && !install.keda(), metricsServer: install.usesMetric(true)}
+	needed.keda = install.keda() && (scales || needed.metricsServer)
+	if err := d.follow(ctx, report.add("cluster"), true, d.componentSteps(needed)); err != nil {
 		return nil, err
 	}
 	p := &preflight{Doctor: d, install: install}
@@ -139,8 +141,8 @@ func (p *preflight) checkKinds(ctx context.Context) error {
 		if err != nil {
 			return unreadable(err)
 		}
-		if resource == nil && p.broken[operatorKinds] != "" && strings.HasPrefix(k.apiVersion, "monitoring.coreos.com/") {
-			continue // the cluster section has it
+		if resource == nil && p.reports(k) {
+			continue
 		}
 		if resource == nil {
 			missing = append(missing, k.name+" ("+k.apiVersion+")")
@@ -156,6 +158,12 @@ func (p *preflight) checkKinds(ctx context.Context) error {
 		return find(kindNotServed, fields{"kinds": strings.Join(missing, ", ")})
 	}
 	return nil
+}
+
+// reports reports whether the cluster section has the error that a kind is missing.
+func (p *preflight) reports(k kind) bool {
+	return p.broken[operatorKinds] != "" && strings.HasPrefix(k.apiVersion, "monitoring.coreos.com/") ||
+		p.broken[externalMetrics] == noKEDA && k.apiVersion == kedaGroupVersion
 }
 
 func (p *preflight) checkRights(ctx context.Context) error {

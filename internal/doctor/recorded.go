@@ -48,14 +48,12 @@ func (r *rule) records(series string) bool {
 	return false
 }
 
-func (p *path) recordedSteps(series string) []step {
-	r := &recorded{path: p, series: series}
+func (r *recorded) prometheusSteps() []step {
+	series := r.series
 	return []step{
 		{"Prometheus selects a PrometheusRule that records " + series, r.checkRule},
 		{"Prometheus has loaded the rule of " + series, r.checkLoaded},
 		{"Prometheus has a fresh " + series + " of the pods", r.checkSeries},
-		{"the custom metrics API lists " + series, r.checkListed},
-		{"the custom metrics API has a value of " + series, r.checkValue},
 	}
 }
 

@@ -32,6 +32,7 @@ server:
 // withoutData are the queries that return nothing in this scenario, by dashboard and panel,
 // and the reasons.
 var withoutData = map[string]string{
+	"tms-lease: Metrics of KEDA":      "prometheus-adapter serves the metrics",
 	"tms-server: Limited connections": "no connection is beyond a limit, and the counter begins with the first one",
 }
 

@@ -72,8 +72,8 @@ func components(t *testing.T) []component {
 		{"Prometheus", "for autoscaled leases", prometheus(t, "test/e2e/bins/prometheus"), e2e + ". " + conform + " tests the rules with promtool " + prometheus(t, "tools/promtool")},
 		{"prometheus-adapter", "for autoscaled leases", module(t, "test/e2e/bins/adapter", "sigs.k8s.io/prometheus-adapter"), e2e},
 		{
-			"KEDA", find(t, "docs/install.md", `\(https://keda\.sh\) (\S+ or later)`) + ", in place of prometheus-adapter",
-			module(t, "test/e2e/keda", "github.com/kedacore/keda/v2"), "`make e2e-keda` runs it",
+			"KEDA", find(t, "docs/install.md", `KEDA\]\(https://keda\.sh\) (\S+ or later)`) + ", in place of prometheus-adapter", module(t, "test/e2e/keda", "github.com/kedacore/keda/v2"),
+			"`make e2e-keda` runs it. " + conform + " validates ScaledObjects against its schema of " + schema("keda"),
 		},
 		{"metrics-server", "for `cpuUtilization`", module(t, "test/e2e/bins/metrics-server", "sigs.k8s.io/metrics-server"), e2e},
 		{

@@ -7,20 +7,34 @@ import (
 
 const fleetUID = "tms-fleet"
 
-// autoscalers are the HorizontalPodAutoscalers of leases: those that read a metric of TMS,
-// and those with the name of a workload of Triton. The latter scale by CPU only.
-const autoscalers = `group by (namespace, horizontalpodautoscaler) (
-  kube_horizontalpodautoscaler_spec_target_metric{namespace=~"$namespace", metric_name=~"tms_.+"}
+// autoscalers are the leases with a HorizontalPodAutoscaler, by the label lease: the name of
+// the lease's objects. They read a metric of TMS, or scale a workload of Triton, or have its
+// name. The last two scale by CPU only, or by KEDA, which has no names of its own for metrics.
+var autoscalers = `group by (namespace, lease) (
+  ` + named(`kube_horizontalpodautoscaler_spec_target_metric{namespace=~"$namespace", metric_name=~"tms_.+"}`) + `
   or
-  label_replace(kube_pod_container_info{namespace=~"$namespace", container="triton"}, "horizontalpodautoscaler", "$1", "pod", "(.+)-[^-]+-[^-]+")
+  ` + named(`kube_horizontalpodautoscaler_info{namespace=~"$namespace"}`) + ` and on (namespace, scaletargetref_name) ` + tritonWorkloads("scaletargetref_name") + `
+  or
+  ` + tritonWorkloads("lease") + `
 )`
 
-// ofLeases returns a series of kube-state-metrics for each HorizontalPodAutoscaler of a
-// lease.
+// named adds the label lease to series of a HorizontalPodAutoscaler. That of a lease of the
+// values with a schedule is called <lease>.schedule.
+func named(expr string) string {
+	return `label_replace(` + expr + `, "lease", "$1", "horizontalpodautoscaler", "(.+?)([.]schedule)?")`
+}
+
+// tritonWorkloads returns the names of the Deployments of Triton, as a label.
+func tritonWorkloads(label string) string {
+	return each(`label_replace(kube_pod_container_info{namespace=~"$namespace", container="triton"}, "@label", "$1", "pod", "(.+)-[^-]+-[^-]+")`, "@label", label)
+}
+
+// ofLeases returns a series of kube-state-metrics for each lease with a
+// HorizontalPodAutoscaler.
 func ofLeases(series string) string {
-	return each(`(max by (namespace, horizontalpodautoscaler) (@series{namespace=~"$namespace"})
-and on (namespace, horizontalpodautoscaler)
-@autoscalers)`, "@series", series, "@autoscalers", autoscalers)
+	return each(`(max by (namespace, lease) (@series)
+and on (namespace, lease)
+@autoscalers)`, "@series", named(series+`{namespace=~"$namespace"}`), "@autoscalers", autoscalers)
 }
 
 // The pods of leases, by namespace and pod, and those of them that are ready. The
@@ -52,7 +66,7 @@ func fleet() *dashboard.DashboardBuilder {
 	const inNamespaces = `namespace=~"$namespace"`
 	toLease := []cog.Builder[dashboard.DashboardLink]{
 		dashboard.NewDashboardLinkBuilder("Lease").Type(dashboard.DashboardLinkTypeLink).
-			Url("/d/" + leaseUID + "?var-datasource=${datasource}&var-namespace=${__field.labels.namespace}&var-lease=${__field.labels.horizontalpodautoscaler}&${__url_time_range}"),
+			Url("/d/" + leaseUID + "?var-datasource=${datasource}&var-namespace=${__field.labels.namespace}&var-lease=${__field.labels.lease}&${__url_time_range}"),
 	}
 	variables := []*dashboard.QueryVariableBuilder{
 		series("namespace", "Namespace", `group by (namespace) (kube_pod_container_info{container="triton"} or kube_horizontalpodautoscaler_spec_target_metric{metric_name=~"tms_.+"})`, "namespace").
@@ -62,11 +76,11 @@ func fleet() *dashboard.DashboardBuilder {
 		{"Now", []panel{
 			{
 				stat: true, width: 4, title: "Autoscaled leases", description: "Leases with a HorizontalPodAutoscaler.", unit: "short",
-				queries: []query{{`count(` + autoscalers + ` and on (namespace, horizontalpodautoscaler) kube_horizontalpodautoscaler_spec_max_replicas{namespace=~"$namespace"})`, ""}},
+				queries: []query{{`count(` + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas") + `)`, ""}},
 			},
 			{
 				stat: true, width: 4, title: "Leases at their maximum", description: "Autoscaled leases that have as many replicas as they may have.", unit: "short",
-				queries: []query{{`count(` + ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, horizontalpodautoscaler)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas") + ") or vector(0)", ""}},
+				queries: []query{{`count(` + ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, lease)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas") + ") or vector(0)", ""}},
 			},
 			{
 				stat: true, width: 4, title: "Ready replicas", description: "Pods of leases that are ready, without those of leases with a target.", unit: "short",
@@ -92,7 +106,7 @@ func fleet() *dashboard.DashboardBuilder {
 			},
 			{
 				width: 12, title: "Leases at their maximum", description: "Autoscaled leases that have as many replicas as they may have. Click a series to see the lease.", unit: "short", links: toLease,
-				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, horizontalpodautoscaler)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas"), "{{namespace}}/{{horizontalpodautoscaler}}"}},
+				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas") + "\n>= on (namespace, lease)\n" + ofLeases("kube_horizontalpodautoscaler_spec_max_replicas"), "{{namespace}}/{{lease}}"}},
 			},
 		}},
 		{"Replicas", []panel{
@@ -107,7 +121,7 @@ func fleet() *dashboard.DashboardBuilder {
 			},
 			{
 				width: 12, title: "Replicas by lease", description: "The replicas of each autoscaled lease. Click a series to see the lease.", unit: "short", links: toLease, stacked: true,
-				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas"), "{{namespace}}/{{horizontalpodautoscaler}}"}},
+				queries: []query{{ofLeases("kube_horizontalpodautoscaler_status_current_replicas"), "{{namespace}}/{{lease}}"}},
 			},
 			{
 				width: 12, title: "Ready replicas by namespace", description: "Pods of leases that are ready, without those of leases with a target.", unit: "short", stacked: true,

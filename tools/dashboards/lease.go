@@ -18,10 +18,10 @@ const (
 	scrapesPanel  = 3
 )
 
-// ofAutoscaler selects series of the HorizontalPodAutoscaler of the lease, and ofPods those
-// of its pods.
+// ofAutoscaler selects series of the HorizontalPodAutoscaler of the lease, which has another
+// name if the lease has a schedule, and ofPods those of its pods.
 const (
-	ofAutoscaler = `namespace="$namespace", horizontalpodautoscaler="$lease"`
+	ofAutoscaler = `namespace="$namespace", horizontalpodautoscaler=~"$lease([.]schedule)?"`
 	ofPods       = `namespace="$namespace", pod=~"$pod"`
 )
 
@@ -30,7 +30,7 @@ const (
 func leaseVariables() []*dashboard.QueryVariableBuilder {
 	return []*dashboard.QueryVariableBuilder{
 		series("namespace", "Namespace", `group by (namespace) (kube_pod_container_info{container="triton"} or kube_horizontalpodautoscaler_spec_target_metric{metric_name=~"tms_.+"})`, "namespace"),
-		series("lease", "Lease", strings.ReplaceAll(autoscalers, `=~"$namespace"`, `="$namespace"`), "horizontalpodautoscaler"),
+		series("lease", "Lease", strings.ReplaceAll(autoscalers, `=~"$namespace"`, `="$namespace"`), "lease"),
 		series("workload", "Workload", `group by (workload) (
   label_replace(kube_horizontalpodautoscaler_info{`+ofAutoscaler+`}, "workload", "$1", "scaletargetref_name", "(.+)")
   or
@@ -122,8 +122,8 @@ func scaled(name, color, comparison string) *dashboard.AnnotationQueryBuilder {
 // units are the units of Grafana.
 var units = map[policy.Unit]string{policy.Percent: "percent", policy.Microseconds: "µs", policy.Requests: "short"}
 
-// metricPanels returns a panel for each metric of TMS, and one for those of the
-// administrator. The panel of a metric that is not in effect is empty, or shows only the
+// metricPanels returns a panel for each metric of TMS, one for those of the administrator,
+// and one for those of KEDA. The panel of a metric that is not in effect is empty, or shows only the
 // pods.
 func metricPanels() []panel {
 	read := func(selector, mean, threshold string) []query {
@@ -150,5 +150,9 @@ func metricPanels() []panel {
 		title: "Metrics of the administrator", unit: "short", width: 8,
 		description: "The mean that the HorizontalPodAutoscaler read of each metric that server.autoscaling.metrics adds, and its threshold.",
 		queries:     read(`metric_name=~"tms_metric_.+"`, "{{metric_name}}", "threshold of {{metric_name}}"),
+	}, panel{
+		title: "Metrics of KEDA", unit: "short", width: 8,
+		description: "The mean that the HorizontalPodAutoscaler read of each metric that KEDA serves, and its threshold. KEDA names a metric after its place among the triggers of the ScaledObject, the first is s0-prometheus.",
+		queries:     read(`metric_name=~"s[0-9]+-prometheus"`, "{{metric_name}}", "threshold of {{metric_name}}"),
 	})
 }
