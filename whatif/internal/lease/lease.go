@@ -43,6 +43,9 @@ func Of(result *render.Result) (*Lease, error) {
 	if !granted.Grant.Autoscaled {
 		return nil, fmt.Errorf("%s: the lease is not autoscaled: set %s.autoscaling.enable and server.autoscaling.enable, and a metric", l.Name, l.Path)
 	}
+	if len(granted.Grant.Schedule) > 0 {
+		return nil, fmt.Errorf("%s.autoscaling.replicas.schedule: is not simulated: replace it with the minimum and maximum of one entry", l.Path)
+	}
 	deployment, err := result.Deployment(granted)
 	if err != nil {
 		return nil, err
@@ -57,6 +60,9 @@ func Of(result *render.Result) (*Lease, error) {
 	m, err := read(result)
 	if err != nil {
 		return nil, err
+	}
+	if m.hpa.Spec.MinReplicas == nil {
+		return nil, fmt.Errorf("%s: has no HorizontalPodAutoscaler: KEDA is not simulated: add --set server.autoscaling.source=adapter", l.Name)
 	}
 	var faults []error
 	seconds := func(key string, d monitoringv1.Duration) int {

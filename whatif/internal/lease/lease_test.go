@@ -56,6 +56,18 @@ leases: {a: {autoscaling: {replicas: {minimum: 2, maximum: 7}, metrics: {queueTi
 	require.Equal(t, 0.03, threshold)
 }
 
+// TestWithoutHPA checks leases whose HorizontalPodAutoscaler the chart does not render.
+func TestWithoutHPA(t *testing.T) {
+	_, err := of(t, queueTime, "server: {autoscaling: {source: keda, prometheus: {address: 'http://prometheus.monitoring.svc:9090'}}}")
+	require.EqualError(t, err, "a: has no HorizontalPodAutoscaler: KEDA is not simulated: add --set server.autoscaling.source=adapter")
+	_, err = of(t, queueTime, `
+images: {server: "registry.example.com/tms-server:1"}
+server: {enabled: true}
+leases: {a: {autoscaling: {replicas: {schedule: [{cron: "@daily", minimum: 2}]}}}}
+`)
+	require.EqualError(t, err, "leases.a.autoscaling.replicas.schedule: is not simulated: replace it with the minimum and maximum of one entry")
+}
+
 // TestMonitors checks that the rules are found in whichever objects the leases share.
 func TestMonitors(t *testing.T) {
 	for _, monitors := range []string{"perLease", "shared", "both"} {
