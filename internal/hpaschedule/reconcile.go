@@ -54,12 +54,12 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	wanted, entries, err := decode(owner)
 	if err != nil {
-		return reconcile.Result{}, reconcile.TerminalError(err)
+		return reconcile.Result{}, r.refuse(owner, err)
 	}
 	now := r.now()
 	state, err := schedule.At(entries, now)
 	if err != nil {
-		return reconcile.Result{}, reconcile.TerminalError(err)
+		return reconcile.Result{}, r.refuse(owner, err)
 	}
 	live := new(autoscalingv2.HorizontalPodAutoscaler)
 	if err := r.Get(ctx, client.ObjectKeyFromObject(wanted), live); apierrors.IsNotFound(err) {
@@ -87,6 +87,13 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 			entry.MinReplicas, entry.MaxReplicas, state.Active, entry.Cron, entry.TimeZone)
 	}
 	return reconcile.Result{RequeueAfter: max(state.Next.Sub(now), time.Millisecond)}, nil
+}
+
+// refuse records why a ConfigMap has no autoscaler. Helm cannot check everything: it does not
+// know the names of time zones. A change of the ConfigMap reconciles it again.
+func (r *reconciler) refuse(owner *corev1.ConfigMap, err error) error {
+	r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, "Refused", "Reconcile", "no HorizontalPodAutoscaler: %v", err)
+	return reconcile.TerminalError(err)
 }
 
 // decode returns the autoscaler and the schedule of a ConfigMap. The autoscaler has the minimum

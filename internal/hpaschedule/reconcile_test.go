@@ -2,6 +2,7 @@ package hpaschedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -222,6 +223,7 @@ func TestInvalid(t *testing.T) {
 	for name, change := range map[string]func(*corev1.ConfigMap){
 		"schedule.yaml: error":                       func(c *corev1.ConfigMap) { c.Data[scheduleKey] = "x" },
 		"schedule.yaml: has no entries":              func(c *corev1.ConfigMap) { delete(c.Data, scheduleKey) },
+		`time zone "Europe/Bonn": must be`:           func(c *corev1.ConfigMap) { c.Data[scheduleKey] = `[{cron: "@daily", timeZone: Europe/Bonn}]` },
 		"cron expression":                            func(c *corev1.ConfigMap) { c.Data[scheduleKey] = "[{cron: x}]" },
 		"hpa.yaml: error":                            func(c *corev1.ConfigMap) { c.Data[manifestKey] = "specs: {}" },
 		"hpa.yaml: must be the manifest of tms-offi": func(c *corev1.ConfigMap) { c.Data[manifestKey] = "metadata: {name: other, namespace: inference}" },
@@ -236,6 +238,7 @@ func TestInvalid(t *testing.T) {
 		require.ErrorIs(t, err, reconcile.TerminalError(nil))
 		require.ErrorContains(t, err, name)
 		require.Zero(t, e.writes)
+		require.Equal(t, []string{fmt.Sprintf("Warning Refused: no HorizontalPodAutoscaler: %v", errors.Unwrap(err))}, e.events)
 	}
 }
 
