@@ -52,10 +52,10 @@ func TestServerAccepts(t *testing.T) {
 // elsewhere matches the namespaces of objects.
 var elsewhere = regexp.MustCompile(`(?m)^  namespace: "?([a-z0-9-]+)"?$`)
 
-// foreignKind matches objects of cert-manager, the Gateway API and grafana-operator, which
-// are not installed here. test/conform validates those of the first two against the schemas
-// of their projects.
-var foreignKind = regexp.MustCompile(`(?m)^kind: (Certificate|HTTPRoute|GRPCRoute|GrafanaDashboard)$`)
+// foreignKind matches objects of cert-manager, the Gateway API, KEDA and grafana-operator,
+// which are not installed here. test/conform validates those of the first three against the
+// schemas of their projects.
+var foreignKind = regexp.MustCompile(`(?m)^kind: (Certificate|HTTPRoute|GRPCRoute|ScaledObject|GrafanaDashboard)$`)
 
 // installable removes the objects of foreignKind.
 func installable(manifests string) string {
