@@ -41,11 +41,23 @@ func FuzzGrantedAgain(f *testing.F) {
 	})
 }
 
-var adjustments = regexp.MustCompile(`\n  annotations:\n    tms\.triton-leases\.dev/adjustments: \|-(\n      .*)+`)
+// adjustments matches the annotation of an autoscaler, and of one in the ConfigMap of a schedule.
+var adjustments = regexp.MustCompile(`\n  annotations:\n    tms\.triton-leases\.dev/adjustments: \|-(\n      .*)+` +
+	`|\n      annotations:\n        tms\.triton-leases\.dev/adjustments: \|-(\n          .*)+`)
 
 func askForGranted(lease map[string]any, granted *render.GrantedLease) {
 	request := lease["autoscaling"].(map[string]any)
-	request["replicas"] = map[string]any{"minimum": granted.Grant.MinReplicas, "maximum": granted.Grant.MaxReplicas}
+	replicas := map[string]any{"minimum": granted.Grant.MinReplicas, "maximum": granted.Grant.MaxReplicas}
+	var schedule []any
+	for _, entry := range granted.Grant.Schedule {
+		schedule = append(schedule, map[string]any{
+			"cron": entry.Cron, "timeZone": entry.TimeZone, "minimum": entry.MinReplicas, "maximum": entry.MaxReplicas,
+		})
+	}
+	if schedule != nil {
+		replicas["schedule"] = schedule
+	}
+	request["replicas"] = replicas
 	metrics, _ := request["metrics"].(map[string]any)
 	if metrics == nil {
 		metrics = map[string]any{}
