@@ -68,7 +68,7 @@ cover: ## show the functions that tests do not cover fully
 
 CONFORM_TOOLS := helm3 helm4 ct kubeconform promtool
 conform: build $(CONFORM_TOOLS:%=$(BIN)/%) $(BIN)/schemas yamllint curltools ## check the manifests with Helm 3 and 4, ct, kubeconform and promtool, and the queries of the dashboards
-	TOOLS=$(BIN) go test -count=1 -timeout 30m -tags conform ./test/conform
+	TOOLS=$(BIN) go test -count=1 -timeout 45m -tags conform ./test/conform
 	cd tools/dashboards && go test -count=1 ./...
 
 chart: $(BIN)/helm3 ## package the chart into dist/
