@@ -49,7 +49,7 @@ func read(t *testing.T) map[string]workflow {
 		require.NotEmpty(t, w.Jobs, path)
 		all[filepath.Base(path)] = w
 	}
-	require.Len(t, all, 2)
+	require.Len(t, all, 3)
 	return all
 }
 
