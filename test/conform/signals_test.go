@@ -129,7 +129,7 @@ func TestSharedMonitorsSeeBreakage(t *testing.T) {
 		{"[.](.+[.])?leases", "[.]leases"},
 		{"[.](.+[.])?leases", "[.](.+[.])leases"},
 		{",metric_name=~\"tms_.+\"", ""},
-		{"=~\"tms-.+\"", "=~\".+\""},
+		{"=~\"tms-[^.]+\"", "=~\".+\""},
 	} {
 		rules.breaks(t, glob(t, "testdata/shared/*.test.yaml"), change)
 	}
