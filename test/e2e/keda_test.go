@@ -147,7 +147,7 @@ func TestKEDAHelm(t *testing.T) {
 }
 
 // TestKEDAFails checks that a TritonLease keeps its replicas while KEDA cannot read the
-// metric, and that nobody pauses KEDA.
+// metric, and that tms-server undoes a pause of KEDA.
 func TestKEDAFails(t *testing.T) {
 	s := newScenario(t, "keda-fails")
 	s.needsKEDA()

@@ -39,7 +39,7 @@ type Query struct {
 	Instant bool
 }
 
-// Variable is a variable, the values of which Query gives.
+// Variable is a variable of a dashboard. Its query returns its values.
 type Variable struct {
 	Name, Type, Query, Regex string
 	IncludeAll               bool
