@@ -42,6 +42,8 @@ const examples = `  # Print the manifests that helm would install
   # Print the manifests that tms-server would apply for a TritonLease
   tms-render -f values.yaml -f lease.yaml -n inference`
 
+var noArguments = cli.NoArguments(": give values files with -f")
+
 func newRoot(s streams) *cobra.Command {
 	var o renderOptions
 	root := &cobra.Command{
@@ -70,15 +72,4 @@ func newRoot(s streams) *cobra.Command {
 	o.addFlags(root)
 	root.AddCommand(newExplain(s), newLint(s), newChart(s), newSchema(s), newVersion(s))
 	return root
-}
-
-// noArguments refuses arguments, and suggests the command that was probably meant.
-func noArguments(command *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if err := cli.UnknownCommand(command, args[0]); err != nil {
-		return err
-	}
-	return cli.Usagef("unexpected argument %q: give values files with -f", args[0])
 }

@@ -48,7 +48,7 @@ func newFetch() *cobra.Command {
 		Use: "fetch --to FOLDER --model NAME=URI", Short: "Download models over HTTPS", Long: fetchHelp,
 		Example: "  tms-server fetch --to /mnt/fetched-models --model resnet50=https://models.example.com/vision/resnet50.zip \\\n" +
 			"    --credential models.example.com/vision=/var/run/secrets/tms/fetch/0",
-		Args: noArgs,
+		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context()) },
 	}
 	flags := command.Flags()

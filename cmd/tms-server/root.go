@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 	var o options
 	root := &cobra.Command{
 		Use: "tms-server --config FILE", Short: "Reconcile leases of Triton Inference Server", Long: longHelp,
-		Args: noArgs, SilenceErrors: true, SilenceUsage: true,
+		Args: noArguments, SilenceErrors: true, SilenceUsage: true,
 		PreRunE: func(command *cobra.Command, _ []string) error {
 			return cli.NotEmpty(command.Flags(), "config", "release-name", "release-namespace", "namespaces", "kubeconfig", "tls-cert-file", "tls-private-key-file")
 		},
@@ -91,25 +91,16 @@ func newRoot() *cobra.Command {
 	return root
 }
 
+var noArguments = cli.NoArguments("")
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version of tms-server", Args: noArgs,
+		Use: "version", Short: "Print the version of tms-server", Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(command.OutOrStdout(), "tms-server "+cli.Version())
 			return err
 		},
 	}
-}
-
-// noArgs refuses arguments.
-func noArgs(command *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if err := cli.UnknownCommand(command, args[0]); err != nil {
-		return err
-	}
-	return cli.Usagef("unexpected argument %q", args[0])
 }
 
 // run runs the server until the context ends.

@@ -92,6 +92,20 @@ func UnknownCommand(command *cobra.Command, argument string) error {
 	return nil
 }
 
+// NoArguments returns a function that refuses arguments, and suggests the command that was
+// probably meant. The hint follows the error, and starts with a colon if it is not empty.
+func NoArguments(hint string) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if err := UnknownCommand(command, args[0]); err != nil {
+			return err
+		}
+		return Usagef("unexpected argument %q%s", args[0], hint)
+	}
+}
+
 // NotEmpty returns a UsageError if one of the named flags was given an empty value, or a
 // list with one. An empty name is probably a variable of a script that is not set.
 func NotEmpty(flags *pflag.FlagSet, names ...string) error {

@@ -76,6 +76,8 @@ func run(args []string, s streams) int {
 	}
 }
 
+var noArguments = cli.NoArguments(": give values files with -f")
+
 func newRoot(s streams) *cobra.Command {
 	var o options
 	root := &cobra.Command{
@@ -112,15 +114,4 @@ func newRoot(s streams) *cobra.Command {
 		},
 	})
 	return root
-}
-
-// noArguments refuses arguments, and suggests the command that was probably meant.
-func noArguments(command *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if err := cli.UnknownCommand(command, args[0]); err != nil {
-		return err
-	}
-	return cli.Usagef("unexpected argument %q: give values files with -f", args[0])
 }
