@@ -12,6 +12,10 @@ var GroupVersion = schema.GroupVersion{Group: "tms.triton-leases.dev", Version: 
 // LeaseLabel is the label with the name of the lease, on each object and pod of a lease.
 const LeaseLabel = "tms.triton-leases.dev/lease"
 
+// ScheduleLabel is "true" on the ConfigMap from which tms-server creates the autoscaler of a
+// lease in the values with a schedule.
+const ScheduleLabel = "tms.triton-leases.dev/schedule"
+
 // Labels of the Service of a name of a lease.
 const (
 	// NamedLeaseLabel has the name of the lease that the name points to.

@@ -22,13 +22,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
 const (
 	managedByLabel = "app.kubernetes.io/managed-by"
 	managedBy      = render.ControllerName
-	scheduleLabel  = "tms.triton-leases.dev/schedule"
 	instanceLabel  = "app.kubernetes.io/instance"
 )
 
@@ -42,7 +42,7 @@ func Setup(mgr manager.Manager, release client.ObjectKey) error {
 		o.Cache = cache.Options{
 			DefaultNamespaces: map[string]cache.Config{release.Namespace: {}},
 			ByObject: map[client.Object]cache.ByObject{
-				new(corev1.ConfigMap): {Label: labels.SelectorFromSet(labels.Set{scheduleLabel: "true", instanceLabel: release.Name})},
+				new(corev1.ConfigMap): {Label: labels.SelectorFromSet(labels.Set{v1alpha1.ScheduleLabel: "true", instanceLabel: release.Name})},
 			},
 		}
 	})
