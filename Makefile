@@ -7,8 +7,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 BIN := $(CURDIR)/bin
+# Programs are static, as in a release, and all targets share the compiled packages.
+export CGO_ENABLED := 0
 # The race detector needs a C compiler. Without one the tests run without it.
-RACE := $(if $(shell command -v $$(go env CC)),-race)
+RACE := $(if $(shell command -v $$(CGO_ENABLED=1 go env CC)),-race)
 FUZZ ?= 10
 IMAGE_COMMAND ?= ./cmd/tms-server
 
@@ -39,8 +41,8 @@ test: ## run the tests; they need only Go
 
 # The race detector makes rendering slow, so only tests of concurrent code use it.
 race: ## run the tests of concurrent code with the race detector
-	go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/fetch ./internal/server/... ./internal/valuesfile ./pkg/client
-	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
+	$(RACE:-race=CGO_ENABLED=1) go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/fetch ./internal/server/... ./internal/valuesfile ./pkg/client
+	$(RACE:-race=CGO_ENABLED=1) go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts
 	go test ./internal/crd ./internal/doctor ./pkg/policy -run Golden -update
@@ -124,14 +126,14 @@ load-monitoring: ## measure what the monitoring of many leases costs Prometheus,
 # The same flags as in test/e2e, so that Kubernetes is compiled once for both.
 WHATIF ?= $(BIN)/tms-whatif
 whatif: ## build bin/tms-whatif; the first build compiles a large part of Kubernetes
-	cd whatif && CGO_ENABLED=0 go build -trimpath -o $(WHATIF) ./cmd/tms-whatif
+	cd whatif && go build -trimpath -o $(WHATIF) ./cmd/tms-whatif
 
 whatif-test: ## run the tests of tms-whatif, without the comparison of scaling behaviors
-	cd whatif && CGO_ENABLED=0 go test -trimpath -vet=off ./cmd/... ./internal/lease ./internal/loadfile ./internal/plot
-	cd whatif && CGO_ENABLED=0 go test -trimpath -vet=off -short ./internal/simulation
+	cd whatif && go test -trimpath -vet=off ./cmd/... ./internal/lease ./internal/loadfile ./internal/plot
+	cd whatif && go test -trimpath -vet=off -short ./internal/simulation
 
 simulate: ## compare scaling behaviors in simulated time
-	cd whatif/internal/simulation && CGO_ENABLED=0 go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
+	cd whatif/internal/simulation && go test -trimpath -vet=off -count=1 -timeout 30m -run TestReport -gate -report $(CURDIR)/docs/behavior-table.md
 
 BENCH_TOOLS := benchstat helm3 helm4 jsonnet
 bench: build $(BENCH_TOOLS:%=$(BIN)/%) ## measure the library, and the process against Helm, jsonnet and cat; LEASES=1000 stops at 1,000 leases, WRITE=docs updates the page
