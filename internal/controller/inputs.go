@@ -36,13 +36,14 @@ func (r *reconciliation) inputsOf(manifests render.Fingerprint, granted v1alpha1
 		if err != nil {
 			return inputs{}, err
 		}
-		texts = append(texts, string(text))
+		texts = append(texts, text)
 	}
 	slices.Sort(texts)
 	hash := sha256.New()
 	_, _ = hash.Write(manifests[:]) // never fails
 	for _, text := range texts {
-		_, _ = io.WriteString(hash, text+"\n")
+		_, _ = io.WriteString(hash, text)
+		_, _ = io.WriteString(hash, "\n")
 	}
 	return inputs(hash.Sum(nil)), nil
 }

@@ -100,11 +100,12 @@ func shallowCopy(object client.Object) client.Object {
 
 // packedOf returns the content of an object as JSON. If the object is not packed, it includes
 // the status.
-func packedOf(object metav1.Object) ([]byte, error) {
+func packedOf(object metav1.Object) (string, error) {
 	if text, packed := object.GetAnnotations()[packedAnnotation]; packed {
-		return []byte(text), nil
+		return text, nil
 	}
-	return json.Marshal(object)
+	text, err := json.Marshal(object)
+	return string(text), err
 }
 
 // contentOf returns the content of an object, packed or not. The status may be missing.
@@ -114,7 +115,7 @@ func contentOf(object metav1.Object) (map[string]any, error) {
 		return nil, err
 	}
 	var content map[string]any
-	return content, utiljson.Unmarshal(text, &content) // integers stay integers
+	return content, utiljson.Unmarshal([]byte(text), &content) // integers stay integers
 }
 
 // gpusOf returns the GPUs of each pod of a Deployment, packed or not.

@@ -49,6 +49,7 @@ type Renderer struct {
 	foreign                      bool           // the chart is not the embedded one
 	shapeCacheBytes              int
 	imageVolumes                 bool // Kubernetes mounts images as volumes
+	verdicts                     verdicts
 }
 
 // New returns a Renderer. It returns an error if the chart cannot be loaded or does not

@@ -23,7 +23,10 @@ func (lr *LeaseRenderer) GrantTritonLease(lease *v1alpha1.TritonLease) (*Granted
 	}
 	spec := field.NewPath("spec")
 	granted := &GrantedLease{Name: lease.Name}
-	refused := lr.validate(lease.Name, value)
+	refused, err := lr.validateAgain(lease.Name, value)
+	if err != nil {
+		return nil, err
+	}
 	for _, reason := range refused {
 		moved, _ := fieldpath.Parse(reason.Field).Rebase(fieldpath.New(leasesKey, lease.Name), fieldpath.New("spec"))
 		reason.Field = moved.String()
