@@ -149,6 +149,9 @@ func (o *options) run(ctx context.Context) error {
 	if err := o.addPorts(ctx, mgr, logger); err != nil {
 		return err
 	}
+	if err := mgr.Add(newMemoryReturner()); err != nil {
+		return err
+	}
 	return mgr.Start(ctx)
 }
 
