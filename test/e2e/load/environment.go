@@ -61,13 +61,15 @@ func (o options) start(ctx context.Context) (*environment, error) {
 	}
 	// The controllers of Deployments and ReplicaSets must not slow down the measurement.
 	managers := []string{"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20"}
-	if o.serveAPI { // markReady acts as the Deployment controller
-		managers = append(managers, "--controllers=*,-deployment-controller,-replicaset-controller,-horizontal-pod-autoscaler-controller")
+	controllers := "--controllers=*,-horizontal-pod-autoscaler-controller" // there are no metrics
+	if o.serveAPI {                                                        // markReady acts as the Deployment controller
+		controllers += ",-deployment-controller,-replicaset-controller"
 	}
+	managers = append(managers, controllers)
 	if e.Cluster, err = cluster.Start(ctx, cluster.Config{
 		Dir: dir, Bins: o.bins, NodeIP: netns.NodeIP, ServiceRange: netns.ServiceRange, APIServiceIP: netns.APIServiceIP,
 		Loopback: "127.0.0.1", Processes: e.processes, NoScheduler: true,
-		HPASync: time.Hour, // there are no metrics
+		HPASync: time.Hour,
 		Flags:   map[string][]string{"kube-controller-manager": managers},
 	}); err != nil {
 		return e, err

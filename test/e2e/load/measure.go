@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -34,6 +35,11 @@ func (o options) measureFleet(ctx context.Context, leases int, loops *latencies)
 	if err != nil {
 		return nil, err
 	}
+	pods, stop := context.WithCancel(ctx)
+	var kubelet sync.WaitGroup
+	kubelet.Go(func() { e.runPods(pods) })
+	defer kubelet.Wait()
+	defer stop()
 	s := &session{environment: e, fleet: &fleet{Leases: leases}, loops: loops}
 	for _, step := range []struct {
 		name string
