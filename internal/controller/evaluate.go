@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/shorten"
 	"github.com/triton-leases/tms/pkg/policy"
 	"github.com/triton-leases/tms/pkg/render"
 )
@@ -98,7 +99,7 @@ func (r *reconciliation) grant(lease *render.GrantedLease) {
 	for i, model := range r.lease.Spec.Models {
 		names[i] = model.Name
 	}
-	r.status.Models = shorten(strings.Join(names, ","), maxModelNames)
+	r.status.Models = shorten.End(strings.Join(names, ","), maxModelNames)
 	sentences := make([]string, 0, len(granted.Adjustments)+len(granted.Warnings))
 	for _, adjustment := range granted.Adjustments {
 		sentences = append(sentences, adjustment.String())
@@ -136,6 +137,6 @@ func (r *reconciliation) refuse(refusal policy.Refusal) {
 	r.status.Refusals = refusal[:min(len(refusal), maxRefusals)].Data()
 	for i := range r.status.Refusals {
 		one := &r.status.Refusals[i]
-		one.Field, one.Message = shorten(one.Field, maxRefusalText), shortenMiddle(one.Message, maxRefusalText)
+		one.Field, one.Message = shorten.End(one.Field, maxRefusalText), shorten.Middle(one.Message, maxRefusalText)
 	}
 }

@@ -5,6 +5,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/triton-leases/tms/internal/shorten"
 )
 
 // pendingEvent is an event about the lease, and about one of its objects if related is
@@ -40,7 +42,7 @@ const maxEventNote = 1000
 // recordPending records the pending events.
 func (r *reconciliation) recordPending() {
 	for _, e := range r.pendingEvents {
-		r.recorder.Eventf(r.lease, e.related, e.eventType, e.reason, "Reconcile", "%s", shorten(e.note, maxEventNote))
+		r.recorder.Eventf(r.lease, e.related, e.eventType, e.reason, "Reconcile", "%s", shorten.End(e.note, maxEventNote))
 	}
 	r.pendingEvents = nil
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/shorten"
 	"github.com/triton-leases/tms/pkg/render"
 )
 
@@ -224,5 +225,5 @@ func (m *monitoring) prune(ctx context.Context, unwanted sharedMonitors) error {
 func (m *monitoring) report(object client.Object, reason, note string, args ...any) {
 	object = object.DeepCopyObject().(client.Object)
 	object.SetResourceVersion("") // as in recordEvent
-	m.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", shorten(fmt.Sprintf(note, args...), maxEventNote))
+	m.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", shorten.End(fmt.Sprintf(note, args...), maxEventNote))
 }

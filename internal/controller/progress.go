@@ -13,6 +13,7 @@ import (
 
 	"github.com/triton-leases/tms/api/v1alpha1"
 	"github.com/triton-leases/tms/internal/progress"
+	"github.com/triton-leases/tms/internal/shorten"
 )
 
 const (
@@ -175,6 +176,6 @@ func (r *reconciliation) observeProgress() {
 		r.status.ModelStates = states
 	}
 	if text := progress.Summary(r.status.ModelStates); text != "" {
-		ready.Message = shorten(ready.Message+"; "+text, maxConditionMessage)
+		ready.Message = shorten.End(ready.Message+"; "+text, maxConditionMessage)
 	}
 }

@@ -2,11 +2,12 @@ package controller
 
 import (
 	"context"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/triton-leases/tms/internal/shorten"
 )
 
 // maxConditionMessage is the longest message that the CustomResourceDefinition allows.
@@ -15,7 +16,7 @@ const maxConditionMessage = 32768
 // setCondition sets a condition of the status.
 func (r *reconciliation) setCondition(conditionType string, status metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&r.status.Conditions, metav1.Condition{
-		Type: conditionType, Status: status, Reason: reason, Message: shorten(message, maxConditionMessage),
+		Type: conditionType, Status: status, Reason: reason, Message: shorten.End(message, maxConditionMessage),
 		ObservedGeneration: r.lease.Generation,
 	})
 }
@@ -36,22 +37,4 @@ func (r *reconciliation) updateStatus(ctx context.Context) error {
 	}
 	r.recordPending()
 	return nil
-}
-
-// shorten returns the first bytes of a text that is longer than maximum.
-func shorten(text string, maximum int) string {
-	if len(text) > maximum {
-		return strings.ToValidUTF8(text[:maximum-3], "") + "..."
-	}
-	return text
-}
-
-// shortenMiddle returns the first and the last bytes of a text that is longer than
-// maximum. An error message has the offending value first and the reason last.
-func shortenMiddle(text string, maximum int) string {
-	if len(text) > maximum {
-		half := (maximum - 3) / 2
-		return strings.ToValidUTF8(text[:half], "") + "..." + strings.ToValidUTF8(text[len(text)-half:], "")
-	}
-	return text
 }

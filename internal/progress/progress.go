@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/triton-leases/tms/api/v1alpha1"
+	"github.com/triton-leases/tms/internal/shorten"
 )
 
 const (
@@ -245,10 +246,5 @@ func clean(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text[:min(len(text), 4*maxMessage)], ""), func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
-	if len(text) > maxMessage { // an error has its cause before the end
-		const left = (maxMessage - len("...")) * 2 / 3
-		const right = maxMessage - len("...") - left
-		text = strings.ToValidUTF8(text[:left], "") + "..." + strings.ToValidUTF8(text[len(text)-right:], "")
-	}
-	return text
+	return shorten.Middle(text, maxMessage)
 }

@@ -2,7 +2,8 @@ package violations
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/triton-leases/tms/internal/shorten"
 )
 
 // gRPC sends an error in headers, three times over, and many clients and proxies accept
@@ -16,7 +17,7 @@ const (
 func (l List) truncate(bytes int) List {
 	var short List
 	for i, v := range l {
-		v.message = shorten(v.message)
+		v.message = shorten.Middle(v.message, maxMessage)
 		bytes -= len(v.field) + len(v.message)
 		if bytes < 0 && i > 0 {
 			return append(short, violation{l[i].field, fmt.Sprintf("and %d more violations", len(l)-i)})
@@ -24,15 +25,4 @@ func (l List) truncate(bytes int) List {
 		short = append(short, v)
 	}
 	return short
-}
-
-// shorten removes the middle of a long message. The beginning has the value, and the end
-// has the reason.
-func shorten(message string) string {
-	const gap = " ... "
-	const left, right = maxMessage / 3, maxMessage - maxMessage/3 - len(gap)
-	if len(message) <= maxMessage {
-		return message
-	}
-	return strings.ToValidUTF8(message[:left], "") + gap + strings.ToValidUTF8(message[len(message)-right:], "")
 }

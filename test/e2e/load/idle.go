@@ -29,7 +29,7 @@ const idleTime = 65 * time.Second
 func (e *environment) waitIdle(ctx context.Context, server int) (cpu float64, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Minute, errors.New("tms-server was not idle within 30 minutes"))
 	defer cancel()
-	const background = 0.1 // seconds of CPU time in idleTime, such as for leader election
+	const background = 0.25 // seconds of CPU time in idleTime, such as for leader election and the garbage collector
 	pid, last, since := e.servers[server].Pid(), 0.0, time.Now()
 	for {
 		if cpu, err = processTime(pid); err != nil {

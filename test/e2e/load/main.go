@@ -21,7 +21,16 @@ import (
 )
 
 func main() {
-	if !netns.Inside() {
+	var f flags
+	flag.StringVar(&f.sizes, "leases", "1000,5000", "numbers of leases; each is measured on a new control plane")
+	flag.IntVar(&f.acquires, "acquires", 500, "number of concurrent calls of Acquire; 0 skips them")
+	flag.StringVar(&f.monitors, "monitors", shared, "form of monitoring: shared, perLease, or empty for a server without this setting")
+	flag.StringVar(&f.json, "json", "", "also write the results of the leases to this file")
+	flag.StringVar(&f.from, "from", "", "measure nothing, and print the tables of an earlier run (-json)")
+	flag.StringVar(&f.before, "before", "", "file of an earlier run (-json), to compare with")
+	flag.StringVar(&f.docs, "write", "", "also update the tables of performance.md in this folder")
+	flag.Parse()
+	if f.from == "" && !netns.Inside() {
 		code, err := netns.Run()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -29,14 +38,6 @@ func main() {
 		}
 		os.Exit(code)
 	}
-	var f flags
-	flag.StringVar(&f.sizes, "leases", "1000,5000", "numbers of leases; each is measured on a new control plane")
-	flag.IntVar(&f.acquires, "acquires", 500, "number of concurrent calls of Acquire; 0 skips them")
-	flag.StringVar(&f.monitors, "monitors", shared, "form of monitoring: shared, perLease, or empty for a server without this setting")
-	flag.StringVar(&f.json, "json", "", "also write the results of the leases to this file")
-	flag.StringVar(&f.before, "before", "", "file of an earlier run (-json), to compare with")
-	flag.StringVar(&f.docs, "write", "", "also update the tables of performance.md in this folder")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, f)
 	stop()
@@ -47,11 +48,22 @@ func main() {
 }
 
 type flags struct {
-	sizes, monitors, json, before, docs string
-	acquires                            int
+	sizes, monitors, json, from, before, docs string
+	acquires                                  int
 }
 
 func run(ctx context.Context, f flags) error {
+	before, err := readResults(f.before)
+	if err != nil {
+		return fmt.Errorf("-before: %w", err)
+	}
+	if f.from != "" {
+		now, err := readResults(f.from)
+		if err != nil {
+			return fmt.Errorf("-from: %w", err)
+		}
+		return f.report(now, nil, before)
+	}
 	o := options{bins: os.Getenv("E2E_BINS"), server: os.Getenv("E2E_SERVER"), chart: "../../charts/tms", monitors: f.monitors}
 	if o.bins == "" || o.server == "" {
 		return errors.New("E2E_BINS or E2E_SERVER is not set: run make load, which builds the components and sets both")
@@ -62,10 +74,6 @@ func run(ctx context.Context, f flags) error {
 	sizes, err := parseSizes(f.sizes)
 	if err != nil {
 		return err
-	}
-	before, err := readResults(f.before)
-	if err != nil {
-		return fmt.Errorf("-before: %w", err)
 	}
 	if err := netns.Configure(); err != nil {
 		return err
@@ -94,6 +102,11 @@ func run(ctx context.Context, f flags) error {
 		}
 		calls = append(calls, r)
 	}
+	return f.report(now, calls, before)
+}
+
+// report prints the tables. The error names the limits that are missed.
+func (f flags) report(now *results, calls []acquired, before *results) error {
 	must, missed := now.reportRequirements()
 	for _, part := range []struct{ mark, text string }{{"load", now.report(before)}, {"load-limits", must}, {"api-load", reportCalls(calls)}} {
 		if part.text == "" {
