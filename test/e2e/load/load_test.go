@@ -91,7 +91,7 @@ func TestRequirements(t *testing.T) {
 		n := float64(leases)
 		return &fleet{
 			Leases: leases, Memory: 30 * 1024 * n,
-			Granted: work(leases, 0.007*n, 0.02*n, 7*leases), Changed: work(leases, 0.003*n, 0.01*n, 2*leases), Unchanged: work(leases, 0.0002*n, 1, 0),
+			Granted: work(leases, 0.013*n, 0.02*n, 7*leases), Changed: work(leases, 0.003*n, 0.01*n, 2*leases), Unchanged: work(leases, 0.0002*n, 1, 0),
 			Quiet: []latencies{batch(time.Second), batch(time.Second)}, Busy: batch(2 * time.Second), Flood: batch(2 * time.Second),
 			Restart: takeover{NewLease: time.Second}, Failover: takeover{NewLease: 17 * time.Second},
 		}
@@ -114,7 +114,7 @@ func TestRequirements(t *testing.T) {
 		"5,000 leases: reads for a new lease":                                                     func(f *fleet) { f.Granted.Calls.Reads = 5000 },
 		"5,000 leases: API calls while nothing changes":                                           func(f *fleet) { f.Idle.Calls.SharedWrites = 1 },
 		"5,000 leases: writes when a configuration changes no object":                             func(f *fleet) { f.Unchanged.Calls.Writes = 1 },
-		"5,000 leases: CPU time for a new lease":                                                  func(f *fleet) { f.Granted.CPU = 0.0081 * 5000 },
+		"5,000 leases: CPU time for a new lease":                                                  func(f *fleet) { f.Granted.CPU = 0.0141 * 5000 },
 		"5,000 leases: memory for a lease":                                                        func(f *fleet) { f.Memory = 41 * 1024 * 5000 },
 		"5,000 leases: worst new lease during a change of the configuration, in worst quiet ones": func(f *fleet) { f.Busy = batch(4 * time.Second) },
 		"5,000 leases: worst new lease during a flood, in worst quiet ones":                       func(f *fleet) { f.Flood = batch(4 * time.Second) },

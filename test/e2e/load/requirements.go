@@ -67,8 +67,8 @@ func (r *results) fleetRequirements(f *fleet) (all []requirement) {
 	add(0, "API calls while nothing changes", 0, float64(f.Idle.Calls.total()), 0, plain)
 	add(0, "writes when a configuration changes no object", 0, float64(f.Unchanged.Calls.writes()), 0, plain)
 	cpu := r.Loops.spread()
-	add(smallFleet, "CPU time for a new lease", 8*r.speed(), f.Granted.eachCPU(), cpu, milliseconds)
-	add(smallFleet, "CPU time for a lease, changed configuration", 4*r.speed(), f.Changed.eachCPU(), cpu, milliseconds)
+	add(smallFleet, "CPU time for a new lease", 14*r.speed(), f.Granted.eachCPU(), cpu, milliseconds)
+	add(smallFleet, "CPU time for a lease, changed configuration", 5*r.speed(), f.Changed.eachCPU(), cpu, milliseconds)
 	add(smallFleet, "CPU time for a lease, configuration that changes no object", 0.3*r.speed(), f.Unchanged.eachCPU(), cpu, milliseconds)
 	add(5*smallFleet, "memory for a lease", 40, f.eachMemory(), 0, func(kibi float64) string { return fmt.Sprintf("%.0f KiB", kibi) })
 
