@@ -128,10 +128,12 @@ func TestSetup(t *testing.T) {
 	e := newEnvironment(t, scales, lease)
 	cluster := &locked{WithWatch: e.cluster}
 	informers := &informers{handlers: map[schema.GroupVersionKind][]toolscache.ResourceEventHandler{}}
-	informers.Scheme = cluster.Scheme()
+	scheme, err := Scheme() // an own one, because the fake client extends its scheme
+	require.NoError(t, err)
+	informers.Scheme = scheme
 	notFound := transport(http.NotFound) // the API reader finds nothing, and events are lost
 	mgr, err := manager.New(&rest.Config{Host: "http://cluster", Transport: notFound}, manager.Options{
-		Scheme: cluster.Scheme(), Logger: logr.Discard(),
+		Scheme: scheme, Logger: logr.Discard(),
 		Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Controller: controllerconfig.Controller{SkipNameValidation: new(true)},
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) {
