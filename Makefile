@@ -40,9 +40,10 @@ test: ## run the tests; they need only Go
 	go test -shuffle=on ./...
 
 # The race detector makes rendering slow, so only tests of concurrent code use it.
+race: export CGO_ENABLED := $(if $(RACE),1,0)
 race: ## run the tests of concurrent code with the race detector
-	$(RACE:-race=CGO_ENABLED=1) go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/fetch ./internal/server/... ./internal/valuesfile ./pkg/client
-	$(RACE:-race=CGO_ENABLED=1) go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
+	go test -short -shuffle=on $(RACE) ./internal/auth ./internal/config ./internal/controller ./internal/fetch ./internal/server/... ./internal/valuesfile ./pkg/client
+	go test -shuffle=on $(RACE) -run 'Concurrent|Objects|Fleet' ./pkg/render
 
 golden: ## rewrite the golden files and the expectations of scripts
 	go test ./internal/crd ./internal/doctor ./pkg/policy -run Golden -update

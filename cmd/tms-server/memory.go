@@ -8,8 +8,7 @@ import (
 )
 
 // memoryReturner returns memory to the operating system when the server becomes idle. Go keeps
-// as much free memory as the server uses, for the next allocations. After thousands of leases
-// were reconciled, that is half of the resident memory.
+// up to as much free memory as the server uses, for the next allocations.
 type memoryReturner struct {
 	// period is the time between two checks.
 	period time.Duration

@@ -128,7 +128,7 @@ func TestSetup(t *testing.T) {
 	e := newEnvironment(t, scales, lease)
 	cluster := &locked{WithWatch: e.cluster}
 	informers := &informers{handlers: map[schema.GroupVersionKind][]toolscache.ResourceEventHandler{}}
-	scheme, err := Scheme() // an own one, because the fake client extends its scheme
+	scheme, err := Scheme() // not that of the fake client, which extends it while the informers read it
 	require.NoError(t, err)
 	informers.Scheme = scheme
 	notFound := transport(http.NotFound) // the API reader finds nothing, and events are lost

@@ -6,7 +6,7 @@ import "strings"
 
 const ellipsis = "..."
 
-// End returns a text without its end, so that it has at most maximum bytes.
+// End returns a text without its end, so that it has at most maximum bytes, which must be 3 or more.
 func End(text string, maximum int) string {
 	if len(text) <= maximum {
 		return text
@@ -14,8 +14,8 @@ func End(text string, maximum int) string {
 	return strings.ToValidUTF8(text[:maximum-len(ellipsis)], "") + ellipsis
 }
 
-// Middle returns a text without its middle, so that it has at most maximum bytes. An error
-// message has the value first and the reason last.
+// Middle returns a text without its middle, so that it has at most maximum bytes, which must be
+// 3 or more. An error message has the value first and the reason last.
 func Middle(text string, maximum int) string {
 	if len(text) <= maximum {
 		return text

@@ -12,8 +12,8 @@ import (
 // in about 8 MiB.
 const maxVerdicts = 100_000
 
-// verdicts remember which leases the schema accepts. tms-server grants a lease each time that
-// its objects change, and validation is most of the work. It is safe for concurrent use.
+// verdicts remember which leases the schema accepts: tms-server grants a lease again each time
+// that one of its objects changes. It is safe for concurrent use.
 type verdicts struct {
 	lock     sync.Mutex
 	accepted map[[sha256.Size]byte]bool
