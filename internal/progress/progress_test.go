@@ -147,8 +147,8 @@ func TestIndex(t *testing.T) {
 		},
 		"a long reason": {
 			`[{"name":"a","state":"UNAVAILABLE","reason":"` + strings.Repeat("x", 5000) + `"}]`,
-			[]v1alpha1.ModelState{{Name: "a", State: "Failed", Message: strings.Repeat("x", 126) + "..." + strings.Repeat("x", 126)}, {Name: "b", State: "Loading"}},
-			"a failed: " + strings.Repeat("x", 126) + "..." + strings.Repeat("x", 126) + "; loading b",
+			[]v1alpha1.ModelState{{Name: "a", State: "Failed", Message: strings.Repeat("x", 169) + "..." + strings.Repeat("x", 84)}, {Name: "b", State: "Loading"}},
+			"a failed: " + strings.Repeat("x", 169) + "..." + strings.Repeat("x", 84) + "; loading b",
 		},
 		"another type": {`{"name":"a"}`, both("Loading", ""), "loading a, b"},
 	} {

@@ -14,12 +14,14 @@ func End(text string, maximum int) string {
 	return strings.ToValidUTF8(text[:maximum-len(ellipsis)], "") + ellipsis
 }
 
-// Middle returns a text without its middle, so that it has at most maximum bytes, which must be
-// 3 or more. An error message has the value first and the reason last.
+// Middle returns a text without a part after its middle, so that it has at most maximum bytes,
+// which must be 3 or more. It keeps twice as much of the start as of the end: an error message
+// has its cause before the end, and what to do at the end.
 func Middle(text string, maximum int) string {
 	if len(text) <= maximum {
 		return text
 	}
-	half := (maximum - len(ellipsis)) / 2
-	return strings.ToValidUTF8(text[:half], "") + ellipsis + strings.ToValidUTF8(text[len(text)-half:], "")
+	kept := maximum - len(ellipsis)
+	end := kept / 3
+	return strings.ToValidUTF8(text[:kept-end], "") + ellipsis + strings.ToValidUTF8(text[len(text)-end:], "")
 }

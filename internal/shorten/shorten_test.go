@@ -18,6 +18,7 @@ func TestEnd(t *testing.T) {
 func TestMiddle(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "short", shorten.Middle("short", 5))
-	require.Equal(t, "1...9", shorten.Middle("123456789", 5))
-	require.Equal(t, "1...9", shorten.Middle("1ü34567ü9", 7), "no half of a character")
+	require.Equal(t, "12...9", shorten.Middle("123456789", 6))
+	require.Equal(t, "12...", shorten.Middle("123456789", 5))
+	require.Equal(t, "123...9", shorten.Middle("123ü4567ü9", 8), "no half of a character")
 }

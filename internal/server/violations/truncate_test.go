@@ -18,7 +18,7 @@ func TestTruncate(t *testing.T) {
 	t.Parallel()
 	var long List
 	long.CheckLabel("id", strings.Repeat("long", 2560))
-	require.Regexp(t, `^invalid_argument: id: "long.{100,115}\.\.\.[long]*long" must be a DNS label: at most 63 lower-case letters, digits and '-'$`, long.InvalidArgument().Error())
+	require.Regexp(t, `^invalid_argument: id: "long.{100,155}\.\.\.[long]*long" must be a DNS label: at most 63 lower-case letters, digits and '-'$`, long.InvalidArgument().Error())
 	require.Less(t, len(long.InvalidArgument().Error()), maxMessage+50)
 
 	var many List
