@@ -159,8 +159,9 @@ const reconciliationTimeout = 2 * time.Minute
 func controllerOptions(r reconcile.Reconciler) controller.Options {
 	return controller.Options{
 		Reconciler: r,
-		// More workers complete no more on two cores, and a new lease waits longer for one.
-		MaxConcurrentReconciles: 4,
+		// More workers complete no more on two cores. During a flood of leases they slow down
+		// the API server, so that another tenant's lease takes twice as long.
+		MaxConcurrentReconciles: 2,
 		RateLimiter:             newRateLimiter(),
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
 			return newFairQueue(name, limiter)

@@ -118,7 +118,7 @@ func (o options) installKinds(ctx context.Context, e *environment) error {
 			manifests = append(manifests, part)
 		}
 	}
-	names := []string{serversNamespace, floodNamespace}
+	names := []string{serversNamespace, floodNamespace, aloneNamespace}
 	for i := range namespaces {
 		names = append(names, namespace(i))
 	}

@@ -25,6 +25,9 @@ func namespace(i int) string { return fmt.Sprintf("team-%02d", i%namespaces) }
 // floodNamespace is the namespace of the tenant that creates many leases at once.
 const floodNamespace = "flood"
 
+// aloneNamespace is the namespace of the objects that the program writes without tms-server.
+const aloneNamespace = "alone"
+
 // batchLabel is the label that names the batch of a lease.
 const batchLabel = "load-batch"
 

@@ -109,6 +109,11 @@ func TestRequirements(t *testing.T) {
 	if got := missed(func(*fleet) {}); len(got) > 0 {
 		t.Errorf("a good fleet misses %v", got)
 	}
+	if got := missed(func(f *fleet) {
+		f.Flood, f.QuietAlone, f.FloodAlone = batch(4*time.Second), batch(time.Second), batch(2*time.Second)
+	}); len(got) > 0 {
+		t.Errorf("the flood slows down the API server twofold, and %v", got)
+	}
 	for what, change := range map[string]func(*fleet){
 		"5,000 leases: writes for a new lease":                                                    func(f *fleet) { f.Granted.Calls.Writes += 5000 },
 		"5,000 leases: reads for a new lease":                                                     func(f *fleet) { f.Granted.Calls.Reads = 5000 },

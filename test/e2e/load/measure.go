@@ -134,7 +134,7 @@ func (s *session) measureIdle(ctx context.Context) (err error) {
 // measureQuiet measures two batches of new leases.
 func (s *session) measureQuiet(ctx context.Context) error {
 	for range 2 {
-		leases, err := s.createNew(ctx, fmt.Sprintf("quiet%d", len(s.Quiet)), newLeases)
+		leases, err := s.createNew(ctx, fmt.Sprintf("quiet%d", len(s.Quiet)), newLeases, s.alone(ctx, &s.QuietAlone))
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (s *session) measureBusy(ctx context.Context) error {
 	if _, err := waitFor(ctx, 0, func(now samples) bool { return now.configured() > before.configured() }); err != nil {
 		return err
 	}
-	leases, err := s.createNew(ctx, busyBatch, newLeases)
+	leases, err := s.createNew(ctx, busyBatch, newLeases, nothing)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (s *session) measureFlood(ctx context.Context) error {
 	if _, err := granted.wait(watching, leaseName(flood, 0)); err != nil {
 		return err
 	}
-	leases, err := s.createNew(ctx, batch, newLeases)
+	leases, err := s.createNew(ctx, batch, newLeases, s.alone(ctx, &s.FloodAlone))
 	if err := errors.Join(err, <-flooded); err != nil {
 		return err
 	}
@@ -248,7 +248,9 @@ func (s *session) measureFlood(ctx context.Context) error {
 		return err
 	}
 	s.Flood = times(leases, end)
-	s.logf("while another tenant creates %d, %d new leases take %s, at most %s", s.FloodLeases, len(s.Flood), s.Flood.median(), s.Flood.worst())
+	s.FloodAlone = s.FloodAlone[:min(len(s.Flood), len(s.FloodAlone))]
+	s.logf("while another tenant creates %d, %d new leases take %s, at most %s; the same writes alone %s, at most %s, and %s without the flood",
+		s.FloodLeases, len(s.Flood), s.Flood.median(), s.Flood.worst(), s.FloodAlone.median(), s.FloodAlone.worst(), s.QuietAlone.median())
 	_, err = s.waitIdle(ctx, 0)
 	return err
 }

@@ -59,6 +59,10 @@ func (r *results) report(before *results) string {
 	})
 	row("new lease, changed configuration: median, worst", func(f *fleet) string { return meanwhile(f.Busy) })
 	row("new lease, flood by another tenant: median, worst", func(f *fleet) string { return meanwhile(f.Flood) })
+	row("the same writes without tms-server: median, worst", func(f *fleet) string {
+		return fmt.Sprintf("%s, %s", round(f.QuietAlone.median()), round(f.QuietAlone.worst()))
+	})
+	row("the same writes without tms-server, flood: median, worst", func(f *fleet) string { return meanwhile(f.FloodAlone) })
 	row("restart: writes, time until a new lease is made", func(f *fleet) string { return f.Restart.String() })
 	row("change of leader: writes, time until a new lease is made", func(f *fleet) string { return f.Failover.String() })
 	return machineLine() + table.Markdown(rows, 1)

@@ -38,6 +38,9 @@ type fleet struct {
 	Quiet       []latencies
 	Busy, Flood latencies
 	FloodLeases int
+	// QuietAlone and FloodAlone are the times of the same writes without tms-server, each
+	// after a lease of Quiet or Flood.
+	QuietAlone, FloodAlone latencies
 	// Restart is after a kill of the only server, Failover after a kill of the leader.
 	Restart, Failover takeover
 }

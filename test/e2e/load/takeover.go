@@ -71,7 +71,7 @@ func (s *session) takeOver(ctx context.Context, batch string, kill func() (serve
 	if err != nil {
 		return t, err
 	}
-	leases, err := s.createNew(ctx, batch, 1)
+	leases, err := s.createNew(ctx, batch, 1, nothing)
 	if err != nil {
 		return t, err
 	}
