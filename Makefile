@@ -36,8 +36,9 @@ build: ## build bin/tms-render and bin/tmsctl
 	go build -trimpath -o $(BIN)/tms-render ./cmd/tms-render
 	go build -trimpath -o $(BIN)/tmsctl ./cmd/tmsctl
 
-test: ## run the tests; they need only Go
-	go test -shuffle=on ./...
+# go test keeps the results of packages that did not change, unless it shuffles.
+test: ## run the tests, which need only Go, of packages that changed; SHUFFLE=on runs all of them in random order
+	go test $(SHUFFLE:%=-shuffle=%) ./...
 
 # The race detector makes rendering slow, so only tests of concurrent code use it.
 race: export CGO_ENABLED := $(if $(RACE),1,0)

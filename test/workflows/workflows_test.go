@@ -156,6 +156,10 @@ func TestTargets(t *testing.T) {
 		}
 	})
 	require.Greater(t, len(called), 10)
+	for _, makefile := range []string{"Makefile", "test/e2e/Makefile"} { // go test runs this again when they change
+		_, err := os.Stat(filepath.Join(project, makefile))
+		require.NoError(t, err)
+	}
 	for arguments := range called {
 		command := exec.CommandContext(t.Context(), "make", append([]string{"--question"}, strings.Fields(arguments)...)...)
 		command.Dir = project
