@@ -160,7 +160,7 @@ func controllerOptions(r reconcile.Reconciler) controller.Options {
 	return controller.Options{
 		Reconciler: r,
 		// More workers complete no more on two cores. During a flood of leases they slow down
-		// the API server, so that another tenant's lease takes twice as long.
+		// the API server, and so the lease of another tenant.
 		MaxConcurrentReconciles: 2,
 		RateLimiter:             newRateLimiter(),
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
