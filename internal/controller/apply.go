@@ -126,7 +126,7 @@ func appliedBy(steps []*step) []client.Object {
 	return all
 }
 
-// plan returns the objects to apply. The error joins all name conflicts.
+// plan returns the objects to apply. The error joins all name conflicts and leftovers.
 func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read bool) ([]*step, error) {
 	var steps []*step
 	var conflicts []error
@@ -151,7 +151,7 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 			if err == nil && live == nil && k.Kind == scaledObjectKind {
 				err = r.checkTakeover(ctx, rendered.GetName())
 			}
-			if errors.As(err, new(nameConflict)) {
+			if errors.As(err, new(nameConflict)) || errors.As(err, new(leftover)) {
 				conflicts = append(conflicts, err)
 				continue
 			}

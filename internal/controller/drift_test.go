@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -168,6 +169,32 @@ func TestNameConflict(t *testing.T) {
 	e.reconcile("a")
 	require.Equal(t, []string{"Deployment", "Service", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}, e.objects("tms-a"))
 	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting")
+}
+
+// TestRecreatedLease: a lease waits until the garbage collector deleted the objects of a
+// deleted lease with its name. That is no conflict.
+func TestRecreatedLease(t *testing.T) {
+	t.Parallel()
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{
+		Name: "tms-a", Namespace: "ns",
+		Labels:          map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TritonLease", Name: "a", UID: "deleted", Controller: new(true)}},
+	}}
+	e := newEnvironment(t, scales, service, newLease(t, "a", scaled))
+	result := e.reconcile("a")
+	require.Equal(t, time.Second, result.RequeueAfter)
+	require.Equal(t, "False Starting: Service tms-a of a deleted lease with this name is not deleted yet", e.condition("a", v1alpha1.ConditionReady))
+	require.Equal(t, []string{"Normal Granted: the lease has what it asks for"}, e.recorded())
+
+	e.reconcile("a") // this one observes the Deployment
+	e.written()
+	e.reconcile("a")
+	require.Empty(t, e.written(), "nothing changes while the lease waits")
+
+	require.NoError(t, e.cluster.Delete(t.Context(), service))
+	e.reconcile("a")
+	require.Equal(t, []string{"Deployment", "Service", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler"}, e.objects("tms-a"))
+	require.Equal(t, "False Starting: 0 of 1 replicas serve", e.condition("a", v1alpha1.ConditionReady))
 }
 
 // TestNameOfLeaseConflict: a name that users gave another lease is not adopted, and the cache

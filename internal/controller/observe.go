@@ -110,6 +110,9 @@ func (r *reconciliation) observeReady(deployment *appsv1.Deployment, refused boo
 	case errors.As(failure, new(nameConflict)):
 		set(metav1.ConditionFalse, "Conflict", failure.Error())
 		r.requeueAfter(pollInterval)
+	case errors.As(failure, new(leftover)):
+		set(metav1.ConditionFalse, "Starting", failure.Error())
+		r.requeueAfter(time.Second)
 	case r.lease.Spec.Target != nil && !refused && failure == nil:
 		set(metav1.ConditionUnknown, "Target", "the lease scales an existing workload and does not run Triton itself")
 	case serving > 0:

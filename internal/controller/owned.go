@@ -28,7 +28,7 @@ func indexOwner(object client.Object) []string {
 	switch owner := metav1.GetControllerOf(object); {
 	case owner == nil:
 		return []string{noOwner}
-	case owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/"):
+	case isLease(owner):
 		return []string{string(owner.UID)}
 	case isMadeByKEDA(object):
 		return []string{madeByKEDA(object.GetLabels()[v1alpha1.LeaseLabel])}
@@ -93,6 +93,15 @@ func (c nameConflict) Error() string {
 	return fmt.Sprintf("%s %s exists and does not belong to this lease: delete it, or give the lease another name", c.kind, c.name)
 }
 
+// leftover is an object of a deleted lease with the name of this lease. The garbage collector
+// will delete it, or remove its owner.
+type leftover struct{ kind, name string }
+
+// Error implements error.
+func (l leftover) Error() string {
+	return fmt.Sprintf("%s %s of a deleted lease with this name is not deleted yet", l.kind, l.name)
+}
+
 // ownedBy returns the object of a kind and a name that the lease owns, or nil.
 func (r *reconciliation) ownedBy(k *watchedKind, name string) client.Object {
 	for _, object := range r.owned[k] {
@@ -105,7 +114,8 @@ func (r *reconciliation) ownedBy(k *watchedKind, name string) client.Object {
 
 // find reads the object of a kind and a name that the cache does not show as the lease's: it
 // is new, or it lost its label or its owner, or never had them. It returns nil if there is
-// none. An object of another owner is a nameConflict.
+// none. An object of a deleted lease with this name is a leftover, and one of another owner a
+// nameConflict.
 func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) (client.Object, error) {
 	object := k.newObject()
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: r.lease.Namespace, Name: name}, object)
@@ -115,10 +125,13 @@ func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) 
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", k.Kind, name, err)
 	}
-	if !belongsTo(object, r.lease) {
-		return nil, nameConflict{k.Kind, name}
+	if belongsTo(object, r.lease) {
+		return object, nil
 	}
-	return object, nil
+	if ownedByNamesake(object, r.lease) {
+		return nil, leftover{k.Kind, name}
+	}
+	return nil, nameConflict{k.Kind, name}
 }
 
 // belongsTo reports whether the lease may change an object: it owns the object, or the
@@ -129,4 +142,16 @@ func belongsTo(object client.Object, lease *v1alpha1.TritonLease) bool {
 	}
 	labels := object.GetLabels()
 	return labels[managedByLabel] == managedBy && labels[v1alpha1.LeaseLabel] == lease.Name
+}
+
+// ownedByNamesake reports whether the owner of an object is another lease with the name of
+// this one: an earlier one, or a later one if the cache is behind.
+func ownedByNamesake(object client.Object, lease *v1alpha1.TritonLease) bool {
+	owner := metav1.GetControllerOf(object)
+	return owner != nil && isLease(owner) && owner.Name == lease.Name && owner.UID != lease.UID
+}
+
+// isLease reports whether an owner is a TritonLease.
+func isLease(owner *metav1.OwnerReference) bool {
+	return owner.Kind == "TritonLease" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/")
 }

@@ -182,8 +182,8 @@ func (r *reconciliation) reconcileObjects(ctx context.Context, objects *render.O
 		r.settle()
 	}
 	r.observe(objects, err)
-	if errors.As(err, new(nameConflict)) {
-		return nil // the condition Ready reports it, and a retry cannot resolve it
+	if errors.As(err, new(nameConflict)) || errors.As(err, new(leftover)) {
+		return nil // the condition Ready reports it, and observeReady set when to retry
 	}
 	return err
 }

@@ -84,7 +84,7 @@ func (r *reconciliation) checkTargetOwner(ctx context.Context, path *field.Path)
 		return fmt.Errorf("read the target: %w", err)
 	}
 	owner := metav1.GetControllerOf(deployment)
-	if owner == nil || owner.Kind != "TritonLease" {
+	if owner == nil || !isLease(owner) {
 		return nil
 	}
 	r.requeueAfter(pollInterval)
