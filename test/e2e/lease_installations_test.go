@@ -59,11 +59,7 @@ func TestLeaseInstallations(t *testing.T) {
 	l.permitted()
 	s.must(h.Helm(3).Uninstall(s.Context(), l.release))
 	s.step("the first installation is uninstalled")
-	s.eventually("its pods are deleted", func() (bool, string) {
-		pods, err := l.serverPods(s.Context())
-		return err == nil && len(pods) == 0, fmt.Sprint(len(pods), err)
-	})
-	l.since = h.Cluster.Now() // helm deleted the rights while the pods terminated
+	l.serversLeft(0)
 	two.quiet(10 * time.Second)
 	podsUnchanged()
 	_, err = h.Cluster.Kubectl(s.Context(), "", "patch", "tl", "first", "-n", l.namespace, "--subresource=status", "--type=merge", "-p", `{"status":{"installation":null}}`)

@@ -153,14 +153,34 @@ func (l *leases) calls(since cluster.Mark) []cluster.Call {
 	return calls
 }
 
-// serverPods returns the pods of a server that are not being deleted, by name.
-func (v *server) serverPods(ctx context.Context) (map[string]corev1.Pod, error) {
+// allServerPods returns the pods of a server, with those that are being deleted.
+func (v *server) allServerPods(ctx context.Context) ([]corev1.Pod, error) {
 	list, err := v.cluster.Client.CoreV1().Pods(v.release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=server"})
 	if err != nil {
 		return nil, err
 	}
+	return list.Items, nil
+}
+
+// serversLeft waits until a number of server pods is left, and begins to check requests anew:
+// Helm takes the rights of the other pods away before they end.
+func (l *leases) serversLeft(n int) {
+	l.Helper()
+	l.eventually(fmt.Sprintf("%d server pods are left", n), func() (bool, string) {
+		pods, err := l.allServerPods(l.Context())
+		return err == nil && len(pods) == n, fmt.Sprint(len(pods), err)
+	})
+	l.since = l.cluster.Now()
+}
+
+// serverPods returns the pods of a server that are not being deleted, by name.
+func (v *server) serverPods(ctx context.Context) (map[string]corev1.Pod, error) {
+	all, err := v.allServerPods(ctx)
+	if err != nil {
+		return nil, err
+	}
 	pods := map[string]corev1.Pod{}
-	for _, pod := range list.Items {
+	for _, pod := range all {
 		if pod.DeletionTimestamp == nil {
 			pods[pod.Name] = pod
 		}

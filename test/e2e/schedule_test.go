@@ -48,8 +48,14 @@ func TestSchedule(t *testing.T) {
 	}
 	s.step("the bounds change each minute")
 
+	endSchedules := func(values ...string) {
+		s.Helper()
+		l.permitted()
+		s.upgrade(l.release, values...)
+		l.serversLeft(2)
+	}
 	base := l.server.values[:2] // without the lease
-	s.upgrade(l.release, append(slices.Clone(base), values("{maximum: 3}"))...)
+	endSchedules(append(slices.Clone(base), values("{maximum: 3}"))...)
 	s.eventually("Helm's autoscaler is the only one", func() (bool, string) {
 		now, other := bounds(plain), bounds(scheduled)
 		return now == "1-3" && strings.Contains(other, "not found"), now + ", " + other
@@ -59,7 +65,7 @@ func TestSchedule(t *testing.T) {
 		now, other := bounds(scheduled), bounds(plain)
 		return (now == "1-2" || now == "2-4") && strings.Contains(other, "not found"), now + ", " + other
 	})
-	s.upgrade(l.release, base...)
+	endSchedules(base...)
 	s.eventually("no autoscaler is left of a lease that is removed", func() (bool, string) {
 		now := bounds(scheduled)
 		return strings.Contains(now, "not found"), now
