@@ -1,12 +1,14 @@
 package controller
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
+	"sync"
 
+	"github.com/klauspost/compress/s2"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -19,10 +21,11 @@ import (
 	"github.com/triton-leases/tms/internal/leasepod"
 )
 
-// packedAnnotation has the content of an object of the cache as JSON, without its status. As
-// Go values it takes several times the memory, and the garbage collector follows each pointer.
-// The annotation is never written to the API server.
-const packedAnnotation = "tms.triton-leases.dev/packed"
+// packedAnnotation has the content of an object of the cache as compressed JSON, without its
+// status. As Go values it takes many times the memory, and the garbage collector follows each
+// pointer. The annotation is never written to the API server. Its name is random, so that no
+// client can create an object that seems to be packed.
+var packedAnnotation = "tms.triton-leases.dev/packed-" + rand.Text()
 
 // revisionAnnotation is an annotation with which Kubernetes counts the rollouts of a Deployment.
 const revisionAnnotation = "deployment.kubernetes.io/revision"
@@ -51,15 +54,38 @@ func pack(object client.Object) error {
 	default:
 		reflect.ValueOf(object).Elem().FieldByName("Spec").SetZero()
 	}
-	kept := map[string]string{packedAnnotation: string(text)}
+	kept := map[string]string{packedAnnotation: string(sampleOf(object, text).Encode(nil, text))}
 	if digest, applied := annotations[appliedAnnotation]; applied {
 		kept[appliedAnnotation] = digest
 	}
 	object.SetAnnotations(kept)
-	labels := object.GetLabels()
-	maps.DeleteFunc(labels, func(key, _ string) bool { return !slices.Contains(keptLabels, key) })
+	before, labels := object.GetLabels(), map[string]string{}
+	for _, key := range keptLabels {
+		if value, ok := before[key]; ok {
+			labels[key] = value
+		}
+	}
 	object.SetLabels(labels)
 	return nil
+}
+
+// samples has the first packed object of each kind. The objects of leases differ little from
+// each other, so the compressed text of an object is little more than its difference from the
+// sample.
+var samples sync.Map // from the kind to a *s2.Dict
+
+// sampleOf returns the sample of the kind of an object. It is the JSON of this object if there
+// is none yet.
+func sampleOf(object metav1.Object, text []byte) *s2.Dict {
+	kind := reflect.TypeOf(object).String()
+	if custom, ok := object.(*unstructured.Unstructured); ok {
+		kind = custom.GetKind()
+	}
+	sample, ok := samples.Load(kind)
+	if !ok {
+		sample, _ = samples.LoadOrStore(kind, s2.MakeDict(text, text))
+	}
+	return sample.(*s2.Dict)
 }
 
 // withoutStatus returns a shallow copy of an object without its status and what changes with
@@ -98,24 +124,33 @@ func shallowCopy(object client.Object) client.Object {
 	return copied.Interface().(client.Object)
 }
 
-// packedOf returns the content of an object as JSON. If the object is not packed, it includes
-// the status.
+// packedOf returns a text that changes with the content of an object. If the object is not
+// packed, the text includes the status.
 func packedOf(object metav1.Object) (string, error) {
-	if text, packed := object.GetAnnotations()[packedAnnotation]; packed {
-		return text, nil
+	if packed, ok := object.GetAnnotations()[packedAnnotation]; ok {
+		return packed, nil
 	}
 	text, err := json.Marshal(object)
 	return string(text), err
 }
 
+// jsonOf returns the content of an object as JSON. If the object is not packed, it includes
+// the status.
+func jsonOf(object metav1.Object) ([]byte, error) {
+	if packed, ok := object.GetAnnotations()[packedAnnotation]; ok {
+		return sampleOf(object, nil).Decode(nil, []byte(packed))
+	}
+	return json.Marshal(object)
+}
+
 // contentOf returns the content of an object, packed or not. The status may be missing.
 func contentOf(object metav1.Object) (map[string]any, error) {
-	text, err := packedOf(object)
+	text, err := jsonOf(object)
 	if err != nil {
 		return nil, err
 	}
 	var content map[string]any
-	return content, utiljson.Unmarshal([]byte(text), &content) // integers stay integers
+	return content, utiljson.Unmarshal(text, &content) // integers stay integers
 }
 
 // gpusOf returns the GPUs of each pod of a Deployment, packed or not.
@@ -125,10 +160,12 @@ func gpusOf(deployment *appsv1.Deployment) int64 {
 
 // podTemplateOf returns the template of the pods of a Deployment, packed or not.
 func podTemplateOf(deployment *appsv1.Deployment) *corev1.PodTemplateSpec {
-	whole := deployment
-	if text, packed := deployment.Annotations[packedAnnotation]; packed {
-		whole = new(appsv1.Deployment)
-		_ = json.Unmarshal([]byte(text), whole) // pack encoded it
+	if _, packed := deployment.Annotations[packedAnnotation]; !packed {
+		return &deployment.Spec.Template
+	}
+	whole := new(appsv1.Deployment)
+	if text, err := jsonOf(deployment); err == nil { // always: pack encoded it
+		_ = json.Unmarshal(text, whole)
 	}
 	return &whole.Spec.Template
 }

@@ -52,3 +52,42 @@ func TestPack(t *testing.T) {
 	}
 	require.Equal(t, 6, packed)
 }
+
+// TestPackedSize checks that the packed objects of a lease are little more than what differs
+// from those of the first lease.
+func TestPackedSize(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", scaled), newLease(t, "b", scaled))
+	for _, lease := range []string{"a", "b"} {
+		e.reconcile(lease)
+		for _, k := range e.kinds {
+			list := k.newList()
+			require.NoError(t, e.cluster.List(t.Context(), list, client.MatchingLabels{v1alpha1.LeaseLabel: lease}))
+			require.NoError(t, meta.EachListItem(list, func(item runtime.Object) error {
+				object := item.(client.Object)
+				text, err := json.Marshal(withoutStatus(object))
+				require.NoError(t, err)
+				require.NoError(t, pack(object))
+				packed, err := packedOf(object)
+				require.NoError(t, err)
+				require.Less(t, len(packed), len(text)/2, "%s of lease %s", k.Kind, lease)
+				t.Logf("%s %s: %d bytes of %d", lease, k.Kind, len(packed), len(text))
+				return nil
+			}))
+		}
+	}
+}
+
+// TestForgedPack checks that the annotation of a packed object cannot be written by others.
+func TestForgedPack(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, scales, newLease(t, "a", scaled))
+	e.reconcile("a")
+	deployment := e.deploymentOf("a")
+	deployment.Annotations["tms.triton-leases.dev/packed"] = "forged"
+	_, err := trim(deployment)
+	require.NoError(t, err)
+	content, err := contentOf(deployment)
+	require.NoError(t, err)
+	require.Contains(t, content, "spec")
+}
