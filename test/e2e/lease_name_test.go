@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,16 @@ func TestLeaseNames(t *testing.T) {
 	s.eventually("the name has endpoints", func() (bool, string) {
 		out := a.kubectl("get", "endpointslices", "-n", a.namespace, "-l", "kubernetes.io/service-name=vision", "-o", "jsonpath={.items[*].endpoints[*].conditions.ready}")
 		return out == "true true", out
+	})
+	s.eventually("the network routes the name to its endpoints", func() (bool, string) {
+		for _, port := range []string{"8000", "8001"} {
+			connection, err := net.DialTimeout("tcp", net.JoinHostPort(address[0], port), time.Second)
+			if err != nil {
+				return false, err.Error()
+			}
+			_ = connection.Close()
+		}
+		return true, ""
 	})
 	connecting := requests.HTTP(address[0]+":8000", served, 20)
 	defer connecting.Stop()
