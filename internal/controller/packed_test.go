@@ -70,7 +70,7 @@ func TestPackedSize(t *testing.T) {
 				require.NoError(t, pack(object))
 				packed, err := packedOf(object)
 				require.NoError(t, err)
-				require.Less(t, len(packed), len(text)/2, "%s of lease %s", k.Kind, lease)
+				require.Less(t, len(packed), len(text)/4, "%s of lease %s", k.Kind, lease)
 				t.Logf("%s %s: %d bytes of %d", lease, k.Kind, len(packed), len(text))
 				return nil
 			}))

@@ -162,8 +162,8 @@ func (v *server) allServerPods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// serversLeft waits until a number of server pods is left, and begins to check requests anew:
-// Helm takes the rights of the other pods away before they end.
+// serversLeft waits until n server pods exist. Then permitted ignores all earlier requests:
+// Helm deletes the rights of a server before its pods end.
 func (l *leases) serversLeft(n int) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("%d server pods are left", n), func() (bool, string) {
