@@ -197,6 +197,63 @@ func TestRecreatedLease(t *testing.T) {
 	require.Equal(t, "False Starting: 0 of 1 replicas serve", e.condition("a", v1alpha1.ConditionReady))
 }
 
+// TestOrphanedObject: an object that lost its owner because its lease was deleted with
+// --cascade=orphan stays without an owner, though the cache does not show the deletion yet.
+// Otherwise the garbage collector would delete it.
+func TestOrphanedObject(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(e *environment, lease *v1alpha1.TritonLease){
+		"being deleted": func(e *environment, lease *v1alpha1.TritonLease) {
+			lease.Finalizers = []string{metav1.FinalizerOrphanDependents}
+			e.update(lease)
+			require.NoError(t, e.cluster.Delete(t.Context(), lease))
+		},
+		"deleted": func(e *environment, lease *v1alpha1.TritonLease) {
+			require.NoError(t, e.cluster.Delete(t.Context(), lease))
+		},
+		"recreated": func(e *environment, lease *v1alpha1.TritonLease) {
+			require.NoError(t, e.cluster.Delete(t.Context(), lease))
+			again := newLease(t, "a", scaled)
+			again.UID = "again"
+			require.NoError(t, e.cluster.Create(t.Context(), again))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnvironment(t, scales, newLease(t, "a", scaled))
+			e.reconcile("a")
+			e.reconcile("a")
+			e.written()
+			e.recorded()
+			lease := e.lease("a")
+			remove(e, lease.DeepCopy())
+			service := read(e, new(corev1.Service), "tms-a")
+			service.OwnerReferences = nil
+			e.update(service)
+
+			e.Client = behind{e.Client, lease}
+			e.reconcile("a")
+			require.Empty(t, read(e, new(corev1.Service), "tms-a").OwnerReferences)
+			require.Empty(t, e.written())
+			require.Empty(t, e.recorded())
+		})
+	}
+}
+
+// behind is a cache that shows an earlier state of a lease.
+type behind struct {
+	client.Client
+	lease *v1alpha1.TritonLease
+}
+
+func (b behind) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if lease, ok := object.(*v1alpha1.TritonLease); ok && key == client.ObjectKeyFromObject(b.lease) {
+		b.lease.DeepCopyInto(lease)
+		return nil
+	}
+	return b.Client.Get(ctx, key, object, options...)
+}
+
 // TestNameOfLeaseConflict: a name that users gave another lease is not adopted, and the cache
 // keeps the labels that identify it.
 func TestNameOfLeaseConflict(t *testing.T) {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,12 +127,27 @@ func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) 
 		return nil, fmt.Errorf("read %s %s: %w", k.Kind, name, err)
 	}
 	if belongsTo(object, r.lease) {
-		return object, nil
+		return object, r.checkNotDeleted(ctx)
 	}
 	if ownedByNamesake(object, r.lease) {
 		return nil, leftover{k.Kind, name}
 	}
 	return nil, nameConflict{k.Kind, name}
+}
+
+// checkNotDeleted returns a conflict if the lease was deleted and the cache does not show it
+// yet. After a deletion with --cascade=orphan, the garbage collector removes the owner of each
+// object. An object to which the controller then gave its owner back would be deleted.
+func (r *reconciliation) checkNotDeleted(ctx context.Context) error {
+	lease := new(v1alpha1.TritonLease)
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(r.lease), lease)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read TritonLease %s: %w", r.lease.Name, err)
+	}
+	if err != nil || lease.UID != r.lease.UID || !lease.DeletionTimestamp.IsZero() {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("tritonleases").GroupResource(), r.lease.Name, errors.New("it was deleted"))
+	}
+	return nil
 }
 
 // belongsTo reports whether the lease may change an object: it owns the object, or the
