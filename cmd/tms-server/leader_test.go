@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -113,6 +114,16 @@ func (s *stuckAPIServer) wait(t *testing.T, done func() bool) {
 			t.FailNow()
 		}
 	}
+}
+
+// TestLeaderElectionTime checks that another replica leads within 20 seconds after the death of
+// the leader, with half a second for the calls of the API server.
+func TestLeaderElectionTime(t *testing.T) {
+	t.Parallel()
+	managerOptions, err := new(options).managerOptions(new(rest.Config), controller.Namespaces{}, logr.Discard())
+	require.NoError(t, err)
+	longestPause := time.Duration((1 + leaderelection.JitterFactor) * float64(*managerOptions.RetryPeriod))
+	require.LessOrEqual(t, *managerOptions.LeaseDuration+2*longestPause, 19500*time.Millisecond)
 }
 
 // TestLeaderElectionConnection checks that the leader renews its Lease while all other

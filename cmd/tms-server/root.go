@@ -241,12 +241,23 @@ func (o *options) watched(ctx context.Context, cluster *rest.Config, logger logr
 	return namespaces, nil
 }
 
+// The other replicas read the leader's Lease every one to 2.2 retryPeriods. If the leader dies,
+// they can see its last renewal 2.2 seconds later, wait for leaseDuration, and read the Lease
+// up to 2.2 seconds after that: 19.4 seconds. With the retryPeriod that is usual in Kubernetes,
+// two seconds, it is 23.8.
+const (
+	leaseDuration = 15 * time.Second
+	retryPeriod   = time.Second
+)
+
 func (o *options) managerOptions(cluster *rest.Config, namespaces controller.Namespaces, logger logr.Logger) (manager.Options, error) {
 	scheme, err := controller.Scheme()
 	return manager.Options{
 		Scheme: scheme, Cache: controller.Cache(namespaces, o.allowlist.key()), Client: controller.Client(), Logger: logger,
 		LeaderElection: o.elect, LeaderElectionID: "tms-server." + o.release, LeaderElectionNamespace: o.electionNamespace,
 		LeaderElectionConfig:          ownConnection(cluster),
+		LeaseDuration:                 new(leaseDuration),
+		RetryPeriod:                   new(retryPeriod),
 		LeaderElectionReleaseOnCancel: true,                                    // safe, because the process ends with the manager
 		Metrics:                       metricsserver.Options{BindAddress: "0"}, // see addPorts
 	}, err

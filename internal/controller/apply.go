@@ -28,7 +28,7 @@ type step struct {
 	live    client.Object // nil if the object does not exist
 	// applied is the object, as the cache shows it or will show it, if it is as it should be.
 	applied client.Object
-	// adopted reports whether the cache does not show the object as that of the lease.
+	// adopted reports whether a read of the API server found the object, and not the cache.
 	adopted bool
 	// waits reports whether live belongs to a ScaledObject that the lease had. The garbage
 	// collector deletes it, and then the lease gets its own.
@@ -36,7 +36,8 @@ type step struct {
 }
 
 // applyObjects applies the objects of the lease, and prunes those that it no longer
-// has. It applies nothing if another owner has an object of the same name.
+// has. If another owner has an object of the same name, it applies nothing, and deletes what
+// it created. If it finds an object of a deleted lease, it applies nothing more.
 func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objects) error {
 	// The objects of a new lease are created without a read: they hardly ever exist.
 	isNew := r.isNew && len(r.owned) == 0
@@ -53,9 +54,9 @@ func (r *reconciliation) applyObjects(ctx context.Context, objects *render.Objec
 	return err
 }
 
-// applyOnce is applyObjects. With read, it reads the objects that the cache does not show as
-// the lease's. Without, an object that exists is an error. It adds the objects that it
-// creates to created.
+// applyOnce is one attempt of applyObjects. If read is true, it reads the objects that the
+// cache does not show as those of the lease. If it is false, an object that exists is an
+// error. applyOnce adds the objects that it creates to created.
 func (r *reconciliation) applyOnce(ctx context.Context, objects *render.Objects, read bool, created *[]*step) error {
 	steps, err := r.plan(ctx, objects, read)
 	if err != nil {
@@ -159,6 +160,11 @@ func (r *reconciliation) plan(ctx context.Context, objects *render.Objects, read
 				return nil, err
 			}
 			steps = append(steps, &step{kind: k, desired: want, live: live, adopted: adopted && live != nil})
+		}
+	}
+	if slices.ContainsFunc(steps, func(s *step) bool { return s.adopted }) {
+		if err := r.checkNotDeleted(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return steps, errors.Join(conflicts...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -182,8 +181,8 @@ func TestRecreatedLease(t *testing.T) {
 	}}
 	e := newEnvironment(t, scales, service, newLease(t, "a", scaled))
 	result := e.reconcile("a")
-	require.Equal(t, time.Second, result.RequeueAfter)
-	require.Equal(t, "False Starting: Service tms-a of a deleted lease with this name is not deleted yet", e.condition("a", v1alpha1.ConditionReady))
+	require.Equal(t, pollInterval, result.RequeueAfter)
+	require.Equal(t, "False Starting: Service tms-a of an earlier lease with this name is not deleted yet; if it stays, check its finalizers", e.condition("a", v1alpha1.ConditionReady))
 	require.Equal(t, []string{"Normal Granted: the lease has what it asks for"}, e.recorded())
 
 	e.reconcile("a") // this one observes the Deployment

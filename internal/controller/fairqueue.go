@@ -33,8 +33,8 @@ type lane struct {
 // crowd is what waits in a lane.
 type crowd struct {
 	waiting int
-	// rank does not fall before the lane is empty: a lease would overtake earlier ones of
-	// its namespace.
+	// rank does not fall before the lane is empty. Otherwise a lease would overtake earlier
+	// ones of its namespace.
 	rank int
 }
 

@@ -18,8 +18,9 @@ import (
 
 // keepMonitors removes the lease's own monitors from the unwanted objects until the shared
 // ones have existed for the handover time. Without metrics the lease would not scale meanwhile.
-// The PodMonitor stays until the rules are gone from Prometheus: a rule that reads nothing any
-// more marks the series as stale that the shared rule records, too.
+// The PodMonitor stays until the rules are gone from Prometheus. Otherwise the rule of the
+// lease would have no input, and Prometheus would mark its series as stale, which are also
+// those of the shared rule.
 func (r *reconciliation) keepMonitors(ctx context.Context, objects *render.Objects, unwanted map[string][]client.Object) error {
 	if objects.PodMonitor != nil || len(unwanted[podMonitorKind])+len(unwanted[prometheusRuleKind]) == 0 {
 		return nil
@@ -67,9 +68,9 @@ type ownMonitors struct {
 	newest time.Time // when the newest one was created
 }
 
-// sinceCreation is how soon after a lease its own monitors are created if it never relied on
-// shared ones.
-const sinceCreation = time.Minute
+// maxCreationDelay is the longest time from the creation of a lease to that of its own
+// monitors. If they are created later, the lease used shared monitors before.
+const maxCreationDelay = time.Minute
 
 // untilOwn returns how long the shared monitors must stay until each lease that needs monitors
 // has had its own ones for the handover time. It is negative after that. Leases that are
@@ -80,7 +81,9 @@ func (m *monitoring) untilOwn(ctx context.Context, renderer *render.LeaseRendere
 		return 0, err
 	}
 	now, all := m.now(), render.MonitoringNeeds{}
-	var first, last time.Time // when leases had their own monitors, and when those that relied on shared ones had
+	// firstOwn is when the first lease had its own monitors, and lastMoved when the last lease
+	// had its own that used shared ones before.
+	var firstOwn, lastMoved time.Time
 	counts := map[string]int{}
 	for _, lease := range leases {
 		needs := needsOf(lease, lease.Status.Granted)
@@ -103,17 +106,17 @@ func (m *monitoring) untilOwn(ctx context.Context, renderer *render.LeaseRendere
 		if has.count >= count {
 			since = has.newest
 		}
-		if first.IsZero() || since.Before(first) {
-			first = since
+		if firstOwn.IsZero() || since.Before(firstOwn) {
+			firstOwn = since
 		}
-		if since.Sub(lease.CreationTimestamp.Time) > sinceCreation {
-			last = later(last, since)
+		if since.Sub(lease.CreationTimestamp.Time) > maxCreationDelay {
+			lastMoved = later(lastMoved, since)
 		}
 	}
-	if first.IsZero() {
+	if firstOwn.IsZero() {
 		return -render.MonitorsInForce, nil // no lease needs monitors
 	}
-	return renderer.MonitorsHandover(all) - now.Sub(later(first, last)), nil
+	return renderer.MonitorsHandover(all) - now.Sub(later(firstOwn, lastMoved)), nil
 }
 
 // ownMonitors returns the monitors in a namespace that leases own, by the UID of the lease.

@@ -160,7 +160,7 @@ func TestHandoverToOwnEarly(t *testing.T) {
 	e := newEnvironment(t, monitors("shared"), newLease(t, "a", scaled))
 	e.reconcile("a")
 	e.monitor()
-	e.clock = e.clock.Add(sinceCreation / 2)
+	e.clock = e.clock.Add(maxCreationDelay / 2)
 	e.switchTo("perLease")
 	e.reconcile("a")
 	require.Equal(t, e.handover(), e.monitor().RequeueAfter)

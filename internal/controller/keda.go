@@ -96,6 +96,8 @@ func (r *reconciliation) checkTakeover(ctx context.Context, name string) error {
 		return fmt.Errorf("read %s %s: %w", autoscalerKind, name, err)
 	case belongsTo(live, r.lease) || isMadeByKEDA(live) && live.Labels[v1alpha1.LeaseLabel] == r.lease.Name:
 		return nil
+	case ownedByNamesake(live, r.lease):
+		return leftover{autoscalerKind, name}
 	}
 	return nameConflict{autoscalerKind, name}
 }

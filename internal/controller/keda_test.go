@@ -165,6 +165,24 @@ func TestKEDAIsMissing(t *testing.T) {
 	require.EqualValues(t, 2, e.replicas("b"))
 }
 
+// TestKEDALeftover: a lease waits until the autoscaler of a deleted lease with its name is
+// deleted. That is no conflict.
+func TestKEDALeftover(t *testing.T) {
+	t.Parallel()
+	autoscaler := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{
+		Name: "tms-a", Namespace: "ns",
+		Labels:          map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TritonLease", Name: "a", UID: "deleted", Controller: new(true)}},
+	}}
+	e := newEnvironment(t, byKEDA, autoscaler, newLease(t, "a", scaled))
+	e.reconcile("a")
+	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting: HorizontalPodAutoscaler tms-a of an earlier lease")
+
+	require.NoError(t, e.cluster.Delete(t.Context(), autoscaler))
+	e.reconcile("a")
+	require.Equal(t, withKEDA, e.objects("tms-a"))
+}
+
 // TestKEDALeavesOthers: KEDA must not take over an autoscaler that is not the lease's.
 func TestKEDALeavesOthers(t *testing.T) {
 	t.Parallel()

@@ -112,7 +112,7 @@ func (r *reconciliation) observeReady(deployment *appsv1.Deployment, refused boo
 		r.requeueAfter(pollInterval)
 	case errors.As(failure, new(leftover)):
 		set(metav1.ConditionFalse, "Starting", failure.Error())
-		r.requeueAfter(time.Second)
+		r.requeueAfter(pollInterval) // its deletion is an event, unless it lost its label
 	case r.lease.Spec.Target != nil && !refused && failure == nil:
 		set(metav1.ConditionUnknown, "Target", "the lease scales an existing workload and does not run Triton itself")
 	case serving > 0:

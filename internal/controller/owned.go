@@ -100,7 +100,7 @@ type leftover struct{ kind, name string }
 
 // Error implements error.
 func (l leftover) Error() string {
-	return fmt.Sprintf("%s %s of a deleted lease with this name is not deleted yet", l.kind, l.name)
+	return fmt.Sprintf("%s %s of an earlier lease with this name is not deleted yet; if it stays, check its finalizers", l.kind, l.name)
 }
 
 // ownedBy returns the object of a kind and a name that the lease owns, or nil.
@@ -127,7 +127,7 @@ func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) 
 		return nil, fmt.Errorf("read %s %s: %w", k.Kind, name, err)
 	}
 	if belongsTo(object, r.lease) {
-		return object, r.checkNotDeleted(ctx)
+		return object, nil
 	}
 	if ownedByNamesake(object, r.lease) {
 		return nil, leftover{k.Kind, name}
@@ -137,7 +137,9 @@ func (r *reconciliation) find(ctx context.Context, k *watchedKind, name string) 
 
 // checkNotDeleted returns a conflict if the lease was deleted and the cache does not show it
 // yet. After a deletion with --cascade=orphan, the garbage collector removes the owner of each
-// object. An object to which the controller then gave its owner back would be deleted.
+// object. If the controller then set the owner again, the garbage collector would delete the
+// object. That can still happen if the controller is changing an object at this moment, and
+// neither the lease nor the object in the cache shows the deletion.
 func (r *reconciliation) checkNotDeleted(ctx context.Context) error {
 	lease := new(v1alpha1.TritonLease)
 	err := r.live.Get(ctx, client.ObjectKeyFromObject(r.lease), lease)

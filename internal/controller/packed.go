@@ -54,7 +54,7 @@ func pack(object client.Object) error {
 	default:
 		reflect.ValueOf(object).Elem().FieldByName("Spec").SetZero()
 	}
-	kept := map[string]string{packedAnnotation: string(sampleOf(object, text).Encode(nil, text))}
+	kept := map[string]string{packedAnnotation: string(sampleFor(object, text).Encode(nil, text))}
 	if digest, applied := annotations[appliedAnnotation]; applied {
 		kept[appliedAnnotation] = digest
 	}
@@ -69,21 +69,29 @@ func pack(object client.Object) error {
 	return nil
 }
 
-// samples has the first packed object of each kind. The objects of leases differ little from
-// each other, so the compressed text of an object is little more than its difference from the
-// sample.
-var samples sync.Map // from the kind to a *s2.Dict
+// samples has the first packed object of each kind that a lease owns, and the first one that
+// none owns. The objects of leases differ little from each other, so the compressed text of an
+// object has little more than what differs from the sample.
+var samples sync.Map // from the sampleKey to a *s2.Dict
 
-// sampleOf returns the sample of the kind of an object. It is the JSON of this object if there
-// is none yet.
-func sampleOf(object metav1.Object, text []byte) *s2.Dict {
+// sampleKey returns the kind of an object, and whether a lease owns it.
+func sampleKey(object metav1.Object) string {
 	kind := reflect.TypeOf(object).String()
 	if custom, ok := object.(*unstructured.Unstructured); ok {
 		kind = custom.GetKind()
 	}
-	sample, ok := samples.Load(kind)
+	if owner := metav1.GetControllerOf(object); owner != nil && isLease(owner) {
+		kind += " of a lease"
+	}
+	return kind
+}
+
+// sampleFor returns the sample with which to pack an object. It is the JSON of this object if
+// there is none yet.
+func sampleFor(object metav1.Object, text []byte) *s2.Dict {
+	sample, ok := samples.Load(sampleKey(object))
 	if !ok {
-		sample, _ = samples.LoadOrStore(kind, s2.MakeDict(text, text))
+		sample, _ = samples.LoadOrStore(sampleKey(object), s2.MakeDict(text, nil))
 	}
 	return sample.(*s2.Dict)
 }
@@ -138,7 +146,11 @@ func packedOf(object metav1.Object) (string, error) {
 // the status.
 func jsonOf(object metav1.Object) ([]byte, error) {
 	if packed, ok := object.GetAnnotations()[packedAnnotation]; ok {
-		return sampleOf(object, nil).Decode(nil, []byte(packed))
+		sample, ok := samples.Load(sampleKey(object))
+		if !ok {
+			return nil, fmt.Errorf("unpack %s: there is no sample of its kind", object.GetName())
+		}
+		return sample.(*s2.Dict).Decode(nil, []byte(packed))
 	}
 	return json.Marshal(object)
 }
@@ -164,8 +176,12 @@ func podTemplateOf(deployment *appsv1.Deployment) *corev1.PodTemplateSpec {
 		return &deployment.Spec.Template
 	}
 	whole := new(appsv1.Deployment)
-	if text, err := jsonOf(deployment); err == nil { // always: pack encoded it
-		_ = json.Unmarshal(text, whole)
+	text, err := jsonOf(deployment)
+	if err == nil {
+		err = json.Unmarshal(text, whole)
+	}
+	if err != nil { // impossible, because pack encoded it; a lease must not count as one without GPUs
+		panic(fmt.Sprintf("unpack Deployment %s: %v", deployment.Name, err))
 	}
 	return &whole.Spec.Template
 }

@@ -1,11 +1,14 @@
 package controller
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,10 +57,13 @@ func TestPack(t *testing.T) {
 }
 
 // TestPackedSize checks that the packed objects of a lease are little more than what differs
-// from those of the first lease.
+// from the sample, also if others exist before the first lease, and that nothing is lost.
 func TestPackedSize(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, scales, newLease(t, "a", scaled), newLease(t, "b", scaled))
+	for _, foreign := range []client.Object{new(appsv1.Deployment), new(autoscalingv2.HorizontalPodAutoscaler), new(corev1.Service)} {
+		require.NoError(t, pack(foreign))
+	}
 	for _, lease := range []string{"a", "b"} {
 		e.reconcile(lease)
 		for _, k := range e.kinds {
@@ -67,7 +73,12 @@ func TestPackedSize(t *testing.T) {
 				object := item.(client.Object)
 				text, err := json.Marshal(withoutStatus(object))
 				require.NoError(t, err)
+				whole, err := contentOf(withoutStatus(object))
+				require.NoError(t, err)
 				require.NoError(t, pack(object))
+				content, err := contentOf(object)
+				require.NoError(t, err)
+				require.Equal(t, whole, content)
 				packed, err := packedOf(object)
 				require.NoError(t, err)
 				require.Less(t, len(packed), len(text)/4, "%s of lease %s", k.Kind, lease)
@@ -84,7 +95,9 @@ func TestForgedPack(t *testing.T) {
 	e := newEnvironment(t, scales, newLease(t, "a", scaled))
 	e.reconcile("a")
 	deployment := e.deploymentOf("a")
-	deployment.Annotations["tms.triton-leases.dev/packed"] = "forged"
+	const name = "tms.triton-leases.dev/packed"
+	require.Len(t, packedAnnotation, len(name+"-")+len(rand.Text()), "others cannot guess it")
+	deployment.Annotations[name] = "forged"
 	_, err := trim(deployment)
 	require.NoError(t, err)
 	content, err := contentOf(deployment)

@@ -159,8 +159,8 @@ const reconciliationTimeout = 2 * time.Minute
 func controllerOptions(r reconcile.Reconciler) controller.Options {
 	return controller.Options{
 		Reconciler: r,
-		// More workers complete no more on two cores. During a flood of leases they slow down
-		// the API server, and so the lease of another tenant.
+		// On two cores, more workers do not raise the throughput. During a flood of leases they
+		// slow down the API server, and so the lease of another tenant.
 		MaxConcurrentReconciles: 2,
 		RateLimiter:             newRateLimiter(),
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {

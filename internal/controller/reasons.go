@@ -27,7 +27,7 @@ var reasons = []reason{
 	{v1alpha1.ConditionGranted, "Adjusted", metav1.ConditionTrue, corev1.EventTypeWarning, "A number of the lease is clamped. The message has one sentence for each number."},
 	{v1alpha1.ConditionGranted, "Refused", metav1.ConditionFalse, corev1.EventTypeWarning, "The request is refused. The message says what to change. Existing objects keep running."},
 	{v1alpha1.ConditionReady, "Serving", metav1.ConditionTrue, none, "At least one replica serves all models."},
-	{v1alpha1.ConditionReady, "Starting", metav1.ConditionFalse, none, "No replica serves yet."},
+	{v1alpha1.ConditionReady, "Starting", metav1.ConditionFalse, none, "No replica serves yet, or the lease waits until Kubernetes has deleted the objects of an earlier lease with its name."},
 	{v1alpha1.ConditionReady, "Failed", metav1.ConditionFalse, corev1.EventTypeWarning, "An object cannot be applied, or the Deployment makes no progress. The message is that of Kubernetes."},
 	{v1alpha1.ConditionReady, "Refused", metav1.ConditionFalse, none, "The lease is refused and nothing runs: see the condition Granted."},
 	{v1alpha1.ConditionReady, "Conflict", metav1.ConditionFalse, corev1.EventTypeWarning, "An object with the name that the lease needs exists, and does not belong to the lease."},

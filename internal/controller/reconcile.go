@@ -69,7 +69,7 @@ type reconciliation struct {
 	applied []client.Object
 	// complete reports whether the objects need nothing more.
 	complete bool
-	// keepsMonitors reports whether the lease keeps monitors that it no longer has.
+	// keepsMonitors reports whether the lease still has monitors that will be pruned later.
 	keepsMonitors bool
 	// isNew reports whether the lease belonged to no installation yet.
 	isNew bool

@@ -24,8 +24,8 @@ type report struct {
 	errors field.ErrorList
 }
 
-// collect adds the errors of the keywords that failed. Of a composite such as allOf, it
-// reports the parts. Of a oneOf with a $comment beside it, it reports the comment instead.
+// collect adds the errors of the keywords that failed. For a composite such as allOf, it
+// reports the parts. For a oneOf with a $comment beside it, it reports the comment instead.
 func (r *report) collect(failure *jsonschema.ValidationError) {
 	_, pointer, _ := strings.Cut(failure.AbsoluteKeywordLocation, "#")
 	parent, keyword := cutLast(pointer)
@@ -92,8 +92,8 @@ func (r *report) explain(failure *jsonschema.ValidationError, keyword string, ru
 	}
 }
 
-// known returns the keys beside which the schema allows others that it describes with
-// additionalProperties, if the value that failed is one of the others.
+// known returns the fixed keys of an object that also allows free keys
+// (additionalProperties). It returns nil unless the value of a free key failed.
 func (r *report) known(failure *jsonschema.ValidationError) []string {
 	parent, ok := strings.CutSuffix(failure.KeywordLocation, "/additionalProperties/$ref/required")
 	if !ok {

@@ -71,8 +71,8 @@ func (p Placeholders) Cut(text string) *Stencil {
 }
 
 // CutJSON converts a YAML text to JSON, and returns the stencil of the JSON. A placeholder
-// that is a plain scalar in YAML is a number: in JSON it has no quotes, and in YAML that is
-// the text of a value neither.
+// without quotes in the YAML is a number. So it has no quotes in the JSON, and none in YAML
+// that is the text of a JSON string.
 func (p Placeholders) CutJSON(text string, toJSON func(yaml string) (string, error)) (*Stencil, error) {
 	json, err := toJSON(p.plain.ReplaceAllString(text, `: "`+mark+`$1"`))
 	if err != nil {

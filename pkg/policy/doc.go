@@ -10,8 +10,8 @@
 // or something forbidden, is refused with the path of the key. Nothing is dropped
 // silently.
 //
-// LeaseBounds (the values key server.leases) are what TritonLeases may say, and for how
-// long they last. Leases in the values are not bound by them.
+// LeaseBounds (the values key server.leases) limit the fields, the resources and the
+// durations of TritonLeases. They do not apply to leases in the values.
 //
 // All functions are pure. They expect values that the schema of the chart accepts. The
 // chart implements the same policy, without LeaseBounds, in templates/_policy_*.tpl, for a

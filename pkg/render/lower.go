@@ -76,7 +76,7 @@ func lowerSchedule(g *GrantedLease, replicas int64, limit, reason string) {
 	g.Grant.MaxReplicas = min(g.Grant.MaxReplicas, replicas)
 }
 
-// reshape renders a TritonLease with another grant.
+// reshape sets the shape and the parameters of a TritonLease again after its grant changed.
 func (lr *LeaseRenderer) reshape(g *GrantedLease) {
 	shaped := *g
 	isTerm := func(a v1alpha1.Adjustment) bool { return a.Unit != "" } // the manifests do not have the term

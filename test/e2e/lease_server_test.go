@@ -162,8 +162,8 @@ func (v *server) allServerPods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// serversLeft waits until n server pods exist. Then permitted ignores all earlier requests:
-// Helm deletes the rights of a server before its pods end.
+// serversLeft waits until n server pods exist. Then permitted ignores all earlier requests, also
+// those of new servers: Helm deletes the rights of a server before its pods end.
 func (l *leases) serversLeft(n int) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("%d server pods are left", n), func() (bool, string) {
