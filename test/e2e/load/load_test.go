@@ -109,6 +109,9 @@ func TestRequirements(t *testing.T) {
 	if got := missed(func(*fleet) {}); len(got) > 0 {
 		t.Errorf("a good fleet misses %v", got)
 	}
+	if got := missed(func(f *fleet) { f.Leases, f.Granted.Took = 10000, 2*f.Granted.Took }); len(got) > 0 {
+		t.Errorf("exponents are judged up to 5,000 leases, but 10,000 miss %v", got)
+	}
 	for what, change := range map[string]func(*fleet){
 		"5,000 leases: writes for a new lease":                                                               func(f *fleet) { f.Granted.Calls.Writes += 5000 },
 		"5,000 leases: reads for a new lease":                                                                func(f *fleet) { f.Granted.Calls.Reads = 5000 },

@@ -9,8 +9,12 @@ import (
 )
 
 // smallFleet is the number of leases from which times, CPU times and memory are judged: in
-// smaller fleets the cost of the process itself shows. Counts are always judged.
-const smallFleet = 1000
+// smaller fleets the cost of the process itself shows. Counts are always judged. Exponents are
+// judged up to largeFleet.
+const (
+	smallFleet = 1000
+	largeFleet = 5 * smallFleet
+)
 
 // requirement is a value that must be at most its limit.
 type requirement struct {
@@ -70,7 +74,7 @@ func (r *results) fleetRequirements(f *fleet) (all []requirement) {
 	add(smallFleet, "CPU time for a new lease", 14*r.speed(), f.Granted.eachCPU(), cpu, milliseconds)
 	add(smallFleet, "CPU time for a lease, changed configuration", 5*r.speed(), f.Changed.eachCPU(), cpu, milliseconds)
 	add(smallFleet, "CPU time for a lease, configuration that changes no object", 0.3*r.speed(), f.Unchanged.eachCPU(), cpu, milliseconds)
-	add(5*smallFleet, "memory for a lease", 40, f.eachMemory(), 0, func(kibi float64) string { return fmt.Sprintf("%.0f KiB", kibi) })
+	add(largeFleet, "memory for a lease", 40, f.eachMemory(), 0, func(kibi float64) string { return fmt.Sprintf("%.0f KiB", kibi) })
 
 	quiet, noise := f.quietWorst()
 	for _, busy := range []struct {
@@ -117,9 +121,12 @@ func (r *results) growth(small, large *fleet) (all []requirement) {
 			what:  fmt.Sprintf("%s to %s leases: exponent of %s", table.Thousands(small.Leases), table.Thousands(large.Leases), what),
 			limit: 1.1, measured: math.Log(value(to)/value(from)) / n, noise: math.Log(1+noise) / n / 1.1, format: hundredth,
 		}
-		if small.Leases < smallFleet {
+		switch {
+		case small.Leases < smallFleet:
 			one.unjudged = fmt.Sprintf("judged from %s leases", table.Thousands(smallFleet))
-		} else if value(from) < 0.05 { // the kernel counts CPU time in hundredths of a second
+		case large.Leases > largeFleet:
+			one.unjudged = fmt.Sprintf("judged up to %s leases", table.Thousands(largeFleet))
+		case value(from) < 0.05: // the kernel counts CPU time in hundredths of a second
 			one.unjudged = "too short to measure"
 		}
 		all = append(all, one)
