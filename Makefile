@@ -53,6 +53,7 @@ golden: ## rewrite the golden files and the expectations of scripts
 
 lint: $(BIN)/golangci-lint ## lint Go, and check formatting
 	$(BIN)/golangci-lint run ./...
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "run gofmt -w" $$unformatted; exit 1; } # also of the other modules
 
 # A number of inputs, not a time: go test can fail with "context deadline exceeded" when the
 # time is over. A target that renders takes a hundred times as long as the others.

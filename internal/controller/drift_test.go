@@ -170,15 +170,20 @@ func TestNameConflict(t *testing.T) {
 	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting")
 }
 
+// leftoverMeta returns the metadata of an object of a deleted lease with the name a.
+func leftoverMeta() metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: "tms-a", Namespace: "ns",
+		Labels:          map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TritonLease", Name: "a", UID: "deleted", Controller: new(true)}},
+	}
+}
+
 // TestRecreatedLease: a lease waits until the garbage collector deleted the objects of a
 // deleted lease with its name. That is no conflict.
 func TestRecreatedLease(t *testing.T) {
 	t.Parallel()
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{
-		Name: "tms-a", Namespace: "ns",
-		Labels:          map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"},
-		OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TritonLease", Name: "a", UID: "deleted", Controller: new(true)}},
-	}}
+	service := &corev1.Service{ObjectMeta: leftoverMeta()}
 	e := newEnvironment(t, scales, service, newLease(t, "a", scaled))
 	result := e.reconcile("a")
 	require.Equal(t, pollInterval, result.RequeueAfter)

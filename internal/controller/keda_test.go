@@ -169,11 +169,7 @@ func TestKEDAIsMissing(t *testing.T) {
 // deleted. That is no conflict.
 func TestKEDALeftover(t *testing.T) {
 	t.Parallel()
-	autoscaler := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{
-		Name: "tms-a", Namespace: "ns",
-		Labels:          map[string]string{managedByLabel: managedBy, v1alpha1.LeaseLabel: "a"},
-		OwnerReferences: []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TritonLease", Name: "a", UID: "deleted", Controller: new(true)}},
-	}}
+	autoscaler := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: leftoverMeta()}
 	e := newEnvironment(t, byKEDA, autoscaler, newLease(t, "a", scaled))
 	e.reconcile("a")
 	require.Contains(t, e.condition("a", v1alpha1.ConditionReady), "False Starting: HorizontalPodAutoscaler tms-a of an earlier lease")

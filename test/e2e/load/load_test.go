@@ -113,15 +113,15 @@ func TestRequirements(t *testing.T) {
 		t.Errorf("exponents are judged up to 5,000 leases, but 10,000 miss %v", got)
 	}
 	for what, change := range map[string]func(*fleet){
-		"5,000 leases: writes for a new lease":                                                               func(f *fleet) { f.Granted.Calls.Writes += 5000 },
-		"5,000 leases: reads for a new lease":                                                                func(f *fleet) { f.Granted.Calls.Reads = 5000 },
-		"5,000 leases: API calls while nothing changes":                                                      func(f *fleet) { f.Idle.Calls.SharedWrites = 1 },
-		"5,000 leases: writes when a configuration changes no object":                                        func(f *fleet) { f.Unchanged.Calls.Writes = 1 },
-		"5,000 leases: CPU time for a new lease":                                                             func(f *fleet) { f.Granted.CPU = 0.0141 * 5000 },
-		"5,000 leases: memory for a lease":                                                                   func(f *fleet) { f.Memory = 41 * 1024 * 5000 },
-		"5,000 leases: slowest new lease during a change of the configuration ÷ slowest on an idle server":            func(f *fleet) { f.Busy = batch(4 * time.Second) },
-		"5,000 leases: slowest new lease during a flood ÷ slowest of the same writes without tms-server": func(f *fleet) { f.Flood[0] = 7 * time.Second },
-		"5,000 leases: median new lease during a flood ÷ median of the same writes without tms-server":    func(f *fleet) { f.Flood = batch(5 * time.Second) },
+		"5,000 leases: writes for a new lease":                                                             func(f *fleet) { f.Granted.Calls.Writes += 5000 },
+		"5,000 leases: reads for a new lease":                                                              func(f *fleet) { f.Granted.Calls.Reads = 5000 },
+		"5,000 leases: API calls while nothing changes":                                                    func(f *fleet) { f.Idle.Calls.SharedWrites = 1 },
+		"5,000 leases: writes when a configuration changes no object":                                      func(f *fleet) { f.Unchanged.Calls.Writes = 1 },
+		"5,000 leases: CPU time for a new lease":                                                           func(f *fleet) { f.Granted.CPU = 0.0141 * 5000 },
+		"5,000 leases: memory for a lease":                                                                 func(f *fleet) { f.Memory = 41 * 1024 * 5000 },
+		"5,000 leases: slowest new lease during a change of the configuration ÷ slowest on an idle server": func(f *fleet) { f.Busy = batch(4 * time.Second) },
+		"5,000 leases: slowest new lease during a flood ÷ slowest of the same writes without tms-server":   func(f *fleet) { f.Flood[0] = 7 * time.Second },
+		"5,000 leases: median new lease during a flood ÷ median of the same writes without tms-server":     func(f *fleet) { f.Flood = batch(5 * time.Second) },
 		// The other work is over before a second lease is created, because the first one waits.
 		"5,000 leases: slowest new lease during a change of the configuration ÷ slowest on an idle server ": func(f *fleet) { f.Busy = latencies{4 * time.Second} },
 		"5,000 leases: restart: writes":                                     func(f *fleet) { f.Restart.Calls.Writes = 1 },
